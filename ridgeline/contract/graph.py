@@ -1,0 +1,127 @@
+"""A network's shapes, parameters and memory by integer arithmetic, without TensorFlow."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.schema import Contract
+from ridgeline.contract.training import Adam, AdamW, AnyOptimizer, RMSprop
+from ridgeline.contract.wiring import INPUT
+
+BYTES_PER_NUMBER = 4
+MAX_NUMBERS = 2**48
+"""What one tensor may hold. No machine has as much; beyond it the arithmetic itself grows slow."""
+
+
+class Parameters(Contract):
+    """How many numbers a model holds, as Keras's `count_params()` counts them."""
+
+    total: int
+    trainable: int
+    non_trainable: int
+
+
+class Node(NamedTuple):
+    """A layer with the shapes it takes and gives."""
+
+    layer: Layer
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    weights: tuple[Weight, ...]
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return str(self.layer.name)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Wired layers in topological order, with their shapes; the output is the last."""
+
+    input_shape: Shape
+    nodes: tuple[Node, ...]
+
+    @property
+    def output(self) -> Node:
+        """The layer that predicts."""
+        return self.nodes[-1]
+
+    @property
+    def parameters(self) -> Parameters:
+        """The sizes of all weights, summed."""
+        weights = [weight for node in self.nodes for weight in node.weights]
+        trainable = sum(weight.size for weight in weights if weight.trainable)
+        total = sum(weight.size for weight in weights)
+        return Parameters(total=total, trainable=trainable, non_trainable=total - trainable)
+
+
+def build_graph(
+    layers: Sequence[Layer], input_shape: Shape, position: Mapping[str, int] | None = None
+) -> Graph:
+    """Work out every shape of wired layers.
+
+    `position` maps a layer's name to its place in the spec, for error pointers; by default the order given.
+    Raises SpecError, naming both layers, where one cannot take the other's output.
+    """
+    shapes: dict[str, Shape] = {INPUT: input_shape}
+    nodes = []
+    for index, layer in enumerate(layers):
+        inputs = tuple(shapes[name] for name in layer.inputs or ())
+        place = position[str(layer.name)] if position and layer.name in position else index
+        try:
+            shape = layer.output_shape(*inputs)
+        except ShapeError as error:
+            raise SpecError([_misfit(layer, place, error)]) from error
+        node = Node(layer, inputs, shape, layer.weights(*inputs))
+        _check_size(node, place)
+        nodes.append(node)
+        shapes[str(layer.name)] = shape
+    return Graph(input_shape, tuple(nodes))
+
+
+def memory_bytes(graph: Graph, *, batch_size: int, rows: int, optimizer: AnyOptimizer) -> int:
+    """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
+
+    Every number is a float32. Activations of one batch are held once forward and once as gradients.
+    """
+    parameters = graph.parameters
+    held = parameters.total + parameters.trainable * (1 + _slots(optimizer))
+    activations = math.prod(graph.input_shape) + sum(math.prod(node.shape) for node in graph.nodes)
+    data = rows * math.prod(graph.input_shape)
+    return BYTES_PER_NUMBER * (held + 2 * min(batch_size, rows) * activations + data)
+
+
+def _slots(optimizer: AnyOptimizer) -> int:
+    """Optimizer variables for each weight."""
+    if isinstance(optimizer, Adam | AdamW):
+        return 3 if optimizer.amsgrad else 2
+    if isinstance(optimizer, RMSprop):
+        return 1 + bool(optimizer.momentum) + optimizer.centered
+    return 1 if optimizer.momentum else 0
+
+
+def _check_size(node: Node, index: int) -> None:
+    """Raise SpecError where one tensor alone is beyond every machine."""
+    numbers = max(math.prod(node.shape), *(weight.size for weight in node.weights), 0)
+    if numbers <= MAX_NUMBERS:
+        return
+    detail = (
+        f"layer {node.name!r} would hold about {BYTES_PER_NUMBER * numbers / 2**30:,.0f} GiB in one"
+        " tensor; give it or the layers before it fewer units"
+    )
+    raise SpecError([Fault(pointer=pointer("model", "layers", index), detail=detail, rule="memory")])
+
+
+def _misfit(layer: Layer, index: int, error: ShapeError) -> Fault:
+    sources = " and ".join(
+        "the data" if name == INPUT else f"layer {name!r}" for name in layer.inputs or ()
+    )
+    return Fault(
+        pointer=pointer("model", "layers", index),
+        detail=f"layer {layer.name!r} cannot take the output of {sources}: {error}",
+        rule="shapes-connect",
+    )

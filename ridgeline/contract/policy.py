@@ -1,0 +1,113 @@
+"""Spells a regularization policy out over wired layers."""
+
+from collections.abc import Container, Mapping, Sequence
+
+from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers.base import Weight
+from ridgeline.contract.layers.regularization import Dropout
+from ridgeline.contract.regularization import DropoutPolicy, PenaltyTerm, Regularization, WeightPenalty
+from ridgeline.contract.wiring import INPUT, consumers, name_source
+
+
+def apply_policy(layers: Sequence[Layer], policy: Regularization) -> tuple[Layer, ...]:
+    """Give every layer its regularizers and put the policy's dropout layers in.
+
+    A layer's own regularizer wins, and a `null` of its own means none.
+    """
+    penalised = tuple(_with_penalties(layer, policy) for layer in layers)
+    return _with_dropout(penalised, policy.dropout) if policy.dropout else penalised
+
+
+def penalty_terms(
+    layer: Layer, weights: Sequence[Weight], *, batch_size: int, rows: int
+) -> list[PenaltyTerm]:
+    """The penalties a layer's own regularizers put on `weights`."""
+    present = {weight.name for weight in weights}
+    terms = []
+    for argument, (weight, _) in layer.regularizers.items():
+        penalty: WeightPenalty | None = getattr(layer, argument)
+        if penalty is None or weight not in present:
+            continue
+        terms += [
+            PenaltyTerm(
+                layer=str(layer.name),
+                weight=weight,
+                kind=kind,
+                strength=strength,
+                coefficient=coefficient,
+                formula=formula,
+            )
+            for kind, strength, coefficient, formula in penalty.terms(batch_size=batch_size, rows=rows)
+        ]
+    return terms
+
+
+def _with_penalties(layer: Layer, policy: Regularization) -> Layer:
+    filled = {
+        argument: getattr(policy, part)
+        for argument, (_, part) in layer.regularizers.items()
+        if argument not in layer.model_fields_set
+    }
+    return layer.model_copy(update=filled)
+
+
+def _with_dropout(layers: Sequence[Layer], policy: DropoutPolicy) -> tuple[Layer, ...]:
+    """Put a Dropout behind each site and let the site's consumers take it instead."""
+    free_name = name_source({INPUT, *(str(layer.name) for layer in layers)})
+    moved: dict[str, str] = {}
+    behind: dict[str, Dropout] = {}
+    for site in _sites(layers, policy):
+        name = free_name("Dropout")
+        moved[site] = name
+        behind[site] = Dropout(name=name, inputs=(site,), rate=policy.rate)
+    result: list[Layer] = []
+    for layer in layers:
+        inputs = tuple(moved.get(name, name) for name in layer.inputs or ())
+        result.append(layer.model_copy(update={"inputs": inputs}))
+        if layer.name in behind:
+            result.append(behind[layer.name])
+    return tuple(result)
+
+
+def _sites(layers: Sequence[Layer], policy: DropoutPolicy) -> list[str]:
+    """Names of the layers behind which dropout goes, in order."""
+    taken = consumers(layers)
+    trailing = _trailing(layers, taken)
+    found = [
+        _site(layer, taken, trailing) for layer in layers if layer.dropout_site in policy.after
+    ]
+    return list(dict.fromkeys(name for name in found if name is not None))
+
+
+def _site(
+    layer: Layer, taken: Mapping[str, Sequence[Layer]], trailing: Container[str | None]
+) -> str | None:
+    """Where dropout for `layer` goes: behind the activation, normalization or reshaping that follows it.
+
+    None where that is the output, or where dropout follows already.
+    """
+    place = layer
+    while place.name not in trailing:
+        followers = taken[str(place.name)]
+        if len(followers) > 1:
+            return str(place.name)
+        if followers[0].drops:
+            return None
+        if not followers[0].follows or followers[0].arity != (1, 1):
+            return str(place.name)
+        place = followers[0]
+    return None
+
+
+def _trailing(
+    layers: Sequence[Layer], taken: Mapping[str, Sequence[Layer]]
+) -> Container[str | None]:
+    """The output, and the layers with only activations, reshapings and merges between them and it.
+
+    One pass from the output backwards: the layers are in topological order.
+    """
+    trailing = {layers[-1].name}
+    for layer in reversed(layers[:-1]):
+        if all(each.follows and each.name in trailing for each in taken[str(layer.name)]):
+            trailing.add(layer.name)
+    return trailing

@@ -1,0 +1,135 @@
+"""Turns a spec into what will be trained, or says why it cannot be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ridgeline.contract.advice import Advice, advise
+from ridgeline.contract.dataset import DatasetShape, Split, SplitRows, split_rows
+from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
+from ridgeline.contract.layers import Layer
+from ridgeline.contract.policy import apply_policy, penalty_terms
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.regularization import PenaltyTerm, Regularization
+from ridgeline.contract.schema import Contract
+from ridgeline.contract.spec import MAX_LAYERS, JobSpec, Model
+from ridgeline.contract.targets import TargetEncoding, target_encoding
+from ridgeline.contract.wiring import positions, wire
+
+DEFAULT_MEMORY_LIMIT = 8 * 2**30
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A spec spelled out, and what follows from it."""
+
+    spec: JobSpec
+    graph: Graph
+    rows: SplitRows
+    encoding: TargetEncoding
+    penalties: tuple[PenaltyTerm, ...]
+    memory_bytes: int
+    advice: tuple[Advice, ...]
+
+    @property
+    def parameters(self) -> Parameters:
+        """How many numbers the model holds."""
+        return self.graph.parameters
+
+
+class Validation(Contract):
+    """What POST /jobs/validate answers."""
+
+    resolved: JobSpec
+    parameters: Parameters
+    memory_bytes: int
+    """Estimate of what training takes."""
+    penalties: tuple[PenaltyTerm, ...]
+    advice: tuple[Advice, ...]
+
+
+def resolve(spec: JobSpec, *, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Resolution:
+    """Spell out every default, name, input, dropout layer and regularizer of `spec`.
+
+    Resolving a resolved spec changes nothing: the policy has gone into the layers.
+    Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit` bytes.
+    """
+    data = spec.dataset.shape
+    rows = _split(spec.split, data)
+    wired = wire(spec.model.layers)
+    position = positions(spec.model.layers)
+    graph = build_graph(wired, data.features, position)
+    encoding = target_encoding(spec.training, data, graph)
+    final = build_graph(_with_policy(wired, spec.regularization), data.features)
+    batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
+    needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
+    if needed > memory_limit:
+        raise SpecError([_too_large(final, position, needed, memory_limit)])
+    return Resolution(
+        spec=_spelled_out(spec, final),
+        graph=final,
+        rows=rows,
+        encoding=encoding,
+        penalties=_penalties(final, batch_size=batch_size, rows=rows.train),
+        memory_bytes=needed,
+        advice=advise(spec, final, position),
+    )
+
+
+def _split(split: Split, data: DatasetShape) -> SplitRows:
+    rows = split_rows(split, data.rows)
+    if rows.train < 1:
+        detail = f"expected validation + test to leave training rows; {data.rows} rows leave none"
+        raise SpecError([Fault(pointer=pointer("split"), detail=detail, rule="training-rows")])
+    if split.stratify and data.classes is None:
+        detail = "expected false: the target is a real value, it has no classes to keep in proportion"
+        at = pointer("split", "stratify")
+        raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
+    for part, least in (("validation", data.classes or 1), ("test", data.classes or 1)):
+        asked, got = getattr(split, part), getattr(rows, part)
+        if asked and got < (least if split.stratify else 1):
+            detail = (
+                f"{asked:g} of {data.rows} rows is {got}; expected 0, or enough for"
+                f" {least if split.stratify else 1} row(s)"
+            )
+            at = pointer("split", part)
+            raise SpecError([Fault(pointer=at, detail=detail, rule="split-rows")])
+    return rows
+
+
+def _with_policy(wired: Sequence[Layer], policy: Regularization) -> tuple[Layer, ...]:
+    layers = apply_policy(wired, policy)
+    if len(layers) > MAX_LAYERS:
+        detail = (
+            f"the policy would make {len(layers)} layers of {len(wired)}, the limit is {MAX_LAYERS};"
+            " name fewer families in `after`, or use fewer layers"
+        )
+        at = pointer("regularization", "dropout")
+        raise SpecError([Fault(pointer=at, detail=detail, rule="too-many-layers")])
+    return layers
+
+
+def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm, ...]:
+    return tuple(
+        term
+        for node in graph.nodes
+        for term in penalty_terms(node.layer, node.weights, batch_size=batch_size, rows=rows)
+    )
+
+
+def _too_large(graph: Graph, position: Mapping[str, int], needed: int, limit: int) -> Fault:
+    largest = max(graph.nodes, key=_size)
+    return Fault(
+        pointer=pointer("model", "layers", position.get(largest.name, 0)),
+        detail=f"training would take about {needed / 2**30:,.1f} GiB, the limit is {limit / 2**30:,.1f} GiB;"
+        f" {largest.name!r} is the largest layer: give it fewer units or use a smaller batch_size",
+        rule="memory",
+    )
+
+
+def _size(node: Node) -> int:
+    return sum(weight.size for weight in node.weights)
+
+
+def _spelled_out(spec: JobSpec, graph: Graph) -> JobSpec:
+    model = Model(layers=tuple(node.layer for node in graph.nodes))
+    return spec.model_copy(update={"model": model, "regularization": Regularization()})

@@ -1,0 +1,45 @@
+"""JobSpec: what a user POSTs."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from ridgeline.contract.dataset import Dataset, Split
+from ridgeline.contract.layers import AnyLayer
+from ridgeline.contract.regularization import Regularization
+from ridgeline.contract.schema import Contract, Label
+from ridgeline.contract.training import OutputName, Training
+
+MAX_LAYERS = 1000
+
+
+class Model(Contract):
+    """The network: layers wired into an acyclic graph.
+
+    A layer takes the one above it unless `inputs` names others; `input` is the data. The last
+    layer listed is the output.
+    """
+
+    layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
+
+
+class JobSpec(Contract):
+    """A training job: data, model, regularization, training, outputs."""
+
+    name: Label | None = None
+    dataset: Dataset
+    split: Split = Split()
+    model: Model
+    regularization: Regularization = Regularization()
+    training: Training
+    outputs: Annotated[tuple[OutputName, ...], Field(min_length=1)] = ("keras",)
+    """Formats the trained model is saved in."""
+    tags: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> "JobSpec":
+        for field in ("outputs", "tags"):
+            values = getattr(self, field)
+            if len(set(values)) < len(values):
+                raise ValueError(f"expected each of {field} once")
+        return self

@@ -1,0 +1,120 @@
+"""Which target a loss reads, and whether loss, metrics, output and data fit together."""
+
+from typing import Literal
+
+from ridgeline.contract.dataset import DatasetShape
+from ridgeline.contract.graph import Graph
+from ridgeline.contract.layers import Shape
+from ridgeline.contract.layers.base import render
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.training import (
+    BINARY_LOSSES,
+    CLASS_METRICS,
+    INDEX_LOSSES,
+    ONE_HOT_LOSSES,
+    PROBABILITY_LOSSES,
+    Loss,
+    Training,
+)
+
+TargetEncoding = Literal["index", "one_hot", "binary", "value"]
+"""`index`: the class's number; `one_hot`: one column a class; `binary`: one column of 0 and 1;
+`value`: one column of real values."""
+
+_BINARY_CLASSES = 2
+_LOSS_AT = pointer("training", "loss")
+
+
+def target_encoding(training: Training, data: DatasetShape, graph: Graph) -> TargetEncoding:
+    """How the target is encoded for this loss and output.
+
+    Raises SpecError where the loss fits neither the data nor the output, the output's
+    activation is not the loss's, or a metric cannot be measured on this target.
+    """
+    encoding = _encoding(training.loss, data, graph)
+    _check_activation(training.loss, graph)
+    _check_metrics(training, encoding)
+    return encoding
+
+
+def _encoding(loss: Loss, data: DatasetShape, graph: Graph) -> TargetEncoding:
+    if data.classes is None:
+        return _value_encoding(loss, graph.output.shape)
+    shape, classes = graph.output.shape, data.classes
+    binary = classes == _BINARY_CLASSES and shape == (1,)
+    if binary and loss.name not in INDEX_LOSSES | ONE_HOT_LOSSES:
+        return "binary"
+    if shape == (classes,):
+        return "index" if loss.name in INDEX_LOSSES else "one_hot"
+    width = f"({classes},), one unit a class"
+    if loss.name not in INDEX_LOSSES | ONE_HOT_LOSSES and classes == _BINARY_CLASSES:
+        width = f"(1,) or {width}"
+    elif loss.name in BINARY_LOSSES:
+        width += f" (the data has {classes} classes)"
+    raise _loss_fault(loss, f"expects the output layer to give {width}", graph)
+
+
+def _value_encoding(loss: Loss, shape: Shape) -> TargetEncoding:
+    if loss.name in INDEX_LOSSES | ONE_HOT_LOSSES | BINARY_LOSSES:
+        detail = f"{loss.name} expects classes, but the target is a real value; use mean_squared_error"
+        raise SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-target")])
+    if shape != (1,):
+        detail = f"{loss.name} on one real value expects an output of shape (1,), received {render(shape)}"
+        raise SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-output")])
+    return "value"
+
+
+def _loss_fault(loss: Loss, expectation: str, graph: Graph) -> SpecError:
+    output = graph.output
+    detail = f"{loss.name} {expectation}; the output {output.name!r} gives {render(output.shape)}"
+    return SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-output")])
+
+
+def _check_activation(loss: Loss, graph: Graph) -> None:
+    """Crossentropies take probabilities, or logits when told so."""
+    expected = PROBABILITY_LOSSES.get(loss.name)
+    if expected is None:
+        return
+    activation = getattr(graph.output.layer, "activation", None)
+    if activation is None:
+        return
+    if loss.from_logits and activation in ("softmax", "sigmoid"):
+        fix = f'expected a "linear" output, or from_logits false: {activation} gives probabilities'
+    elif not loss.from_logits and activation not in ("softmax", "sigmoid", "hard_sigmoid"):
+        fix = (
+            f'{loss.name} expects probabilities: end the output {graph.output.name!r} with "{expected}"'
+            f' (it ends with "{activation}"), or set from_logits true'
+        )
+    elif not loss.from_logits and activation == "softmax" and graph.output.shape == (1,):
+        fix = 'softmax over one unit is always 1; use "sigmoid"'
+    else:
+        return
+    raise SpecError([Fault(pointer=_LOSS_AT, detail=fix, rule="loss-fits-activation")])
+
+
+def _check_metrics(training: Training, encoding: TargetEncoding) -> None:
+    faults = []
+    for index, metric in enumerate(training.metrics):
+        expected = _metric_expectation(metric, encoding)
+        if expected is not None:
+            detail = f"{metric} expects {expected}"
+            at = pointer("training", "metrics", index)
+            faults.append(Fault(pointer=at, detail=detail, rule="metric-fits-target"))
+        elif metric in training.metrics[:index]:
+            at = pointer("training", "metrics", index)
+            faults.append(Fault(pointer=at, detail="expected each metric once", rule="unique"))
+    if faults:
+        raise SpecError(faults)
+
+
+def _metric_expectation(metric: str, encoding: TargetEncoding) -> str | None:
+    """What `metric` would need, or None where it fits."""
+    if metric in CLASS_METRICS and encoding == "value":
+        return "classes; for a real value use mean_absolute_error or r2_score"
+    if metric == "top_k_categorical_accuracy" and encoding == "binary":
+        return "one output a class"
+    if metric == "r2_score" and encoding != "value":
+        return "a real-valued target"
+    if metric not in ("accuracy", "top_k_categorical_accuracy") and encoding == "index":
+        return "a target in columns; use categorical_crossentropy in place of the sparse one"
+    return None

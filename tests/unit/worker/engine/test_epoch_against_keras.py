@@ -1,0 +1,148 @@
+"""The compiled epoch and `keras.Model.fit` agree on the same batches."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.unit.worker.engine.conftest import MakeSpec, Setup
+from worker.engine.epoch import Controls
+from worker.engine.train import mask_seed, on_device, row_order
+
+EPOCHS = 3
+L1L2 = {"l1": 0.002, "l2": 0.003}
+IMAGES = [
+    {"type": "Reshape", "target_shape": [8, 8, 1]},
+    {"type": "Conv2D", "filters": 4, "kernel_size": 3, "padding": "same", "activation": "relu"},
+    {"type": "BatchNormalization"},
+    {"type": "MaxPooling2D"},
+    {"type": "GlobalAveragePooling2D"},
+    {"type": "Dense", "units": 10, "activation": "softmax"},
+]
+RESIDUAL = [
+    {"type": "Dense", "units": 8, "activation": "relu", "name": "stem"},
+    {"type": "Dense", "units": 8, "activation": "tanh", "name": "branch"},
+    {"type": "Add", "inputs": ["stem", "branch"]},
+    {"type": "Concatenate", "inputs": ["add", "input"]},
+    {"type": "Dense", "units": 1, "activation": "sigmoid"},
+]
+REGRESSION = [{"type": "Dense", "units": 8, "activation": "gelu"}, {"type": "Dense", "units": 1}]
+
+CASES: dict[str, dict[str, Any]] = {
+    "adam": {"training": {"optimizer": {"name": "adam", "amsgrad": True}}},
+    "sgd": {"training": {"optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True}}},
+    "rmsprop": {"training": {"optimizer": {"name": "rmsprop", "momentum": 0.5, "centered": True}}},
+    "adamw": {"training": {"optimizer": {"name": "adamw", "weight_decay": 0.1}}},
+    "one-hot": {"training": {"loss": "categorical_crossentropy", "metrics": ["accuracy", "auc"]}},
+    "logits": {
+        "model": {"layers": [{"type": "Dense", "units": 3}]},
+        "training": {"loss": {"name": "categorical_crossentropy", "from_logits": True}},
+    },
+    "images": {
+        "dataset": {"source": "builtin", "name": "digits"},
+        "model": {"layers": IMAGES},
+        "training": {"batch_size": 256, "metrics": ["accuracy", "top_k_categorical_accuracy"]},
+    },
+    "residual": {
+        "dataset": {"source": "builtin", "name": "breast_cancer"},
+        "model": {"layers": RESIDUAL},
+        "training": {"loss": "binary_crossentropy", "metrics": ["precision", "recall"]},
+    },
+    "regression": {
+        "dataset": {"source": "builtin", "name": "diabetes"},
+        "split": {"validation": 0.2},
+        "model": {"layers": REGRESSION},
+        "training": {"loss": "huber", "metrics": ["mean_absolute_error", "r2_score"]},
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_same_weights_and_losses_as_fit(case: str, make_spec: MakeSpec) -> None:
+    penalties = {"weights": L1L2, "bias": {"l2": 0.01}}
+    setup = Setup(make_spec(regularization=penalties, **CASES[case]))
+    twin = _keras_twin(setup)
+    for number in range(1, EPOCHS + 1):
+        ours = _our_epoch(setup, number)
+        theirs = _keras_epoch(setup, twin, number)
+        assert ours == pytest.approx(theirs, rel=2e-5, abs=1e-6)
+    for mine, other in zip(setup.network.model.weights, twin.weights, strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), other.numpy(), rtol=0, atol=1e-6, err_msg=mine.path
+        )
+
+
+def test_penalties_and_data_loss_add_up_to_keras_loss(make_spec: MakeSpec) -> None:
+    setup = Setup(make_spec(regularization={"weights": L1L2}))
+    measured = setup.epoch.evaluate(
+        on_device(setup.data.validation), setup.objective.penalties.coefficients
+    )
+    in_keras = sum(float(loss) for loss in setup.network.model.losses)
+    assert float(np.sum(measured.penalties)) == pytest.approx(in_keras, rel=1e-6)
+    assert len(setup.objective.penalties.terms) == 4
+
+
+def test_controls_change_without_a_retrace(make_spec: MakeSpec) -> None:
+    """Coefficients, rates, seeds and the learning rate are inputs of the compiled epoch."""
+    setup = Setup(make_spec(regularization={"weights": {"l2": 0.001}, "dropout": {"rate": 0.3}}))
+    rows = on_device(setup.data.train)
+    start = [weight.numpy() for weight in setup.network.model.weights]
+    results = []
+    for coefficient, rate, learning_rate in (
+        (0.001, 0.3, 0.01),
+        (5.0, 0.0, 0.01),
+        (0.001, 0.3, 0.0),
+    ):
+        setup.network.model.set_weights(start)
+        setup.objective.optimizer.learning_rate = learning_rate
+        terms = len(setup.objective.penalties.terms)
+        controls = Controls(
+            np.full(terms, coefficient, np.float32), np.full(1, rate, np.float32), mask_seed(1, 1)
+        )
+        measured = setup.epoch.train(rows, row_order(1, 1, setup.data.train.rows), controls)
+        results.append((float(measured.data_loss), float(np.sum(measured.penalties))))
+    assert setup.epoch.train.experimental_get_tracing_count() == 1
+    assert results[1][1] > 100 * results[0][1]
+    assert results[2][0] > results[0][0]
+
+
+def _our_epoch(setup: Setup, number: int) -> dict[str, float]:
+    controls = Controls(
+        setup.objective.penalties.coefficients, setup.network.rates, mask_seed(0, number)
+    )
+    order = row_order(0, number, setup.data.train.rows)
+    trained = setup.epoch.train(on_device(setup.data.train), order, controls)
+    values = {"loss": float(trained.data_loss) + float(np.sum(trained.penalties))}
+    values |= {name: float(value) for name, value in trained.metrics.items()}
+    validated = setup.epoch.evaluate(on_device(setup.data.validation), controls.coefficients)
+    values["val_loss"] = float(validated.data_loss) + float(np.sum(validated.penalties))
+    return values | {f"val_{name}": float(value) for name, value in validated.metrics.items()}
+
+
+def _keras_twin(setup: Setup) -> keras.Model:
+    """The same network as a user of Keras would compile it."""
+    model = keras.models.clone_model(setup.network.model)
+    model.set_weights(setup.network.model.get_weights())
+    optimizer = type(setup.objective.optimizer).from_config(setup.objective.optimizer.get_config())
+    if setup.spec.training.optimizer.name == "adamw":
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    metrics = [type(m).from_config(m.get_config()) for m in setup.objective.metrics.values()]
+    model.compile(optimizer=optimizer, loss=setup.objective.loss, metrics=metrics)
+    return model
+
+
+def _keras_epoch(setup: Setup, twin: keras.Model, number: int) -> dict[str, float]:
+    order = row_order(0, number, setup.data.train.rows).numpy()
+    train, validation = setup.data.train, setup.data.validation
+    history = twin.fit(
+        train.x[order],
+        train.y[order],
+        batch_size=setup.spec.training.batch_size,
+        validation_data=(validation.x, validation.y),
+        shuffle=False,
+        verbose=0,
+    )
+    renamed = {m.name: name for name, m in setup.objective.metrics.items()}
+    renamed |= {f"val_{keras_name}": f"val_{name}" for keras_name, name in renamed.items()}
+    return {renamed.get(name, name): values[0] for name, values in history.history.items()}

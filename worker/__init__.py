@@ -1,0 +1,1 @@
+"""The worker: Celery tasks that claim jobs, a supervisor per attempt, and the training engine."""

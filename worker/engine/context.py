@@ -1,0 +1,73 @@
+"""What the engine tells the outside, and what it asks of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode
+
+
+class TrainingContext(Protocol):
+    """The engine's only way out."""
+
+    workdir: Path
+    """An empty folder of this attempt's own; exported files are written into it."""
+
+    def epoch_ended(self, row: EpochRow) -> None:
+        """Take an epoch's measurements."""
+
+    def stop_requested(self) -> bool:
+        """Whether training should end now, without a result; asked after every epoch."""
+
+
+@dataclass
+class InMemoryContext:
+    """A context that keeps what it is told: for tests, benchmarks and notebooks."""
+
+    workdir: Path
+    rows: list[EpochRow] = field(default_factory=list)
+    stop_after: int | None = None
+    """Ask to stop after this many epochs."""
+
+    def epoch_ended(self, row: EpochRow) -> None:
+        """Keep the row."""
+        self.rows.append(row)
+
+    def stop_requested(self) -> bool:
+        """Whether `stop_after` epochs have ended."""
+        return self.stop_after is not None and len(self.rows) >= self.stop_after
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file the engine wrote into the workdir, to be published under its name."""
+
+    path: Path
+    media_type: str
+
+    @property
+    def name(self) -> str:
+        """The artifact's name."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training gives: the final metrics and the files to publish."""
+
+    metrics: dict[str, float | None]
+    files: tuple[ExportedFile, ...]
+
+
+class TrainingFailed(Exception):
+    """Training cannot succeed; `detail` tells the user what to change."""
+
+    def __init__(self, code: EndCode, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class TrainingStopped(Exception):
+    """The context asked to stop."""
