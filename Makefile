@@ -1,0 +1,140 @@
+# Ridgeline's commands. `make` alone lists them; `make demo` and `make test` need nothing but
+# Python 3.11, 3.12 or 3.13 and a package index.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+CODE = $(wildcard ridgeline service worker tests benchmarks)
+
+# Starting fast is a feature, and byte code that may not be written is compiled anew at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The last thing each step of the installation writes, so that half an installation never counts.
+LOCKED := $(VENV)/.locked
+GPU_LOCKED := $(VENV)/.locked-gpu
+READY := $(VENV)/.ready $(if $(GPU),$(GPU_LOCKED))
+
+.PHONY: help
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  GPU=1       with demo or run: install the CUDA libraries too'
+	@echo '  PYTHON=...  the interpreter to make .venv from'
+	@echo '  ARGS=...    further arguments of demo, run, test or bench'
+
+.PHONY: demo
+demo: $(READY) ## Train a network on this machine, from the POST to a checked model file
+	@$(BIN)/ridgeline demo $(ARGS)
+
+.PHONY: run
+run: $(READY) ## Run the whole service on 127.0.0.1:8000 until Ctrl-C
+	@$(BIN)/ridgeline up $(ARGS)
+
+.PHONY: test
+test: $(READY) ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: format
+format: $(READY) ## Rewrite the code in the house's format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(READY) ## Measure against plain Keras and a bare route (minutes)
+	$(BIN)/python benchmarks/bench_job.py $(ARGS)
+
+.PHONY: openapi
+openapi: $(READY) ## Write openapi/openapi.json from the code
+	$(BIN)/python -m service.openapi
+
+.PHONY: install
+install: $(READY) ## Make or refresh .venv
+
+.PHONY: clean
+clean: ## Remove what these commands built (your jobs and models stay)
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------------------- installation
+
+# Prints the interpreter to build from, or says what is missing. TensorFlow has wheels for these
+# versions only; ensurepip is what Debian leaves out of its python3 package. An active virtual
+# environment hands over its base, since it may be the very one that is about to be replaced.
+PYTHONS = $(or $(PYTHON),python3 python3.12 python3.11 python3.13)
+define find_python
+usable='import sys, ensurepip, venv; \
+assert (3, 11) <= sys.version_info < (3, 14); \
+print(getattr(sys, "_base_executable", sys.executable))'; \
+for name in $(PYTHONS); do \
+    if python=$$("$$name" -c "$$usable" 2>/dev/null) && test -n "$$python"; then break; fi; \
+done; \
+if test -z "$${python:-}"; then \
+    echo "Ridgeline needs Python 3.11, 3.12 or 3.13 with its venv and ensurepip modules" >&2; \
+    echo "(on Debian and Ubuntu: apt install python3-venv); none of these is one:" >&2; \
+    echo "    $(PYTHONS)" >&2; \
+    echo "Name another: make install PYTHON=/path/to/python3.12" >&2; \
+    exit 1; \
+fi
+endef
+
+# uv reads no pip configuration, so a company's index and certificates are handed on.
+define uv
+index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}; \
+if test -n "$$index"; then export UV_DEFAULT_INDEX="$$index"; fi; \
+if test -n "$${PIP_CERT:-}"; then export SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}"; fi; \
+$(BIN)/uv --quiet pip
+endef
+install = $(uv) install --python $(BIN)/python --compile-bytecode --require-hashes
+
+# New locks, or an installation that broke off: begin again. The download cache makes that cheap,
+# and nothing that an older lock named is left behind.
+$(LOCKED): requirements/bootstrap.txt requirements/dev.txt
+	@$(find_python); \
+	echo "Installing into $(VENV) with $$("$$python" --version) (about a minute the first time) ..."; \
+	rm -rf $(VENV); \
+	"$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	    --require-hashes -r requirements/bootstrap.txt
+	@$(install) -r requirements/dev.txt
+	@touch $@
+
+# The project itself, editable: one line in site-packages and the `ridgeline` command.
+$(VENV)/.ready: $(LOCKED) pyproject.toml
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --offline --no-deps \
+	    --no-build-isolation --editable .
+	@touch $@
+
+$(GPU_LOCKED): $(LOCKED) requirements/worker-gpu.txt
+	@echo "Installing the CUDA libraries (about 3 GB) ..."
+	@$(install) -r requirements/worker-gpu.txt
+	@touch $@
+
+# -------------------------------------------------------------------------------------- locks
+
+# One resolution for every Python version and platform, with hashes and without an index's address.
+# dev.txt comes first and holds all of it; the others are parts of it, so that an image runs what
+# the tests ran. UPGRADE=1 takes new releases; without it only what pyproject.toml demands changes.
+compile = $(uv) compile --universal --python-version 3.11 --fork-strategy fewest \
+    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+    $(if $(UPGRADE),--upgrade)
+image = $(compile) pyproject.toml -c requirements/dev.txt
+
+.PHONY: lock
+lock: $(READY) ## Compile requirements/*.txt from pyproject.toml (UPGRADE=1: newest releases)
+	@$(compile) --group pyproject.toml:bootstrap -o requirements/bootstrap.txt
+	@$(compile) pyproject.toml --extra service --extra worker --extra embedded --group dev \
+	    -o requirements/dev.txt
+	@$(image) --extra service -o requirements/service.txt
+	@$(image) --extra worker -o requirements/worker.txt
+	@$(image) --extra worker-gpu -o requirements/worker-gpu.txt

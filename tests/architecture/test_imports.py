@@ -1,0 +1,79 @@
+"""Imports point one way, and TensorFlow stays where it belongs."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("keras", "tensorflow")
+
+
+def test_import_contracts(root: Path) -> None:
+    # Warnings are off: this process makes them errors, and they are not what is asked here.
+    lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    result = subprocess.run(
+        [sys.executable, "-c", lint, "--no-cache", "--no-logo"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("ridgeline", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
+        ("ridgeline.contract.spec", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
+        ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
+        ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
+        ("service.main", (*HEAVY, "worker")),
+        ("worker.app", (*HEAVY, "service")),
+        ("worker.tasks", (*HEAVY, "service")),
+        ("worker.supervisor", (*HEAVY, "service")),
+    ],
+)
+def test_import_leaves_out(root: Path, module: str, absent: tuple[str, ...]) -> None:
+    """What the linter reads from the source, seen from a running interpreter."""
+    program = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"
+
+
+def test_only_the_engine_names_tensorflow(root: Path, sources: list[Path]) -> None:
+    """Also inside functions, where an import hides from a quick look."""
+    engine = root / "worker" / "engine"
+    offenders = [
+        f"{path.relative_to(root)}: {name}"
+        for path in sources
+        if not path.is_relative_to(engine)
+        for name in imported_names(path)
+        if name.partition(".")[0] in HEAVY
+    ]
+    assert offenders == []
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def bare_environment() -> dict[str, str]:
+    """No RIDGELINE_* of the person who runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RIDGELINE_")}
