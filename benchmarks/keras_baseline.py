@@ -1,0 +1,115 @@
+"""The digits job as a plain Keras script: what a user would write without Ridgeline.
+
+    python benchmarks/keras_baseline.py [--saved-model] FOLDER
+
+The network, the data, the split, the batch size, the epochs, the penalty, the dropout and the
+files are those of the job in `ridgeline/cli/demo.json`. It ends with one line of JSON: how long
+the import, the fitting and an epoch after the first took, and what was reached.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+started = time.perf_counter()
+
+import keras  # noqa: E402 - timed
+from sklearn.datasets import load_digits  # noqa: E402
+from sklearn.model_selection import train_test_split  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+
+imported = time.perf_counter()
+
+EPOCHS = 30
+BATCH_SIZE = 32
+
+
+def load_rows() -> tuple[tuple[object, object], ...]:
+    """Training, validation and test rows: 70 %, 20 % and 10 %, each class in proportion."""
+    digits = load_digits()
+    x, x_test, y, y_test = train_test_split(
+        digits.data, digits.target, test_size=180, stratify=digits.target, random_state=7
+    )
+    x, x_val, y, y_val = train_test_split(x, y, test_size=359, stratify=y, random_state=7)
+    scaler = StandardScaler().fit(x)
+    parts = ((x, y), (x_val, y_val), (x_test, y_test))
+    return tuple((scaler.transform(rows).astype("float32"), labels) for rows, labels in parts)
+
+
+def build_model() -> keras.Model:
+    """64-64-10 with an L2 penalty on every kernel and dropout behind the hidden layers."""
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(
+                64, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-3)
+            ),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(
+                64, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-3)
+            ),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(
+                10, activation="softmax", kernel_regularizer=keras.regularizers.L2(1e-3)
+            ),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.001),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+class EpochTimes(keras.callbacks.Callback):  # type: ignore[misc] # Keras is not typed
+    """Keeps how long each epoch took, its validation included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = [time.perf_counter()]
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Note the time."""
+        del epoch, logs
+        self.ends.append(time.perf_counter())
+
+    def after_the_first(self) -> float:
+        """Mean seconds of an epoch; the first also traces the network."""
+        return (self.ends[-1] - self.ends[1]) / (len(self.ends) - 2)
+
+
+def main() -> None:
+    """Train, measure, save."""
+    folder = Path(sys.argv[-1])
+    keras.utils.set_random_seed(7)
+    training, validation, test = load_rows()
+    model, times = build_model(), EpochTimes()
+    before = time.perf_counter()
+    model.fit(
+        *training,
+        validation_data=validation,
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        verbose=0,
+        callbacks=[times],
+    )
+    fitted = time.perf_counter() - before
+    _, accuracy = model.evaluate(*test, verbose=0)
+    model.save(folder / "model.keras")
+    if "--saved-model" in sys.argv:
+        model.export(folder / "saved_model", verbose=False)
+    measured = {
+        "import_s": imported - started,
+        "fit_s": fitted,
+        "epoch_s": times.after_the_first(),
+        "test_accuracy": float(accuracy),
+    }
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()

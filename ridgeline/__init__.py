@@ -1,0 +1,47 @@
+"""Ridgeline: trains Keras models from JSON and says what the regularization did.
+
+>>> from ridgeline import Client
+>>> client = Client("http://127.0.0.1:8000")
+>>> job = client.wait(client.submit(spec).id)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ridgeline.client import Client, ProblemError, RidgelineError
+    from ridgeline.contract.curves import Curves
+    from ridgeline.contract.job import Job, JobStatus
+    from ridgeline.contract.spec import JobSpec
+
+__all__ = ["Client", "Curves", "Job", "JobSpec", "JobStatus", "ProblemError", "RidgelineError"]
+
+_HOME = {
+    "Client": "client",
+    "Curves": "contract.curves",
+    "Job": "contract.job",
+    "JobSpec": "contract.spec",
+    "JobStatus": "contract.job",
+    "ProblemError": "client",
+    "RidgelineError": "client",
+}
+
+
+if not TYPE_CHECKING:  # or every misspelt name would be one
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used.
+
+        The API and the trainer import `ridgeline.contract` and so this file: they must not pay
+        for the client's HTTP library, in memory or in start-up time.
+        """
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

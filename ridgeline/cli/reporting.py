@@ -1,0 +1,18 @@
+"""How the commands say that something went wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from ridgeline.cli.errors import StartError
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Say a StartError on standard error and end with exit code 1."""
+    try:
+        yield
+    except StartError as error:
+        typer.echo(f"ridgeline: {error}", err=True)
+        raise typer.Exit(1) from None

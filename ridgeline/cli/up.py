@@ -1,0 +1,63 @@
+"""`ridgeline up`: the whole service on this machine, until Ctrl-C."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ridgeline.cli.address import Address
+from ridgeline.cli.embedded import Embedded
+from ridgeline.cli.reporting import reporting
+from ridgeline.cli.signals import StopSignals
+
+CHECK_S = 0.2
+
+
+def up(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. There is no password: keep it private.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")
+    ] = 8000,
+    home: Annotated[
+        Path, typer.Option(file_okay=False, help="Folder for the database, artifacts and logs.")
+    ] = Path(".ridgeline"),
+) -> None:
+    """Run the whole service here, until Ctrl-C: Redis, the API and a worker."""
+    started = time.monotonic()
+    with reporting(), StopSignals() as signals:
+        # The inner one speaks before the servers are stopped, which may take a while.
+        with Embedded(home, Address(host, port), os.environ, signals) as servers, reporting():
+            servers.wait_for_api()
+            if not signals.stopped:
+                _introduce(servers, time.monotonic() - started)
+            _supervise(servers, signals, started)
+        typer.echo("Stopped.")
+
+
+def _introduce(servers: Embedded, seconds: float) -> None:
+    url = servers.address.url
+    typer.echo(f"API     {url}  (answered after {seconds:.1f} s)")
+    typer.echo(f"specs   {url}/catalog  (what a job may say)")
+    typer.echo(f"home    {servers.home.path}  (logs in {servers.home.logs})")
+    typer.echo("worker  is starting; jobs may be posted already. Ctrl-C stops everything.")
+    if not servers.address.loopback:
+        typer.echo(
+            f"WARNING: {servers.address.host} can be reached from other machines, and there is no"
+            " password yet: anybody there can post and delete jobs.",
+            err=True,
+        )
+
+
+def _supervise(servers: Embedded, signals: StopSignals, started: float) -> None:
+    ready = False
+    while not signals.stopped:
+        servers.check()
+        if not ready and servers.worker_ready():
+            ready = True
+            typer.echo(f"worker  takes jobs  (after {time.monotonic() - started:.1f} s)")
+        time.sleep(CHECK_S)
+    typer.echo("Stopping; a job that is training goes back to the queue. Ctrl-C again: at once.")

@@ -1,0 +1,405 @@
+"""The client against a service that answers what each test tells it to."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ridgeline import Client, JobStatus, client
+from ridgeline.contract.dataset import BuiltinDataset
+from ridgeline.contract.job import Job
+from ridgeline.contract.layers.core import Dense
+from ridgeline.contract.problems import Problem, ProblemCode
+from ridgeline.contract.regularization import Regularization, WeightPenalty
+from ridgeline.contract.resolve import resolve
+from ridgeline.contract.spec import JobSpec, Model
+from ridgeline.contract.training import SGD, Loss, Training
+
+JOB_ID = "job_" + "0" * 32
+SPEC: dict[str, Any] = {
+    "dataset": {"source": "builtin", "name": "iris"},
+    "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+    "training": {"loss": "sparse_categorical_crossentropy"},
+}
+MODEL = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(MODEL).hexdigest()
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def job_json(status: str = "queued", **changes: object) -> dict[str, Any]:
+    spec = JobSpec.model_validate_json(json.dumps(SPEC)).model_dump(mode="json")
+    href = f"/jobs/{JOB_ID}/artifacts/model.keras"
+    model = {"name": "model.keras", "bytes": len(MODEL), "sha256": SHA256, "href": href}
+    return {
+        "id": JOB_ID,
+        "name": None,
+        "status": status,
+        "reason": None,
+        "spec": spec,
+        "resolved": spec,
+        "penalties": [],
+        "advice": [],
+        "progress": {"epoch": 0, "epochs": 10, "fraction": 0.0, "eta_s": None},
+        "attempt": 0,
+        "metrics": {},
+        "artifacts": [model | {"media_type": "application/zip"}] if status == "succeeded" else [],
+        "created_at": "2026-01-01T00:00:00Z",
+        "started_at": None,
+        "finished_at": None,
+        "tags": [],
+    } | changes
+
+
+def problem(status: int, code: str) -> httpx.Response:
+    fault = {"pointer": "/training/loss", "detail": "expected a loss", "rule": "known"}
+    body = {"type": f"urn:ridgeline:problem:{code}", "title": "No", "status": status}
+    return httpx.Response(status, json=body | {"detail": "why", "code": code, "errors": [fault]})
+
+
+class Service:
+    """Answers each request by the next handler, and the last one from then on."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+        self.handlers: list[Handler] = []
+
+    def answers(self, *answers: httpx.Response | Exception | Handler) -> None:
+        self.handlers = [_handler(answer) for answer in answers]
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
+        return handler(request)
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"{request.method} {request.url.path}" for request in self.requests]
+
+
+def _handler(answer: httpx.Response | Exception | Handler) -> Handler:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, httpx.Response):
+            return httpx.Response(
+                answer.status_code, headers=answer.headers, content=answer.content
+            )
+        return answer(request)
+
+    return handle
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(client, "BACKOFF_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(client, "IDLE_PAUSE_S", 0.001)
+    return Service()
+
+
+@pytest.fixture
+def ridgeline(service: Service) -> Iterator[Client]:
+    with Client("http://ridgeline.test", transport=httpx.MockTransport(service)) as opened:
+        yield opened
+
+
+class TestSubmit:
+    def test_posts_the_spec_as_it_was_given(self, service: Service, ridgeline: Client) -> None:
+        service.answers(httpx.Response(202, json=job_json()))
+        job = ridgeline.submit(SPEC)
+        assert isinstance(job, Job)
+        assert job.status is JobStatus.QUEUED
+        assert service.lines == ["POST /jobs"]
+        assert json.loads(service.requests[0].content) == SPEC
+
+    def test_posts_of_a_model_what_its_author_said(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        """Defaults are not neutral: a `null` regularizer would switch the policy off."""
+        spec = JobSpec(
+            dataset=BuiltinDataset(name="iris"),
+            model=Model(layers=(Dense(units=3, activation="softmax"),)),
+            regularization=Regularization(weights=WeightPenalty(l2=0.001)),
+            training=Training(loss=Loss(name="sparse_categorical_crossentropy"), optimizer=SGD()),
+        )
+        service.answers(httpx.Response(202, json=job_json()))
+        ridgeline.submit(spec)
+        received = JobSpec.model_validate_json(service.requests[0].content)
+        assert received == spec
+        assert resolve(received).spec == resolve(spec).spec
+        assert resolve(received).penalties
+
+    @pytest.mark.parametrize(
+        "failure",
+        [httpx.ConnectError("refused"), httpx.ReadError("reset"), problem(503, "unavailable")],
+    )
+    def test_tries_again_under_the_same_key(
+        self, service: Service, ridgeline: Client, failure: httpx.Response | Exception
+    ) -> None:
+        service.answers(failure, failure, httpx.Response(202, json=job_json()))
+        assert ridgeline.submit(SPEC).id == JOB_ID
+        keys = {request.headers["Idempotency-Key"] for request in service.requests}
+        assert len(service.requests) == 3
+        assert len(keys) == 1
+
+    def test_two_calls_are_two_jobs(self, service: Service, ridgeline: Client) -> None:
+        service.answers(httpx.Response(202, json=job_json()))
+        ridgeline.submit(SPEC)
+        ridgeline.submit(SPEC)
+        first, second = (request.headers["Idempotency-Key"] for request in service.requests)
+        assert first != second
+
+    def test_a_key_of_ones_own_is_sent(self, service: Service, ridgeline: Client) -> None:
+        service.answers(httpx.Response(202, json=job_json()))
+        ridgeline.submit(SPEC, idempotency_key="run-7")
+        assert service.requests[0].headers["Idempotency-Key"] == "run-7"
+
+    def test_not_a_number_is_refused_before_it_is_sent(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        with pytest.raises(ValueError, match="JSON"):
+            ridgeline.submit(SPEC | {"split": {"validation": float("nan")}})
+        assert service.requests == []
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("status", "code", "kind"),
+        [
+            (422, "invalid-spec", client.InvalidRequestError),
+            (400, "malformed-json", client.InvalidRequestError),
+            (404, "not-found", client.NotFoundError),
+            (409, "conflict", client.ConflictError),
+            (409, "idempotency-key-reused", client.IdempotencyKeyReusedError),
+            (503, "unavailable", client.UnavailableError),
+            (500, "internal", client.ProblemError),
+        ],
+    )
+    def test_a_problem_becomes_its_error(
+        self,
+        service: Service,
+        ridgeline: Client,
+        status: int,
+        code: str,
+        kind: type[client.ProblemError],
+    ) -> None:
+        service.answers(problem(status, code))
+        with pytest.raises(kind, match="/training/loss: expected a loss") as caught:
+            ridgeline.job(JOB_ID)
+        assert type(caught.value) is kind
+        assert caught.value.problem.code is ProblemCode(code)
+
+    def test_every_code_has_an_error(self, service: Service, ridgeline: Client) -> None:
+        for code in ProblemCode:
+            service.answers(problem(400, code))
+            with pytest.raises(client.ProblemError):
+                ridgeline.job(JOB_ID)
+
+    def test_nobody_there(self, service: Service, ridgeline: Client) -> None:
+        service.answers(httpx.ConnectError("refused"))
+        with pytest.raises(
+            client.UnreachableError, match=r"ridgeline\.test.*refused.*ridgeline up"
+        ):
+            ridgeline.job(JOB_ID)
+        assert len(service.requests) == 4
+
+    @pytest.mark.parametrize("status", [200, 404, 502])
+    def test_another_server(self, service: Service, ridgeline: Client, status: int) -> None:
+        service.answers(httpx.Response(status, text="<html>hello</html>"))
+        with pytest.raises(client.UnexpectedAnswerError, match="base URL"):
+            ridgeline.job(JOB_ID)
+
+    def test_fields_of_a_newer_service_are_ignored(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        newer = job_json(colour="blue")
+        newer["progress"]["step"] = 12
+        service.answers(httpx.Response(200, json=newer))
+        assert ridgeline.job(JOB_ID).id == JOB_ID
+
+    def test_what_may_not_be_repeated_is_not(self, service: Service, ridgeline: Client) -> None:
+        service.answers(httpx.ReadError("reset"))
+        with pytest.raises(client.UnreachableError):
+            ridgeline.cancel(JOB_ID)
+        assert len(service.requests) == 1
+
+    def test_an_id_cannot_reach_another_path(self, service: Service, ridgeline: Client) -> None:
+        service.answers(problem(404, "not-found"))
+        with pytest.raises(client.NotFoundError):
+            ridgeline.job("../healthz?")
+        assert service.requests[0].url.raw_path == b"/jobs/..%2Fhealthz%3F"
+
+    def test_problems_carry_their_whole_body(self, service: Service, ridgeline: Client) -> None:
+        service.answers(problem(409, "conflict"))
+        with pytest.raises(client.ConflictError) as caught:
+            ridgeline.delete(JOB_ID)
+        assert isinstance(caught.value.problem, Problem)
+        assert caught.value.problem.errors[0].rule == "known"
+
+
+class TestWait:
+    def test_long_polls_until_the_end(self, service: Service, ridgeline: Client) -> None:
+        running = job_json("running")
+        service.answers(
+            httpx.Response(200, json=job_json(), headers={"ETag": '"1"'}),
+            httpx.Response(304, headers={"ETag": '"1"'}),
+            httpx.Response(200, json=running, headers={"ETag": '"2"'}),
+            httpx.Response(200, json=job_json("succeeded"), headers={"ETag": '"3"'}),
+        )
+        seen: list[str] = []
+        job = ridgeline.wait(JOB_ID, on_change=lambda job: seen.append(job.status))
+        assert job.status is JobStatus.SUCCEEDED
+        assert seen == ["queued", "running", "succeeded"]
+        first, *polls = service.requests
+        assert "wait" not in first.url.params
+        assert [poll.headers["If-None-Match"] for poll in polls] == ['"1"', '"1"', '"2"']
+        assert all(float(poll.url.params["wait"]) > 0 for poll in polls)
+
+    @pytest.mark.parametrize("status", ["failed", "cancelled"])
+    def test_returns_however_it_ended(
+        self, service: Service, ridgeline: Client, status: str
+    ) -> None:
+        service.answers(httpx.Response(200, json=job_json(status)))
+        assert ridgeline.wait(JOB_ID).status == status
+
+    def test_gives_up_in_time(self, service: Service, ridgeline: Client) -> None:
+        service.answers(
+            httpx.Response(200, json=job_json(), headers={"ETag": '"1"'}), httpx.Response(304)
+        )
+        with pytest.raises(client.WaitTimeoutError, match="queued at epoch 0 of 10"):
+            ridgeline.wait(JOB_ID, timeout=0.05)
+
+
+class TestJobs:
+    def test_follows_the_cursor(self, service: Service, ridgeline: Client) -> None:
+        service.answers(
+            httpx.Response(200, json={"items": [job_json(), job_json()], "next": "c2"}),
+            httpx.Response(200, json={"items": [job_json()], "next": None}),
+        )
+        assert len(list(ridgeline.jobs(status=JobStatus.QUEUED, tag="demo", page_size=2))) == 3
+        first, second = (dict(request.url.params) for request in service.requests)
+        assert first == {"status": "queued", "tag": "demo", "limit": "2"}
+        assert second == first | {"after": "c2"}
+
+    def test_asks_for_a_page_only_when_it_is_needed(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        service.answers(httpx.Response(200, json={"items": [job_json()], "next": "c2"}))
+        next(ridgeline.jobs())
+        assert len(service.requests) == 1
+
+
+class TestDownload:
+    @pytest.fixture
+    def storage(self, service: Service) -> "Storage":
+        storage = Storage()
+        service.answers(storage)
+        return storage
+
+    def test_brings_the_file(self, storage: "Storage", ridgeline: Client, tmp_path: Path) -> None:
+        path = ridgeline.download(JOB_ID, "model.keras", tmp_path / "m.keras")
+        assert path == tmp_path / "m.keras"
+        assert path.read_bytes() == MODEL
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_into_a_folder(self, storage: "Storage", ridgeline: Client, tmp_path: Path) -> None:
+        path = ridgeline.download(JOB_ID, "model.keras", tmp_path)
+        assert path == tmp_path / "model.keras"
+
+    def test_continues_after_breaks(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
+        storage.break_after = 3000
+        path = ridgeline.download(JOB_ID, "model.keras", tmp_path)
+        assert path.read_bytes() == MODEL
+        assert storage.ranges == [None, "bytes=3000-", "bytes=6000-", "bytes=9000-"]
+        assert set(storage.conditions[1:]) == {f'"{SHA256}"'}
+
+    def test_continues_an_earlier_call(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
+        (tmp_path / f"model.keras.{SHA256[:12]}.part").write_bytes(MODEL[:100])
+        assert ridgeline.download(JOB_ID, "model.keras", tmp_path).read_bytes() == MODEL
+        assert storage.ranges == ["bytes=100-"]
+
+    def test_starts_over_where_ranges_are_not_served(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
+        storage.ranged = False
+        (tmp_path / f"model.keras.{SHA256[:12]}.part").write_bytes(b"x" * 100)
+        assert ridgeline.download(JOB_ID, "model.keras", tmp_path).read_bytes() == MODEL
+
+    @pytest.mark.parametrize("part", [b"x" * 100, b"x" * (len(MODEL) + 1)])
+    def test_never_names_a_file_that_is_not_the_artifact(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path, part: bytes
+    ) -> None:
+        storage.content = b"?" + MODEL[1:]
+        (tmp_path / f"model.keras.{SHA256[:12]}.part").write_bytes(part)
+        with pytest.raises(client.ChecksumError, match=SHA256):
+            ridgeline.download(JOB_ID, "model.keras", tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_gives_up_when_nothing_comes(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
+        storage.break_after = 0
+        with pytest.raises(client.UnreachableError):
+            ridgeline.download(JOB_ID, "model.keras", tmp_path)
+        assert not (tmp_path / "model.keras").exists()
+
+    @pytest.mark.parametrize("content", [MODEL[:-1], MODEL + b"?"])
+    def test_gives_up_on_another_length(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path, content: bytes
+    ) -> None:
+        storage.content = content
+        with pytest.raises(client.UnreachableError, match=f"expected {len(MODEL)} bytes"):
+            ridgeline.download(JOB_ID, "model.keras", tmp_path)
+        assert not (tmp_path / "model.keras").exists()
+
+    def test_says_what_is_published(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
+        with pytest.raises(client.NoSuchArtifactError, match=r"published: model\.keras"):
+            ridgeline.download(JOB_ID, "model.onnx", tmp_path)
+
+
+class Storage:
+    """Serves the job and its model, breaking the connection after so many bytes if asked to."""
+
+    def __init__(self) -> None:
+        self.content = MODEL
+        self.break_after: int | None = None
+        self.ranged = True
+        self.ranges: list[str | None] = []
+        self.conditions: list[str | None] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/artifacts/model.keras"):
+            return httpx.Response(200, json=job_json("succeeded"))
+        asked = request.headers.get("Range") if self.ranged else None
+        self.ranges.append(asked)
+        self.conditions.append(request.headers.get("If-Range"))
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        return httpx.Response(206 if asked else 200, content=self._bytes(start))
+
+    def _bytes(self, start: int) -> Iterator[bytes]:
+        left = self.content[start:]
+        if self.break_after is None or len(left) <= self.break_after:
+            yield left
+            return
+        yield left[: self.break_after]
+        raise httpx.RemoteProtocolError("broken")
+
+
+def test_everything_exported_can_be_imported() -> None:
+    import ridgeline
+
+    for name in ridgeline.__all__:
+        assert getattr(ridgeline, name).__name__ == name
+    assert set(ridgeline.__all__) <= set(dir(ridgeline))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = ridgeline.no_such_name  # type: ignore[attr-defined]

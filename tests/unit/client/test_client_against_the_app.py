@@ -1,0 +1,121 @@
+"""The client against the real application, in this process; nobody trains, so jobs stay queued."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from ridgeline import Client, JobStatus
+from ridgeline.client import (
+    ConflictError,
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    NoSuchArtifactError,
+    NotFoundError,
+    WaitTimeoutError,
+)
+from service.main import create_app
+from service.settings import Settings
+
+SPEC: dict[str, Any] = {
+    "name": "small",
+    "dataset": {"source": "builtin", "name": "iris"},
+    "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+    "regularization": {"weights": {"l2": 0.001}},
+    "training": {"loss": "sparse_categorical_crossentropy"},
+    "tags": ["a"],
+}
+
+
+class InProcess(httpx.BaseTransport):
+    """Hands each request to the application without a network."""
+
+    def __init__(self, app: TestClient) -> None:
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._app.request(
+            request.method,
+            str(request.url),
+            content=request.read(),
+            headers=dict(request.headers),
+        )
+        return httpx.Response(
+            answer.status_code, headers=dict(answer.headers), content=answer.content
+        )
+
+
+@pytest.fixture
+def ridgeline(tmp_path: Path) -> Iterator[Client]:
+    # Nobody listens there: a job is taken without a broker.
+    broker = SecretStr(f"redis+socket://{tmp_path}/none.sock")
+    settings = Settings(home=tmp_path, redis_url=broker)
+    with (
+        TestClient(create_app(settings), base_url="http://ridgeline.test") as app,
+        Client("http://ridgeline.test", transport=InProcess(app)) as client,
+    ):
+        yield client
+
+
+def test_submit_read_list_cancel_delete(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    assert job.status is JobStatus.QUEUED
+    assert ridgeline.job(job.id) == job
+    assert [listed.id for listed in ridgeline.jobs()] == [job.id]
+    assert ridgeline.artifacts(job.id) == ()
+    curves = ridgeline.curves(job.id)
+    assert curves.job_id == job.id
+    assert curves.epoch == ()
+    assert ridgeline.cancel(job.id).status is JobStatus.CANCELLED
+    assert ridgeline.wait(job.id, timeout=5).status is JobStatus.CANCELLED
+    ridgeline.delete(job.id)
+    with pytest.raises(NotFoundError):
+        ridgeline.job(job.id)
+
+
+def test_pages_follow_each_other(ridgeline: Client) -> None:
+    posted = [ridgeline.submit(SPEC | {"tags": [tag]}).id for tag in ("a", "b", "a", "a")]
+    assert [job.id for job in ridgeline.jobs(page_size=2)] == posted[::-1]
+    tagged = ridgeline.jobs(tag="a", status=JobStatus.QUEUED, page_size=1)
+    assert [job.id for job in tagged] == [posted[3], posted[2], posted[0]]
+
+
+def test_a_key_makes_one_job(ridgeline: Client) -> None:
+    first = ridgeline.submit(SPEC, idempotency_key="k")
+    assert ridgeline.submit(SPEC, idempotency_key="k").id == first.id
+    with pytest.raises(IdempotencyKeyReusedError):
+        ridgeline.submit(SPEC | {"name": "another"}, idempotency_key="k")
+
+
+def test_validate_stores_nothing(ridgeline: Client) -> None:
+    validation = ridgeline.validate(SPEC)
+    assert validation.parameters.total == 4 * 3 + 3
+    assert validation.penalties[0].strength == 0.001
+    assert list(ridgeline.jobs()) == []
+
+
+def test_a_fault_is_pointed_at(ridgeline: Client) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        ridgeline.submit(SPEC | {"regularization": {"dropout": {"rate": 1.0}}})
+    (fault,) = caught.value.problem.errors
+    assert fault.pointer.startswith("/regularization/dropout")
+
+
+def test_waiting_ends_in_time(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    with pytest.raises(WaitTimeoutError, match="queued"):
+        ridgeline.wait(job.id, timeout=0.3)
+
+
+def test_what_does_not_fit_the_state(ridgeline: Client, tmp_path: Path) -> None:
+    job = ridgeline.submit(SPEC)
+    with pytest.raises(ConflictError):
+        ridgeline.delete(job.id)
+    with pytest.raises(NoSuchArtifactError, match="none yet"):
+        ridgeline.download(job.id, "model.keras", tmp_path)
+    with pytest.raises(NotFoundError):
+        ridgeline.job("../healthz")
