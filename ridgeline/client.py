@@ -24,7 +24,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, TypeVar, get_origin
+from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -319,24 +319,9 @@ class Client:
 
 
 def _body(spec: Spec) -> bytes:
-    return json.dumps(_said(spec), allow_nan=False).encode()
-
-
-def _said(value: Any) -> Any:
-    """What a model's author said, and the tags (`type`, `source`) that tell models apart.
-
-    Defaults are left to the service. They are not neutral: a layer's `kernel_regularizer: null`
-    means none, where silence means the policy's.
-    """
-    if isinstance(value, BaseModel):
-        return {
-            name: _said(getattr(value, name))
-            for name, field in type(value).model_fields.items()
-            if name in value.model_fields_set or get_origin(field.annotation) is Literal
-        }
-    if isinstance(value, tuple):
-        return [_said(item) for item in value]
-    return value
+    if isinstance(spec, JobSpec):
+        return spec.model_dump_json(exclude_unset=True).encode()
+    return json.dumps(spec, allow_nan=False).encode()
 
 
 def _path(job_id: str, *rest: str) -> str:

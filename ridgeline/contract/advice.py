@@ -33,7 +33,8 @@ def advise(spec: JobSpec, graph: Graph, position: Mapping[str, int]) -> tuple[Ad
                 id="no-validation-split",
                 severity="warning",
                 pointer=pointer("split", "validation"),
-                message="Without validation rows nothing shows whether the model overfits; hold out 0.2.",
+                message="Without validation rows nothing shows whether the model overfits;"
+                " hold out 0.2.",
                 source="note, Dropout: raise the rate on signs of overfitting",
             )
         )
@@ -55,7 +56,8 @@ def _dropout_layers(graph: Graph, position: Mapping[str, int]) -> Iterator[Advic
                 id="dropout-on-output",
                 severity="warning",
                 pointer=at,
-                message="Dropout on the output drops predictions themselves; put it before the last layer.",
+                message="Dropout on the output drops predictions themselves; put it before the last"
+                " layer.",
                 source="note, Dropout: used after hidden layers in every example",
             )
 
@@ -68,8 +70,8 @@ def _rate(holder: object, at: str) -> Iterator[Advice]:
             id="dropout-rate-range",
             severity="info",
             pointer=at,
-            message=f"A dropout rate is typically {low} to {high}, this is {rate:g}; start with {low} and"
-            " raise it on signs of overfitting.",
+            message=f"A dropout rate is typically {low} to {high}, this is {rate:g}; start with"
+            f" {low} and raise it on signs of overfitting.",
             source="note, Dropout",
         )
 
@@ -97,8 +99,8 @@ def _convolution_remark(at: str) -> Advice:
         id="dropout-after-convolution",
         severity="warning",
         pointer=at,
-        message="Dropout right after a convolution may lose important features; put it after the pooling"
-        " or after dense layers, or use SpatialDropout2D.",
+        message="Dropout right after a convolution may lose important features; put it after the"
+        " pooling or after dense layers, or use SpatialDropout2D.",
         source="note, Dropout",
     )
 

@@ -11,8 +11,8 @@ class EpochRow(Contract):
     """What one epoch measured.
 
     `values` holds `loss`, `data_loss`, `penalty`, the metrics, `learning_rate`, and the same
-    with `val_` for the validation rows; loss = data_loss + penalty. A value that was not finite is null
-    and its name stands in `nonfinite`.
+    with `val_` for the validation rows; loss = data_loss + penalty. A value that was not finite is
+    null and its name stands in `nonfinite`.
     """
 
     epoch: Annotated[int, Field(ge=1)]

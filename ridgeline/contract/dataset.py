@@ -35,8 +35,9 @@ class BuiltinDataset(Contract):
     source: Literal["builtin"] = "builtin"
     name: Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
     scaling: FeatureScaling = "standard"
-    """How features are scaled, fitted on the training rows only: `standard` to mean 0 and variance 1,
-    `minmax` to [0, 1], `none` as they are. The saved model holds the scaling: it takes raw rows."""
+    """How features are scaled, fitted on the training rows only: `standard` to mean 0 and variance
+    1, `minmax` to [0, 1], `none` as they are. The saved model holds the scaling: it takes raw rows.
+    """
 
     @property
     def shape(self) -> DatasetShape:

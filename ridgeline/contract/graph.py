@@ -64,8 +64,9 @@ def build_graph(
 ) -> Graph:
     """Work out every shape of wired layers.
 
-    `position` maps a layer's name to its place in the spec, for error pointers; by default the order given.
-    Raises SpecError, naming both layers, where one cannot take the other's output.
+    `position` maps a layer's name to its place in the spec, for error pointers; by default the
+    order given. Raises SpecError, naming both layers, where one cannot take the other's
+    output.
     """
     shapes: dict[str, Shape] = {INPUT: input_shape}
     nodes = []
@@ -113,7 +114,9 @@ def _check_size(node: Node, index: int) -> None:
         f"layer {node.name!r} would hold about {BYTES_PER_NUMBER * numbers / 2**30:,.0f} GiB in one"
         " tensor; give it or the layers before it fewer units"
     )
-    raise SpecError([Fault(pointer=pointer("model", "layers", index), detail=detail, rule="memory")])
+    raise SpecError(
+        [Fault(pointer=pointer("model", "layers", index), detail=detail, rule="memory")]
+    )
 
 
 def _misfit(layer: Layer, index: int, error: ShapeError) -> Fault:

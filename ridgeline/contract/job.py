@@ -131,9 +131,9 @@ class Job(Contract):
     spec: JobSpec
     """The spec as it was posted."""
     resolved: JobSpec
-    """The same spec with every default, layer name, input, dropout layer and regularizer spelled out."""
+    """The same spec with every default, layer name, input, dropout layer and regularizer."""
     penalties: tuple[PenaltyTerm, ...]
-    """Every weight penalty the job trains with: its λ, the Keras coefficient it became, the formula."""
+    """Every weight penalty the job trains with: its λ, the Keras coefficient, the formula."""
     advice: tuple[Advice, ...]
     progress: Progress
     attempt: int

@@ -5,7 +5,12 @@ from collections.abc import Container, Mapping, Sequence
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.layers.base import Weight
 from ridgeline.contract.layers.regularization import Dropout
-from ridgeline.contract.regularization import DropoutPolicy, PenaltyTerm, Regularization, WeightPenalty
+from ridgeline.contract.regularization import (
+    DropoutPolicy,
+    PenaltyTerm,
+    Regularization,
+    WeightPenalty,
+)
 from ridgeline.contract.wiring import INPUT, consumers, name_source
 
 
@@ -37,7 +42,9 @@ def penalty_terms(
                 coefficient=coefficient,
                 formula=formula,
             )
-            for kind, strength, coefficient, formula in penalty.terms(batch_size=batch_size, rows=rows)
+            for kind, strength, coefficient, formula in penalty.terms(
+                batch_size=batch_size, rows=rows
+            )
         ]
     return terms
 
@@ -82,18 +89,16 @@ def _sites(layers: Sequence[Layer], policy: DropoutPolicy) -> list[str]:
 def _site(
     layer: Layer, taken: Mapping[str, Sequence[Layer]], trailing: Container[str | None]
 ) -> str | None:
-    """Where dropout for `layer` goes: behind the activation, normalization or reshaping that follows it.
+    """Where dropout for `layer` goes: behind what activates, normalizes or reshapes its output.
 
     None where that is the output, or where dropout follows already.
     """
     place = layer
     while place.name not in trailing:
         followers = taken[str(place.name)]
-        if len(followers) > 1:
-            return str(place.name)
-        if followers[0].drops:
+        if any(follower.drops for follower in followers):
             return None
-        if not followers[0].follows or followers[0].arity != (1, 1):
+        if len(followers) > 1 or not followers[0].follows or followers[0].arity != (1, 1):
             return str(place.name)
         place = followers[0]
     return None
@@ -102,12 +107,13 @@ def _site(
 def _trailing(
     layers: Sequence[Layer], taken: Mapping[str, Sequence[Layer]]
 ) -> Container[str | None]:
-    """The output, and the layers with only activations, reshapings and merges between them and it.
+    """The output, and the layers a path of activations, reshapings and merges alone joins to it.
 
-    One pass from the output backwards: the layers are in topological order.
+    What they dropped would be missing from the prediction itself. One pass from the output
+    backwards: the layers are in topological order.
     """
     trailing = {layers[-1].name}
     for layer in reversed(layers[:-1]):
-        if all(each.follows and each.name in trailing for each in taken[str(layer.name)]):
+        if any(each.follows and each.name in trailing for each in taken[str(layer.name)]):
             trailing.add(layer.name)
     return trailing

@@ -6,6 +6,8 @@ from enum import StrEnum
 from ridgeline.contract.schema import Contract
 
 MEDIA_TYPE = "application/problem+json"
+MAX_FAULTS = 20
+"""How many faults one answer lists: a body of 1 MiB may hold hundreds of thousands."""
 
 
 class ProblemCode(StrEnum):
@@ -53,8 +55,8 @@ class SpecError(ValueError):
     """The spec is well-formed JSON of the right types, but it cannot be trained."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
-        self.faults = tuple(faults)
+        self.faults = tuple(faults[:MAX_FAULTS])
+        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in self.faults))
 
 
 def pointer(*parts: str | int) -> str:

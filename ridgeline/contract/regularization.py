@@ -15,8 +15,8 @@ class WeightPenalty(Contract):
     """An L1 and/or L2 penalty on one weight.
 
     With `scaling: keras` the penalty is Keras's own: l1·Σ|w| + l2·Σw², with neither ½ nor 1/n.
-    With `scaling: textbook` l1 and l2 are the λ of the textbook: λ/n·Σ|w| and λ/(2n)·Σw², so a gradient
-    step decays a weight by η·λ/n (note, "L2 Regularization for Neural Network").
+    With `scaling: textbook` l1 and l2 are the λ of the textbook: λ/n·Σ|w| and λ/(2n)·Σw², so a
+    gradient step decays a weight by η·λ/n (note, "L2 Regularization for Neural Network").
     """
 
     l1: NonNegativeFloat = 0.0
@@ -53,7 +53,9 @@ class DropoutPolicy(Contract):
     """Dropout behind every hidden layer of the named families, never behind the output."""
 
     rate: Rate
-    after: Annotated[tuple[DropoutSite, ...], Field(min_length=1)] = ("dense",)
+    after: Annotated[
+        tuple[DropoutSite, ...], Field(min_length=1, max_length=10, fail_fast=True)
+    ] = ("dense",)
 
 
 class Regularization(Contract):

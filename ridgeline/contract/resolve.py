@@ -1,5 +1,6 @@
 """Turns a spec into what will be trained, or says why it cannot be."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,8 @@ def resolve(spec: JobSpec, *, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Resol
     """Spell out every default, name, input, dropout layer and regularizer of `spec`.
 
     Resolving a resolved spec changes nothing: the policy has gone into the layers.
-    Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit` bytes.
+    Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit`
+    bytes.
     """
     data = spec.dataset.shape
     rows = _split(spec.split, data)
@@ -63,7 +65,9 @@ def resolve(spec: JobSpec, *, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Resol
     batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
     needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
     if needed > memory_limit:
-        raise SpecError([_too_large(final, position, needed, memory_limit)])
+        raise SpecError(
+            [_too_large(final, position, min(batch_size, data.rows), needed, memory_limit)]
+        )
     return Resolution(
         spec=_spelled_out(spec, final),
         graph=final,
@@ -77,19 +81,24 @@ def resolve(spec: JobSpec, *, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Resol
 
 def _split(split: Split, data: DatasetShape) -> SplitRows:
     rows = split_rows(split, data.rows)
-    if rows.train < 1:
-        detail = f"expected validation + test to leave training rows; {data.rows} rows leave none"
-        raise SpecError([Fault(pointer=pointer("split"), detail=detail, rule="training-rows")])
     if split.stratify and data.classes is None:
-        detail = "expected false: the target is a real value, it has no classes to keep in proportion"
+        detail = "expected false: the target is a real value, without classes to keep in proportion"
         at = pointer("split", "stratify")
         raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
-    for part, least in (("validation", data.classes or 1), ("test", data.classes or 1)):
+    least = (data.classes or 1) if split.stratify else 1
+    # A class must have two rows left to be divided after the test rows are gone.
+    least_train = 2 * least if split.stratify else 1
+    if rows.train < least_train:
+        detail = (
+            f"expected validation + test to leave at least {least_train} training row(s);"
+            f" of {data.rows} rows they leave {max(rows.train, 0)}"
+        )
+        raise SpecError([Fault(pointer=pointer("split"), detail=detail, rule="training-rows")])
+    for part in ("validation", "test"):
         asked, got = getattr(split, part), getattr(rows, part)
-        if asked and got < (least if split.stratify else 1):
+        if asked and got < least:
             detail = (
-                f"{asked:g} of {data.rows} rows is {got}; expected 0, or enough for"
-                f" {least if split.stratify else 1} row(s)"
+                f"{asked:g} of {data.rows} rows is {got}; expected 0, or at least {least} row(s)"
             )
             at = pointer("split", part)
             raise SpecError([Fault(pointer=at, detail=detail, rule="split-rows")])
@@ -100,8 +109,8 @@ def _with_policy(wired: Sequence[Layer], policy: Regularization) -> tuple[Layer,
     layers = apply_policy(wired, policy)
     if len(layers) > MAX_LAYERS:
         detail = (
-            f"the policy would make {len(layers)} layers of {len(wired)}, the limit is {MAX_LAYERS};"
-            " name fewer families in `after`, or use fewer layers"
+            f"the policy would make {len(layers)} layers of {len(wired)}, the limit is"
+            f" {MAX_LAYERS}; name fewer families in `after`, or use fewer layers"
         )
         at = pointer("regularization", "dropout")
         raise SpecError([Fault(pointer=at, detail=detail, rule="too-many-layers")])
@@ -116,18 +125,22 @@ def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm
     )
 
 
-def _too_large(graph: Graph, position: Mapping[str, int], needed: int, limit: int) -> Fault:
-    largest = max(graph.nodes, key=_size)
+def _too_large(
+    graph: Graph, position: Mapping[str, int], batch: int, needed: int, limit: int
+) -> Fault:
+    largest = max(graph.nodes, key=lambda node: _size(node, batch))
     return Fault(
-        pointer=pointer("model", "layers", position.get(largest.name, 0)),
-        detail=f"training would take about {needed / 2**30:,.1f} GiB, the limit is {limit / 2**30:,.1f} GiB;"
-        f" {largest.name!r} is the largest layer: give it fewer units or use a smaller batch_size",
+        pointer=pointer("model", "layers", position[largest.name]),
+        detail=f"training would take about {needed / 2**30:,.1f} GiB, the limit is"
+        f" {limit / 2**30:,.1f} GiB; {largest.name!r} is the largest layer: make it smaller, or use"
+        " a smaller batch_size",
         rule="memory",
     )
 
 
-def _size(node: Node) -> int:
-    return sum(weight.size for weight in node.weights)
+def _size(node: Node, batch: int) -> int:
+    """Numbers a layer holds. No dropout the policy adds holds more than the layer it is behind."""
+    return sum(weight.size for weight in node.weights) + batch * math.prod(node.shape)
 
 
 def _spelled_out(spec: JobSpec, graph: Graph) -> JobSpec:

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from ridgeline.contract.dataset import Dataset, Split
 from ridgeline.contract.layers import AnyLayer
 from ridgeline.contract.regularization import Regularization
-from ridgeline.contract.schema import Contract, Label
+from ridgeline.contract.schema import Contract, Label, each_once
 from ridgeline.contract.training import OutputName, Training
 
 MAX_LAYERS = 1000
@@ -32,14 +32,12 @@ class JobSpec(Contract):
     model: Model
     regularization: Regularization = Regularization()
     training: Training
-    outputs: Annotated[tuple[OutputName, ...], Field(min_length=1)] = ("keras",)
+    outputs: Annotated[
+        tuple[OutputName, ...],
+        Field(min_length=1, max_length=10, fail_fast=True),
+        AfterValidator(each_once),
+    ] = ("keras",)
     """Formats the trained model is saved in."""
-    tags: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> "JobSpec":
-        for field in ("outputs", "tags"):
-            values = getattr(self, field)
-            if len(set(values)) < len(values):
-                raise ValueError(f"expected each of {field} once")
-        return self
+    tags: Annotated[
+        tuple[Label, ...], Field(max_length=20, fail_fast=True), AfterValidator(each_once)
+    ] = ()

@@ -22,6 +22,7 @@ TargetEncoding = Literal["index", "one_hot", "binary", "value"]
 `value`: one column of real values."""
 
 _BINARY_CLASSES = 2
+_PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})
 _LOSS_AT = pointer("training", "loss")
 
 
@@ -46,9 +47,9 @@ def _encoding(loss: Loss, data: DatasetShape, graph: Graph) -> TargetEncoding:
         return "binary"
     if shape == (classes,):
         return "index" if loss.name in INDEX_LOSSES else "one_hot"
-    width = f"({classes},), one unit a class"
+    width = f"{render((classes,))}, one unit a class"
     if loss.name not in INDEX_LOSSES | ONE_HOT_LOSSES and classes == _BINARY_CLASSES:
-        width = f"(1,) or {width}"
+        width = f"(1) or {width}"
     elif loss.name in BINARY_LOSSES:
         width += f" (the data has {classes} classes)"
     raise _loss_fault(loss, f"expects the output layer to give {width}", graph)
@@ -56,10 +57,10 @@ def _encoding(loss: Loss, data: DatasetShape, graph: Graph) -> TargetEncoding:
 
 def _value_encoding(loss: Loss, shape: Shape) -> TargetEncoding:
     if loss.name in INDEX_LOSSES | ONE_HOT_LOSSES | BINARY_LOSSES:
-        detail = f"{loss.name} expects classes, but the target is a real value; use mean_squared_error"
+        detail = f"{loss.name} expects classes, the target is a real value; use mean_squared_error"
         raise SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-target")])
     if shape != (1,):
-        detail = f"{loss.name} on one real value expects an output of shape (1,), received {render(shape)}"
+        detail = f"{loss.name} expects an output of shape (1), received {render(shape)}"
         raise SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-output")])
     return "value"
 
@@ -73,17 +74,23 @@ def _loss_fault(loss: Loss, expectation: str, graph: Graph) -> SpecError:
 def _check_activation(loss: Loss, graph: Graph) -> None:
     """Crossentropies take probabilities, or logits when told so."""
     expected = PROBABILITY_LOSSES.get(loss.name)
+    if expected is None and loss.from_logits:
+        at, detail = (
+            pointer("training", "loss", "from_logits"),
+            f"expected false: {loss.name} has none",
+        )
+        raise SpecError([Fault(pointer=at, detail=detail, rule="loss-takes-logits")])
     if expected is None:
         return
     activation = getattr(graph.output.layer, "activation", None)
     if activation is None:
         return
-    if loss.from_logits and activation in ("softmax", "sigmoid"):
+    if loss.from_logits and activation in _PROBABILITIES:
         fix = f'expected a "linear" output, or from_logits false: {activation} gives probabilities'
-    elif not loss.from_logits and activation not in ("softmax", "sigmoid", "hard_sigmoid"):
+    elif not loss.from_logits and activation not in _PROBABILITIES:
         fix = (
-            f'{loss.name} expects probabilities: end the output {graph.output.name!r} with "{expected}"'
-            f' (it ends with "{activation}"), or set from_logits true'
+            f"{loss.name} expects probabilities: end the output {graph.output.name!r} with"
+            f' "{expected}" (it ends with "{activation}"), or set from_logits true'
         )
     elif not loss.from_logits and activation == "softmax" and graph.output.shape == (1,):
         fix = 'softmax over one unit is always 1; use "sigmoid"'

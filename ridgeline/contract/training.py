@@ -4,7 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ridgeline.contract.schema import Contract, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from ridgeline.contract.schema import (
+    Contract,
+    Fraction,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 
 LossName = Literal[
     "sparse_categorical_crossentropy",
@@ -128,7 +134,7 @@ class Training(Contract):
 
     loss: AnyLoss
     optimizer: AnyOptimizer = Adam()
-    metrics: Annotated[tuple[MetricName, ...], Field(max_length=10)] = ()
+    metrics: Annotated[tuple[MetricName, ...], Field(max_length=10, fail_fast=True)] = ()
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     batch_size: Annotated[PositiveInt, Field(le=1_000_000)] = 32
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

@@ -3,21 +3,23 @@
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, islice
 
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.layers.base import snake_case
-from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.problems import MAX_FAULTS, Fault, SpecError, pointer
 
 INPUT = "input"
 """The name by which layers take the data."""
+FEATURE_SCALING = "feature_scaling"
+"""The name of the saved model's first layer."""
 
 
 def wire(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Spell out every layer's name and inputs, in topological order, the output last.
 
-    Raises SpecError for repeated names, unknown inputs, wrong numbers of inputs, cycles, and layers whose
-    output goes nowhere.
+    Raises SpecError for repeated names, unknown inputs, wrong numbers of inputs, cycles, and layers
+    whose output goes nowhere.
     """
     wired = _with_inputs(layers, _names(layers))
     position = {str(layer.name): index for index, layer in enumerate(wired)}
@@ -41,7 +43,7 @@ def consumers(layers: Sequence[Layer]) -> Mapping[str, list[Layer]]:
 
 
 def name_source(taken: set[str]) -> Callable[[str], str]:
-    """A giver of Keras's default names (`dense`, `dense_1`, …) that are neither taken nor given twice."""
+    """Give Keras's default names (`dense`, `dense_1`, …), neither taken ones nor one twice."""
     numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
 
     def free_name(type_name: str) -> str:
@@ -53,7 +55,7 @@ def name_source(taken: set[str]) -> Callable[[str], str]:
 
 
 def _names(layers: Sequence[Layer]) -> list[str]:
-    taken = {INPUT}
+    taken = {INPUT, FEATURE_SCALING}
     for index, layer in enumerate(layers):
         if layer.name is None:
             continue
@@ -66,33 +68,33 @@ def _names(layers: Sequence[Layer]) -> list[str]:
 
 
 def _with_inputs(layers: Sequence[Layer], names: list[str]) -> list[Layer]:
-    above = [INPUT, *names]
     return [
-        layer.model_copy(update={"name": name, "inputs": layer.inputs if layer.inputs is not None else (above[index],)})
-        for index, (layer, name) in enumerate(zip(layers, names, strict=True))
+        layer.model_copy(
+            update={"name": name, "inputs": (before,) if layer.inputs is None else layer.inputs}
+        )
+        for layer, name, before in zip(layers, names, [INPUT, *names], strict=False)
     ]
 
 
 def _check_inputs(layers: Sequence[Layer], position: Mapping[str, int]) -> None:
-    faults = []
+    faults = list(islice(_input_faults(layers, position), MAX_FAULTS))
+    if faults:
+        raise SpecError(faults)
+
+
+def _input_faults(layers: Sequence[Layer], position: Mapping[str, int]) -> Iterator[Fault]:
     for index, layer in enumerate(layers):
         inputs = layer.inputs or ()
-        faults += [
-            Fault(
-                pointer=_at(index, "inputs", number),
-                detail=f"expected the name of a layer or {INPUT!r}; no layer is named {name!r}",
-                rule="known-input",
-            )
-            for number, name in enumerate(inputs)
-            if name != INPUT and name not in position
-        ]
+        for number, name in enumerate(inputs):
+            if name != INPUT and name not in position:
+                at = _at(index, "inputs", number)
+                detail = f"expected the name of a layer or {INPUT!r}; no layer is named {name!r}"
+                yield Fault(pointer=at, detail=detail, rule="known-input")
         least, most = layer.arity
         if len(inputs) < least or (most is not None and len(inputs) > most):
             expected = f"{least} input" if most == least else f"at least {least} inputs"
             detail = f"{layer.type_name()} expects {expected}, received {len(inputs)}"
-            faults.append(Fault(pointer=_at(index, "inputs"), detail=detail, rule="arity"))
-    if faults:
-        raise SpecError(faults)
+            yield Fault(pointer=_at(index, "inputs"), detail=detail, rule="arity")
 
 
 def _check_used(layers: Sequence[Layer], position: Mapping[str, int]) -> None:
@@ -108,8 +110,8 @@ def _check_used(layers: Sequence[Layer], position: Mapping[str, int]) -> None:
     faults = [
         Fault(
             pointer=_at(index),
-            detail=f"the output of {layer.name!r} goes nowhere; name it in the `inputs` of a layer that leads"
-            f" to the output {layers[-1].name!r}, or remove it",
+            detail=f"the output of {layer.name!r} goes nowhere; name it in the `inputs` of a layer"
+            f" that leads to the output {layers[-1].name!r}, or remove it",
             rule="unused-layer",
         )
         for index, layer in enumerate(layers)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from ridgeline.contract.training import OutputName
-from ridgeline.contract.wiring import INPUT
+from ridgeline.contract.wiring import FEATURE_SCALING, INPUT
 from worker.engine.context import ExportedFile
 from worker.engine.data import Data
 from worker.engine.model import Network
@@ -35,7 +35,7 @@ def _complete_model(network: Network, objective: Objective, data: Data) -> keras
         model = network.model
     else:
         scaling = keras.layers.Normalization(
-            mean=data.scaling.mean, variance=data.scaling.variance, name="feature_scaling"
+            mean=data.scaling.mean, variance=data.scaling.variance, name=FEATURE_SCALING
         )
         model = network.keras_model(keras.Input(network.graph.input_shape, name=INPUT), scaling)
     model.compile(

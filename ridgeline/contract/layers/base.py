@@ -2,7 +2,9 @@
 
 import math
 import re
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
 
 from ridgeline.contract.regularization import DropoutSite
 from ridgeline.contract.schema import Contract, LayerName
@@ -43,13 +45,13 @@ class ShapeError(ValueError):
 class Layer(Contract):
     """A Keras layer: `type` and arguments are Keras's own names.
 
-    A new layer is one subclass in the file of its family: its arguments with bounds, its output shape and its
-    weights. The registry, the catalogue, the graph and the engine find it by itself.
+    A new layer is one subclass in the file of its family: its arguments with bounds, its output
+    shape and its weights. The registry, the catalogue, the graph and the engine find it by itself.
     """
 
     name: LayerName | None = None
     """Unique in the model; by default Keras's own, such as `dense_1`."""
-    inputs: tuple[LayerName, ...] | None = None
+    inputs: Annotated[tuple[LayerName, ...], Field(max_length=1000, fail_fast=True)] | None = None
     """Names of the layers it takes; by default the layer above, `input` for the first."""
 
     #: How many inputs it takes: least and most (None: any number).

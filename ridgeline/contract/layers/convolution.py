@@ -1,11 +1,12 @@
 """Convolutions."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ridgeline.contract.layers.base import (
     Activation,
     Initializer,
     Layer,
+    PolicyPart,
     Shape,
     ShapeError,
     Weight,
@@ -32,7 +33,7 @@ class Conv2D(Layer):
     kernel_regularizer: WeightPenalty | None = None
     bias_regularizer: WeightPenalty | None = None
 
-    regularizers = {
+    regularizers: ClassVar[dict[str, tuple[str, PolicyPart]]] = {
         "kernel_regularizer": ("kernel", "weights"),
         "bias_regularizer": ("bias", "bias"),
     }

@@ -1,7 +1,7 @@
 """Core layers: Dense, Activation, Flatten, Reshape."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from ridgeline.contract.layers.base import (
 from ridgeline.contract.layers.base import (
     Initializer,
     Layer,
+    PolicyPart,
     Shape,
     ShapeError,
     Weight,
@@ -32,7 +33,7 @@ class Dense(Layer):
     kernel_regularizer: WeightPenalty | None = None
     bias_regularizer: WeightPenalty | None = None
 
-    regularizers = {
+    regularizers: ClassVar[dict[str, tuple[str, PolicyPart]]] = {
         "kernel_regularizer": ("kernel", "weights"),
         "bias_regularizer": ("bias", "bias"),
     }
@@ -78,7 +79,8 @@ class Reshape(Layer):
 
     type: Literal["Reshape"] = "Reshape"
     target_shape: Annotated[
-        tuple[Annotated[int, Field(ge=-1, le=2**31 - 1)], ...], Field(min_length=1, max_length=8)
+        tuple[Annotated[int, Field(ge=-1, le=2**31 - 1)], ...],
+        Field(min_length=1, max_length=8, fail_fast=True),
     ]
 
     follows = True

@@ -44,7 +44,9 @@ class Concatenate(Layer):
             )
         if len({_without(shape, axis) for shape in inputs}) > 1:
             shapes = ", ".join(render(shape) for shape in inputs)
-            raise ShapeError(f"Concatenate expects equal shapes but for axis {self.axis}, received {shapes}")
+            raise ShapeError(
+                f"Concatenate expects equal shapes but for axis {self.axis}, received {shapes}"
+            )
         return (*inputs[0][:axis], sum(shape[axis] for shape in inputs), *inputs[0][axis + 1 :])
 
 

@@ -15,7 +15,7 @@ def pair(value: Pair) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
-def window_output(  # noqa: PLR0913 - a window is these numbers
+def window_output(
     layer: Layer,
     spatial: Shape,
     *,

@@ -1,0 +1,221 @@
+"""Specs, wired layers and random networks that the contract's tests share."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from ridgeline.contract.layers import LAYERS, Layer, Shape, ShapeError
+from ridgeline.contract.problems import Fault, SpecError
+from ridgeline.contract.spec import JobSpec, Model
+
+Json = dict[str, Any]
+MakeSpec = Callable[..., JobSpec]
+ParseLayers = Callable[..., tuple[Layer, ...]]
+Network = tuple[Shape, list[Json]]
+Networks = Callable[..., st.SearchStrategy[Network]]
+
+CLASSIFIER = [
+    {"type": "Dense", "units": 16, "activation": "relu"},
+    {"type": "Dense", "units": 10, "activation": "softmax"},
+]
+PAIRS = st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3)).map(list)
+RATES = st.sampled_from([0.0, 0.25, 0.9])
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> MakeSpec:
+    """Build a digits spec from JSON; keywords replace its sections, `training` is merged."""
+
+    def make(training: Json | None = None, **sections: Any) -> JobSpec:
+        spec: Json = {
+            "dataset": {"source": "builtin", "name": "digits"},
+            "model": {"layers": CLASSIFIER},
+            "training": {"loss": "sparse_categorical_crossentropy"},
+        }
+        spec |= sections
+        spec["training"] = spec["training"] | (training or {})
+        return JobSpec.model_validate_json(json.dumps(spec))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def parse_layers() -> ParseLayers:
+    """Read layers as a request's body gives them."""
+
+    def parse(*layers: Json) -> tuple[Layer, ...]:
+        return Model.model_validate_json(json.dumps({"layers": layers})).layers
+
+    return parse
+
+
+@pytest.fixture(scope="session")
+def faults_of() -> Callable[[Callable[[], object]], list[Fault]]:
+    """Run something that must raise SpecError and return what it found."""
+
+    def faults(run: Callable[[], object]) -> list[Fault]:
+        with pytest.raises(SpecError) as caught:
+            run()
+        return list(caught.value.faults)
+
+    return faults
+
+
+@pytest.fixture(scope="session")
+def networks() -> Networks:
+    """Random networks, see `random_network`."""
+    return random_network
+
+
+@st.composite
+def random_network(
+    draw: st.DrawFn, input_shape: Shape | None = None, *, fits: bool = False
+) -> Network:
+    """An input shape and layers as JSON, of every type, in which every layer leads to the last.
+
+    All shapes fit, but for the last layer's unless `fits`. Half of the networks leave out the
+    inputs that are the layer above; the others are listed in any order.
+    """
+    shape = input_shape or draw(SHAPES)
+    shapes: dict[str, Shape] = {"input": shape}
+    layers: list[Json] = []
+    for _ in range(draw(st.integers(1, 8))):
+        layer = draw(random_layer(shapes))
+        if not _grow(shapes, layers, layer):
+            if fits:
+                continue
+            layers.append(layer)
+            break
+    if not layers:
+        _grow(shapes, layers, {"type": "Flatten", "inputs": ["input"]})
+    _join(shapes, layers)
+    if draw(st.booleans()):
+        return shape, _terse(layers)
+    return shape, [*draw(st.permutations(layers[:-1])), layers[-1]]
+
+
+SHAPES = st.one_of(
+    st.tuples(st.integers(1, 12)),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+)
+ON_IMAGES = (
+    "Conv2D",
+    "MaxPooling2D",
+    "AveragePooling2D",
+    "GlobalAveragePooling2D",
+    "SpatialDropout2D",
+)
+IMAGE_AXES = 3
+
+
+@st.composite
+def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
+    """A layer on top of those in `shapes`; it mostly fits."""
+    names = list(shapes)
+    source = draw(st.sampled_from([*names, *names[-1:] * len(names)]))
+    anywhere = draw(st.integers(0, 19)) == 0
+    kinds = [
+        kind
+        for kind in LAYERS
+        if anywhere or kind not in ON_IMAGES or len(shapes[source]) == IMAGE_AXES
+    ]
+    kind = draw(st.sampled_from(kinds))
+    arguments = draw(ARGUMENTS[kind](shapes[source]))
+    layer: Json = {"type": kind, "inputs": [source], **arguments}
+    if kind in ("Add", "Concatenate"):
+        rank = len(shapes[source])
+        partners = [n for n in names if shapes[n] == shapes[source]]
+        partners += [n for n in names if kind == "Concatenate" and len(shapes[n]) == rank]
+        if anywhere:
+            partners = names
+        layer["inputs"] += draw(st.lists(st.sampled_from(partners), min_size=1, max_size=3))
+    return layer
+
+
+def _reshape(shape: Shape) -> st.SearchStrategy[Json]:
+    total = math.prod(shape)
+    divisors = [number for number in range(1, total + 1) if total % number == 0]
+
+    def target(first: int, second: int, form: int) -> list[int]:
+        first = min(first, total)
+        rest = total // first
+        second = math.gcd(second, rest)
+        forms = [[total], [-1], [first, -1], [-1, first], [first, second, rest // second]]
+        return [*forms, [-1, second, first], [first + 1, -1], [-1, -1], [0, -1]][form]
+
+    several = st.sampled_from(divisors)
+    targets = st.builds(target, several, several, st.integers(0, 5) | st.integers(0, 8))
+    return st.builds(lambda it: {"target_shape": it}, targets)
+
+
+def _fixed(required: Json, **optional: st.SearchStrategy[Any]) -> Any:
+    return lambda shape: st.fixed_dictionaries(required, optional=optional)
+
+
+PADDING = st.sampled_from(["valid", "same"])
+ACTIVATION = st.sampled_from(["linear", "relu", "tanh"])
+POOLING = _fixed({}, pool_size=PAIRS, strides=st.none() | PAIRS, padding=PADDING)
+ARGUMENTS: dict[str, Callable[[Shape], st.SearchStrategy[Json]]] = {
+    "Dense": _fixed({"units": st.integers(1, 6)}, activation=ACTIVATION, use_bias=st.booleans()),
+    "Activation": _fixed({"activation": ACTIVATION}),
+    "Flatten": _fixed({}),
+    "Reshape": _reshape,
+    "Conv2D": _fixed(
+        {"filters": st.integers(1, 4), "kernel_size": PAIRS},
+        strides=PAIRS,
+        padding=PADDING,
+        dilation_rate=PAIRS,
+        use_bias=st.booleans(),
+    ),
+    "MaxPooling2D": POOLING,
+    "AveragePooling2D": POOLING,
+    "GlobalAveragePooling2D": _fixed({}, keepdims=st.booleans()),
+    "BatchNormalization": _fixed({}, center=st.booleans(), scale=st.booleans()),
+    "Dropout": _fixed({"rate": RATES}),
+    "SpatialDropout2D": _fixed({"rate": RATES}),
+    "Add": _fixed({}),
+    "Concatenate": lambda shape: st.fixed_dictionaries(
+        {}, optional={"axis": st.sampled_from([-1, 1, len(shape), -len(shape), 0, 4, -5])}
+    ),
+}
+
+
+def _grow(shapes: dict[str, Shape], layers: list[Json], layer: Json) -> bool:
+    """Append `layer` under a new name if it fits."""
+    layer["name"] = f"n{len(layers)}"
+    fields = {key: value for key, value in layer.items() if key != "inputs"}
+    built = LAYERS[layer["type"]].model_validate_json(json.dumps(fields))
+    try:
+        shapes[layer["name"]] = built.output_shape(*(shapes[name] for name in layer["inputs"]))
+    except ShapeError:
+        return False
+    layers.append(layer)
+    return True
+
+
+def _join(shapes: dict[str, Shape], layers: list[Json]) -> None:
+    """Flatten and concatenate the loose ends, so that all layers lead to the last."""
+    taken = {name for layer in layers for name in layer["inputs"]}
+    loose = [layer["name"] for layer in layers if layer["name"] not in taken]
+    if len(loose) == 1:
+        return
+    misfit = loose[-1] not in shapes
+    ends: Sequence[str] = loose
+    if not misfit:
+        for name in loose:
+            _grow(shapes, layers, {"type": "Flatten", "inputs": [name]})
+        ends = [layer["name"] for layer in layers[-len(loose) :]]
+    layers.append({"type": "Concatenate", "name": "joined", "inputs": list(ends)})
+
+
+def _terse(layers: Sequence[Json]) -> list[Json]:
+    above = ["input", *(layer["name"] for layer in layers)]
+    return [
+        {k: v for k, v in layer.items() if k != "inputs" or v != [before]}
+        for layer, before in zip(layers, above, strict=False)
+    ]
