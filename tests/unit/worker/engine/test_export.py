@@ -32,6 +32,10 @@ def test_saved_models_take_raw_rows(scaling: str, make_spec: MakeSpec, workdir: 
         archive.extractall(workdir)
     served = tf.saved_model.load(str(workdir / "saved_model"))
     np.testing.assert_allclose(served.serve(tf.constant(raw)), expected, atol=1e-6)
+    (signed,) = served.signatures["serving_default"](tf.constant(raw)).values()
+    np.testing.assert_allclose(signed, expected, atol=1e-6)
+    layer = keras.layers.TFSMLayer(workdir / "saved_model", call_endpoint="serve")
+    np.testing.assert_allclose(layer(raw), expected, atol=1e-6)
 
 
 def test_the_saved_model_keeps_regularizers_and_dropout(make_spec: MakeSpec, workdir: Path) -> None:
