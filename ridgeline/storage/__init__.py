@@ -1,0 +1,77 @@
+"""Records in SQLite or PostgreSQL and files in a store; shared by service and worker, and sync."""
+
+from ridgeline.storage.artifacts import ArtifactStore, LocalArtifacts, StoredFile, artifact_key
+from ridgeline.storage.database import Database
+from ridgeline.storage.errors import (
+    ArtifactExists,
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    IllegalTransition,
+    InvalidArtifactKey,
+    InvalidStagedFile,
+    NonFiniteValue,
+    StorageError,
+    UnknownArtifact,
+    UnknownJob,
+    UnusableDatabaseUrl,
+)
+from ridgeline.storage.jobs import JobStore
+from ridgeline.storage.leases import CRASH_CAP, LEASE_S, LeaseStore, backoff_s
+from ridgeline.storage.outbox import Outbox
+from ridgeline.storage.records import (
+    ArtifactRecord,
+    AttemptExit,
+    AttemptReason,
+    AttemptRecord,
+    Claim,
+    Created,
+    Dispatch,
+    EventRecord,
+    EventType,
+    HeartbeatAnswer,
+    Idempotency,
+    JobRecord,
+    NewJob,
+    Page,
+    Reaped,
+)
+
+__all__ = [
+    "CRASH_CAP",
+    "LEASE_S",
+    "ArtifactExists",
+    "ArtifactRecord",
+    "ArtifactStore",
+    "AttemptExit",
+    "AttemptReason",
+    "AttemptRecord",
+    "Claim",
+    "Created",
+    "Database",
+    "DatabaseUnavailable",
+    "Dispatch",
+    "EventRecord",
+    "EventType",
+    "HeartbeatAnswer",
+    "Idempotency",
+    "IdempotencyConflict",
+    "IllegalTransition",
+    "InvalidArtifactKey",
+    "InvalidStagedFile",
+    "JobRecord",
+    "JobStore",
+    "LeaseStore",
+    "LocalArtifacts",
+    "NewJob",
+    "NonFiniteValue",
+    "Outbox",
+    "Page",
+    "Reaped",
+    "StorageError",
+    "StoredFile",
+    "UnknownArtifact",
+    "UnknownJob",
+    "UnusableDatabaseUrl",
+    "artifact_key",
+    "backoff_s",
+]

@@ -1,0 +1,169 @@
+"""Where the files of jobs lie. A file is published whole, once, or not at all."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+from ridgeline.storage.errors import (
+    ArtifactExists,
+    InvalidArtifactKey,
+    InvalidStagedFile,
+    UnknownArtifact,
+)
+
+# A segment never starts with a dot, so no key names `..`, a hidden file or the staging folder.
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,7}")
+_STAGING = ".staging"
+
+
+class StoredFile(NamedTuple):
+    """A published file."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+class ArtifactStore(Protocol):
+    """Keeps the files that attempts publish, under keys `job_id/fence/name`."""
+
+    def staging(self, job_id: str, fence: int) -> Path:
+        """The private folder in which one attempt makes its files."""
+
+    def publish(self, staged_file: Path, key: str) -> StoredFile:
+        """Move a finished file into the store, durably."""
+
+    def path(self, key: str) -> Path:
+        """A local path at which the published file can be read."""
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a published file for reading."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete published files; those that are gone already are passed over."""
+
+    def clear_staging(self, job_id: str, fence: int) -> None:
+        """Delete what an attempt staged, and keep what it published."""
+
+    def discard(self, job_id: str, fence: int) -> None:
+        """Delete what an attempt staged and what it published: for one that lost its job."""
+
+
+def artifact_key(job_id: str, fence: int, name: str) -> str:
+    """The key of a file that an attempt publishes; raises InvalidArtifactKey.
+
+    Keys of two attempts never meet, so a worker that has lost its job cannot overwrite a result.
+    """
+    key = f"{job_id}/{fence}/{name}"
+    if not _KEY.fullmatch(key):
+        raise InvalidArtifactKey(key)
+    return key
+
+
+class LocalArtifacts:
+    """An ArtifactStore in a local folder, which is created if needed."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._root = root.resolve()
+
+    def staging(self, job_id: str, fence: int) -> Path:
+        """Create and return the private folder of one attempt, on the store's file system.
+
+        Raises InvalidArtifactKey for a job id that is no file name.
+        """
+        folder = self._staging_path(job_id, fence)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def publish(self, staged_file: Path, key: str) -> StoredFile:
+        """Make the file durable, hash it, and rename it into place.
+
+        After a crash at any point the key holds the whole file or none. Raises InvalidArtifactKey,
+        InvalidStagedFile, ArtifactExists, and OSError as it comes (ENOSPC, for one).
+        """
+        target = self._place(key)
+        stored = self._hashed(staged_file, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            raise ArtifactExists(key)
+        staged_file.rename(target)
+        for folder in target.parents:
+            _fsync(folder)
+            if folder == self._root:
+                return stored
+        raise InvalidArtifactKey(key)  # unreachable: _place() answers only paths below the root
+
+    def path(self, key: str) -> Path:
+        """The path of a published file; raises InvalidArtifactKey and UnknownArtifact."""
+        path = self._place(key)
+        if not path.is_file():
+            raise UnknownArtifact(key)
+        return path
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a published file for reading; raises InvalidArtifactKey and UnknownArtifact."""
+        try:
+            return self.path(key).open("rb")
+        except FileNotFoundError:  # deleted since path() looked
+            raise UnknownArtifact(key) from None
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files and the folders that become empty; raises InvalidArtifactKey."""
+        for path in [self._place(key) for key in keys]:
+            path.unlink(missing_ok=True)
+            self._remove_empty(path.parent)
+
+    def clear_staging(self, job_id: str, fence: int) -> None:
+        """Delete what an attempt staged, and keep what it published."""
+        self._remove(self._staging_path(job_id, fence))
+
+    def discard(self, job_id: str, fence: int) -> None:
+        """Delete what an attempt staged and what it published: for one that lost its job."""
+        self.clear_staging(job_id, fence)
+        self._remove(self._place(f"{job_id}/{fence}"))
+
+    def _staging_path(self, job_id: str, fence: int) -> Path:
+        return self._root / _STAGING / self._place(f"{job_id}/{fence}").relative_to(self._root)
+
+    def _place(self, key: str) -> Path:
+        """Where `key` lies; raises InvalidArtifactKey for anything that is not below the root."""
+        path = self._root / key if _KEY.fullmatch(key) else None
+        # The second check is for a symbolic link that somebody put into the folder.
+        if path is None or not path.resolve().is_relative_to(self._root):
+            raise InvalidArtifactKey(key)
+        return path
+
+    def _hashed(self, staged_file: Path, key: str) -> StoredFile:
+        """Flush the staged file to the disk and hash it; its maker may be hostile code."""
+        folder = staged_file.parent.resolve()
+        if not folder.is_relative_to(self._root / _STAGING) or not staged_file.is_file():
+            raise InvalidStagedFile(staged_file)
+        if staged_file.is_symlink():
+            raise InvalidStagedFile(staged_file)
+        with staged_file.open("rb") as file:
+            os.fsync(file.fileno())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return StoredFile(key, file.tell(), digest)
+
+    def _remove(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self._remove_empty(folder.parent)
+
+    def _remove_empty(self, folder: Path) -> None:
+        while folder != self._root and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _fsync(folder: Path) -> None:
+    """Make the folder's entries durable: a rename alone can be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

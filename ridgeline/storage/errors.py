@@ -1,0 +1,97 @@
+"""What the storage refuses. The first line of each docstring is the start of its message.
+
+StorageError
+├── UnusableDatabaseUrl
+├── DatabaseUnavailable
+├── UnknownJob
+├── IllegalTransition
+├── IdempotencyConflict
+├── NonFiniteValue
+├── InvalidArtifactKey
+├── InvalidStagedFile
+├── ArtifactExists
+└── UnknownArtifact
+"""
+
+from ridgeline.contract.job import JobStatus
+
+
+class StorageError(Exception):
+    """The storage could not do what was asked."""
+
+    def __init__(self, detail: str = "") -> None:
+        sentence = (type(self).__doc__ or "").partition("\n")[0]
+        super().__init__(f"{sentence} {detail}".strip())
+
+
+class UnusableDatabaseUrl(StorageError):
+    """The database URL cannot be used."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database did not answer; what was asked may or may not have happened."""
+
+
+class UnknownJob(StorageError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Received {job_id!r}; it may have been deleted: list the jobs to see.")
+        self.job_id = job_id
+
+
+class IllegalTransition(StorageError):
+    """The job's status does not allow this."""
+
+    def __init__(self, job_id: str, status: JobStatus, wanted: str) -> None:
+        super().__init__(f"{job_id} is {status.value}, so it cannot be {wanted}.")
+        self.job_id = job_id
+        self.status = status
+        self.wanted = wanted
+
+
+class IdempotencyConflict(StorageError):
+    """The idempotency key was used before with another body."""
+
+    def __init__(self, key: str, job_id: str) -> None:
+        super().__init__(
+            f"It created {job_id}; expected the same body again: send a new key for a new job."
+        )
+        self.key = key
+        self.job_id = job_id
+
+
+class NonFiniteValue(StorageError):
+    """A value to be stored is NaN or infinite."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"Received it in {', '.join(names)}; expected finite numbers or None.")
+        self.names = names
+
+
+class InvalidArtifactKey(StorageError):
+    """The artifact key is not one this store makes."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Received {key[:200]!r}; expected names joined by '/', as in job/1/file.")
+
+
+class InvalidStagedFile(StorageError):
+    """The file to publish is not a plain file in the store's staging folder."""
+
+    def __init__(self, file: object) -> None:
+        super().__init__(f"Received {str(file)!r}; write it to a path below staging() first.")
+
+
+class ArtifactExists(StorageError):
+    """An artifact with this key is published already, and published files never change."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Received {key!r}; publish under another name or a newer fence.")
+
+
+class UnknownArtifact(StorageError):
+    """No artifact has this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Received {key!r}; it may have been deleted together with its job.")

@@ -1,0 +1,246 @@
+"""Jobs as the API sees them: create, read, list, cancel, delete."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, RowMapping
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import JobStatus
+from ridgeline.storage import tables
+from ridgeline.storage.columns import now_ms
+from ridgeline.storage.database import Database
+from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
+from ridgeline.storage.identifiers import new_job_id
+from ridgeline.storage.outbox import add_hint
+from ridgeline.storage.records import (
+    ArtifactRecord,
+    AttemptRecord,
+    Created,
+    EventRecord,
+    EventType,
+    Idempotency,
+    JobRecord,
+    NewJob,
+    Page,
+)
+from ridgeline.storage.tables import artifacts, job_tags, jobs
+from ridgeline.storage.transitions import CANCELLED_BY_USER, add_event, locked, move
+
+
+class JobStore:
+    """The jobs in a database. What a worker does with a job is in LeaseStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: NewJob, idempotency: Idempotency | None = None) -> Created:
+        """Store a queued job with its hint to the broker, or find the one its key created before.
+
+        When this returns, the job is durable. Raises IdempotencyConflict if the key came with
+        another body.
+        """
+        job_id = new_job_id()
+        with self._database.write() as connection:
+            if idempotency is None or _take_key(connection, idempotency, job_id):
+                return _insert_job(connection, job_id, new)
+            original = _job_of_key(connection, idempotency)
+        record = None if original is None else self.get(original)
+        if record is None:  # deleted in the meantime, and the key with it
+            return self.create(new, idempotency)
+        return Created(record, replayed=True, outbox_id=None)
+
+    def get(self, job_id: str) -> JobRecord | None:
+        """The job, or None if there is none with this id."""
+        with self._database.read() as connection:
+            return next(iter(_loaded(connection, job_id)), None)
+
+    def version(self, job_id: str) -> int | None:
+        """The job's version, or None: the cheapest way to see whether it changed."""
+        return self.versions([job_id]).get(job_id)
+
+    def versions(self, job_ids: Collection[str]) -> dict[str, int]:
+        """The versions of those jobs that exist."""
+        statement = select(jobs.c.id, jobs.c.version).where(jobs.c.id.in_(job_ids))
+        with self._database.read() as connection:
+            return {row.id: row.version for row in connection.execute(statement)}
+
+    def request_cancel(self, job_id: str) -> JobRecord:
+        """Cancel a job that waits at once, and tell the worker of one that runs to stop.
+
+        Once this returns the job never succeeds. Asking again changes nothing. Raises UnknownJob,
+        and IllegalTransition for a job that has ended.
+        """
+        with self._database.write() as connection:
+            row = locked(connection, job_id)
+            if row is None:
+                raise UnknownJob(job_id)
+            asked = {"cancel_requested_at": now_ms()}
+            if row["status"] in (JobStatus.RUNNING, JobStatus.PAUSING):
+                move(connection, row, JobStatus.CANCELLING, values=asked)
+            elif row["status"] is not JobStatus.CANCELLING:
+                move(connection, row, JobStatus.CANCELLED, reason=CANCELLED_BY_USER, values=asked)
+            return _loaded(connection, job_id)[0]
+
+    def delete(self, job_id: str) -> tuple[str, ...]:
+        """Delete a job that has ended with all its rows; returns the keys of its files to delete.
+
+        Its idempotency key is free again. Raises UnknownJob, and IllegalTransition for a job that
+        has not ended.
+        """
+        with self._database.write() as connection:
+            row = locked(connection, job_id)
+            if row is None:
+                raise UnknownJob(job_id)
+            if not row["status"].terminal:
+                raise IllegalTransition(job_id, row["status"], "deleted before it has ended")
+            keys = select(artifacts.c.key).where(artifacts.c.job_id == job_id)
+            # Read to the end first: SQLite's cursor would step over rows deleted meanwhile.
+            found = tuple(connection.execute(keys).scalars())
+            connection.execute(delete(jobs).where(jobs.c.id == job_id))
+            return found
+
+    def epochs(self, job_id: str) -> list[EpochRow]:
+        """The epochs of the job's current attempt, in order."""
+        table = tables.epochs
+        statement = select(table.c.row).where(table.c.job_id == job_id).order_by(table.c.epoch)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).scalars()
+            return [EpochRow.model_validate_json(row) for row in rows]
+
+    def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[EventRecord]:
+        """Up to `limit` of the job's events with an id above `after`, oldest first."""
+        table = tables.events
+        statement = (
+            select(table)
+            .where(table.c.job_id == job_id, table.c.id > after)
+            .order_by(table.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_event(row) for row in connection.execute(statement).mappings()]
+
+    def attempts(self, job_id: str) -> list[AttemptRecord]:
+        """Each time a worker started the job, oldest first."""
+        table = tables.attempts
+        columns = [table.c[field.name] for field in fields(AttemptRecord)]
+        statement = select(*columns).where(table.c.job_id == job_id).order_by(table.c.attempt)
+        with self._database.read() as connection:
+            return [AttemptRecord(**row) for row in connection.execute(statement).mappings()]
+
+    def counts(self) -> dict[JobStatus, int]:
+        """How many jobs there are in every status, those with none included."""
+        statement = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        with self._database.read() as connection:
+            found = {row.status: row[1] for row in connection.execute(statement)}
+        return {status: found.get(status, 0) for status in JobStatus}
+
+    def list(
+        self,
+        status: Collection[JobStatus] | None = None,
+        tag: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """Up to `limit` jobs, newest first, in any of `status`, with the tag, older than `after`.
+
+        A job that is created between two pages moves none of the others.
+        """
+        # With a tag, its index is walked from the newest job on, so nothing has to be sorted.
+        newest = jobs.c.id if tag is None else job_tags.c.job_id
+        statement = select(*_COLUMNS).order_by(newest.desc()).limit(limit + 1)
+        if tag is not None:
+            statement = statement.join(job_tags).where(job_tags.c.tag == tag)
+        if status is not None:
+            statement = statement.where(jobs.c.status.in_(status))
+        if after is not None:
+            statement = statement.where(newest < after)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).mappings().all()
+            records = _records(connection, rows[:limit])
+        return Page(records, records[-1].id if len(rows) > limit else None)
+
+
+_COLUMNS = [jobs.c[field.name] for field in fields(JobRecord) if field.name != "artifacts"]
+
+
+def _take_key(connection: Connection, idempotency: Idempotency, job_id: str) -> bool:
+    """Whether this transaction is the one that may create the job of the key.
+
+    On PostgreSQL it waits for another that has taken the key and is not committed yet.
+    """
+    table = tables.idempotency_keys
+    on_sqlite = connection.dialect.name == "sqlite"
+    insert_key = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
+    statement = insert_key.values(
+        key=idempotency.key,
+        body_sha256=idempotency.body_sha256,
+        job_id=job_id,
+        created_at=now_ms(),
+    ).on_conflict_do_nothing()
+    return connection.execute(statement.returning(table.c.key)).first() is not None
+
+
+def _job_of_key(connection: Connection, idempotency: Idempotency) -> str | None:
+    """The job the key created; None if it was deleted. Raises IdempotencyConflict."""
+    table = tables.idempotency_keys
+    statement = select(table.c.job_id, table.c.body_sha256).where(table.c.key == idempotency.key)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    if row.body_sha256 != idempotency.body_sha256:
+        raise IdempotencyConflict(idempotency.key, row.job_id)
+    return str(row.job_id)
+
+
+def _insert_job(connection: Connection, job_id: str, new: NewJob) -> Created:
+    values = asdict(new) | {
+        "id": job_id,
+        "tags": json.dumps(new.tags),
+        "status": JobStatus.QUEUED,
+        "available_at": now_ms(),
+        "created_at": now_ms(),
+    }
+    statement = insert(jobs).values(values)
+    row = connection.execute(statement.returning(*_COLUMNS)).mappings().one()
+    tags = [{"job_id": job_id, "tag": tag} for tag in dict.fromkeys(new.tags)]
+    if tags:
+        connection.execute(insert(job_tags), tags)
+    outbox_id = add_hint(connection, job_id)
+    add_event(connection, row, EventType.STATUS, "{}", after=JobStatus.QUEUED)
+    return Created(_record(row, ()), replayed=False, outbox_id=outbox_id)
+
+
+def _loaded(connection: Connection, job_id: str) -> tuple[JobRecord, ...]:
+    """The job's record, or nothing."""
+    rows = connection.execute(select(*_COLUMNS).where(jobs.c.id == job_id)).mappings().all()
+    return _records(connection, rows)
+
+
+def _records(connection: Connection, rows: Sequence[RowMapping]) -> tuple[JobRecord, ...]:
+    """The records of `rows`, with the artifacts of all of them from one query, or from none."""
+    ended = [row["id"] for row in rows if row["status"].terminal]
+    found: dict[str, list[ArtifactRecord]] = {job_id: [] for job_id in ended}
+    if ended:
+        statement = (
+            select(artifacts).where(artifacts.c.job_id.in_(ended)).order_by(artifacts.c.name)
+        )
+        for each in connection.execute(statement).mappings():
+            values = dict(each)
+            found[values.pop("job_id")].append(ArtifactRecord(**values))
+    return tuple(_record(row, found.get(row["id"], ())) for row in rows)
+
+
+def _record(row: RowMapping, files: Sequence[ArtifactRecord]) -> JobRecord:
+    values: dict[str, Any] = dict(row)
+    return JobRecord(**values | {"tags": tuple(json.loads(row["tags"]))}, artifacts=tuple(files))
+
+
+def _event(row: RowMapping) -> EventRecord:
+    values: dict[str, Any] = dict(row)
+    del values["job_id"]
+    return EventRecord(**values | {"type": EventType(row["type"])})

@@ -1,0 +1,342 @@
+"""Jobs as a worker sees them: claim, heartbeat, record, finish, release; and the reaper.
+
+Every write names the fence of its claim. A newer claim has a higher fence, so a worker that was
+paused, cut off or replaced changes nothing: its calls answer None or False, and it must stop.
+"""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from math import isfinite
+from typing import Any
+
+from sqlalchemy import BigInteger, cast, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.elements import ColumnElement
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
+from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
+from ridgeline.storage.database import Database
+from ridgeline.storage.errors import NonFiniteValue
+from ridgeline.storage.outbox import add_hint
+from ridgeline.storage.records import (
+    ArtifactRecord,
+    AttemptExit,
+    AttemptReason,
+    Claim,
+    EventType,
+    HeartbeatAnswer,
+    Reaped,
+)
+from ridgeline.storage.tables import artifacts, attempts, epochs, jobs
+from ridgeline.storage.transitions import (
+    CANCELLED_BY_USER,
+    LOCKED_COLUMNS,
+    add_event,
+    locked,
+    move,
+    statuses_before,
+)
+
+LEASE_S = 30.0
+"""Seconds a worker may be silent before its job is taken from it."""
+CRASH_CAP = 3
+"""Crashes after which a job fails instead of being tried again."""
+_LONGEST_BACKOFF_S = 300.0
+
+
+class LeaseStore:
+    """What workers and the reaper write. `jitter` gives numbers in [0, 1)."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        crash_cap: int = CRASH_CAP,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._crash_cap = crash_cap
+        self._jitter = jitter
+
+    def claim(self, job_id: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
+        """Take a queued job for `lease_s` seconds; None if it is not to be had: drop the hint.
+
+        The attempt starts from scratch, so the epochs of the one before are removed.
+        """
+        with self._database.write() as connection:
+            taken = connection.execute(_claiming(job_id, owner, lease_s)).mappings().one_or_none()
+            if taken is None:
+                return None
+            numbers = {name: taken[name] for name in ("attempt", "fence")}
+            connection.execute(delete(epochs).where(epochs.c.job_id == job_id))
+            connection.execute(
+                insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
+            )
+            before, after = JobStatus.QUEUED, JobStatus.RUNNING
+            add_event(connection, taken, EventType.STATUS, "{}", before=before, after=after)
+        deadline_at = taken["deadline_at"]
+        return Claim(
+            job_id=job_id,
+            owner=owner,
+            resolved=taken["resolved"],
+            deadline_at=deadline_at,
+            remaining_s=deadline_at and (deadline_at - taken["claimed_at"]).total_seconds(),
+            **numbers,
+        )
+
+    def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:
+        """Extend the lease and learn whether to stop; None if the job is lost: kill the trainer.
+
+        A late beat revives a lease that has expired, as long as no reaper came first.
+        """
+        statement = (
+            update(jobs)
+            .where(*_still(claim))
+            .values(lease_expires_at=now_ms() + milliseconds(lease_s))
+            .returning(jobs.c.status)
+        )
+        with self._database.write() as connection:
+            status = connection.execute(statement).scalar_one_or_none()
+        return None if status is None else HeartbeatAnswer(status)
+
+    def record_epochs(
+        self, claim: Claim, rows: Sequence[EpochRow], eta_s: float | None
+    ) -> HeartbeatAnswer | None:
+        """Store epochs and the seconds left; None if the job is lost: kill the trainer.
+
+        An epoch this attempt has reported before stays as it is, so a call whose answer was lost
+        can be repeated. An earlier attempt's row for the same epoch is replaced.
+        """
+        changes = {"version": jobs.c.version + 1, "progress_at": now_ms(), "eta_s": eta_s}
+        if rows:
+            changes["progress_epoch"] = max(row.epoch for row in rows)
+        statement = update(jobs).where(*_still(claim)).values(changes).returning(*LOCKED_COLUMNS)
+        with self._database.write() as connection:
+            held = connection.execute(statement).mappings().one_or_none()
+            if held is None:
+                return None
+            _store_epochs(connection, held, rows)
+        return HeartbeatAnswer(held["status"])
+
+    def finish(
+        self,
+        claim: Claim,
+        status: JobStatus,
+        reason: EndReason,
+        *,
+        metrics: Mapping[str, float | None] | None = None,
+        artifacts: Sequence[ArtifactRecord] = (),
+        attempt_exit: AttemptExit | None = None,
+    ) -> bool:
+        """End the job in a terminal `status`, publishing `artifacts` with it.
+
+        False, and nothing is written, if the job is lost or if its status does not allow it: a job
+        whose cancellation was asked for never succeeds, so look at heartbeat() and finish it as
+        cancelled. True as well if this attempt has ended it so before (a lost answer). Raises
+        NonFiniteValue if a metric is NaN or infinite; ValueError if `status` is not terminal.
+        """
+        if not status.terminal:
+            raise ValueError(f"received the status {status.value!r}; expected a terminal one")
+        values = {"metrics": _finite_json(metrics or {})}
+        with self._database.write() as connection:
+            row = _locked_by(connection, claim)
+            if row is None or row["status"] is status:
+                return row is not None
+            if not can_become(row["status"], status):
+                return False
+            _publish(connection, claim.job_id, artifacts)
+            move(connection, row, status, reason=reason, attempt_exit=attempt_exit, values=values)
+            return True
+
+    def release(
+        self,
+        claim: Claim,
+        *,
+        penalised: bool,
+        delay_s: float | None = None,
+        attempt_exit: AttemptExit | None = None,
+    ) -> JobStatus | None:
+        """Give the job back to be tried again; returns what became of it, None if it was lost.
+
+        A drain (not `penalised`) is queued again after `delay_s` or at once. A crash (`penalised`)
+        counts: it is queued after `delay_s` or the backoff, or fails at the crash cap. A job that
+        is being cancelled is cancelled instead.
+        """
+        ended = attempt_exit or AttemptExit()
+        with self._database.write() as connection:
+            row = _locked_by(connection, claim)
+            if row is None or not row["status"].held:
+                return None
+            if penalised:
+                ended = replace(ended, reason=AttemptReason.CRASHED)
+                return self._crashed(connection, row, ended, delay_s)
+            ended = replace(ended, reason=AttemptReason.DRAINED)
+            if row["status"] is JobStatus.CANCELLING:
+                return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
+            drains = {"drain_count": row["drain_count"] + 1}
+            return _requeue(connection, row, ended, delay_s or 0.0, drains)
+
+    def reap(self, limit: int = 100, deadline_grace_s: float = LEASE_S) -> list[Reaped]:
+        """Take jobs from workers that fell silent, and from those that ignore a deadline.
+
+        An expired lease counts as a crash, unless the deadline has passed too: then the job fails
+        with `deadline_exceeded`. So does one that is `deadline_grace_s` past its deadline although
+        its worker still beats. A job that is being cancelled is cancelled in every case.
+        """
+        expired = jobs.c.lease_expires_at <= now_ms()
+        ignored = jobs.c.deadline_at <= now_ms() - milliseconds(deadline_grace_s)
+        overdue = (
+            select(*LOCKED_COLUMNS, (jobs.c.deadline_at <= now_ms()).label("late"))
+            .where(jobs.c.status.in_(HELD), or_(expired, ignored))
+            .order_by(jobs.c.lease_expires_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.write() as connection:
+            rows = connection.execute(overdue).mappings().all()
+            return [Reaped(row["id"], self._reap_one(connection, row)) for row in rows]
+
+    def _reap_one(self, connection: Connection, row: RowMapping) -> JobStatus:
+        if not row["late"] or row["status"] is JobStatus.CANCELLING:
+            return self._crashed(connection, row, AttemptExit(reason=AttemptReason.LEASE_EXPIRED))
+        return _end(connection, row, JobStatus.FAILED, _LATE, AttemptExit())
+
+    def _crashed(
+        self,
+        connection: Connection,
+        row: RowMapping,
+        ended: AttemptExit,
+        delay_s: float | None = None,
+    ) -> JobStatus:
+        """Queue the job again with a backoff, or fail it at the cap; or cancel it if asked to."""
+        if row["status"] is JobStatus.CANCELLING:
+            return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
+        crashes = {"crash_count": row["crash_count"] + 1}
+        if crashes["crash_count"] < self._crash_cap:
+            if delay_s is None:
+                delay_s = backoff_s(crashes["crash_count"], self._jitter())
+            return _requeue(connection, row, ended, delay_s, crashes)
+        reason = EndReason(
+            code=EndCode.CRASH_LOOP,
+            detail=f"Its process died in each of {crashes['crash_count']} attempts.",
+        )
+        return _end(connection, row, JobStatus.FAILED, reason, ended, crashes)
+
+
+def backoff_s(crashes: int, jitter: float) -> float:
+    """Seconds to wait after `crashes` crashes: 2ⁿ, at most 300, and up to half of it more.
+
+    `jitter` in [0, 1) spreads jobs that died together.
+    """
+    return min(2.0**crashes, _LONGEST_BACKOFF_S) * (1 + jitter / 2)
+
+
+_LATE = EndReason(
+    code=EndCode.DEADLINE_EXCEEDED, detail="The job had not ended when its deadline passed."
+)
+
+
+def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple[Any, ...]]:
+    """The guarded UPDATE that only one worker's claim can match."""
+    deadline_at = now_ms() + cast(jobs.c.deadline_s * 1000, BigInteger)
+    return (
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.status.in_(statuses_before(JobStatus.RUNNING)),
+            jobs.c.available_at <= now_ms(),
+            jobs.c.cancel_requested_at.is_(None),
+        )
+        .values(
+            status=JobStatus.RUNNING,
+            version=jobs.c.version + 1,
+            attempt=jobs.c.attempt + 1,
+            fence=jobs.c.fence + 1,
+            lease_owner=owner,
+            lease_expires_at=now_ms() + milliseconds(lease_s),
+            started_at=func.coalesce(jobs.c.started_at, now_ms()),
+            deadline_at=func.coalesce(jobs.c.deadline_at, deadline_at),
+            progress_epoch=0,
+            progress_at=None,
+        )
+        .returning(
+            *LOCKED_COLUMNS,
+            jobs.c.resolved,
+            jobs.c.deadline_at,
+            type_coerce(now_ms(), Timestamp).label("claimed_at"),
+        )
+    )
+
+
+def _still(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The guard of every write by a worker: its claim is the newest, and the job is still held."""
+    return (
+        jobs.c.id == claim.job_id,
+        jobs.c.fence == claim.fence,
+        jobs.c.status.in_(HELD),
+    )
+
+
+def _locked_by(connection: Connection, claim: Claim) -> RowMapping | None:
+    row = locked(connection, claim.job_id)
+    return row if row is not None and row["fence"] == claim.fence else None
+
+
+def _store_epochs(connection: Connection, held: RowMapping, rows: Sequence[EpochRow]) -> None:
+    """Store the epochs that this attempt has not reported before, each with its event."""
+    among = (epochs.c.job_id == held["id"], epochs.c.epoch.in_([row.epoch for row in rows]))
+    known = select(epochs.c.epoch).where(*among, epochs.c.attempt == held["attempt"])
+    seen = set(connection.execute(known).scalars())
+    fresh = {row.epoch: row.model_dump_json() for row in rows if row.epoch not in seen}
+    if not fresh:
+        return
+    connection.execute(delete(epochs).where(*among, epochs.c.attempt != held["attempt"]))
+    common = {"job_id": held["id"], "attempt": held["attempt"]}
+    values = [{**common, "epoch": epoch, "row": text} for epoch, text in fresh.items()]
+    connection.execute(insert(epochs), values)
+    add_event(connection, held, EventType.EPOCH, *fresh.values())
+
+
+def _publish(connection: Connection, job_id: str, files: Sequence[ArtifactRecord]) -> None:
+    if files:
+        connection.execute(
+            insert(artifacts), [{"job_id": job_id, **asdict(file)} for file in files]
+        )
+
+
+def _requeue(
+    connection: Connection,
+    row: RowMapping,
+    ended: AttemptExit,
+    delay_s: float,
+    values: Mapping[str, int],
+) -> JobStatus:
+    """Make the job claimable again in `delay_s` seconds, and order the hint for then."""
+    available = {"available_at": now_ms() + milliseconds(delay_s)}
+    move(connection, row, JobStatus.QUEUED, attempt_exit=ended, values={**values, **available})
+    add_hint(connection, row["id"], delay_s)
+    return JobStatus.QUEUED
+
+
+def _end(
+    connection: Connection,
+    row: RowMapping,
+    status: JobStatus,
+    reason: EndReason,
+    ended: AttemptExit,
+    values: Mapping[str, int] | None = None,
+) -> JobStatus:
+    move(connection, row, status, reason=reason, attempt_exit=ended, values=values)
+    return status
+
+
+def _finite_json(metrics: Mapping[str, float | None]) -> str:
+    """`metrics` as JSON; raises NonFiniteValue, for NaN is not JSON."""
+    wrong = [name for name, value in metrics.items() if value is not None and not isfinite(value)]
+    if wrong:
+        raise NonFiniteValue(wrong)
+    return json.dumps(metrics, allow_nan=False)

@@ -1,0 +1,201 @@
+"""What goes into the storage and what comes out: plain immutable values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from ridgeline.contract.job import JobStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job to be stored. Specs are JSON text: the storage does not read them."""
+
+    spec: str
+    """The spec as it was posted."""
+    resolved: str
+    """The spec with every default spelled out: what the worker trains."""
+    epochs: int
+    """Epochs asked for."""
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    penalties: str = "[]"
+    advice: str = "[]"
+    deadline_s: float | None = None
+    """Seconds from the first claim to the deadline; None for no deadline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactRecord:
+    """A published file of a job."""
+
+    name: str
+    key: str
+    """Where the artifact store keeps it."""
+    bytes: int
+    sha256: str
+    media_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRecord:
+    """A job as it is stored, in one consistent snapshot."""
+
+    id: str
+    version: int
+    """Grows with every change that is visible here."""
+    name: str | None
+    tags: tuple[str, ...]
+    spec: str
+    resolved: str
+    penalties: str
+    advice: str
+    epochs: int
+    """Epochs asked for."""
+    status: JobStatus
+    reason_code: str | None
+    """An EndCode once the job has ended, else None."""
+    reason_detail: str | None
+    metrics: str
+    """A JSON object of finite numbers and nulls."""
+    available_at: datetime
+    """No worker may claim the job before."""
+    attempt: int
+    crash_count: int
+    drain_count: int
+    fence: int
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    progress_epoch: int
+    """Epochs finished in the current attempt."""
+    progress_at: datetime | None
+    eta_s: float | None
+    deadline_s: float | None
+    deadline_at: datetime | None
+    cancel_requested_at: datetime | None
+    last_dispatched_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    artifacts: tuple[ArtifactRecord, ...]
+
+
+class Idempotency(NamedTuple):
+    """A client's key for one POST, and the hash of the body it came with."""
+
+    key: str
+    body_sha256: str
+
+
+class Created(NamedTuple):
+    """The answer to a create."""
+
+    record: JobRecord
+    replayed: bool
+    """Whether the idempotency key had created the job before."""
+    outbox_id: int | None
+    """What to pass to Outbox.mark_dispatched() once the hint was sent; None for a replay."""
+
+
+class Page(NamedTuple):
+    """Some jobs, newest first."""
+
+    records: tuple[JobRecord, ...]
+    next_after: str | None
+    """The id to pass as `after` for the next page; None on the last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A worker's right to write one attempt of a job, for as long as its fence is the newest."""
+
+    job_id: str
+    attempt: int
+    fence: int
+    owner: str
+    resolved: str
+    deadline_at: datetime | None
+    remaining_s: float | None
+    """Seconds from the claim to the deadline by the database's clock; may be negative."""
+
+
+class HeartbeatAnswer(NamedTuple):
+    """What the database tells a worker that still holds its job."""
+
+    status: JobStatus
+
+
+class AttemptReason(StrEnum):
+    """Why an attempt ended without ending its job by itself; otherwise it is the EndCode."""
+
+    DRAINED = "drained"  #: the worker gave the job back to shut down
+    CRASHED = "crashed"  #: the trainer process died
+    LEASE_EXPIRED = "lease_expired"  #: the worker was not heard of
+    DEADLINE_EXCEEDED = "deadline_exceeded"  #: the worker did not end it in time
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptExit:
+    """How an attempt ended, as far as that is known."""
+
+    code: int | None = None
+    """The exit code of the trainer's process."""
+    signal: int | None = None
+    """The signal that killed it."""
+    detail: str | None = None
+    """A sentence for people."""
+    reason: str | None = None
+    """An AttemptReason, which the storage fills in; None stands for the job's own EndCode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRecord:
+    """One time a worker started a job."""
+
+    attempt: int
+    fence: int
+    owner: str
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    exit_signal: int | None
+    reason: str | None
+    """An EndCode or an AttemptReason; None while it runs."""
+    detail: str | None
+
+
+class EventType(StrEnum):
+    """What an event tells of."""
+
+    STATUS = "status"  #: a transition; the payload is `{}` or the EndReason
+    EPOCH = "epoch"  #: an epoch; the payload is the EpochRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRecord:
+    """One thing that happened to a job; a later one has a higher id."""
+
+    id: int
+    type: EventType
+    attempt: int
+    fence: int
+    before: JobStatus | None
+    """The status before a transition; None for a new job and for an epoch."""
+    after: JobStatus | None
+    payload: str = field(repr=False)
+    created_at: datetime
+
+
+class Dispatch(NamedTuple):
+    """A hint to send to the broker."""
+
+    outbox_id: int
+    job_id: str
+
+
+class Reaped(NamedTuple):
+    """A job that the reaper took from a worker, and what became of it."""
+
+    job_id: str
+    status: JobStatus

@@ -1,0 +1,49 @@
+"""Where records, files and the broker are: settings that service and worker share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+
+
+def _in_working_folder() -> Path:
+    return Path(".ridgeline").absolute()
+
+
+def _sqlite_in_home(data: dict[str, Any]) -> SecretStr:
+    return SecretStr(f"sqlite:///{data['home'] / 'ridgeline.db'}")
+
+
+def _artifacts_in_home(data: dict[str, Any]) -> Path:
+    return Path(data["home"] / "artifacts")
+
+
+def _broker(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(_BROKER_SCHEMES):
+        raise ValueError(f"expected a URL that starts with one of {', '.join(_BROKER_SCHEMES)}")
+    return url
+
+
+class StorageSettings(BaseSettings):
+    """Read from `RIDGELINE_*` variables; an empty one counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RIDGELINE_",
+        env_ignore_empty=True,
+        frozen=True,
+        # A message about a bad setting goes into logs, and what was set may be a password.
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    home: Annotated[Path, AfterValidator(Path.absolute)] = Field(default_factory=_in_working_folder)
+    """The folder of what has no place of its own; default `.ridgeline` in the working folder."""
+    database_url: SecretStr = Field(default_factory=_sqlite_in_home)
+    """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; default SQLite in `home`."""
+    artifacts_dir: Path = Field(default_factory=_artifacts_in_home)
+    """The folder of the files that jobs publish; default in `home`."""
+    redis_url: Annotated[SecretStr, AfterValidator(_broker)] = SecretStr("redis://127.0.0.1:6379/0")
+    """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`."""

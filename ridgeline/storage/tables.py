@@ -1,0 +1,190 @@
+"""The tables. The migrations create them, together with the trigger that freezes ended jobs."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from ridgeline.contract.job import HELD, TERMINAL, JobStatus
+from ridgeline.storage.columns import Status, Timestamp
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+"""Every table of Ridgeline."""
+
+
+def _words(statuses: Iterable[JobStatus]) -> str:
+    return ", ".join(f"'{status.value}'" for status in sorted(statuses))
+
+
+# SQLite hands out growing ids only to a column typed exactly INTEGER.
+_GrowingId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _job_id(*, primary_key: bool = False) -> Column[str]:
+    """The column of a row that goes when its job goes."""
+    return Column(
+        "job_id",
+        String(36),
+        ForeignKey("jobs.id", ondelete="CASCADE"),
+        primary_key=primary_key,
+        nullable=False,
+    )
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("name", Text),
+    Column("tags", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("resolved", Text, nullable=False),
+    Column("penalties", Text, nullable=False),
+    Column("advice", Text, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("status", Status, nullable=False),
+    Column("reason_code", String(64)),
+    Column("reason_detail", Text),
+    Column("metrics", Text, nullable=False, default="{}"),
+    Column("available_at", Timestamp, nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("crash_count", Integer, nullable=False, default=0),
+    Column("drain_count", Integer, nullable=False, default=0),
+    Column("fence", BigInteger, nullable=False, default=0),
+    Column("lease_owner", Text),
+    Column("lease_expires_at", Timestamp),
+    Column("progress_epoch", Integer, nullable=False, default=0),
+    Column("progress_at", Timestamp),
+    Column("eta_s", Double),
+    Column("deadline_s", Double),
+    Column("deadline_at", Timestamp),
+    Column("cancel_requested_at", Timestamp),
+    Column("last_dispatched_at", Timestamp),
+    Column("created_at", Timestamp, nullable=False),
+    Column("started_at", Timestamp),
+    Column("finished_at", Timestamp),
+    CheckConstraint(f"status IN ({_words(JobStatus)})", name="status"),
+    CheckConstraint(f"(status IN ({_words(HELD)})) = (lease_owner IS NOT NULL)", name="owner"),
+    CheckConstraint("(lease_owner IS NULL) = (lease_expires_at IS NULL)", name="lease"),
+    CheckConstraint(f"(status IN ({_words(TERMINAL)})) = (finished_at IS NOT NULL)", name="ended"),
+    CheckConstraint("(finished_at IS NULL) = (reason_code IS NULL)", name="reason"),
+    CheckConstraint("progress_epoch >= 0", name="progress"),
+    Index("ix_jobs_status_id", "status", "id"),
+    Index("ix_jobs_status_available_at", "status", "available_at"),
+    Index("ix_jobs_lease_expires_at", "lease_expires_at"),
+)
+"""One row per job; `version` grows with every change that GET shows."""
+
+job_tags = Table(
+    "job_tags",
+    metadata,
+    _job_id(primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Index("ix_job_tags_tag_job_id", "tag", "job_id"),
+)
+"""The tags again, for filtering; jobs.tags keeps them in the order they were given."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _job_id(primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("started_at", Timestamp, nullable=False),
+    Column("ended_at", Timestamp),
+    Column("exit_code", Integer),
+    Column("exit_signal", Integer),
+    Column("reason", String(64)),
+    Column("detail", Text),
+)
+"""One row each time a worker started a job."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _GrowingId, primary_key=True, autoincrement=True),
+    _job_id(),
+    Column("type", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("before", Status),
+    Column("after", Status),
+    Column("payload", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Index("ix_events_job_id_id", "job_id", "id"),
+    # Without it SQLite gives the id of a deleted last row again, and ids must only grow.
+    sqlite_autoincrement=True,
+)
+"""What happened to a job, append-only: its transitions and its epochs."""
+
+epochs = Table(
+    "epochs",
+    metadata,
+    _job_id(primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("row", Text, nullable=False),
+    CheckConstraint("epoch >= 1", name="epoch"),
+)
+"""The current attempt's epochs, each a contract EpochRow as JSON."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _GrowingId, primary_key=True, autoincrement=True),
+    _job_id(),
+    Column("available_at", Timestamp, nullable=False),
+    Column("held_until", Timestamp),
+    Index("ix_outbox_available_at", "available_at"),
+    Index("ix_outbox_job_id", "job_id"),
+    sqlite_autoincrement=True,
+)
+"""Hints that still have to go to the broker; a row is deleted once its hint was sent."""
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _job_id(primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", Text, nullable=False),
+)
+"""The published files; a file without a row here was never published."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("body_sha256", String(64), nullable=False),
+    # Deferred: the key is taken first, and only then is it worth inserting the job.
+    Column(
+        "job_id",
+        String(36),
+        ForeignKey("jobs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
+    Column("created_at", Timestamp, nullable=False),
+    Index("ix_idempotency_keys_job_id", "job_id"),
+)
+"""Which POST created which job."""

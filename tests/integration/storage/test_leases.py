@@ -1,0 +1,382 @@
+"""What a worker may write, and what it may not."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import (
+    ArtifactRecord,
+    AttemptExit,
+    Claim,
+    EventType,
+    Idempotency,
+    JobStore,
+    LeaseStore,
+    NonFiniteValue,
+    Outbox,
+)
+
+UNKNOWN = "job_" + "0" * 32
+MODEL = ArtifactRecord(
+    name="model.keras", key="j/1/model.keras", bytes=3, sha256="a" * 64, media_type="x/y"
+)
+REPORT = ArtifactRecord(
+    name="a-report", key="j/1/a-report", bytes=4, sha256="b" * 64, media_type="x/z"
+)
+BY_USER = EndReason(code=EndCode.CANCELLED_BY_USER, detail="Stopped.")
+
+
+def reclaim(
+    leases: LeaseStore, claim: Claim, expire: Callable[[str], None], available: Any
+) -> Claim:
+    """Let the claim's lease run out and another worker take the job."""
+    expire(claim.job_id)
+    leases.reap()
+    available(claim.job_id)
+    newer = leases.claim(claim.job_id, "worker-2")
+    assert newer is not None
+    return newer
+
+
+class TestClaim:
+    def test_takes_the_job(
+        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        job_id = submit(resolved='{"x": 1}')
+        claim = leases.claim(job_id, "worker-1", lease_s=20.0)
+        record = jobs.get(job_id)
+        assert claim is not None
+        assert record is not None
+        assert (claim.attempt, claim.fence, claim.resolved) == (1, 1, '{"x": 1}')
+        assert (claim.deadline_at, claim.remaining_s) == (None, None)
+        assert (record.status, record.lease_owner) == (JobStatus.RUNNING, "worker-1")
+        assert record.started_at is not None
+        assert record.lease_expires_at == record.started_at + timedelta(seconds=20)
+
+    def test_only_once(self, leases: LeaseStore, start: Callable[..., Claim]) -> None:
+        assert leases.claim(start().job_id, "worker-2") is None
+
+    def test_an_unknown_or_ended_job(
+        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        job_id = submit()
+        jobs.request_cancel(job_id)
+        assert leases.claim(job_id, "w") is None
+        assert leases.claim(UNKNOWN, "w") is None
+
+    def test_not_before_it_is_available(
+        self, leases: LeaseStore, submit: Callable[..., str], sql: Any, make_available: Any
+    ) -> None:
+        job_id = submit()
+        sql("UPDATE jobs SET available_at = available_at + 60000 WHERE id = :id", id=job_id)
+        assert leases.claim(job_id, "w") is None
+        make_available(job_id)
+        assert leases.claim(job_id, "w") is not None
+
+    def test_not_once_a_cancel_was_asked_for(
+        self, leases: LeaseStore, submit: Callable[..., str], sql: Any
+    ) -> None:
+        job_id = submit()
+        sql("UPDATE jobs SET cancel_requested_at = 1 WHERE id = :id", id=job_id)
+        assert leases.claim(job_id, "w") is None
+
+    def test_the_deadline_starts_at_the_first_claim(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, make_available: Any
+    ) -> None:
+        first = start(deadline_s=100.5)
+        record = jobs.get(first.job_id)
+        assert record is not None
+        assert record.started_at is not None
+        assert first.deadline_at == record.started_at + timedelta(seconds=100.5)
+        assert first.remaining_s == 100.5
+        leases.release(first, penalised=False)
+        second = leases.claim(first.job_id, "w")
+        assert second is not None
+        assert second.deadline_at == first.deadline_at
+        assert second.remaining_s is not None
+        assert second.remaining_s <= 100.5
+        again = jobs.get(first.job_id)
+        assert again is not None
+        assert again.started_at == record.started_at
+
+    def test_a_new_attempt_starts_from_scratch(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        first = start()
+        leases.record_epochs(first, [row(1), row(2)], eta_s=3.0)
+        leases.release(first, penalised=False)
+        second = leases.claim(first.job_id, "w")
+        assert second is not None
+        assert (second.attempt, second.fence) == (2, 2)
+        record = jobs.get(first.job_id)
+        assert record is not None
+        assert (record.progress_epoch, record.progress_at, record.eta_s) == (0, None, None)
+        assert jobs.epochs(first.job_id) == []
+
+
+class TestHeartbeat:
+    def test_extends_the_lease(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, expire: Any
+    ) -> None:
+        claim = start()
+        expire(claim.job_id)
+        answer = leases.heartbeat(claim, lease_s=50.0)
+        assert answer is not None
+        assert answer.status is JobStatus.RUNNING
+        assert leases.reap() == []  # a late beat revives
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert record.started_at is not None
+        assert record.lease_expires_at is not None
+        assert record.lease_expires_at >= record.started_at + timedelta(seconds=50)
+
+    def test_a_job_that_ended_is_lost(
+        self, leases: LeaseStore, start: Any, completed: EndReason
+    ) -> None:
+        claim = start()
+        leases.finish(claim, JobStatus.SUCCEEDED, completed)
+        assert leases.heartbeat(claim) is None
+
+    def test_a_job_that_was_given_back_is_lost(self, leases: LeaseStore, start: Any) -> None:
+        claim = start()
+        leases.release(claim, penalised=False)
+        assert leases.heartbeat(claim) is None
+
+
+class TestStaleFence:
+    """Whoever has lost the job changes nothing, even while another holds it."""
+
+    @pytest.fixture
+    def pair(
+        self, leases: LeaseStore, start: Any, expire: Any, make_available: Any
+    ) -> tuple[Claim, Claim]:
+        stale = start()
+        return stale, reclaim(leases, stale, expire, make_available)
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda leases, stale, row, end: leases.heartbeat(stale, 999.0),
+            lambda leases, stale, row, end: leases.record_epochs(stale, [row(1)], 1.0),
+            lambda leases, stale, row, end: leases.finish(
+                stale, JobStatus.SUCCEEDED, end, artifacts=[MODEL]
+            ),
+            lambda leases, stale, row, end: leases.finish(stale, JobStatus.FAILED, end),
+            lambda leases, stale, row, end: leases.release(stale, penalised=True),
+            lambda leases, stale, row, end: leases.release(stale, penalised=False),
+        ],
+    )
+    def test_is_refused(
+        self,
+        jobs: JobStore,
+        leases: LeaseStore,
+        pair: tuple[Claim, Claim],
+        row: Any,
+        completed: EndReason,
+        write: Callable[..., Any],
+        rows_in: Any,
+    ) -> None:
+        stale, newer = pair
+        before = (jobs.get(newer.job_id), jobs.events(newer.job_id), jobs.attempts(newer.job_id))
+        assert not write(leases, stale, row, completed)
+        after = (jobs.get(newer.job_id), jobs.events(newer.job_id), jobs.attempts(newer.job_id))
+        assert after == before
+        assert jobs.epochs(newer.job_id) == []
+        assert rows_in("artifacts") == 0
+        assert leases.heartbeat(newer) is not None
+
+
+class TestRecordEpochs:
+    def test_rows_come_back_as_they_were(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        claim = start()
+        rows = [row(1), row(2, loss=None)]
+        answer = leases.record_epochs(claim, rows, eta_s=12.5)
+        assert answer is not None
+        assert answer.status is JobStatus.RUNNING
+        assert jobs.epochs(claim.job_id) == rows
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert (record.progress_epoch, record.eta_s) == (2, 12.5)
+        assert record.progress_at is not None
+
+    def test_repeating_a_lost_answer_changes_nothing(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(1)], eta_s=None)
+        leases.record_epochs(claim, [row(1, loss=9.0), row(2)], eta_s=None)
+        assert jobs.epochs(claim.job_id) == [row(1), row(2)]
+        kinds = [event.type for event in jobs.events(claim.job_id)]
+        assert kinds.count(EventType.EPOCH) == 2
+
+    def test_a_row_of_an_earlier_attempt_is_replaced(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any, sql: Any
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(1, loss=9.0), row(2)], eta_s=None)
+        sql("UPDATE epochs SET attempt = 0")
+        leases.record_epochs(claim, [row(1)], eta_s=None)
+        assert jobs.epochs(claim.job_id) == [row(1), row(2)]
+
+    def test_nothing_new_is_still_an_answer(self, leases: LeaseStore, start: Any) -> None:
+        assert leases.record_epochs(start(), [], eta_s=1.0) is not None
+
+
+class TestFinish:
+    def test_publishes_with_the_status(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
+    ) -> None:
+        claim = start()
+        metrics = {"accuracy": 0.5, "loss": None}
+        assert leases.finish(
+            claim, JobStatus.SUCCEEDED, completed, metrics=metrics, artifacts=[MODEL, REPORT]
+        )
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert (record.status, record.reason_code) == (JobStatus.SUCCEEDED, "completed")
+        assert record.reason_detail == completed.detail
+        assert json.loads(record.metrics) == metrics
+        assert record.artifacts == (REPORT, MODEL)
+        assert record.finished_at is not None
+        assert (record.lease_owner, record.lease_expires_at, record.eta_s) == (None, None, None)
+
+    def test_once_a_cancel_was_answered_it_never_succeeds(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
+    ) -> None:
+        claim = start()
+        jobs.request_cancel(claim.job_id)
+        assert not leases.finish(claim, JobStatus.SUCCEEDED, completed, artifacts=[MODEL])
+        assert leases.finish(claim, JobStatus.CANCELLED, BY_USER)
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert (record.status, record.artifacts) == (JobStatus.CANCELLED, ())
+
+    def test_a_running_job_is_not_cancelled_unasked(
+        self, jobs: JobStore, leases: LeaseStore, start: Any
+    ) -> None:
+        claim = start()
+        assert not leases.finish(claim, JobStatus.CANCELLED, BY_USER)
+        assert jobs.counts()[JobStatus.RUNNING] == 1
+
+    def test_the_first_end_wins(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason, failure: Any
+    ) -> None:
+        claim = start()
+        assert leases.finish(claim, JobStatus.FAILED, failure)
+        assert not leases.finish(claim, JobStatus.SUCCEEDED, completed)
+        assert jobs.counts()[JobStatus.FAILED] == 1
+
+    def test_repeating_a_lost_answer_says_so(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
+    ) -> None:
+        claim = start()
+        assert leases.finish(claim, JobStatus.SUCCEEDED, completed, artifacts=[MODEL])
+        before = jobs.get(claim.job_id)
+        assert leases.finish(claim, JobStatus.SUCCEEDED, completed, artifacts=[MODEL])
+        assert jobs.get(claim.job_id) == before
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_refuses_what_is_not_json(
+        self, leases: LeaseStore, start: Any, completed: EndReason, value: float
+    ) -> None:
+        with pytest.raises(NonFiniteValue, match="loss"):
+            leases.finish(start(), JobStatus.SUCCEEDED, completed, metrics={"loss": value})
+
+    def test_refuses_an_end_that_is_none(
+        self, leases: LeaseStore, start: Any, completed: EndReason
+    ) -> None:
+        with pytest.raises(ValueError, match="terminal"):
+            leases.finish(start(), JobStatus.QUEUED, completed)
+
+    def test_a_crash_may_say_anything(self, jobs: JobStore, leases: LeaseStore, start: Any) -> None:
+        claim = start()
+        reason = EndReason(code=EndCode.INTERNAL_ERROR, detail="a\x00b")
+        ended = AttemptExit(code=1, signal=9, detail="c\x00\ud800")
+        assert leases.finish(claim, JobStatus.FAILED, reason, attempt_exit=ended)
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert record.reason_detail == "a\ufffdb"
+        (attempt,) = jobs.attempts(claim.job_id)
+        assert (attempt.exit_code, attempt.exit_signal, attempt.detail) == (1, 9, "c\ufffd?")
+        assert (attempt.reason, attempt.owner) == ("internal_error", "worker-1")
+        assert attempt.ended_at is not None
+
+
+class TestRelease:
+    def test_a_drain_costs_nothing(
+        self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any
+    ) -> None:
+        claim = start()
+        outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
+        assert leases.release(claim, penalised=False) is JobStatus.QUEUED
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 1, None)
+        assert [each.job_id for each in outbox.pending_dispatches()] == [claim.job_id]
+        assert jobs.attempts(claim.job_id)[0].reason == "drained"
+        assert leases.claim(claim.job_id, "w") is not None
+
+    def test_a_crash_waits_out_its_backoff(
+        self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any, make_available: Any
+    ) -> None:
+        claim = start()
+        outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
+        exited = AttemptExit(signal=9)
+        assert leases.release(claim, penalised=True, attempt_exit=exited) is JobStatus.QUEUED
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        (attempt,) = jobs.attempts(claim.job_id)
+        assert (record.crash_count, record.drain_count) == (1, 0)
+        assert (attempt.reason, attempt.exit_signal) == ("crashed", 9)
+        assert attempt.ended_at is not None
+        assert record.available_at - attempt.ended_at == pytest.approx(
+            timedelta(seconds=2), abs=timedelta(milliseconds=200)
+        )
+        assert leases.claim(claim.job_id, "w") is None
+        assert outbox.pending_dispatches() == []  # the hint waits as well
+
+    def test_a_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
+        claim = start()
+        leases.release(claim, penalised=True, delay_s=0.0)
+        assert leases.claim(claim.job_id, "w") is not None
+
+    def test_the_third_crash_fails_the_job(
+        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        job_id = submit()
+        ends = []
+        for _ in range(3):
+            claim = leases.claim(job_id, "w")
+            assert claim is not None
+            ends.append(leases.release(claim, penalised=True, delay_s=0.0))
+        assert ends == [JobStatus.QUEUED, JobStatus.QUEUED, JobStatus.FAILED]
+        record = jobs.get(job_id)
+        assert record is not None
+        assert (record.reason_code, record.crash_count) == ("crash_loop", 3)
+
+    @pytest.mark.parametrize("penalised", [True, False])
+    def test_a_job_being_cancelled_is_cancelled(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, penalised: bool
+    ) -> None:
+        claim = start()
+        jobs.request_cancel(claim.job_id)
+        assert leases.release(claim, penalised=penalised) is JobStatus.CANCELLED
+
+    def test_only_once(self, leases: LeaseStore, start: Any) -> None:
+        claim = start()
+        leases.release(claim, penalised=False)
+        assert leases.release(claim, penalised=False) is None
+
+
+def test_a_key_gives_the_job_as_it_is_now(jobs: JobStore, leases: LeaseStore, new_job: Any) -> None:
+    key = Idempotency("key", "hash")
+    job_id = jobs.create(new_job(), key).record.id
+    leases.claim(job_id, "w")
+    assert jobs.create(new_job(), key).record.status is JobStatus.RUNNING

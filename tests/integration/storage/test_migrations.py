@@ -1,0 +1,112 @@
+"""The migrations make what the code expects, once, whoever else is starting."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from ridgeline.storage import Database, JobStore
+from ridgeline.storage.tables import metadata
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_migrated_schema_is_the_tables(database: Database) -> None:
+    with database.write() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrated_checks_are_the_tables(database: Database) -> None:
+    """Alembic's comparison passes over CHECK constraints."""
+    with database.read() as connection:
+        inspector = inspect(connection)
+        for table in metadata.tables.values():
+            expected = {
+                str(constraint.name)
+                for constraint in table.constraints
+                if type(constraint).__name__ == "CheckConstraint"
+            }
+            found = {each["name"] for each in inspector.get_check_constraints(table.name)}
+            assert found == expected, table.name
+
+
+def test_migrating_again_changes_nothing(
+    database: Database, jobs: JobStore, submit: Callable[..., str]
+) -> None:
+    job_id = submit()
+    database.migrate()
+    assert jobs.get(job_id) is not None
+
+
+def test_processes_that_start_at_once_wait_for_each_other(database_url: str) -> None:
+    program = (
+        "import sys; from ridgeline.storage import Database\n"
+        "print('ready', flush=True); sys.stdin.readline(); Database(sys.argv[1]).migrate()"
+    )
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, database_url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in starting:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in starting:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    errors = [process.communicate(timeout=60)[1] for process in starting]
+    assert [process.returncode for process in starting] == [0, 0, 0], errors
+    database = Database(database_url)
+    with database.read() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).all()
+    database.close()
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(database_url)
+
+    def half(config: Any, revision: str) -> None:
+        config.attributes["connection"].execute(text("CREATE TABLE half (id INTEGER)"))
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ridgeline.storage.database.command.upgrade", half)
+        with pytest.raises(ZeroDivisionError):
+            database.migrate()
+    database.migrate()
+    with database.read() as connection:
+        assert "half" not in inspect(connection).get_table_names()
+    database.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_rebuilding_a_table_keeps_its_jobs_rows(
+    database: Database,
+    submit: Callable[..., str],
+    sql: Callable[..., list[Any]],
+    rows_in: Callable[..., int],
+) -> None:
+    """SQLite alters a table by dropping it, which would cascade to all that belongs to a job."""
+    submit()
+    with database._schema_change() as connection:
+        connection.execute(text("CREATE TABLE copied AS SELECT * FROM jobs"))
+        connection.execute(text("DROP TABLE jobs"))
+        connection.execute(text("ALTER TABLE copied RENAME TO jobs"))
+    assert rows_in("events") == 1
+    assert sql("PRAGMA foreign_keys")[0][0] == 1

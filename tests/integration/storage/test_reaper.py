@@ -1,0 +1,159 @@
+"""What becomes of jobs whose worker fell silent."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ridgeline.contract.job import JobStatus
+from ridgeline.storage import Claim, Database, JobRecord, JobStore, LeaseStore, Outbox
+
+
+@pytest.fixture
+def record(jobs: JobStore) -> Callable[[str], JobRecord]:
+    def get(job_id: str) -> JobRecord:
+        record = jobs.get(job_id)
+        assert record is not None
+        return record
+
+    return get
+
+
+@pytest.fixture
+def past_deadline(sql: Callable[..., list[Any]]) -> Callable[[str, float], None]:
+    """Put a job's deadline so many seconds into the past."""
+
+    def put(job_id: str, seconds: float) -> None:
+        sql(
+            "UPDATE jobs SET deadline_at = lease_expires_at - 30000 - :ms WHERE id = :id",
+            ms=round(seconds * 1000),
+            id=job_id,
+        )
+
+    return put
+
+
+def test_leaves_a_live_lease_alone(leases: LeaseStore, start: Any, submit: Any) -> None:
+    start()
+    submit()
+    assert leases.reap() == []
+
+
+def test_an_expired_lease_is_a_crash(
+    jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any, expire: Any, record: Any
+) -> None:
+    claim = start()
+    outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
+    expire(claim.job_id)
+    assert leases.reap() == [(claim.job_id, JobStatus.QUEUED)]
+    assert leases.reap() == []
+    found = record(claim.job_id)
+    (attempt,) = jobs.attempts(claim.job_id)
+    assert (found.crash_count, found.lease_owner, found.version) == (1, None, 3)
+    assert attempt.reason == "lease_expired"
+    assert found.available_at - attempt.ended_at == pytest.approx(
+        timedelta(seconds=2), abs=timedelta(milliseconds=200)
+    )
+    last = jobs.events(claim.job_id)[-1]
+    assert (last.before, last.after) == (JobStatus.RUNNING, JobStatus.QUEUED)
+
+
+def test_the_hint_for_the_next_attempt_waits_out_the_backoff(
+    leases: LeaseStore, outbox: Outbox, start: Any, expire: Any, sql: Any
+) -> None:
+    claim = start()
+    outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
+    expire(claim.job_id)
+    leases.reap()
+    assert outbox.pending_dispatches() == []
+    sql("UPDATE outbox SET available_at = available_at - 2100")
+    assert [each.job_id for each in outbox.pending_dispatches()] == [claim.job_id]
+
+
+def test_the_backoff_doubles_and_the_cap_ends_it(
+    jobs: JobStore, database: Database, submit: Any, expire: Any, make_available: Any, record: Any
+) -> None:
+    leases = LeaseStore(database, crash_cap=4, jitter=lambda: 0.5)
+    job_id = submit()
+    waits = []
+    for _ in range(3):
+        assert leases.claim(job_id, "w") is not None
+        expire(job_id)
+        assert leases.reap() == [(job_id, JobStatus.QUEUED)]
+        ended_at = jobs.attempts(job_id)[-1].ended_at
+        waits.append((record(job_id).available_at - ended_at).total_seconds())
+        make_available(job_id)
+    assert waits == pytest.approx([2.5, 5.0, 10.0], abs=0.2)
+    leases.claim(job_id, "w")
+    expire(job_id)
+    assert leases.reap() == [(job_id, JobStatus.FAILED)]
+    found = record(job_id)
+    assert (found.reason_code, found.crash_count, found.attempt) == ("crash_loop", 4, 4)
+    assert jobs.attempts(job_id)[-1].reason == "lease_expired"
+
+
+def test_drains_do_not_count_towards_the_cap(leases: LeaseStore, submit: Any, expire: Any) -> None:
+    job_id = submit()
+    for _ in range(5):
+        claim = leases.claim(job_id, "w")
+        assert claim is not None
+        leases.release(claim, penalised=False)
+    leases.claim(job_id, "w")
+    expire(job_id)
+    assert leases.reap() == [(job_id, JobStatus.QUEUED)]
+
+
+def test_a_job_being_cancelled_is_cancelled(
+    jobs: JobStore, leases: LeaseStore, start: Any, expire: Any, record: Any
+) -> None:
+    claim = start()
+    jobs.request_cancel(claim.job_id)
+    expire(claim.job_id)
+    assert leases.reap() == [(claim.job_id, JobStatus.CANCELLED)]
+    assert record(claim.job_id).reason_code == "cancelled_by_user"
+
+
+def test_a_pausing_job_is_queued(leases: LeaseStore, start: Any, expire: Any, sql: Any) -> None:
+    claim = start()
+    sql("UPDATE jobs SET status = 'pausing'")
+    expire(claim.job_id)
+    assert leases.reap() == [(claim.job_id, JobStatus.QUEUED)]
+
+
+class TestDeadline:
+    def test_a_dead_worker_and_a_passed_deadline(
+        self, leases: LeaseStore, start: Any, expire: Any, record: Any, past_deadline: Any
+    ) -> None:
+        claim = start()
+        past_deadline(claim.job_id, 1)
+        expire(claim.job_id)
+        assert leases.reap() == [(claim.job_id, JobStatus.FAILED)]
+        assert record(claim.job_id).reason_code == "deadline_exceeded"
+
+    def test_a_live_worker_has_one_lease_to_end_it(
+        self, leases: LeaseStore, start: Any, record: Any, past_deadline: Any
+    ) -> None:
+        claim: Claim = start()
+        past_deadline(claim.job_id, 20)
+        assert leases.reap() == []
+        past_deadline(claim.job_id, 31)
+        assert leases.reap() == [(claim.job_id, JobStatus.FAILED)]
+        assert record(claim.job_id).reason_code == "deadline_exceeded"
+        assert leases.heartbeat(claim) is None
+
+    def test_a_cancel_goes_first(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, past_deadline: Any
+    ) -> None:
+        claim = start()
+        jobs.request_cancel(claim.job_id)
+        past_deadline(claim.job_id, 31)
+        assert leases.reap() == [(claim.job_id, JobStatus.CANCELLED)]
+
+
+def test_takes_no_more_than_the_limit(leases: LeaseStore, start: Any, expire: Any) -> None:
+    claims = [start() for _ in range(3)]
+    for claim in claims:
+        expire(claim.job_id)
+    assert len(leases.reap(limit=2)) == 2
+    assert len(leases.reap(limit=2)) == 1

@@ -1,0 +1,230 @@
+"""A file is published whole, once, or not at all."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from ridgeline.storage import (
+    ArtifactExists,
+    ArtifactStore,
+    InvalidArtifactKey,
+    InvalidStagedFile,
+    LocalArtifacts,
+    UnknownArtifact,
+    artifact_key,
+)
+
+JOB = "job_" + "a" * 32
+CONTENT = bytes(range(256)) * 5000
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "files" / "artifacts"
+
+
+@pytest.fixture
+def store(root: Path) -> LocalArtifacts:
+    return LocalArtifacts(root)
+
+
+def staged(
+    store: ArtifactStore, fence: int = 1, name: str = "model.keras", content: bytes = CONTENT
+) -> Path:
+    file = store.staging(JOB, fence) / name
+    file.write_bytes(content)
+    return file
+
+
+def key(fence: int = 1, name: str = "model.keras") -> str:
+    return artifact_key(JOB, fence, name)
+
+
+class TestPublish:
+    def test_every_bit_arrives_with_its_hash(self, store: LocalArtifacts) -> None:
+        file = staged(store)
+        stored = store.publish(file, key())
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        assert stored == (f"{JOB}/1/model.keras", len(CONTENT), digest)
+        with store.open(key()) as opened:
+            assert opened.read() == CONTENT
+        assert store.path(key()).read_bytes() == CONTENT
+        assert not file.exists()
+
+    def test_an_empty_file(self, store: LocalArtifacts) -> None:
+        stored = store.publish(staged(store, content=b""), key())
+        assert (stored.bytes, stored.sha256) == (0, hashlib.sha256(b"").hexdigest())
+
+    def test_survives_a_power_cut_step_by_step(
+        self, store: LocalArtifacts, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file's bytes, then the rename, then the entries of every folder above it."""
+        file = staged(store)
+        steps: list[str] = []
+        fsync, rename = os.fsync, Path.rename
+
+        def watch_fsync(descriptor: int) -> None:
+            steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+            fsync(descriptor)
+
+        def watch_rename(source: Path, target: Path) -> Path:
+            steps.append("rename")
+            return rename(source, target)
+
+        monkeypatch.setattr(os, "fsync", watch_fsync)
+        monkeypatch.setattr(Path, "rename", watch_rename)
+        store.publish(file, key())
+        folders = [root / JOB / "1", root / JOB, root]
+        assert steps == [str(file), "rename", *map(str, folders)]
+
+    def test_never_overwrites(self, store: LocalArtifacts) -> None:
+        store.publish(staged(store), key())
+        again = staged(store, content=b"other")
+        with pytest.raises(ArtifactExists, match=key()):
+            store.publish(again, key())
+        assert store.path(key()).read_bytes() == CONTENT
+        assert again.exists()
+
+    def test_two_attempts_do_not_meet(self, store: LocalArtifacts) -> None:
+        store.publish(staged(store, fence=1, content=b"old"), key(fence=1))
+        store.publish(staged(store, fence=2, content=b"new"), key(fence=2))
+        assert store.path(key(fence=1)).read_bytes() == b"old"
+        assert store.path(key(fence=2)).read_bytes() == b"new"
+
+    def test_a_full_disk_is_reported_as_it_is(
+        self, store: LocalArtifacts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = staged(store)
+
+        def full(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "no space")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(OSError, match="no space") as caught:
+                store.publish(file, key())
+        assert caught.value.errno == errno.ENOSPC
+        with pytest.raises(UnknownArtifact):
+            store.path(key())
+
+    def test_refuses_files_from_elsewhere(self, store: LocalArtifacts, tmp_path: Path) -> None:
+        outside = tmp_path / "secret"
+        outside.write_text("x")
+        folder = store.staging(JOB, 1)
+        (folder / "link").symlink_to(outside)
+        (folder / "inner").mkdir()
+        (folder / "way-out").symlink_to(tmp_path)
+        for file in (
+            outside,
+            folder / "link",
+            folder / "inner",
+            folder / "absent",
+            folder / "way-out" / "secret",
+            folder / ".." / ".." / ".." / ".." / ".." / "secret",
+        ):
+            with pytest.raises(InvalidStagedFile):
+                store.publish(file, key())
+        assert outside.read_text() == "x"
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            "",
+            "model.keras",
+            "/etc/passwd",
+            "../x/y",
+            "a/../../x",
+            "a/..",
+            "a/./b",
+            "a//b",
+            "a/b/",
+            "a/.hidden",
+            ".staging/a/b",
+            "a/b\x00c",
+            "a/b\nc",
+            "a/b\n",
+            "a\\..\\b/c",
+            "a/%2e%2e/b",
+            "a/ü",
+            "a/" + "x" * 300,
+        ],
+    )
+    def test_traversal_is_refused(self, store: LocalArtifacts, bad: str) -> None:
+        for use in (store.path, store.open, lambda bad: store.delete([bad])):
+            with pytest.raises(InvalidArtifactKey):
+                use(bad)
+        with pytest.raises(InvalidArtifactKey):
+            store.publish(staged(store), bad)
+
+    def test_a_link_out_of_the_store_is_refused(
+        self, store: LocalArtifacts, root: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "outside").mkdir()
+        (tmp_path / "outside" / "file").write_text("x")
+        (root / "job").symlink_to(tmp_path / "outside")
+        with pytest.raises(InvalidArtifactKey):
+            store.open("job/file")
+
+    @pytest.mark.parametrize("job_id", ["..", "a/b", "", ".staging"])
+    def test_folders_of_strange_jobs_are_refused(self, store: LocalArtifacts, job_id: str) -> None:
+        for use in (store.staging, store.discard, store.clear_staging):
+            with pytest.raises(InvalidArtifactKey):
+                use(job_id + "/.." * (job_id == "a/b"), 1)
+
+    @pytest.mark.parametrize("name", ["", "..", ".hidden", "a b", "x\n", "../x"])
+    def test_made_only_from_plain_names(self, name: str) -> None:
+        with pytest.raises(InvalidArtifactKey):
+            artifact_key(JOB, 1, name)
+
+
+class TestStaging:
+    def test_is_private_and_on_the_same_file_system(
+        self, store: LocalArtifacts, root: Path
+    ) -> None:
+        folder = store.staging(JOB, 3)
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.stat().st_dev == root.stat().st_dev
+        assert folder == store.staging(JOB, 3)
+        assert folder != store.staging(JOB, 4)
+
+    def test_clearing_keeps_what_was_published(self, store: LocalArtifacts) -> None:
+        store.publish(staged(store), key())
+        rest = staged(store, name="rest")
+        store.clear_staging(JOB, 1)
+        assert not rest.exists()
+        assert store.path(key()).read_bytes() == CONTENT
+
+    def test_discarding_takes_one_attempt_whole(self, store: LocalArtifacts) -> None:
+        store.publish(staged(store, fence=1), key(fence=1))
+        store.publish(staged(store, fence=2), key(fence=2))
+        rest = staged(store, fence=1, name="rest")
+        store.discard(JOB, 1)
+        store.discard(JOB, 1)
+        assert not rest.exists()
+        with pytest.raises(UnknownArtifact):
+            store.path(key(fence=1))
+        assert store.path(key(fence=2)).read_bytes() == CONTENT
+
+
+class TestDelete:
+    def test_removes_files_and_empty_folders(self, store: LocalArtifacts, root: Path) -> None:
+        store.publish(staged(store), key())
+        store.publish(staged(store, name="report.json"), key(name="report.json"))
+        store.clear_staging(JOB, 1)
+        store.delete([key()])
+        with pytest.raises(UnknownArtifact, match="deleted"):
+            store.open(key())
+        assert store.path(key(name="report.json")).exists()
+        store.delete([key(name="report.json"), key()])
+        assert list(root.iterdir()) == []
+
+    def test_checks_every_key_before_it_deletes_one(self, store: LocalArtifacts) -> None:
+        store.publish(staged(store), key())
+        with pytest.raises(InvalidArtifactKey):
+            store.delete([key(), "../x"])
+        assert store.path(key()).exists()

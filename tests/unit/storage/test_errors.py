@@ -1,0 +1,36 @@
+"""Every refusal says what it is and what to do."""
+
+import pytest
+
+from ridgeline.contract.job import JobStatus
+from ridgeline.storage import errors
+
+JOB = "job_" + "a" * 32
+
+EXAMPLES: list[tuple[errors.StorageError, tuple[str, ...]]] = [
+    (errors.UnusableDatabaseUrl("Expected this."), ("URL", "Expected this.")),
+    (errors.DatabaseUnavailable("Refused."), ("did not answer", "Refused.")),
+    (errors.UnknownJob(JOB), (JOB, "list the jobs")),
+    (errors.IllegalTransition(JOB, JobStatus.FAILED, "paused"), (JOB, "failed", "paused")),
+    (errors.IdempotencyConflict("key", JOB), (JOB, "same body", "new key")),
+    (errors.NonFiniteValue(["loss", "mae"]), ("loss, mae", "finite")),
+    (errors.InvalidArtifactKey("../x"), ("../x", "expected")),
+    (errors.InvalidStagedFile("x"), ("x", "staging()")),
+    (errors.ArtifactExists("a/b"), ("a/b", "another name")),
+    (errors.UnknownArtifact("a/b"), ("a/b", "deleted")),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), EXAMPLES)
+def test_says_what_and_how(error: errors.StorageError, words: tuple[str, ...]) -> None:
+    assert all(word in str(error) for word in words)
+    assert str(error).startswith(str(type(error).__doc__).partition("\n")[0])
+
+
+def test_every_case_has_an_example() -> None:
+    assert {type(error) for error, _ in EXAMPLES} == set(errors.StorageError.__subclasses__())
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = {line[3:].strip() for line in str(errors.__doc__).splitlines() if line[:1] in "├└"}
+    assert drawn - {""} == {each.__name__ for each in errors.StorageError.__subclasses__()}
