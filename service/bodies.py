@@ -1,0 +1,144 @@
+"""Reads a request's body: bounded, in time, and JSON that can mean one thing only."""
+
+import asyncio
+import json
+from collections import Counter
+from email.message import Message
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+
+from ridgeline.contract.problems import Fault, ProblemCode
+from ridgeline.contract.spec import JobSpec
+from service.faults import has_surrogate, short_pointer, spec_faults, walk
+from service.problems import ApiProblem, invalid_spec
+
+MAX_VALUES = 50_000
+"""Far more than a thousand layers need."""
+
+
+async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
+    """Read a JSON body without holding more than `max_bytes`.
+
+    Raises ApiProblem: unsupported-media-type, body-too-large, invalid-request (too slow).
+    """
+    _check_media_type(request)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read(request, max_bytes)
+    except ClientDisconnect:
+        raise _malformed("it broke off") from None  # nobody reads this, but it is no fault of ours
+    except TimeoutError:
+        detail = f"The body did not arrive within {timeout_s:g} s."
+        status = HTTPStatus.REQUEST_TIMEOUT
+        raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, status=status) from None
+
+
+def parse_spec(body: bytes) -> JobSpec:
+    """The spec that `body` holds; raises ApiProblem: malformed-json, invalid-spec."""
+    if body.count(b",") > MAX_VALUES:
+        # Pydantic would complain of every single one, and a second would go by.
+        detail = f"expected at most {MAX_VALUES} values"
+        raise invalid_spec([Fault(pointer="", detail=detail, rule="too-many-values")])
+    value = _parse(body)
+    try:
+        return JobSpec.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise _refused_by_pydantic(first["ctx"]["error"], value) from None
+        raise invalid_spec(spec_faults(error, value)) from None
+
+
+def _check_media_type(request: Request) -> None:
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    charset = str(header.get_param("charset", "utf-8")).lower()
+    # Without a header, email's parser would call it text/plain: no JSON either.
+    is_json = header.get_content_type() == "application/json"
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if is_json and charset in ("utf-8", "us-ascii") and encoding == "identity":
+        return
+    detail = "Expected `Content-Type: application/json` in UTF-8, without Content-Encoding."
+    headers = {"Accept-Post": "application/json"}
+    raise ApiProblem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, detail, headers=headers)
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+        raise _too_large(max_bytes)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> ApiProblem:
+    return ApiProblem(ProblemCode.BODY_TOO_LARGE, f"A body may hold at most {max_bytes} bytes.")
+
+
+class _Repeating(dict[str, Any]):
+    """An object in which a key came twice."""
+
+    repeated: str = ""
+
+
+def _parse(body: bytes) -> Any:
+    """Parse JSON; NaN and infinities pass, since the spec's checks say where they are."""
+    repeating: list[_Repeating] = []
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=partial(_object, repeating))
+    except UnicodeDecodeError as error:
+        raise _malformed(f"byte {error.start} is not UTF-8", rule="utf-8") from None
+    except json.JSONDecodeError as error:
+        raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise _malformed("nested too deeply", rule="depth") from None
+    except ValueError:
+        raise _malformed("a number has too many digits", rule="digits") from None
+    if repeating:
+        raise _repeated_key(value)
+    return value
+
+
+def _object(repeating: list[_Repeating], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    marked = _Repeating(found)
+    marked.repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
+    repeating.append(marked)
+    return marked
+
+
+def _repeated_key(value: Any) -> ApiProblem:
+    at = next(
+        short_pointer((*parts, each.repeated))
+        for parts, each in walk(value)
+        if isinstance(each, _Repeating)
+    )
+    return _malformed("the key comes twice in its object; keep one", at=at, rule="duplicate-key")
+
+
+def _refused_by_pydantic(message: str, value: Any) -> ApiProblem:
+    """Its parser is stricter than Python's: no lone surrogates, less depth."""
+    for parts, each in walk(value):
+        texts = each if isinstance(each, dict) else [each] if isinstance(each, str) else []
+        if any(has_surrogate(text) for text in texts):
+            detail = "a string holds a lone surrogate; escape characters in pairs, or send UTF-8"
+            return _malformed(detail, at=short_pointer(parts), rule="lone-surrogate")
+    return _malformed(message)
+
+
+def _malformed(detail: str, *, at: str = "", rule: str = "json") -> ApiProblem:
+    fault = Fault(pointer=at, detail=detail, rule=rule)
+    return ApiProblem(ProblemCode.MALFORMED_JSON, f"Malformed JSON: {detail}.", errors=[fault])

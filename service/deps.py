@@ -1,0 +1,72 @@
+"""What a request works with: the parts that live as long as the application."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+
+from ridgeline.storage import ArtifactStore, Database, JobStore
+from service.dispatch import CeleryDispatch
+from service.janitor import Janitor
+from service.settings import Settings
+from service.watch import Watcher
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything a request may need."""
+
+    settings: Settings
+    database: Database
+    jobs: JobStore
+    artifacts: ArtifactStore
+    dispatch: CeleryDispatch
+    janitor: Janitor
+    watcher: Watcher
+    writers: Executor
+    """The threads that store jobs: one for SQLite. More would wait for its lock all the same, and
+    fight for the interpreter: a third fewer jobs a second, at twice the p99 (measured)."""
+
+
+async def read(
+    database: Database,
+    call: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Make a short read by key, where it is fastest.
+
+    From SQLite in the event loop: reading a row of a local file takes less time than the way to
+    another thread and back, and readers never wait for writers.
+    """
+    if database.is_sqlite:
+        return call(*args, **kwargs)
+    return await run_in_threadpool(call, *args, **kwargs)
+
+
+async def write(
+    parts: Parts,
+    call: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Make a call that stores something, in a thread for that."""
+    bound = partial(call, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(parts.writers, bound)
+
+
+async def get_parts(request: Request) -> Parts:
+    """The parts of the application that serves `request`."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsDep = Annotated[Parts, Depends(get_parts)]

@@ -1,0 +1,62 @@
+"""What routes say of themselves to OpenAPI beyond what FastAPI sees."""
+
+from typing import Any
+
+from ridgeline.contract.problems import ProblemCode
+from service.examples import EXAMPLES
+from service.problems import responses
+
+BODY_PROBLEMS = (
+    ProblemCode.MALFORMED_JSON,
+    ProblemCode.INVALID_SPEC,
+    ProblemCode.BODY_TOO_LARGE,
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+    ProblemCode.UNAVAILABLE,
+)
+"""What a route that takes a spec may answer."""
+
+BODY_TOO_SLOW: dict[int | str, dict[str, Any]] = {
+    408: {
+        **responses(ProblemCode.INVALID_REQUEST)[422],
+        "description": "The body did not arrive in time (`invalid-request`)",
+    }
+}
+"""The answer to a body that does not come, for the same routes."""
+
+SPEC_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/JobSpec"},
+                "examples": EXAMPLES,
+            }
+        },
+    }
+}
+"""The body of a route that takes a spec: it reads the bytes itself, to bound and to check them."""
+
+_HEADERS = {
+    "Accept-Ranges": "`bytes`.",
+    "Content-Disposition": "The file's name.",
+    "Content-Location": "The path of the job that the body shows.",
+    "Content-Range": "Which bytes of how many these are.",
+    "ETag": "Names this version of the representation; send it as If-None-Match.",
+    "Idempotent-Replayed": "`true` where the key created the job before.",
+    "Link": 'The next page, as `rel="next"`.',
+    "Location": "The path of the job.",
+    "Preference-Applied": "The preferences that were followed.",
+    "Repr-Digest": "SHA-256 of the whole file (RFC 9530).",
+    "Retry-After": "Seconds after which to ask again; absent once the job has ended.",
+    "Vary": "`Accept`.",
+}
+
+
+def headers(*names: str) -> dict[str, Any]:
+    """Document the response headers of these names."""
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
+def file_content() -> dict[str, Any]:
+    """Document a body of bytes of any media type."""
+    return {"*/*": {"schema": {"type": "string", "format": "binary"}}}

@@ -1,0 +1,153 @@
+"""What must happen unasked: hints are sent, lost ones again, jobs of silent workers taken back.
+
+Every step is guarded in the database, so any number of processes may run these loops.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ridgeline.storage import LEASE_S, DatabaseUnavailable, LeaseStore, Outbox
+from service.dispatch import BrokerUnavailable
+
+_BATCH = 100
+_HOLD_S = 5.0
+"""How long a hint that could not be sent is left alone."""
+_STOP_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Dispatch(Protocol):
+    """Sends hints to the broker."""
+
+    def send(self, job_id: str) -> None:
+        """Send one hint; raises BrokerUnavailable."""
+
+
+class Repeating:
+    """Calls a step in a thread of its own every `interval_s` seconds, and at once when woken.
+
+    At least `gap_s` lie between two turns, so that under load one turn does the work of many. A
+    step that fails is logged and tried again at its next turn.
+    """
+
+    def __init__(
+        self, name: str, step: Callable[[], None], interval_s: float, gap_s: float = 0.0
+    ) -> None:
+        self._step = step
+        self._interval_s = interval_s
+        self._gap_s = gap_s
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Take the next turn now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let the step in progress end, and take no further turn."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._step()
+            except DatabaseUnavailable as error:
+                logger.warning("%s: %s", self._thread.name, error)
+            except Exception:
+                logger.exception("%s failed; it goes on", self._thread.name)
+            self._stopping.wait(self._gap_s)
+            self._wake.wait(self._interval_s)
+            self._wake.clear()
+
+
+class Sweep:
+    """Sends what lies in the outbox."""
+
+    def __init__(self, outbox: Outbox, dispatch: Dispatch) -> None:
+        self._outbox = outbox
+        self._dispatch = dispatch
+        self._down = False
+
+    def __call__(self) -> None:
+        """Send every hint there is, until the broker refuses one."""
+        while taken := self._outbox.pending_dispatches(limit=_BATCH, hold_s=_HOLD_S):
+            sent = []
+            for hint in taken:
+                if not self._send(hint.job_id):
+                    break
+                sent.append(hint.outbox_id)
+            if sent:
+                self._outbox.mark_dispatched(sent)
+            if len(sent) < len(taken) or len(taken) < _BATCH:
+                return
+
+    def _send(self, job_id: str) -> bool:
+        try:
+            self._dispatch.send(job_id)
+        except BrokerUnavailable as error:
+            if not self._down:
+                logger.warning("the broker takes no hints; jobs wait in the outbox: %s", error)
+            self._down = True
+            return False
+        if self._down:
+            logger.info("the broker takes hints again")
+        self._down = False
+        return True
+
+
+class Reaper:
+    """Takes jobs back from workers that are silent.
+
+    While the database was away no worker could renew its lease, so afterwards each gets the time of
+    a whole lease.
+    """
+
+    def __init__(self, leases: LeaseStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._leases = leases
+        self._clock = clock
+        self._not_before = 0.0
+
+    def __call__(self) -> None:
+        """Take back what is due."""
+        if self._clock() < self._not_before:
+            return
+        try:
+            reaped = self._leases.reap()
+        except DatabaseUnavailable:
+            self._not_before = self._clock() + LEASE_S
+            raise
+        for job_id, status in reaped:
+            logger.warning("%s lost its worker and is now %s", job_id, status.value)
+
+
+class Janitor:
+    """Runs all the loops."""
+
+    def __init__(self, sweep: Repeating, *others: Repeating) -> None:
+        self._sweep = sweep
+        self._loops = (sweep, *others)
+
+    def start(self) -> None:
+        """Start every loop."""
+        for loop in self._loops:
+            loop.start()
+
+    def wake(self) -> None:
+        """Say that there is something in the outbox."""
+        self._sweep.wake()
+
+    def stop(self) -> None:
+        """Stop every loop."""
+        for loop in self._loops:
+            loop.stop()

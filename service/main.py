@@ -1,0 +1,108 @@
+"""The application: parts, routes, and what runs beside them."""
+
+from collections.abc import AsyncIterator, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
+from service import problems
+from service.deps import Parts, read
+from service.dispatch import CeleryDispatch
+from service.janitor import Janitor, Reaper, Repeating, Sweep
+from service.routes import artifacts, catalog, curves, health, jobs
+from service.routing import HeadLikeGet
+from service.settings import Settings
+from service.watch import Watcher
+
+DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
+VERSION = "0.1.0"
+WRITERS = 8
+"""Threads that store jobs in PostgreSQL."""
+SWEEP_GAP_S = 0.05
+"""Hints of jobs that come faster than this go out together, and cost the database one write."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application; by default the environment says how."""
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Made here and not before: connections must not be carried over a fork.
+        with _running(chosen) as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="Ridgeline",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+        # The interactive pages would load scripts from elsewhere.
+        openapi_url=None,
+    )
+    for routes in (jobs, curves, artifacts, catalog, health):
+        app.include_router(routes.router)
+    app.add_middleware(HeadLikeGet)
+    problems.install(app)
+    return app
+
+
+@contextmanager
+def _running(settings: Settings) -> Iterator[Parts]:
+    """Everything a request needs, with the database migrated and the loops running."""
+    database = Database(settings.database_url.get_secret_value())
+    database.migrate()
+    dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
+    janitor = _janitor(settings, database, dispatch)
+    store = JobStore(database)
+
+    async def versions(job_ids: Collection[str]) -> dict[str, int]:
+        return await read(database, store.versions, job_ids)
+
+    parts = Parts(
+        settings=settings,
+        database=database,
+        jobs=store,
+        artifacts=LocalArtifacts(settings.artifacts_dir),
+        dispatch=dispatch,
+        janitor=janitor,
+        watcher=Watcher(versions, settings.watch_interval_s),
+        writers=ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer"),
+    )
+    janitor.start()
+    try:
+        yield parts
+    finally:
+        parts.watcher.close()
+        parts.writers.shutdown()
+        janitor.stop()
+        dispatch.close()
+        database.close()
+
+
+def _janitor(settings: Settings, database: Database, dispatch: CeleryDispatch) -> Janitor:
+    outbox = Outbox(database)
+    sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
+
+    def redispatch() -> None:
+        if outbox.redispatch():
+            sweep.wake()
+
+    return Janitor(
+        sweep,
+        Repeating("redispatch", redispatch, settings.redispatch_interval_s),
+        Repeating("reaper", Reaper(LeaseStore(database)), settings.reap_interval_s),
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """Make `service.main:app` when a server asks for it, and not when something is imported."""
+    if name != "app":
+        raise AttributeError(name)
+    return create_app()

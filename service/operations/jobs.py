@@ -1,0 +1,145 @@
+"""Jobs: submit, wait, cancel, delete."""
+
+import asyncio
+import hashlib
+import logging
+import re
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
+
+from ridgeline.contract.advice import Advice
+from ridgeline.contract.job import JOB_ID_PATTERN, JobStatus
+from ridgeline.contract.regularization import PenaltyTerm
+from ridgeline.contract.resolve import Resolution, Validation, resolve
+from ridgeline.contract.spec import JobSpec
+from ridgeline.storage import (
+    Created,
+    Idempotency,
+    IllegalTransition,
+    JobRecord,
+    NewJob,
+    StorageError,
+    UnknownJob,
+)
+from service.bodies import parse_spec
+from service.deps import Parts, read
+from service.problems import no_such_job
+
+_PENALTIES = TypeAdapter(tuple[PenaltyTerm, ...])
+_ADVICE = TypeAdapter(tuple[Advice, ...])
+_JOB_ID = re.compile(JOB_ID_PATTERN)
+
+logger = logging.getLogger(__name__)
+
+
+class Cancelled(NamedTuple):
+    """A job after a request to cancel it."""
+
+    record: JobRecord
+    already: bool
+    """Whether it had been asked for before."""
+
+
+def submit(parts: Parts, body: bytes, idempotency_key: str | None) -> Created:
+    """Store a job durably, or find the one that the key created, and have a worker told.
+
+    The broker is not asked for anything here, so a job is taken while it is away. Raises ApiProblem
+    (malformed-json, invalid-spec), SpecError and IdempotencyConflict.
+    """
+    spec = parse_spec(body)
+    resolution = resolve(spec, memory_limit=parts.settings.memory_limit_bytes)
+    key = None
+    if idempotency_key is not None:
+        key = Idempotency(idempotency_key, hashlib.sha256(body).hexdigest())
+    created = parts.jobs.create(_new_job(spec, resolution), key)
+    parts.janitor.wake()
+    return created
+
+
+def validate(parts: Parts, body: bytes) -> Validation:
+    """Say what would be trained; nothing is stored. Raises ApiProblem and SpecError as submit()."""
+    resolution = resolve(parse_spec(body), memory_limit=parts.settings.memory_limit_bytes)
+    return Validation(
+        resolved=resolution.spec,
+        parameters=resolution.parameters,
+        memory_bytes=resolution.memory_bytes,
+        penalties=resolution.penalties,
+        advice=resolution.advice,
+    )
+
+
+async def find(parts: Parts, job_id: str) -> JobRecord:
+    """The job; raises ApiProblem: not-found."""
+    if _JOB_ID.fullmatch(job_id):
+        record = await read(parts.database, parts.jobs.get, job_id)
+        if record is not None:
+            return record
+    raise no_such_job()
+
+
+async def wait_for_change(parts: Parts, record: JobRecord, seconds: float) -> JobRecord:
+    """The job once it has changed, or as it is when time is over; an ended one never changes."""
+    if record.status.terminal or not await parts.watcher.changed(
+        record.id, record.version, seconds
+    ):
+        return record
+    return await find(parts, record.id)
+
+
+async def wait_for_end(parts: Parts, record: JobRecord, seconds: float) -> JobRecord:
+    """The job once it has ended, or as it is when the time is over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not record.status.terminal:
+        if not await parts.watcher.changed(record.id, record.version, deadline - loop.time()):
+            return record
+        record = await find(parts, record.id)
+    return record
+
+
+def cancel(parts: Parts, job_id: str) -> Cancelled:
+    """Cancel a waiting job, or have a running one stopped.
+
+    Raises UnknownJob, and IllegalTransition for a job that has ended otherwise.
+    """
+    record = parts.jobs.get(job_id) if _JOB_ID.fullmatch(job_id) else None
+    if record is None:
+        raise UnknownJob(job_id)
+    if record.status in (JobStatus.CANCELLING, JobStatus.CANCELLED):
+        return Cancelled(record, already=True)
+    try:
+        return Cancelled(parts.jobs.request_cancel(job_id), already=False)
+    except IllegalTransition as error:
+        if error.status is not JobStatus.CANCELLED:
+            raise
+        return cancel(parts, job_id)  # somebody else was faster
+
+
+def delete(parts: Parts, job_id: str) -> None:
+    """Delete an ended job, its rows and then its files.
+
+    Raises UnknownJob, and IllegalTransition for a job that has not ended.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise UnknownJob(job_id)
+    keys = parts.jobs.delete(job_id)
+    try:
+        parts.artifacts.delete(keys)
+    except (OSError, StorageError):
+        # Nothing refers to them any more: they cost space, and no one can download them.
+        logger.exception("%s is deleted, but some of its files are left", job_id)
+
+
+def _new_job(spec: JobSpec, resolution: Resolution) -> NewJob:
+    return NewJob(
+        name=spec.name,
+        tags=spec.tags,
+        # What was left out stays out: a regularizer of null would mean none, not the policy's.
+        spec=spec.model_dump_json(exclude_unset=True),
+        resolved=resolution.spec.model_dump_json(),
+        epochs=spec.training.epochs,
+        deadline_s=spec.training.deadline_s,
+        penalties=_PENALTIES.dump_json(resolution.penalties).decode(),
+        advice=_ADVICE.dump_json(resolution.advice).decode(),
+    )

@@ -1,0 +1,89 @@
+"""Stored records as the JSON of the contract's Job.
+
+A record holds its spec as JSON text that was validated when it came in. It is spliced in as it is,
+so that reading a job costs no validation; a test holds this against the contract's own model.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from ridgeline.storage import ArtifactRecord, JobRecord, Page
+
+
+def job_json(record: JobRecord) -> bytes:
+    """A job as GET answers it."""
+    members = (
+        ("id", _dump(record.id)),
+        ("name", _dump(record.name)),
+        ("status", _dump(record.status.value)),
+        ("reason", _dump(_reason(record))),
+        ("spec", record.spec),
+        ("resolved", record.resolved),
+        ("penalties", record.penalties),
+        ("advice", record.advice),
+        ("progress", _dump(_progress(record))),
+        ("attempt", _dump(record.attempt)),
+        ("metrics", record.metrics),
+        ("artifacts", artifacts_json(record)),
+        ("created_at", _dump(_time(record.created_at))),
+        ("started_at", _dump(_time(record.started_at))),
+        ("finished_at", _dump(_time(record.finished_at))),
+        ("tags", _dump(record.tags)),
+    )
+    return ("{" + ",".join(f'"{name}":{value}' for name, value in members) + "}").encode()
+
+
+def page_json(page: Page) -> bytes:
+    """A page of jobs."""
+    items = b",".join(job_json(record) for record in page.records)
+    return b'{"items":[' + items + b'],"next":' + _dump(page.next_after).encode() + b"}"
+
+
+def artifacts_json(record: JobRecord) -> str:
+    """A job's published files as a JSON list."""
+    return _dump([_artifact(record.id, artifact) for artifact in record.artifacts])
+
+
+def etag(record: JobRecord) -> str:
+    """A job's entity tag; weak, since another release may put the same job differently."""
+    return f'W/"{record.version}"'
+
+
+def job_path(job_id: str, *rest: str) -> str:
+    """The path of a job, or of what belongs to it."""
+    return "/".join(["/jobs", *(quote(part, safe="") for part in (job_id, *rest))])
+
+
+def _reason(record: JobRecord) -> dict[str, str | None] | None:
+    if record.reason_code is None:
+        return None
+    return {"code": record.reason_code, "detail": record.reason_detail}
+
+
+def _progress(record: JobRecord) -> dict[str, float | None]:
+    return {
+        "epoch": record.progress_epoch,
+        "epochs": record.epochs,
+        "fraction": record.progress_epoch / record.epochs,
+        "eta_s": record.eta_s,
+    }
+
+
+def _artifact(job_id: str, artifact: ArtifactRecord) -> dict[str, str | int]:
+    return {
+        "name": artifact.name,
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "media_type": artifact.media_type,
+        "href": job_path(job_id, "artifacts", artifact.name),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

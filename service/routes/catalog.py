@@ -1,0 +1,38 @@
+"""/catalog: what a spec may say."""
+
+import functools
+import hashlib
+
+from fastapi import APIRouter, Response
+
+from service.answers import json_answer, not_modified
+from service.documentation import headers
+from service.headers import matches
+from service.operations.catalog import Catalog, catalog
+from service.problems import responses
+from service.routes.jobs import IfNoneMatch
+
+router = APIRouter(tags=["catalog"])
+
+
+@router.get(
+    "/catalog",
+    response_model=Catalog,
+    responses={
+        200: {"headers": headers("ETag")},
+        304: {"description": "The client has it", "headers": headers("ETag")},
+        **responses(),
+    },
+)
+async def read_catalog(if_none_match: IfNoneMatch = None) -> Response:
+    """Read what a spec may name: layers, optimizers, losses, metrics, data sets."""
+    content, tag = _content()
+    if matches(if_none_match, tag):
+        return not_modified({"ETag": tag})
+    return json_answer(content, headers={"ETag": tag})
+
+
+@functools.cache
+def _content() -> tuple[str, str]:
+    content = catalog().model_dump_json()
+    return content, f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'

@@ -1,0 +1,66 @@
+"""/jobs/{id}/curves: how the losses went."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
+
+from ridgeline.contract.curves import Curves
+from ridgeline.contract.problems import ProblemCode
+from service.deps import PartsDep
+from service.documentation import headers
+from service.headers import negotiate
+from service.operations import curves, jobs
+from service.problems import ApiProblem, responses
+
+JSON = "application/json"
+CSV = "text/csv"
+OFFERED = (JSON, CSV)
+
+router = APIRouter(tags=["curves"])
+
+MaxPoints = Annotated[
+    int | None,
+    Query(
+        ge=curves.MIN_POINTS,
+        le=curves.MAX_POINTS,
+        description="At most so many epochs: the first, the last, and where any series is extreme.",
+    ),
+]
+
+
+@router.get(
+    "/jobs/{job_id}/curves",
+    response_model=Curves,
+    responses={
+        200: {"content": {CSV: {"schema": {"type": "string"}}}, "headers": headers("Vary")},
+        **responses(
+            ProblemCode.NOT_FOUND,
+            ProblemCode.NOT_ACCEPTABLE,
+            ProblemCode.INVALID_REQUEST,
+            ProblemCode.UNAVAILABLE,
+        ),
+    },
+)
+async def read_curves(
+    job_id: str,
+    parts: PartsDep,
+    max_points: MaxPoints = None,
+    accept: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
+) -> Response:
+    """Read the curves so far, as JSON or as CSV."""
+    media_type = negotiate(accept or (), OFFERED)
+    if media_type is None:
+        raise _not_acceptable()
+    record = await jobs.find(parts, job_id)
+    found = await run_in_threadpool(curves.curves, parts.jobs, record, max_points)
+    vary = {"Vary": "Accept"}
+    if media_type == JSON:
+        return Response(found.model_dump_json(), headers=vary, media_type=JSON)
+    return Response(curves.to_csv(found), headers=vary, media_type=f"{CSV}; header=present")
+
+
+def _not_acceptable() -> ApiProblem:
+    detail = f"The curves come as {' or '.join(OFFERED)}; name one of them in Accept."
+    return ApiProblem(ProblemCode.NOT_ACCEPTABLE, detail, status=HTTPStatus.NOT_ACCEPTABLE)

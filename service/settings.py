@@ -1,0 +1,31 @@
+"""Settings of the API, from `RIDGELINE_*` in the environment."""
+
+from pydantic import Field
+
+from ridgeline.contract.resolve import DEFAULT_MEMORY_LIMIT
+from ridgeline.storage.settings import StorageSettings
+
+
+class Settings(StorageSettings):
+    """Where the API listens, and what it accepts."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    max_body_bytes: int = Field(default=2**20, ge=1)
+    """The largest request body; a larger one is refused before it is held."""
+    body_timeout_s: float = Field(default=30.0, gt=0)
+    """How long a client may take to send its body."""
+    memory_limit_bytes: int = Field(default=DEFAULT_MEMORY_LIMIT, ge=1)
+    """What training may take by the estimate; a larger spec is refused."""
+    max_wait_s: float = Field(default=60.0, ge=0)
+    """The longest a request may ask to wait for a change."""
+    watch_interval_s: float = Field(default=0.05, gt=0)
+    """How often the jobs that somebody waits for are looked at."""
+    sweep_interval_s: float = Field(default=1.0, gt=0)
+    """How often the outbox is looked through for hints that no POST has announced."""
+    reap_interval_s: float = Field(default=5.0, gt=0)
+    """How often jobs are looked for whose worker is silent."""
+    redispatch_interval_s: float = Field(default=15.0, gt=0)
+    """How often queued jobs are looked for whose hint was lost."""
+    shutdown_grace_s: int = Field(default=10, ge=0)
+    """How long downloads in progress may take once the API is told to stop."""

@@ -1,0 +1,143 @@
+"""The real application on a real SQLite file and a real folder of artifacts."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from starlette.testclient import TestClient
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import ArtifactRecord, Claim, LeaseStore, artifact_key
+from ridgeline.storage.tables import metadata
+from service.deps import Parts
+from service.examples import IRIS
+from service.main import create_app
+from service.settings import Settings
+
+COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+
+
+class Worker:
+    """Does to the store what a worker does, without training."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._leases = LeaseStore(parts.database)
+
+    def claim(self, job_id: str) -> Claim:
+        claim = self._leases.claim(job_id, "test")
+        assert claim is not None
+        return claim
+
+    def epochs(self, claim: Claim, *rows: EpochRow) -> None:
+        assert self._leases.record_epochs(claim, rows, 1.5) is not None
+
+    def publish(self, claim: Claim, name: str, content: bytes) -> ArtifactRecord:
+        folder = self._parts.artifacts.staging(claim.job_id, claim.fence)
+        (folder / name).write_bytes(content)
+        stored = self._parts.artifacts.publish(
+            folder / name, artifact_key(claim.job_id, claim.fence, name)
+        )
+        return ArtifactRecord(
+            name=name,
+            key=stored.key,
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+            media_type="application/vnd.keras",
+        )
+
+    def finish(
+        self,
+        claim: Claim,
+        status: JobStatus = JobStatus.SUCCEEDED,
+        artifacts: tuple[ArtifactRecord, ...] = (),
+    ) -> None:
+        assert self._leases.finish(
+            claim, status, COMPLETED, metrics={"loss": 0.5, "val_loss": None}, artifacts=artifacts
+        )
+
+    def train(self, job_id: str, epochs: int = 3, **files: bytes) -> None:
+        """Take a queued job all the way; a file `model_keras` is published as `model.keras`."""
+        claim = self.claim(job_id)
+        self.epochs(claim, *(epoch_row(number) for number in range(1, epochs + 1)))
+        published = [
+            self.publish(claim, name.replace("_", "."), content) for name, content in files.items()
+        ]
+        self.finish(claim, artifacts=tuple(published))
+
+
+def epoch_row(epoch: int, **values: float | None) -> EpochRow:
+    return EpochRow(
+        epoch=epoch,
+        values=values or {"loss": 1 / epoch, "val_loss": 2 / epoch},
+        penalty_by_layer={"dense/kernel/l2": 0.25},
+        seconds=0.5,
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Nothing listens where the broker should be."""
+    return Settings(
+        home=tmp_path,
+        redis_url=f"redis+socket://{tmp_path}/no-redis.sock",
+        watch_interval_s=0.005,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A client of the running application, which answers 500 as a server would."""
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def parts(app: FastAPI, client: TestClient) -> Parts:
+    found: Parts = app.state.parts
+    return found
+
+
+@pytest.fixture
+def worker(parts: Parts) -> Worker:
+    return Worker(parts)
+
+
+@pytest.fixture
+def submit(client: TestClient) -> Callable[..., str]:
+    """Post a job, and return its id; arguments replace parts of the spec."""
+
+    def post(**changes: Any) -> str:
+        answer = client.post("/jobs", json={**IRIS, **changes})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    return post
+
+
+@pytest.fixture
+def stored(parts: Parts) -> Callable[[], dict[str, int]]:
+    """How many rows every table holds."""
+
+    def rows() -> dict[str, int]:
+        with parts.database.read() as connection:
+            return {
+                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for name, table in metadata.tables.items()
+            }
+
+    return rows
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

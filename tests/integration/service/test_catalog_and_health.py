@@ -1,0 +1,50 @@
+"""GET /catalog, /healthz and /readyz; HEAD wherever there is GET."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from ridgeline.storage import Database, DatabaseUnavailable
+from service.dispatch import CeleryDispatch
+from service.operations.catalog import Catalog
+
+
+def test_the_catalog(client: TestClient) -> None:
+    answer = client.get("/catalog")
+    assert Catalog.model_validate_json(answer.content).layers
+    again = client.get("/catalog", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/catalog", "/jobs"])
+def test_head(client: TestClient, path: str) -> None:
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert dict(head.headers) == dict(get.headers)
+
+
+def test_alive(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "degraded", "database": "up", "broker": "down"}
+
+
+def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
+    assert client.get("/readyz").json() == {"status": "ready", "database": "up", "broker": "up"}
+
+
+def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("secret@host")
+
+    monkeypatch.setattr(Database, "read", away)
+    assert client.get("/healthz").status_code == 200
+    for path in ("/readyz", "/jobs", "/jobs/job_" + "0" * 32):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
+        assert "secret" not in answer.text

@@ -1,0 +1,145 @@
+"""The API as a process: quick to start, small, and quick to stop."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from service.examples import DIGITS, IRIS
+
+ROOT = Path(__file__).parents[3]
+START_S = 30
+MAX_BYTES = 120 * 2**20
+
+pytestmark = pytest.mark.servers
+
+
+class Api:
+    """`python -m service` on a port that the system chose."""
+
+    def __init__(self, home: Path) -> None:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("RIDGELINE_")
+        }
+        environment |= {
+            "RIDGELINE_HOME": str(home),
+            "RIDGELINE_PORT": "0",
+            "RIDGELINE_REDIS_URL": f"redis+socket://{home}/no-redis.sock",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service"],
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log: list[str] = []
+        self.port = self._port()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _port(self) -> int:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+            if "running on http://127.0.0.1:" in line:
+                return int(line.split("127.0.0.1:")[1].split()[0])
+        raise AssertionError("".join(self.log))
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.log.extend(self.process.stderr)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    api = Api(tmp_path)
+    yield api
+    api.process.kill()
+    api.process.wait()
+    assert api.process.stderr is not None
+    api.process.stderr.close()
+
+
+def test_it_is_small_and_knows_no_tensorflow(api: Api) -> None:
+    with httpx.Client(base_url=api.url) as client:
+        for _ in range(50):
+            job_id = client.post("/jobs", json=DIGITS).json()["id"]
+            client.get(f"/jobs/{job_id}")
+        assert client.post("/jobs", json={}).status_code == 422
+        client.get("/catalog")
+        answer = client.get("/jobs")
+    assert len(answer.json()["items"]) == 50
+    assert "server" not in answer.headers
+    process = psutil.Process(api.process.pid)
+    assert process.memory_info().rss < MAX_BYTES
+    mapped = "".join(each.path for each in process.memory_maps())
+    assert "tensorflow" not in mapped
+    assert "numpy" not in mapped
+
+
+def test_a_large_body_over_a_real_connection(api: Api) -> None:
+    """Announced or not, the client gets to read the answer, and the connection lives on."""
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
+    headers = {"Content-Type": "application/json"}
+    for body in (b" " * 3_000_000, iter([b" " * 100_000] * 30)):
+        connection.request(
+            "POST", "/jobs", body=body, headers=headers, encode_chunked=not isinstance(body, bytes)
+        )
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Content-Type"]) == (413, "application/problem+json")
+        answer.read()
+    connection.request("HEAD", "/catalog")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+    assert int(answer.headers["Content-Length"]) > 1000
+    connection.close()
+
+
+def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
+    with httpx.Client(base_url=api.url, timeout=60) as client:
+        job_id = client.post("/jobs", json=IRIS).json()["id"]
+        answers: list[httpx.Response] = []
+        poll = threading.Thread(
+            target=lambda: answers.append(httpx.get(f"{api.url}/jobs/{job_id}?wait=60", timeout=60))
+        )
+        poll.start()
+        connections_of_others = len(psutil.Process(api.process.pid).net_connections())
+        deadline = time.monotonic() + 10
+        while len(psutil.Process(api.process.pid).net_connections()) < max(
+            3, connections_of_others
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        began = time.monotonic()
+        api.process.send_signal(signal.SIGTERM)
+        poll.join()
+    assert answers[0].status_code == 200
+    api.process.wait(10)
+    assert time.monotonic() - began < 5
+
+
+def test_what_was_answered_survives_a_kill(api: Api, tmp_path: Path) -> None:
+    job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
+    api.process.kill()
+    api.process.wait()
+    second = Api(tmp_path)
+    try:
+        assert httpx.get(f"{second.url}/jobs/{job_id}").json()["status"] == "queued"
+    finally:
+        second.process.kill()
+        second.process.wait()
+        assert second.process.stderr is not None
+        second.process.stderr.close()

@@ -1,0 +1,183 @@
+"""Pointers into the user's body, and sentences that help."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ridgeline.contract.problems import Fault
+from ridgeline.contract.spec import JobSpec
+from service.examples import DIGITS
+from service.faults import MAX_FAULTS, spec_faults
+
+LAYER = ("model", "layers", 0)
+POOLING = {"type": "MaxPooling2D"}
+MISSING = object()
+
+
+def faults_of(body: Any) -> list[Fault]:
+    with pytest.raises(ValidationError) as caught:
+        JobSpec.model_validate_json(json.dumps(body))
+    return spec_faults(caught.value, body)
+
+
+def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    body = copy.deepcopy(DIGITS)
+    holder: Any = body
+    for part in path[:-1]:
+        holder = holder[part]
+    if value is MISSING:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = value
+    return body
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "pointer", "rule", "words"),
+    [
+        ((*LAYER, "unit"), 3, "/model/layers/0/unit", "unknown-field", "did you mean units?"),
+        ((*LAYER, "Dense"), 3, "/model/layers/0/Dense", "unknown-field", "Dense has no such field"),
+        (("epochs",), 3, "/epochs", "unknown-field", "did you mean /training/epochs?"),
+        (("a/b~c",), 3, "/a~1b~0c", "unknown-field", "It takes name, dataset"),
+        ((*LAYER, "type"), "Dnse", "/model/layers/0/type", "unknown-type", "did you mean Dense?"),
+        ((*LAYER, "type"), "conv2d", "/model/layers/0/type", "unknown-type", "mean Conv2D?"),
+        ((*LAYER, "type"), "Lambda", "/model/layers/0/type", "unknown-type", "expected one of Act"),
+        ((*LAYER, "type"), 3, "/model/layers/0/type", "unknown-type", "expected one of"),
+        ((*LAYER, "type"), MISSING, "/model/layers/0/type", "missing", "missing; expected one of"),
+        (LAYER, 3, "/model/layers/0", "dict-type", "received a number, expected an object"),
+        ((*LAYER, "units"), MISSING, "/model/layers/0/units", "missing", "expected an integer"),
+        ((*LAYER, "units"), "64", "/model/layers/0/units", "int-type", "received a string"),
+        ((*LAYER, "units"), 64.0, "/model/layers/0/units", "int-type", "received a decimal number"),
+        ((*LAYER, "units"), True, "/model/layers/0/units", "int-type", "received a boolean"),
+        ((*LAYER, "units"), 0, "/model/layers/0/units", "greater-than-equal", "an integer ≥ 1"),
+        (
+            (*LAYER, "activation"),
+            "rellu",
+            "/model/layers/0/activation",
+            "unknown-value",
+            "mean relu?",
+        ),
+        (
+            ("model", "layers"),
+            {},
+            "/model/layers",
+            "tuple-type",
+            "received an object, expected a list",
+        ),
+        (("model", "layers"), [], "/model/layers", "too-short", "a list of at least 1"),
+        (("model",), None, "/model", "model-type", "received null, expected an object with layers"),
+        (("training", "loss"), MISSING, "/training/loss", "missing", "missing"),
+        (
+            ("training", "loss"),
+            "mse",
+            "/training/loss",
+            "unknown-value",
+            "mean mean_squared_error?",
+        ),
+        (("training", "loss"), {"name": "hubr"}, "/training/loss/name", "unknown-value", "huber?"),
+        (("training", "loss"), 5, "/training/loss", "model-type", "received a number"),
+        (
+            ("training", "optimizer"),
+            "adan",
+            "/training/optimizer",
+            "unknown-type",
+            "did you mean ada",
+        ),
+        (
+            ("training", "optimizer"),
+            {"name": "sgdd"},
+            "/training/optimizer/name",
+            "unknown-type",
+            "sgd?",
+        ),
+        (("training", "optimizer"), {}, "/training/optimizer/name", "missing", "one of adam"),
+        (
+            ("training", "optimizer", "learning_rate"),
+            -1,
+            "/training/optimizer/learning_rate",
+            "greater-than",
+            "a finite number > 0",
+        ),
+        (
+            ("regularization", "weights", "l2"),
+            float("nan"),
+            "/regularization/weights/l2",
+            "finite-number",
+            "a finite number ≥ 0",
+        ),
+        (
+            ("regularization", "dropout", "rate"),
+            1.0,
+            "/regularization/dropout/rate",
+            "less-than",
+            "≥ 0 and < 1",
+        ),
+        (
+            ("regularization", "dropout", "after"),
+            ["dens"],
+            "/regularization/dropout/after/0",
+            "unknown-value",
+            "did you mean dense?",
+        ),
+        ((*LAYER, "name"), "1a", "/model/layers/0/name", "string-pattern-mismatch", "matches ^["),
+        (("name",), "", "/name", "string-too-short", "a string of 1 to 100 characters"),
+        (("dataset", "name"), "mnist", "/dataset/name", "unknown-value", "one of digits, breast"),
+        (("split", "stratify"), 1, "/split/stratify", "bool-type", "expected true or false"),
+        (("split", "test"), "0.1", "/split/test", "float-type", "received a string"),
+        (("outputs",), "keras", "/outputs", "tuple-type", "received a string, expected a list"),
+        (("outputs",), ["h5"], "/outputs/0", "unknown-value", "expected one of keras, saved_model"),
+    ],
+)
+def test_one_fault(
+    path: tuple[str | int, ...], value: Any, pointer: str, rule: str, words: str
+) -> None:
+    (fault,) = faults_of(changed(path, value))
+    assert (fault.pointer, fault.rule) == (pointer, rule)
+    assert words in fault.detail
+
+
+@pytest.mark.parametrize("value", ["a", [1, "a"], [1, 2, 3], 0, {"int": 1}, None])
+def test_a_union_is_one_fault(value: Any) -> None:
+    (fault,) = faults_of(changed(LAYER, {**POOLING, "pool_size": value}))
+    assert fault.pointer == "/model/layers/0/pool_size"
+    assert "or a list of 2, each an integer ≥ 1" in fault.detail
+
+
+def test_faults_are_all_listed_up_to_a_limit() -> None:
+    body = {**DIGITS, "model": {"layers": [{"type": "Dense"}] * 50}}
+    faults = faults_of(body)
+    assert len(faults) == MAX_FAULTS
+    assert [fault.pointer for fault in faults[:2]] == [
+        "/model/layers/0/units",
+        "/model/layers/1/units",
+    ]
+
+
+@pytest.mark.parametrize("body", [[], None, "text", 3, True])
+def test_a_body_that_is_no_object(body: Any) -> None:
+    (fault,) = faults_of(body)
+    assert fault.pointer == ""
+    assert "expected an object with dataset, model, training" in fault.detail
+
+
+def test_nothing_long_is_sent_back() -> None:
+    secret = "s3cret" * 500
+    body = changed((*LAYER, secret), secret)
+    body["name"] = secret
+    body["training"]["loss"] = secret
+    text = "".join(fault.model_dump_json() for fault in faults_of(body))
+    assert "s3cret" not in text
+
+
+def test_a_value_that_looks_like_a_tag_misleads_no_pointer() -> None:
+    body = changed((*LAYER, "name"), "units")
+    body["model"]["layers"][0]["units"] = "x"
+    body["name"] = "dataset"
+    body["dataset"]["name"] = "scaling"
+    assert [fault.pointer for fault in faults_of(body)] == [
+        "/dataset/name",
+        "/model/layers/0/units",
+    ]

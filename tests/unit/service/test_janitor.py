@@ -1,0 +1,132 @@
+"""The loops that nobody asks for."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from ridgeline.contract.job import JobStatus
+from ridgeline.storage import (
+    LEASE_S,
+    Database,
+    DatabaseUnavailable,
+    JobStore,
+    NewJob,
+    Outbox,
+    Reaped,
+)
+from service.dispatch import BrokerUnavailable
+from service.janitor import Janitor, Reaper, Repeating, Sweep
+
+JOB = NewJob(spec="{}", resolved="{}", epochs=1)
+
+
+class Broker:
+    """A broker that can be away."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.sent: list[str] = []
+
+    def send(self, job_id: str) -> None:
+        if not self.up:
+            raise BrokerUnavailable("away")
+        self.sent.append(job_id)
+
+
+class Leases:
+    """A lease store whose database can be away."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.reaped = 0
+
+    def reap(self) -> list[Reaped]:
+        if not self.up:
+            raise DatabaseUnavailable
+        self.reaped += 1
+        return [Reaped("job", JobStatus.QUEUED)]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path}/records.db")
+    database.migrate()
+    return database
+
+
+def test_a_sweep_sends_everything_once(database: Database) -> None:
+    jobs, broker = JobStore(database), Broker()
+    created = [jobs.create(JOB).record.id for _ in range(230)]
+    sweep = Sweep(Outbox(database), broker)
+    sweep()
+    sweep()
+    assert broker.sent == created
+
+
+def test_a_sweep_leaves_what_the_broker_refuses_and_says_so_once(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs, broker = JobStore(database), Broker()
+    created = jobs.create(JOB).record.id
+    sweep = Sweep(Outbox(database), broker)
+    broker.up = False
+    sweep()
+    jobs.create(JOB)
+    sweep()
+    assert broker.sent == []
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    broker.up = True
+    assert {hint.job_id for hint in Outbox(database).pending_dispatches(hold_s=0)} == set()
+    with database.write() as connection:  # as if the hold were over
+        connection.exec_driver_sql("UPDATE outbox SET held_until = 0")
+    sweep()
+    assert created in broker.sent
+    assert len(broker.sent) == 2
+
+
+def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
+    now, leases = [1000.0], Leases()
+    reaper = Reaper(leases, lambda: now[0])  # type: ignore[arg-type]
+    reaper()
+    assert leases.reaped == 1
+    leases.up = False
+    with pytest.raises(DatabaseUnavailable):
+        reaper()
+    leases.up = True
+    now[0] += LEASE_S - 1
+    reaper()
+    assert leases.reaped == 1
+    now[0] += 1
+    reaper()
+    assert leases.reaped == 2
+
+
+def test_a_loop_survives_its_step_and_wakes_at_once() -> None:
+    turns, turned = [0], threading.Semaphore(0)
+
+    def step() -> None:
+        turns[0] += 1
+        turned.release()
+        if turns[0] == 1:
+            raise DatabaseUnavailable
+        if turns[0] == 2:
+            raise RuntimeError("a bug")
+
+    loop = Repeating("loop", step, interval_s=3600)
+    janitor = Janitor(loop)
+    janitor.start()
+    for _ in range(4):
+        assert turned.acquire(timeout=10)
+        janitor.wake()
+    janitor.stop()
+    assert turns[0] >= 4
+
+
+def test_stopping_is_quick() -> None:
+    loop = Repeating("loop", lambda: None, interval_s=3600, gap_s=3600)
+    loop.start()
+    stopper = threading.Thread(target=loop.stop)
+    stopper.start()
+    stopper.join(5)
+    assert not stopper.is_alive()
