@@ -12,6 +12,7 @@ from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor, Reaper, Repeating, Sweep
+from service.openapi_document import document
 from service.routes import artifacts, catalog, curves, health, jobs
 from service.routing import HeadLikeGet
 from service.settings import Settings
@@ -44,13 +45,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         separate_input_output_schemas=False,
         # The interactive pages would load scripts from elsewhere.
-        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
     )
     for routes in (jobs, curves, artifacts, catalog, health):
         app.include_router(routes.router)
     app.add_middleware(HeadLikeGet)
     problems.install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Build the document when it is first asked for: most processes never are."""
+    app.openapi_schema = app.openapi_schema or document(app)
+    return app.openapi_schema
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """GET /catalog, /healthz and /readyz; HEAD wherever there is GET."""
 
+import json
+
 import pytest
 from starlette.testclient import TestClient
 
 from ridgeline.storage import Database, DatabaseUnavailable
+from service import openapi
 from service.dispatch import CeleryDispatch
 from service.operations.catalog import Catalog
 
@@ -48,3 +51,8 @@ def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert answer.headers["retry-after"] == "1"
         assert "secret" not in answer.text
+
+
+def test_the_running_service_gives_its_openapi_document(client: TestClient) -> None:
+    assert client.get("/openapi.json").json() == json.loads(openapi.PATH.read_text())
+    assert client.get("/docs").status_code == 404

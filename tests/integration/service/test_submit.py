@@ -15,9 +15,10 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.job import Job, JobStatus
 from ridgeline.contract.resolve import Validation
-from service import openapi
 from service.deps import Parts
 from service.examples import DIGITS, EXAMPLES, IRIS
+from service.main import create_app
+from service.openapi_document import document
 
 JSON = {"Content-Type": "application/json"}
 
@@ -42,7 +43,7 @@ def test_a_job_is_stored_and_shown(client: TestClient, parts: Parts) -> None:
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/validate"])
 def test_the_documents_examples_run(client: TestClient, path: str) -> None:
-    content = openapi.document()["paths"][path]["post"]["requestBody"]["content"]
+    content = document(create_app())["paths"][path]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]
     assert set(examples) == set(EXAMPLES)
     for example in examples.values():

@@ -9,8 +9,10 @@ import jsonschema
 import pytest
 
 from service import openapi
+from service.main import create_app
+from service.openapi_document import document
 
-DOCUMENT = openapi.document()
+DOCUMENT = document(create_app())
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
