@@ -1,0 +1,168 @@
+"""Jobs through the whole house: a running service, by its HTTP interface alone."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ridgeline.client import Client
+from ridgeline.contract.job import EndCode, Job, JobStatus
+
+pytestmark = pytest.mark.servers
+
+IRIS: dict[str, Any] = {
+    "dataset": {"source": "builtin", "name": "iris"},
+    "split": {"validation": 0.2, "test": 0.2, "stratify": True},
+    "model": {
+        "layers": [
+            {"type": "Dense", "units": 16, "activation": "relu"},
+            {"type": "Dense", "units": 3, "activation": "softmax"},
+        ]
+    },
+    "training": {
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+        "epochs": 5,
+    },
+}
+CONVOLUTION = [
+    {"type": "Reshape", "target_shape": [8, 8, 1]},
+    {"type": "Conv2D", "filters": 8, "kernel_size": 3, "padding": "same"},
+    {"type": "BatchNormalization"},
+    {"type": "Activation", "activation": "relu", "name": "stem"},
+    {"type": "Conv2D", "filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"},
+    {"type": "SpatialDropout2D", "rate": 0.1},
+    {"type": "Add", "inputs": ["stem", "spatial_dropout2d"]},
+    {"type": "MaxPooling2D"},
+    {"type": "AveragePooling2D"},
+    {"type": "Flatten"},
+    {"type": "Dense", "units": 10, "activation": "softmax"},
+]
+
+
+@pytest.fixture
+def client(service_url: str) -> Iterator[Client]:
+    with Client(service_url) as client:
+        yield client
+
+
+def run(client: Client, **sections: Any) -> Job:
+    return client.wait(client.submit(IRIS | sections).id, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "loss"),
+    [
+        ("breast_cancer", 2, "sparse_categorical_crossentropy"),
+        ("wine", 3, "categorical_crossentropy"),
+        ("iris", 3, "categorical_hinge"),
+        ("diabetes", None, "mean_squared_error"),
+    ],
+)
+def test_every_table_trains(client: Client, name: str, classes: int | None, loss: str) -> None:
+    activation = "softmax" if classes else "linear"
+    job = run(
+        client,
+        dataset={"source": "builtin", "name": name},
+        split={"validation": 0.2, "test": 0.1},
+        model={"layers": [{"type": "Dense", "units": classes or 1, "activation": activation}]},
+        training={"loss": loss, "epochs": 3},
+    )
+    assert job.status is JobStatus.SUCCEEDED, job.reason
+    assert job.metrics["test_data_loss"] is not None
+
+
+def test_a_residual_convnet_with_every_kind_of_regularization(client: Client) -> None:
+    job = run(
+        client,
+        dataset={"source": "builtin", "name": "digits"},
+        model={"layers": CONVOLUTION},
+        regularization={
+            "weights": {"l1": 0.01, "l2": 0.1, "scaling": "textbook", "n": "rows"},
+            "bias": {"l2": 0.001},
+            "dropout": {"rate": 0.25, "after": ["pooling"]},
+        },
+        training=IRIS["training"] | {"batch_size": 64, "epochs": 4},
+        outputs=["keras", "saved_model"],
+    )
+    assert job.status is JobStatus.SUCCEEDED, job.reason
+    curves = client.curves(job.id)
+    assert curves.complete
+    assert curves.epoch == (1, 2, 3, 4)
+    assert set(curves.penalty_by_layer) == {
+        f"{term.layer}/{term.weight}/{term.kind}" for term in job.penalties
+    }
+    for total, data, penalty in zip(
+        *(curves.series[name] for name in ("loss", "data_loss", "penalty")), strict=True
+    ):
+        assert total == pytest.approx(data + penalty)
+
+
+def test_artifacts_are_what_the_job_says(client: Client, tmp_path: Any) -> None:
+    job = run(client, outputs=["saved_model"])
+    contents = {}
+    for artifact in job.artifacts:
+        path = client.download(job.id, artifact.name, tmp_path / artifact.name)
+        contents[artifact.name] = path.read_bytes()
+        assert hashlib.sha256(contents[artifact.name]).hexdigest() == artifact.sha256
+        assert len(contents[artifact.name]) == artifact.bytes
+    assert set(contents) == {"saved_model.zip", "split.npz"}
+    with zipfile.ZipFile(io.BytesIO(contents["saved_model.zip"])) as archive:
+        assert "saved_model/saved_model.pb" in archive.namelist()
+    with np.load(io.BytesIO(contents["split.npz"])) as split:
+        assert len(split["test"]) == 30
+
+
+def test_a_spec_that_diverges_says_what_to_change(client: Client) -> None:
+    job = run(
+        client,
+        dataset={"source": "builtin", "name": "diabetes"},
+        split={"validation": 0.2},
+        model={"layers": [{"type": "Dense", "units": 1}]},
+        training={
+            "loss": "mean_squared_error",
+            "epochs": 50,
+            "optimizer": {"name": "sgd", "learning_rate": 1e8},
+        },
+    )
+    assert job.status is JobStatus.FAILED
+    assert job.reason is not None
+    assert job.reason.code is EndCode.DIVERGED
+    assert "learning_rate" in job.reason.detail
+    assert not job.artifacts
+    curves = client.curves(job.id)
+    assert curves.series["data_loss"][-1] is None
+    assert curves.epoch[-1] in curves.nonfinite["data_loss"]
+
+
+def test_a_running_job_can_be_cancelled_and_deleted(client: Client) -> None:
+    job = client.submit(IRIS | {"training": IRIS["training"] | {"epochs": 100_000}})
+
+    def cancel_once_it_trains(seen: Job) -> None:
+        if seen.status is JobStatus.RUNNING and seen.progress.epoch:
+            client.cancel(job.id)
+
+    ended = client.wait(job.id, timeout=60, on_change=cancel_once_it_trains)
+    assert ended.status is JobStatus.CANCELLED
+    assert ended.reason is not None
+    assert ended.reason.code is EndCode.CANCELLED_BY_USER
+    client.delete(job.id)
+    assert job.id not in {listed.id for listed in client.jobs()}
+
+
+def test_a_job_past_its_deadline_fails(client: Client) -> None:
+    job = run(client, training=IRIS["training"] | {"epochs": 100_000, "deadline_s": 2})
+    assert job.status is JobStatus.FAILED
+    assert job.reason is not None
+    assert job.reason.code is EndCode.DEADLINE_EXCEEDED
+
+
+def test_the_same_spec_gives_the_same_numbers(client: Client) -> None:
+    first, again = (run(client) for _ in range(2))
+    assert first.metrics == again.metrics
+    resolved = client.wait(client.submit(first.resolved).id, timeout=120)
+    assert resolved.metrics == first.metrics

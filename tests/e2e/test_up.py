@@ -1,0 +1,96 @@
+"""`ridgeline up` with the real service and worker."""
+
+import hashlib
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from ridgeline.cli.address import Address, free_address
+from ridgeline.client import Client, UnreachableError
+from ridgeline.contract.job import Job
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Run
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(300)]
+
+IRIS: dict[str, Any] = {
+    "dataset": {"source": "builtin", "name": "iris"},
+    "split": {"validation": 0.2, "test": 0.2, "stratify": True},
+    "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+    "training": {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "epochs": 3},
+}
+LONG = IRIS | {"training": IRIS["training"] | {"epochs": 100_000}}
+#: Three seconds are promised on an idle machine; this one may be busy.
+HEALTHY_S = 30.0
+
+
+def test_a_job_from_the_post_to_the_download(run: "Run", tmp_path: Path) -> None:
+    started = time.monotonic()
+    port = free_address(Address("127.0.0.1", 0)).port
+    up = run("up", "--port", str(port))
+    up.says("API ", seconds=HEALTHY_S)
+    with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
+        job = client.submit(IRIS)  # The worker is not ready yet; the job waits for it.
+        assert time.monotonic() - started < HEALTHY_S
+        job = client.wait(job.id, timeout=90)
+        assert job.status == "succeeded", job
+        assert client.curves(job.id).epoch == (1, 2, 3)
+        model = _model(job)
+        whole = client.download(job.id, "model.keras", tmp_path / "whole.keras")
+        assert hashlib.sha256(whole.read_bytes()).hexdigest() == model.sha256
+        _begin(tmp_path / "rest.keras", whole.read_bytes()[:1000], model.sha256)
+        rest = client.download(job.id, "model.keras", tmp_path / "rest.keras")
+        assert rest.read_bytes() == whole.read_bytes()
+    up.says("takes jobs")
+
+    up.signal(signal.SIGINT)
+    assert up.exit_status() == 0, up.output
+    assert up.nothing_left()
+    assert list((tmp_path / "t").glob("ridgeline-*")) == []
+    free_address(Address("127.0.0.1", port))
+
+
+def test_sigkill_amid_training_leaves_no_process(run: "Run") -> None:
+    port = free_address(Address("127.0.0.1", 0)).port
+    up = run("up", "--port", str(port))
+    up.says("API ", seconds=HEALTHY_S)
+    with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
+        job = client.submit(LONG)
+        deadline = time.monotonic() + 90
+        while client.job(job.id).progress.epoch == 0:
+            assert time.monotonic() < deadline, up.output
+            time.sleep(0.05)
+        assert len(up.descendants()) > 3  # a trainer too
+        up.process.kill()
+        assert up.nothing_left()
+        with pytest.raises(UnreachableError):
+            client.job(job.id)
+
+
+def test_ctrl_c_amid_training_stops_everything(run: "Run") -> None:
+    port = free_address(Address("127.0.0.1", 0)).port
+    up = run("up", "--port", str(port))
+    up.says("API ", seconds=HEALTHY_S)
+    with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
+        job = client.submit(LONG)
+        deadline = time.monotonic() + 90
+        while client.job(job.id).progress.epoch == 0:
+            assert time.monotonic() < deadline, up.output
+            time.sleep(0.05)
+    up.signal(signal.SIGINT)
+    assert up.exit_status() == 0, up.output
+    assert up.nothing_left()
+
+
+def _model(job: Job) -> Any:
+    return {artifact.name: artifact for artifact in job.artifacts}["model.keras"]
+
+
+def _begin(path: Path, content: bytes, sha256: str) -> None:
+    """Leave behind what a download that was interrupted leaves."""
+    path.with_name(f"{path.name}.{sha256[:12]}.part").write_bytes(content)

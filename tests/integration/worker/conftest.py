@@ -1,0 +1,176 @@
+"""A supervisor on a real store, with real child processes and a stub for the engine."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ridgeline.contract.job import JobStatus
+from ridgeline.contract.resolve import resolve
+from ridgeline.contract.spec import JobSpec
+from ridgeline.storage import Database, JobRecord, JobStore, LeaseStore, LocalArtifacts, NewJob
+from tests.integration.worker import stub_engine
+from worker.drain import Drain
+from worker.forkserver import Forkserver
+from worker.settings import WorkerSettings
+from worker.slots import Slot
+from worker.supervisor import Supervisor
+
+WAIT_S = 30.0
+CPU = Slot("cpu:0", "-1")
+
+
+def spec_json(**changes: Any) -> str:
+    """A small, valid spec."""
+    spec = {
+        "dataset": {"source": "builtin", "name": "iris"},
+        "split": {"validation": 0.2, "test": 0.1, "stratify": True},
+        "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+        "training": {
+            "epochs": changes.pop("epochs", 3),
+            "optimizer": {"name": "adam", "learning_rate": 0.01},
+            "loss": "sparse_categorical_crossentropy",
+            "metrics": ["accuracy"],
+            "seed": 7,
+        },
+        **changes,
+    }
+    return json.dumps(spec)
+
+
+def new_job(deadline_s: float | None = None, **changes: Any) -> NewJob:
+    resolved = resolve(JobSpec.model_validate_json(spec_json(**changes))).spec
+    return NewJob(
+        spec=spec_json(**changes),
+        resolved=resolved.model_dump_json(),
+        epochs=resolved.training.epochs,
+        deadline_s=deadline_s,
+    )
+
+
+def eventually(condition: Callable[[], Any], what: str) -> None:
+    """Return once the condition holds."""
+    until = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < until, f"{what}: not within {WAIT_S:g} s"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+class House:
+    """A supervisor with its stores, and what a test needs to look at them."""
+
+    def __init__(self, supervisor: Supervisor, database: Database, folder: Path) -> None:
+        self.supervisor = supervisor
+        self.database = database
+        self.folder = folder
+        self.jobs = supervisor.jobs
+        self.leases = supervisor.leases
+        self.pids: set[int] = set()
+
+    def with_settings(self, **changes: Any) -> None:
+        self.change(settings=self.supervisor.settings.model_copy(update=changes))
+
+    def change(self, **changes: Any) -> None:
+        self.supervisor = replace(self.supervisor, **changes)
+
+    def add(self, behaviour: str, **changes: Any) -> str:
+        return self.jobs.create(new_job(name=behaviour, **changes)).record.id
+
+    def run(self, behaviour: str, **changes: Any) -> JobRecord:
+        """Run an attempt to its end."""
+        job_id = self.add(behaviour, **changes)
+        self.supervisor.supervise(job_id, CPU)
+        return self.record(job_id)
+
+    @contextmanager
+    def running(self, behaviour: str, **changes: Any) -> Iterator[str]:
+        """A job whose first epoch is stored; when the block ends, its attempt has to end soon."""
+        job_id = self.add(behaviour, **changes)
+        attempt = threading.Thread(target=self.supervisor.supervise, args=(job_id, CPU))
+        attempt.start()
+        try:
+            eventually(lambda: self.jobs.epochs(job_id), "the first epoch")
+            self.pids.update(int(pid) for pid in self.pids_of(job_id))
+            yield job_id
+            attempt.join(WAIT_S)
+            assert not attempt.is_alive(), "the attempt did not end"
+        finally:
+            for pid in self.pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            attempt.join(WAIT_S)
+
+    def record(self, job_id: str) -> JobRecord:
+        record = self.jobs.get(job_id)
+        assert record is not None
+        return record
+
+    def pids_of(self, job_id: str) -> list[int]:
+        """The trainer and what it has started."""
+        values = self.jobs.epochs(job_id)[0].values
+        return [int(pid) for name in ("pid", "helper") if (pid := values[name])]
+
+    def files(self) -> list[str]:
+        """Every file in the artifact store, staged ones included."""
+        return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
+
+    def statuses(self, job_id: str) -> list[JobStatus | None]:
+        return [event.after for event in self.jobs.events(job_id) if event.type == "status"]
+
+
+@pytest.fixture(scope="session")
+def context() -> ForkServerContext:
+    """The real forkserver, with all that trainers need but the engine."""
+    preload = ("worker.trainer", "tests.integration.worker.stub_engine")
+    forkserver = Forkserver(preload)
+    forkserver.wait_until_warm()
+    return forkserver.context
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> WorkerSettings:
+    return WorkerSettings(
+        home=tmp_path,
+        heartbeat_s=0.1,
+        lease_s=20.0,
+        progress_interval_s=0.05,
+        cancel_grace_s=2.0,
+    )
+
+
+@pytest.fixture
+def house(context: ForkServerContext, settings: WorkerSettings, tmp_path: Path) -> Iterator[House]:
+    database = Database(settings.database_url.get_secret_value())
+    database.migrate()
+    artifacts = LocalArtifacts(settings.artifacts_dir)
+    supervisor = Supervisor(
+        jobs=JobStore(database),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        artifacts=artifacts,
+        settings=settings,
+        drain=Drain(),
+        context=context,
+        owner="test",
+        engine=stub_engine.train,
+    )
+    yield House(supervisor, database, settings.artifacts_dir)
+    supervisor.drain.start()
+    database.close()

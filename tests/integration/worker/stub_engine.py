@@ -1,0 +1,134 @@
+"""Engines without TensorFlow. A spec's name says which one trains it, in a real child process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode
+from ridgeline.contract.spec import JobSpec
+from worker.engine.context import (
+    ExportedFile,
+    TrainingContext,
+    TrainingFailed,
+    TrainingResult,
+    TrainingStopped,
+)
+
+FOR_EVER = 3600.0
+MODEL = b"the weights"
+
+
+def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Do what the spec's name says."""
+    return BEHAVIOURS[str(spec.name)](spec, context)
+
+
+def succeed(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    for epoch in range(1, spec.training.epochs + 1):
+        context.epoch_ended(row(epoch))
+    return result(context)
+
+
+def slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    for epoch in range(1, spec.training.epochs + 1):
+        context.epoch_ended(row(epoch))
+        time.sleep(0.1)
+    return result(context)
+
+
+def obedient(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Train until told to stop, and stop."""
+    train_until_told(context)
+    raise TrainingStopped
+
+
+def too_late(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Have the result ready at the moment it is told to stop."""
+    train_until_told(context)
+    return result(context)
+
+
+def deaf(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Ignore the request to stop, and SIGTERM too; start a process of its own."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    helper = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({FOR_EVER})"])
+    context.epoch_ended(row(1, helper=helper.pid))
+    time.sleep(FOR_EVER)
+    return result(context)
+
+
+def silent(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    context.epoch_ended(row(1))
+    time.sleep(FOR_EVER)
+    return result(context)
+
+
+def diverge(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    context.epoch_ended(row(1))
+    raise TrainingFailed(EndCode.DIVERGED, "data_loss became NaN in epoch 1; train more slowly")
+
+
+def stumble(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    raise KeyError("a secret that users must not see")
+
+
+def segfault(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return result(context)
+
+
+def be_killed(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return result(context)
+
+
+def leave(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    os._exit(7)
+
+
+def promise(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Name a file that does not exist."""
+    return TrainingResult({}, (ExportedFile(context.workdir / "model.keras", "text/plain"),))
+
+
+def tell_environment(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    visible = os.environ["CUDA_VISIBLE_DEVICES"]
+    own_group = os.getpgid(0) == os.getpid() == os.getsid(0)
+    return TrainingResult({"visible": float(visible), "own_group": float(own_group)}, ())
+
+
+BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
+    behaviour.__name__: behaviour
+    for behaviour in (
+        *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
+        *(segfault, be_killed, leave, promise, tell_environment),
+    )
+}
+
+
+def train_until_told(context: TrainingContext) -> None:
+    epoch = 0
+    while not context.stop_requested():
+        epoch += 1
+        context.epoch_ended(row(epoch))
+        time.sleep(0.02)
+
+
+def result(context: TrainingContext) -> TrainingResult:
+    path = context.workdir / "model.keras"
+    path.write_bytes(MODEL)
+    return TrainingResult({"accuracy": 0.5}, (ExportedFile(path, "application/vnd.keras"),))
+
+
+def row(epoch: int, helper: int = 0) -> EpochRow:
+    """An epoch that tells who trained it."""
+    values: dict[str, float | None] = {
+        "loss": 1.0 / epoch,
+        "pid": float(os.getpid()),
+        "helper": float(helper),
+    }
+    return EpochRow(epoch=epoch, values=values, penalty_by_layer={}, seconds=0.02)

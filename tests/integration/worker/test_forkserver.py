@@ -1,0 +1,137 @@
+"""The forkserver with the real engine, and what dies with its worker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.integration.worker.conftest import alive, eventually, new_job
+
+ROOT = Path(__file__).parents[3]
+
+#: Forks a process from the forkserver and has it tell what it was given.
+TELL = """
+import json, os, sys
+from pathlib import Path
+
+def tell(pipe):
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+    pipe.send_bytes(json.dumps({
+        "threads": len(list(Path("/proc/self/task").iterdir())),
+        "devices_initialised": context.context()._initialized,
+        "engine": "worker.engine.train" in sys.modules,
+        "secrets": [name for name, value in os.environ.items() if "hunter2" in value],
+    }).encode())
+"""
+ASK = """
+from worker.forkserver import Forkserver
+from worker.settings import read_settings
+from tell import tell
+
+read_settings()
+forkserver = Forkserver()
+forkserver.wait_until_warm()
+context = forkserver.context
+ours, theirs = context.Pipe()
+process = context.Process(target=tell, args=(theirs,))
+process.start()
+print(ours.recv_bytes().decode())
+process.join()
+"""
+#: A supervisor with a trainer that never ends by itself.
+SUPERVISE = """
+import sys, time
+from pathlib import Path
+from tests.integration.worker import stub_engine
+from worker.forkserver import Forkserver
+from worker.trainer import Assignment
+from worker.trainer_process import TrainerProcess
+
+context = Forkserver(("tests.integration.worker.stub_engine",)).context
+assignment = Assignment(sys.argv[1], Path(sys.argv[2]), {}, {})
+with TrainerProcess(context, assignment, stub_engine.train) as trainer:
+    (epoch,) = trainer.receive(30)
+    print(*(int(epoch.row.values[name]) for name in ("pid", "helper")), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "tell.py").write_text(TELL)
+    secrets = {
+        "RIDGELINE_DATABASE_URL": "postgresql://user:hunter2@host/name",
+        "RIDGELINE_REDIS_URL": "redis://:hunter2@host:6379/0",
+        "PGPASSWORD": "hunter2",
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", ASK],
+        env=environment(tmp_path) | secrets,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=100,
+    )
+    assert json.loads(told.stdout) == {
+        "threads": 1,
+        "devices_initialised": False,
+        "engine": True,
+        "secrets": [],
+    }
+
+
+def test_forkserver_that_cannot_import_says_so(tmp_path: Path) -> None:
+    program = "from worker.forkserver import Forkserver; Forkserver(['no_such']).wait_until_warm()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "The forkserver cannot import no_such" in ended.stderr
+
+
+@pytest.mark.parametrize("behaviour", ["silent", "deaf"])
+def test_trainer_ends_with_its_supervisor(tmp_path: Path, behaviour: str) -> None:
+    """Even by kill -9, and with what it has started: nobody would take the result."""
+    with supervising(tmp_path, behaviour) as (supervisor, pids):
+        assert all(alive(pid) for pid in pids)
+        supervisor.kill()
+        supervisor.wait()
+        eventually(lambda: not any(alive(pid) for pid in pids), "the trainer's end")
+
+
+@contextmanager
+def supervising(folder: Path, behaviour: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    spec = new_job(name=behaviour).resolved
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, spec, str(folder)],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pids: list[int] = []
+    try:
+        assert supervisor.stdout is not None
+        pids = [pid for pid in map(int, supervisor.stdout.readline().split()) if pid]
+        yield supervisor, pids
+    finally:
+        supervisor.kill()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        supervisor.communicate()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    paths = [str(ROOT), str(folder)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,0 +1,244 @@
+"""`python -m worker` with a real broker, a real store and the real engine."""
+
+import hashlib
+import itertools
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from ridgeline.cli.redis_server import find_redis_server
+from ridgeline.contract.job import JobStatus
+from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
+from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts
+from tests.integration.worker.conftest import eventually, new_job
+from worker.settings import WorkerSettings
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).parents[3]
+START_S = 90.0
+JOB_S = 60.0
+
+
+class Worker:
+    """The worker under test, its broker and its records."""
+
+    def __init__(self, home: Path, broker: str, socket: Path) -> None:
+        self.settings = WorkerSettings.model_validate({"home": home, "redis_url": broker})
+        self.home = home
+        self.log = home / "worker.log"
+        self.redis = redis.Redis(unix_socket_path=str(socket))
+        self.app = Celery("sender", broker=broker, set_as_current=False)
+        database = Database(self.settings.database_url.get_secret_value())
+        database.migrate()
+        self.jobs = JobStore(database)
+        self.database = database
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "RIDGELINE_HOME": str(home),
+            "RIDGELINE_REDIS_URL": broker,
+            "CUDA_VISIBLE_DEVICES": "",
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log
+            )
+
+    def wait(self, condition: Callable[[], Any], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.log_text()
+            assert time.monotonic() < until, self.log_text()
+            time.sleep(0.02)
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def add(self, **changes: Any) -> str:
+        return self.jobs.create(new_job(**changes)).record.id
+
+    def send(self, *arguments: object, task: str = TRAIN_TASK) -> None:
+        self.app.send_task(task, args=arguments, queue=TRAIN_QUEUE)
+
+    def record(self, job_id: str) -> JobRecord:
+        record = self.jobs.get(job_id)
+        assert record is not None
+        return record
+
+    def ended(self, job_id: str) -> JobRecord:
+        self.wait(lambda: self.record(job_id).status.terminal, JOB_S)
+        return self.record(job_id)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.app.close()
+        self.redis.close()
+        self.database.close()
+
+
+class Broker:
+    """A private redis-server that keeps nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "redis.sock"
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [find_redis_server(), "--port", "0", "--unixsocket", self.socket, "--save", ""],
+            cwd=self.socket.parent,
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(self.socket.exists, "the broker")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.socket.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    # Not pytest's folder: the path of a socket has to be short.
+    with tempfile.TemporaryDirectory(prefix="ridgeline-") as folder:
+        broker = Broker(Path(folder))
+        try:
+            yield broker
+        finally:
+            broker.stop()
+
+
+@pytest.fixture(scope="module")
+def worker(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A worker that is ready. The tests below share it, in their order; the last one stops it."""
+    url = f"redis+socket://{broker.socket}"
+    worker = Worker(tmp_path_factory.mktemp("worker"), url, broker.socket)
+    try:
+        worker.wait(lambda: " ready." in worker.log_text(), START_S)
+        yield worker
+    finally:
+        worker.close()
+
+
+def test_job_is_trained_and_published(worker: Worker) -> None:
+    job_id = worker.add(epochs=4, outputs=["keras"])
+    worker.send(job_id)
+    job = worker.ended(job_id)
+    assert job.status is JobStatus.SUCCEEDED, job.reason_detail
+    assert [row.epoch for row in worker.jobs.epochs(job_id)] == [1, 2, 3, 4]
+    assert json.loads(job.metrics)["loss"] > 0
+    store = LocalArtifacts(worker.settings.artifacts_dir)
+    assert "model.keras" in [file.name for file in job.artifacts]
+    for file in job.artifacts:
+        content = store.path(file.key).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
+
+
+class Exploit:
+    """Leaves a mark where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
+
+
+def test_junk_in_the_queue_is_dropped(worker: Worker, tmp_path: Path) -> None:
+    mark = tmp_path / "unpickled"
+    with worker.app.connection_for_write() as connection:
+        connection.Producer().publish(
+            pickle.dumps(Exploit(mark)),
+            routing_key=TRAIN_QUEUE,
+            content_type="application/x-python-serialize",
+            content_encoding="binary",
+            headers={"task": TRAIN_TASK, "id": "1"},
+        )
+    worker.send("job_1")
+    worker.send()
+    worker.send({"job": 1}, 2, 3)
+    worker.send("rm -rf", task="somebody.elses.task")
+    for raw in (b"", b"\xff\xfe", b"not json", b"[1, 2]", b'{"body": "x"}', b'{"properties": {}}'):
+        worker.redis.lpush(TRAIN_QUEUE, raw)
+    job_id = worker.add(epochs=1)
+    worker.send(job_id)
+    worker.send(job_id)  # a hint that comes twice
+    assert worker.ended(job_id).status is JobStatus.SUCCEEDED
+    assert worker.record(job_id).attempt == 1
+    assert not mark.exists()
+    assert worker.process.poll() is None
+
+
+def test_next_job_starts_when_the_last_has_ended(worker: Worker) -> None:
+    """Celery's loop is woken: unwoken, it looks at its threads about once a second."""
+    job_ids = [worker.add(epochs=1) for _ in range(3)]
+    for job_id in job_ids:
+        worker.send(job_id)
+    jobs = sorted((worker.ended(job_id) for job_id in job_ids), key=lambda job: str(job.started_at))
+    for before, after in itertools.pairwise(jobs):
+        assert before.finished_at is not None
+        assert after.started_at is not None
+        assert (after.started_at - before.finished_at).total_seconds() < 0.4
+
+
+def test_log_is_json_and_tells_every_transition(worker: Worker) -> None:
+    lines = [json.loads(line) for line in worker.log_text().splitlines() if line.startswith("{")]
+    attempts = [line for line in lines if line["event"] == "attempt_started"]
+    assert attempts
+    for attempt in attempts:
+        events = [line["event"] for line in lines if line.get("job") == attempt["job"]]
+        assert events[:3] == ["attempt_started", "trainer_ended", "job_ended"]
+
+
+def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
+    """It trains on without one, and takes hints again when it is back."""
+    job_id = worker.add(epochs=400)
+    worker.send(job_id)
+    worker.wait(lambda: worker.jobs.epochs(job_id), JOB_S)
+    broker.stop()
+    assert worker.ended(job_id).status is JobStatus.SUCCEEDED
+    broker.start()
+    job_id = worker.add(epochs=1)
+    worker.send(job_id)
+    assert worker.ended(job_id).status is JobStatus.SUCCEEDED
+
+
+def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
+    job_id = worker.add(epochs=100_000)
+    worker.send(job_id)
+    worker.wait(lambda: worker.jobs.epochs(job_id), JOB_S)
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(30) == 0
+    job = worker.record(job_id)
+    assert (job.status, job.drain_count, job.crash_count) == (JobStatus.QUEUED, 1, 0)
+    assert worker.redis.hlen("unacked") == 0
+
+
+def test_bad_setting_ends_the_worker_with_a_word(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "worker"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "RIDGELINE_REDIS_URL": "amqp://:hunter2@x"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == os.EX_CONFIG
+    assert "redis_url" in ended.stderr
+    assert "hunter2" not in ended.stderr

@@ -1,0 +1,328 @@
+"""An attempt, from the claim to the end: with real processes, a real store and a stub engine."""
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.storage import (
+    Claim,
+    DatabaseUnavailable,
+    HeartbeatAnswer,
+    LeaseStore,
+    LocalArtifacts,
+    StoredFile,
+)
+from tests.integration.worker import stub_engine
+from tests.integration.worker.conftest import CPU, House, alive, eventually
+
+
+def test_success(house: House) -> None:
+    job = house.run("succeed", epochs=5)
+    assert (job.status, job.reason_code) == (JobStatus.SUCCEEDED, EndCode.COMPLETED)
+    assert json.loads(job.metrics) == {"accuracy": 0.5}
+    assert [row.epoch for row in house.jobs.epochs(job.id)] == [1, 2, 3, 4, 5]
+    assert (job.progress_epoch, job.eta_s) == (5, None)
+    (file,) = job.artifacts
+    assert (file.name, file.media_type) == ("model.keras", "application/vnd.keras")
+    published = (house.folder / file.key).read_bytes()
+    assert published == stub_engine.MODEL
+    assert file.sha256 == hashlib.sha256(published).hexdigest()
+    assert house.files() == ["model.keras"]  # nothing staged is left
+
+
+def test_progress_is_stored_while_it_trains(house: House) -> None:
+    with house.running("obedient", epochs=1000) as job_id:
+        eventually(lambda: house.record(job_id).progress_epoch > 1, "progress")
+        eta_s = house.record(job_id).eta_s
+        assert eta_s is not None
+        assert 0 < eta_s < 1000
+        house.jobs.request_cancel(job_id)
+
+
+def test_trainer_gets_its_device_and_a_group_of_its_own(house: House) -> None:
+    job = house.run("tell_environment")
+    assert json.loads(job.metrics) == {"visible": -1.0, "own_group": 1.0}
+
+
+def test_cancel(house: House) -> None:
+    with house.running("obedient") as job_id:
+        house.jobs.request_cancel(job_id)
+    job = house.record(job_id)
+    assert (job.status, job.reason_code) == (JobStatus.CANCELLED, EndCode.CANCELLED_BY_USER)
+    assert house.files() == []
+    assert not any(alive(pid) for pid in house.pids)
+
+
+def test_cancel_kills_the_whole_group_of_a_deaf_trainer(house: House) -> None:
+    house.with_settings(cancel_grace_s=0.2)
+    with house.running("deaf") as job_id:
+        assert len(house.pids) == 2
+        house.jobs.request_cancel(job_id)
+    assert house.record(job_id).status is JobStatus.CANCELLED
+    eventually(lambda: not any(alive(pid) for pid in house.pids), "the group's end")
+
+
+def test_result_after_a_cancel_is_thrown_away(house: House) -> None:
+    with house.running("too_late") as job_id:
+        house.jobs.request_cancel(job_id)
+    job = house.record(job_id)
+    assert (job.status, job.artifacts) == (JobStatus.CANCELLED, ())
+    assert house.files() == []
+
+
+def test_cancel_during_publication_wins(house: House) -> None:
+    class Store(LocalArtifacts):
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            stored = super().publish(staged_file, key)
+            house.jobs.request_cancel(key.partition("/")[0])
+            return stored
+
+    house.change(artifacts=Store(house.folder))
+    job = house.run("succeed")
+    assert (job.status, job.artifacts) == (JobStatus.CANCELLED, ())
+    assert house.files() == []
+
+
+def test_failure_is_told_to_the_user(house: House) -> None:
+    job = house.run("diverge")
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.DIVERGED)
+    assert "train more slowly" in str(job.reason_detail)
+    assert len(house.jobs.epochs(job.id)) == 1  # the epoch that explains it is kept
+    assert house.files() == []
+
+
+def test_unforeseen_exception_is_told_without_its_contents(house: House) -> None:
+    job = house.run("stumble")
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.INTERNAL_ERROR)
+    assert "KeyError" in str(job.reason_detail)
+    assert "secret" not in str(job.reason_detail)
+
+
+def test_spec_that_this_worker_cannot_read_fails(house: House) -> None:
+    job_id = house.add("succeed")
+    with house.database.write() as connection:
+        broken = json.dumps({"training": {"epochs": 1}})
+        connection.execute(text("UPDATE jobs SET resolved = :spec"), {"spec": broken})
+    house.supervisor.supervise(job_id, CPU)
+    assert house.record(job_id).reason_code == EndCode.INVALID_SPEC
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "number"),
+    [("segfault", None, signal.SIGSEGV), ("be_killed", None, signal.SIGKILL), ("leave", 7, None)],
+)
+def test_crash_is_tried_again(
+    house: House, behaviour: str, code: int | None, number: int | None
+) -> None:
+    job = house.run(behaviour)
+    assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 1, 0)
+    (attempt,) = house.jobs.attempts(job.id)
+    assert (attempt.exit_code, attempt.exit_signal) == (code, number)
+    assert attempt.reason == "crashed"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [("segfault", EndCode.CRASH_LOOP), ("be_killed", EndCode.OUT_OF_MEMORY)],
+)
+def test_last_crash_fails_the_job(house: House, behaviour: str, reason: EndCode) -> None:
+    house.with_settings(crash_cap=1)
+    house.change(leases=LeaseStore(house.database, crash_cap=1))
+    job = house.run(behaviour)
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, reason)
+
+
+def test_trainer_killed_from_outside_is_noticed(house: House) -> None:
+    with house.running("silent") as job_id:
+        os.kill(house.pids_of(job_id)[0], signal.SIGKILL)
+    assert house.record(job_id).status is JobStatus.QUEUED
+
+
+def test_lost_job_is_let_go(house: House) -> None:
+    """The reaper gave the job to somebody else: the next write is refused, the trainer killed."""
+    with house.running("obedient") as job_id:
+        with house.database.write() as connection:
+            connection.execute(text("UPDATE jobs SET lease_expires_at = 1"))
+        (reaped,) = house.leases.reap()
+        assert reaped.status is JobStatus.QUEUED
+    job = house.record(job_id)
+    assert (job.status, job.fence, job.artifacts) == (JobStatus.QUEUED, 1, ())
+    assert house.files() == []
+    assert not any(alive(pid) for pid in house.pids)
+
+
+def test_job_lost_during_publication_publishes_nothing(house: House) -> None:
+    class Store(LocalArtifacts):
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            stored = super().publish(staged_file, key)
+            with house.database.write() as connection:
+                connection.execute(text("UPDATE jobs SET lease_expires_at = 1"))
+            house.leases.reap()
+            return stored
+
+    house.change(artifacts=Store(house.folder))
+    job = house.run("succeed")
+    assert (job.status, job.artifacts) == (JobStatus.QUEUED, ())
+    assert house.files() == []
+
+
+def test_lease_is_kept_while_files_are_published(house: House) -> None:
+    beats = threading.Semaphore(0)
+
+    class Leases(LeaseStore):
+        def heartbeat(self, claim: Claim, lease_s: float = 30.0) -> HeartbeatAnswer | None:
+            beats.release()
+            return super().heartbeat(claim, lease_s)
+
+    class Store(LocalArtifacts):
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            while beats.acquire(blocking=False):
+                pass
+            assert beats.acquire(timeout=20)
+            return super().publish(staged_file, key)
+
+    house.change(artifacts=Store(house.folder), leases=Leases(house.database))
+    assert house.run("succeed").status is JobStatus.SUCCEEDED
+
+
+def test_deadline(house: House) -> None:
+    with house.running("obedient", deadline_s=0.5) as job_id:
+        pass
+    job = house.record(job_id)
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.DEADLINE_EXCEEDED)
+    assert not any(alive(pid) for pid in house.pids)
+
+
+def test_hang(house: House) -> None:
+    house.with_settings(hang_timeout_s=0.5)
+    with house.running("silent") as job_id:
+        pass
+    job = house.record(job_id)
+    assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
+    assert "reported nothing" in str(house.jobs.attempts(job_id)[0].detail)
+    assert not any(alive(pid) for pid in house.pids)
+
+
+def test_shutdown_gives_the_job_back_unpenalised(house: House) -> None:
+    with house.running("obedient") as job_id:
+        house.supervisor.drain.start()
+    job = house.record(job_id)
+    assert (job.status, job.drain_count, job.crash_count) == (JobStatus.QUEUED, 1, 0)
+    assert not any(alive(pid) for pid in house.pids)
+
+
+def test_result_that_comes_during_the_shutdown_counts(house: House) -> None:
+    with house.running("too_late") as job_id:
+        house.supervisor.drain.start()
+    job = house.record(job_id)
+    assert (job.status, len(job.artifacts)) == (JobStatus.SUCCEEDED, 1)
+
+
+def test_full_disk(house: House) -> None:
+    class Store(LocalArtifacts):
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    house.change(artifacts=Store(house.folder))
+    job = house.run("succeed")
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.NO_SPACE)
+
+
+def test_fault_of_the_worker_leaves_the_job_to_others(house: House) -> None:
+    class Store(LocalArtifacts):
+        def staging(self, job_id: str, fence: int) -> Path:
+            raise PermissionError("somebody else's folder")
+
+    house.change(artifacts=Store(house.folder))
+    job = house.run("succeed")
+    assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
+
+
+def test_file_that_is_not_there_is_no_success(house: House) -> None:
+    job = house.run("promise")
+    assert (job.status, job.artifacts) == (JobStatus.QUEUED, ())
+
+
+def test_job_that_is_not_to_be_had_is_passed_over(house: House) -> None:
+    job_id = house.run("succeed").id
+    version = house.jobs.version(job_id)
+    house.supervisor.supervise(job_id, CPU)
+    house.supervisor.supervise("job_" + "0" * 32, CPU)
+    assert house.jobs.version(job_id) == version
+
+
+class FlakyLeases(LeaseStore):
+    """A database that is away for the first few writes of each kind."""
+
+    away: dict[str, int]
+
+    def record_epochs(self, claim: Claim, rows: Any, eta_s: float | None) -> HeartbeatAnswer | None:
+        self._fail("record_epochs")
+        return super().record_epochs(claim, rows, eta_s)
+
+    def heartbeat(self, claim: Claim, lease_s: float = 30.0) -> HeartbeatAnswer | None:
+        self._fail("heartbeat")
+        return super().heartbeat(claim, lease_s)
+
+    def finish(self, *args: Any, **kwargs: Any) -> bool:
+        done = super().finish(*args, **kwargs)
+        self._fail("finish")  # the answer is lost, not the write
+        return done
+
+    def _fail(self, call: str) -> None:
+        if self.away.get(call, 0) > 0:
+            self.away[call] -= 1
+            raise DatabaseUnavailable(call)
+
+
+def test_training_goes_on_without_the_database(house: House) -> None:
+    leases = FlakyLeases(house.database)
+    leases.away = {"record_epochs": 1, "finish": 1}
+    house.change(leases=leases)
+    job = house.run("slowly", epochs=5)
+    assert (job.status, len(job.artifacts)) == (JobStatus.SUCCEEDED, 1)
+    assert [row.epoch for row in house.jobs.epochs(job.id)] == [1, 2, 3, 4, 5]
+    assert house.files() == ["model.keras"]
+    assert leases.away == {"record_epochs": 0, "finish": 0}
+
+
+def test_patience_with_the_database_ends(house: House) -> None:
+    leases = FlakyLeases(house.database)
+    leases.away = {"record_epochs": 1000, "heartbeat": 1000}
+    house.change(leases=leases, patience_s=0.5)
+    job = house.run("obedient")
+    assert job.status is JobStatus.RUNNING  # for the reaper to take
+    assert house.files() == []
+
+
+def test_database_that_is_away_at_the_claim_drops_the_hint(house: House) -> None:
+    class Leases(LeaseStore):
+        def claim(self, *args: Any, **kwargs: Any) -> Claim | None:
+            raise DatabaseUnavailable("down")
+
+    house.change(leases=Leases(house.database))
+    assert house.run("succeed").status is JobStatus.QUEUED
+
+
+def test_many_at_once_do_not_meet(house: House) -> None:
+    job_ids = [house.add("succeed") for _ in range(6)]
+    threads = [
+        threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))
+        for job_id in job_ids * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for job_id in job_ids:
+        job = house.record(job_id)
+        assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 1)

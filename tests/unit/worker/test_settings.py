@@ -1,0 +1,82 @@
+"""Settings and what becomes of the credentials in the environment."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ridgeline.storage.settings import StorageSettings
+from worker.settings import WorkerSettings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("RIDGELINE_", "CELERY_")):
+            monkeypatch.delenv(name)
+
+
+def test_defaults_lie_in_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = StorageSettings()
+    assert settings.home == tmp_path / ".ridgeline"
+    assert settings.database_url.get_secret_value() == f"sqlite:///{settings.home}/ridgeline.db"
+    assert settings.artifacts_dir == settings.home / "artifacts"
+    assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
+
+
+def test_home_moves_what_lies_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RIDGELINE_HOME", str(tmp_path))
+    monkeypatch.setenv("RIDGELINE_DATABASE_URL", "")  # as docker compose passes an unset variable
+    settings = StorageSettings()
+    assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/ridgeline.db"
+    assert settings.artifacts_dir == tmp_path / "artifacts"
+
+
+def test_relative_home_does_not_follow_the_working_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIDGELINE_HOME", "here")
+    assert StorageSettings().home == tmp_path / "here"
+
+
+def test_credentials_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIDGELINE_DATABASE_URL", "postgresql://user:hunter2@host/name")
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "rediss://:hunter2@host:6379/0")
+    assert "hunter2" not in repr(WorkerSettings())
+
+
+def test_message_about_a_bad_setting_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "amqp://user:hunter2@host")
+    with pytest.raises(ValidationError, match="expected a URL that starts with") as caught:
+        WorkerSettings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_reading_takes_the_credentials_out_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RIDGELINE_DATABASE_URL", "postgresql://user:hunter2@host/name")
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "redis://:hunter2@host:6379/0")
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://:hunter2@elsewhere:6379/0")
+    settings = read_settings()
+    assert "hunter2" in settings.redis_url.get_secret_value()
+    assert not [name for name, value in os.environ.items() if "hunter2" in value]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORKER_CONCURRENCY", "0"),
+        ("LEASE_S", "-1"),
+        ("LEASE_S", "15"),  # heartbeat and grace together take 20
+        ("HEARTBEAT_S", "nan"),
+        ("CRASH_CAP", "0"),
+    ],
+)
+def test_settings_that_cannot_work(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"RIDGELINE_{name}", value)
+    with pytest.raises(ValidationError):
+        WorkerSettings()

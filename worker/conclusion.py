@@ -1,0 +1,175 @@
+"""Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
+
+import errno
+import signal
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import (
+    ArtifactRecord,
+    ArtifactStore,
+    AttemptExit,
+    Claim,
+    JobStore,
+    LeaseStore,
+    StorageError,
+)
+from worker.endings import (
+    Cancelled,
+    Completed,
+    Crashed,
+    Drained,
+    Ending,
+    Hung,
+    Lost,
+    Overdue,
+    Refused,
+)
+from worker.messages import Finished
+from worker.patience import Patience
+from worker.publication import beating, publish
+from worker.settings import WorkerSettings
+
+_COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+_CANCELLED = EndReason(code=EndCode.CANCELLED_BY_USER, detail="The job was cancelled on request.")
+_OVERDUE = EndReason(
+    code=EndCode.DEADLINE_EXCEEDED,
+    detail="The deadline passed before the last epoch; raise training.deadline_s or train less.",
+)
+_DISK_FULL = EndReason(
+    code=EndCode.NO_SPACE,
+    detail="The disk for artifacts is full; free some space and post the job again.",
+)
+_KILLED = EndReason(
+    code=EndCode.OUT_OF_MEMORY,
+    detail="The system killed the training process (SIGKILL) in every attempt, as it does when"
+    " memory runs out; lower training.batch_size, make the network smaller, or give the worker"
+    " more memory.",
+)
+
+log = structlog.get_logger()
+
+
+class Conclusion:
+    """Ends one attempt in the records and in the artifact store."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        jobs: JobStore,
+        leases: LeaseStore,
+        artifacts: ArtifactStore,
+        settings: WorkerSettings,
+        patience: Patience,
+    ) -> None:
+        self._claim = claim
+        self._jobs = jobs
+        self._leases = leases
+        self._artifacts = artifacts
+        self._settings = settings
+        self._patiently = patience
+        self._keep_files = False
+
+    def write(self, ending: Ending, workdir: Path) -> None:
+        """Write what `ending` means. Raises DatabaseUnavailable: the reaper then decides."""
+        match ending:
+            case Completed(result=result):
+                self._publish(result, workdir)
+            case Refused(reason=reason):
+                self._finish(JobStatus.FAILED, reason)
+            case Overdue():
+                self._finish(JobStatus.FAILED, _OVERDUE)
+            case Cancelled():
+                self._finish(JobStatus.CANCELLED, _CANCELLED)
+            case Crashed(exit=ended):
+                self._crashed(ended)
+            case Hung(seconds=seconds):
+                detail = f"The trainer reported nothing for {seconds:.0f} s and was killed."
+                self._release(AttemptExit(detail=detail), penalised=True)
+            case Drained():
+                self._release(AttemptExit(), penalised=False)
+            case Lost():
+                log.warning("job_lost")
+            case _:
+                assert_never(ending)
+
+    def broken(self) -> None:
+        """Give the job back after a fault of this worker's own, which another may not have."""
+        detail = "The worker could not go on; its log has the details."
+        self._release(AttemptExit(detail=detail), penalised=True)
+
+    def disk_full(self) -> None:
+        """End the job for want of space."""
+        self._finish(JobStatus.FAILED, _DISK_FULL)
+
+    def clean_up(self) -> None:
+        """Delete what the attempt has left in the store, but for the files of a success.
+
+        A failure is logged and no more: what is left harms nobody.
+        """
+        delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
+        try:
+            delete(self._claim.job_id, self._claim.fence)
+        except (OSError, StorageError):
+            log.exception("clean_up_failed")
+
+    def _publish(self, result: Finished, workdir: Path) -> None:
+        try:
+            with beating(self._leases, self._claim, self._settings):
+                files = publish(self._artifacts, self._claim, workdir, result)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self.disk_full()
+            return
+        self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files)
+
+    def _finish(
+        self,
+        status: JobStatus,
+        reason: EndReason,
+        result: Finished | None = None,
+        files: list[ArtifactRecord] | None = None,
+    ) -> None:
+        metrics = result.metrics if result else None
+        # From here on, until an answer comes, the files may be those of a success.
+        self._keep_files = status is JobStatus.SUCCEEDED
+
+        def finish() -> bool:
+            return self._leases.finish(
+                self._claim, status, reason, metrics=metrics, artifacts=files or []
+            )
+
+        if self._patiently(finish):
+            log.info("job_ended", status=status.value, reason=reason.code.value)
+            return
+        self._keep_files = False
+        if status is JobStatus.SUCCEEDED and self._cancel_came_first():
+            self._finish(JobStatus.CANCELLED, _CANCELLED)
+        else:
+            log.warning("job_lost")
+
+    def _cancel_came_first(self) -> bool:
+        answer = self._patiently(lambda: self._leases.heartbeat(self._claim))
+        return answer is not None and answer.status is JobStatus.CANCELLING
+
+    def _crashed(self, ended: AttemptExit) -> None:
+        log.warning("trainer_died", exit_code=ended.code, signal=ended.signal)
+        if ended.signal == signal.SIGKILL and self._is_last_crash():
+            self._finish(JobStatus.FAILED, _KILLED)
+        else:
+            self._release(ended, penalised=True)
+
+    def _is_last_crash(self) -> bool:
+        record = self._patiently(lambda: self._jobs.get(self._claim.job_id))
+        return record is not None and record.crash_count + 1 >= self._settings.crash_cap
+
+    def _release(self, ended: AttemptExit, *, penalised: bool) -> None:
+        def release() -> JobStatus | None:
+            return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
+
+        status = self._patiently(release)
+        log.info("job_given_back", status=status and status.value, penalised=penalised)

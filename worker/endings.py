@@ -1,0 +1,58 @@
+"""The ways in which an attempt's trainer can end."""
+
+from dataclasses import dataclass
+
+from ridgeline.contract.job import EndReason
+from ridgeline.storage import AttemptExit
+from worker.messages import Finished
+
+
+@dataclass(frozen=True)
+class Completed:
+    """It has trained the model; the files wait to be published."""
+
+    result: Finished
+
+
+@dataclass(frozen=True)
+class Refused:
+    """It has said why the job cannot succeed."""
+
+    reason: EndReason
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Somebody asked to cancel the job."""
+
+
+@dataclass(frozen=True)
+class Drained:
+    """This worker shuts down."""
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """The job's deadline has passed."""
+
+
+@dataclass(frozen=True)
+class Hung:
+    """It has reported nothing for too long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The process died without a last word."""
+
+    exit: AttemptExit
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Another worker holds the job, or the database was away for so long that one may."""
+
+
+Ending = Completed | Refused | Cancelled | Drained | Overdue | Hung | Crashed | Lost

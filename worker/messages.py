@@ -1,0 +1,71 @@
+"""What a trainer and its supervisor say to each other over their pipe: JSON, never pickles."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndReason
+from ridgeline.contract.schema import Contract
+
+MAX_MESSAGE_BYTES = 16 * 2**20
+
+
+class Epoch(Contract):
+    """An epoch has ended."""
+
+    kind: Literal["epoch"] = "epoch"
+    row: EpochRow
+
+
+class File(Contract):
+    """A file in the attempt's workdir, ready to be published."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+    media_type: str
+
+
+class Finished(Contract):
+    """Training has succeeded."""
+
+    kind: Literal["finished"] = "finished"
+    metrics: dict[str, float | None]
+    files: tuple[File, ...]
+
+
+class Failed(Contract):
+    """Training cannot succeed."""
+
+    kind: Literal["failed"] = "failed"
+    reason: EndReason
+
+
+class Stopped(Contract):
+    """Training has ended because it was asked to."""
+
+    kind: Literal["stopped"] = "stopped"
+
+
+class Stop(Contract):
+    """End training, without a result."""
+
+    kind: Literal["stop"] = "stop"
+
+
+FromTrainer = Annotated[Epoch | Finished | Failed | Stopped, Field(discriminator="kind")]
+_FROM_TRAINER: TypeAdapter[FromTrainer] = TypeAdapter(FromTrainer)
+
+
+def encode(message: Contract) -> bytes:
+    """The message as it goes through the pipe."""
+    return message.model_dump_json().encode()
+
+
+def decode_from_trainer(data: bytes) -> FromTrainer:
+    """What a trainer said; raises pydantic.ValidationError for anything else."""
+    return _FROM_TRAINER.validate_json(data)
+
+
+def decode_stop(data: bytes) -> Stop:
+    """What a supervisor said; raises pydantic.ValidationError for anything else."""
+    return Stop.model_validate_json(data)

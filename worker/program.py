@@ -1,0 +1,78 @@
+"""The worker's program: puts the parts together and runs until it is told to end."""
+
+import os
+import secrets
+import socket
+import sys
+
+import structlog
+from celery import Celery, signals
+from pydantic import ValidationError
+
+from ridgeline.contract.tasks import TRAIN_QUEUE
+from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, UnusableDatabaseUrl
+from worker.app import create_app
+from worker.drain import Drain
+from worker.forkserver import Forkserver, ForkserverError
+from worker.logs import configure_logs
+from worker.settings import WorkerSettings, read_settings
+from worker.slots import SlotPool, find_slots
+from worker.supervisor import Supervisor
+from worker.tasks import add_train_task
+
+log = structlog.get_logger()
+
+
+def run() -> int:
+    """Take jobs until SIGTERM or Ctrl-C; returns the exit code."""
+    configure_logs()
+    try:
+        return _run(read_settings())
+    except (ValidationError, UnusableDatabaseUrl, ForkserverError) as error:
+        log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
+        return os.EX_CONFIG
+
+
+def _run(settings: WorkerSettings) -> int:
+    forkserver = Forkserver()  # imports TensorFlow while the rest is put together
+    drain = Drain()
+    slots = SlotPool(find_slots(settings.worker_concurrency))
+    database = Database(settings.database_url.get_secret_value())
+    supervisor = Supervisor(
+        jobs=JobStore(database),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
+        settings=settings,
+        drain=drain,
+        context=forkserver.context,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+    )
+    app = create_app(settings)
+    add_train_task(app, supervisor, slots)
+    forkserver.wait_until_warm()
+    log.info("trainers_warm", slots=slots.size)
+    return _consume(app, drain, slots.size)
+
+
+def _consume(app: Celery, drain: Drain, concurrency: int) -> int:
+    """Run Celery's consumer, which logs "ready." once it takes jobs."""
+
+    def start_drain(**_: object) -> None:
+        drain.start()
+
+    def keep_our_logs(**_: object) -> None:
+        """Being connected is enough: Celery then leaves logging alone."""
+
+    signals.worker_shutting_down.connect(start_drain)
+    signals.setup_logging.connect(keep_our_logs)
+    worker = app.Worker(
+        concurrency=concurrency,
+        queues=[TRAIN_QUEUE],
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    sys.stderr.flush()
+    return int(worker.exitcode or os.EX_OK)

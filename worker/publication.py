@@ -1,0 +1,58 @@
+"""Publishes what an attempt has made."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ridgeline.storage import (
+    ArtifactRecord,
+    ArtifactStore,
+    Claim,
+    DatabaseUnavailable,
+    LeaseStore,
+    artifact_key,
+)
+from worker.messages import File, Finished
+from worker.settings import WorkerSettings
+
+
+def publish(
+    store: ArtifactStore, claim: Claim, workdir: Path, result: Finished
+) -> list[ArtifactRecord]:
+    """Move every file into the store, durably and hashed.
+
+    They count from the moment `finish` has written their records, and not before.
+    """
+    return [_published(store, claim, workdir, file) for file in result.files]
+
+
+@contextmanager
+def beating(leases: LeaseStore, claim: Claim, settings: WorkerSettings) -> Iterator[None]:
+    """Keep the lease while the block runs: gigabytes take longer to publish than a lease lasts."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(settings.heartbeat_s):
+            with suppress(DatabaseUnavailable):
+                leases.heartbeat(claim, settings.lease_s)
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{claim.job_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _published(store: ArtifactStore, claim: Claim, workdir: Path, file: File) -> ArtifactRecord:
+    key = artifact_key(claim.job_id, claim.fence, file.name)
+    stored = store.publish(workdir / file.name, key)
+    return ArtifactRecord(
+        name=file.name,
+        key=stored.key,
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        media_type=file.media_type,
+    )

@@ -1,0 +1,52 @@
+"""The worker's settings."""
+
+import os
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from ridgeline.storage.settings import StorageSettings
+
+Seconds = Annotated[float, Field(gt=0)]
+
+#: Variables that hold credentials, and those by which Celery would override our own settings.
+_CREDENTIALS = ("RIDGELINE_DATABASE_URL", "RIDGELINE_REDIS_URL")
+_CELERY_PREFIX = "CELERY_"
+
+
+class WorkerSettings(StorageSettings):
+    """Read from `RIDGELINE_*` variables."""
+
+    worker_concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Attempts at once. Default: one per GPU, or one where there is none."""
+    lease_s: Seconds = 30.0
+    """How long the worker may be silent before its job is taken from it."""
+    heartbeat_s: Seconds = 10.0
+    """How often the lease is renewed; a cancellation is learned of as often."""
+    progress_interval_s: Seconds = 0.2
+    """How often epochs are written at most."""
+    hang_timeout_s: Seconds = 3600.0
+    """How long a trainer may report nothing; one epoch must fit into it."""
+    cancel_grace_s: Seconds = 10.0
+    """How long a trainer that is told to stop may take before it is killed."""
+    crash_cap: Annotated[int, Field(ge=1)] = 3
+    """Crashes after which a job fails instead of being tried again."""
+
+    @model_validator(mode="after")
+    def _lease_outlives_silence(self) -> "WorkerSettings":
+        # No beat is sent while a trainer is being stopped.
+        if self.heartbeat_s + self.cancel_grace_s >= self.lease_s:
+            raise ValueError(
+                "expected lease_s to be more than heartbeat_s + cancel_grace_s: a job would be"
+                " taken from this worker while it stops the job"
+            )
+        return self
+
+
+def read_settings() -> WorkerSettings:
+    """Read the environment and remove the credentials from it, before other processes start."""
+    settings = WorkerSettings()
+    for name in list(os.environ):
+        if name in _CREDENTIALS or name.startswith(_CELERY_PREFIX):
+            del os.environ[name]
+    return settings

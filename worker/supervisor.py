@@ -1,0 +1,92 @@
+"""Supervises attempts: claim a job, have a trainer train it, write down how it ended.
+
+Nothing here imports TensorFlow. The database's row is the truth: whoever holds the newest fence may
+write, and everything else this process knows may be out of date.
+"""
+
+import errno
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
+
+import structlog
+
+from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
+from worker.conclusion import Conclusion
+from worker.drain import Drain
+from worker.patience import PATIENCE_S, Patience
+from worker.settings import WorkerSettings
+from worker.slots import Slot
+from worker.trainer import Assignment, Engine, keras_engine
+from worker.trainer_process import TrainerProcess
+from worker.watch import Watch
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervisor:
+    """What every attempt of this worker shares; threads may share it."""
+
+    jobs: JobStore
+    leases: LeaseStore
+    artifacts: ArtifactStore
+    settings: WorkerSettings
+    drain: Drain
+    context: ForkServerContext
+    owner: str
+    """Who this worker is, as it stands in the records."""
+    engine: Engine = keras_engine
+    patience_s: float = PATIENCE_S
+    """How long an attempt goes on without the database."""
+
+    def supervise(self, job_id: str, slot: Slot) -> None:
+        """Run one attempt of the job in `slot`, if it is to be had; raises nothing.
+
+        Returns when the trainer is gone. Whatever could not be written, the reaper puts right.
+        """
+        try:
+            claim = self.leases.claim(job_id, self.owner, self.settings.lease_s)
+        except DatabaseUnavailable as error:
+            log.warning("hint_dropped", job=job_id, because=str(error))
+            return
+        if claim is None:
+            log.info("hint_dropped", job=job_id, because="not to be had")
+            return
+        with structlog.contextvars.bound_contextvars(**_tags(claim)):
+            self._attempt(claim, slot)
+
+    def _attempt(self, claim: Claim, slot: Slot) -> None:
+        log.info("attempt_started", slot=slot.name)
+        patience = Patience(self.drain, self.patience_s)
+        conclusion = Conclusion(
+            claim, self.jobs, self.leases, self.artifacts, self.settings, patience
+        )
+        try:
+            self._train(claim, slot, conclusion, patience)
+        except DatabaseUnavailable as error:
+            log.error("attempt_abandoned", because=str(error))  # noqa: TRY400 - expected, no trace
+        except Exception as error:  # one job's trouble must not reach the others
+            log.exception("attempt_broke")
+            self._give_up(conclusion, error)
+        finally:
+            conclusion.clean_up()
+
+    def _train(self, claim: Claim, slot: Slot, conclusion: Conclusion, patience: Patience) -> None:
+        workdir = self.artifacts.staging(claim.job_id, claim.fence)
+        assignment = Assignment(claim.resolved, workdir, slot.environment, _tags(claim))
+        with TrainerProcess(self.context, assignment, self.engine) as trainer:
+            ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
+            log.info("trainer_ended", how=type(ending).__name__.lower())
+            conclusion.write(ending, workdir)
+
+    def _give_up(self, conclusion: Conclusion, error: Exception) -> None:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        try:
+            conclusion.disk_full() if full else conclusion.broken()
+        except Exception:  # the reaper will find the job
+            log.exception("attempt_abandoned")
+
+
+def _tags(claim: Claim) -> dict[str, str | int]:
+    """What log lines about an attempt carry."""
+    return {"job": claim.job_id, "attempt": claim.attempt, "fence": claim.fence}

@@ -1,0 +1,108 @@
+"""A trainer as its supervisor sees it."""
+
+import os
+import signal
+from contextlib import suppress
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from ridgeline.storage import AttemptExit
+from worker import trainer
+from worker.drain import Drain
+from worker.messages import MAX_MESSAGE_BYTES, FromTrainer, Stop, decode_from_trainer, encode
+from worker.trainer import Assignment, Engine
+
+_REAP_S = 10.0
+
+log = structlog.get_logger()
+
+
+class TrainerProcess:
+    """One trainer: started when made; as a context manager, gone when the block ends."""
+
+    def __init__(self, context: ForkServerContext, assignment: Assignment, engine: Engine) -> None:
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=trainer.main, args=(theirs, assignment, engine), name="trainer", daemon=True
+        )
+        self._silent = False
+        with theirs:  # ours must be the only other end: the trainer's death then ends the pipe
+            self._process.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()  # one that has said its last word has nothing left to do
+        self._pipe.close()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the trainer has ended, or hung up, and all that it said was received."""
+        return self._silent
+
+    def receive(self, timeout: float, drain: Drain | None = None) -> list[FromTrainer]:
+        """What the trainer has said; waits for it, its end or `drain`, up to `timeout` seconds.
+
+        Raises pydantic.ValidationError for what is no message.
+        """
+        wait([self._pipe, self._process.sentinel, *([drain.fileno()] if drain else [])], timeout)
+        ended = self._process.exitcode is not None  # asked first: nothing is said after the end
+        messages = []
+        try:
+            while self._pipe.poll():
+                messages.append(decode_from_trainer(self._pipe.recv_bytes(MAX_MESSAGE_BYTES)))
+        except (EOFError, OSError):
+            ended = True
+        self._silent = ended
+        return messages
+
+    def ask_to_stop(self) -> None:
+        """Tell the trainer to end after the present epoch."""
+        with suppress(OSError):
+            self._pipe.send_bytes(encode(Stop()))
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the trainer and what it started."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL to the trainer and what it started, and wait for the end."""
+        self._signal(signal.SIGKILL)
+        self._reap()
+
+    def exit(self) -> AttemptExit:
+        """How the process ended; call it when the trainer is gone."""
+        self._reap()
+        code = self._process.exitcode
+        if code is None:
+            return AttemptExit(detail="The process could not be ended.")
+        return AttemptExit(code=code) if code >= 0 else AttemptExit(signal=-code)
+
+    def _reap(self) -> None:
+        """Wait for a process that is about to end; kill it if it is not."""
+        self._process.join(_REAP_S)
+        if self._process.exitcode is None:
+            self._signal(signal.SIGKILL)
+            self._process.join(_REAP_S)
+        if self._process.exitcode is None:
+            log.error("trainer_outlives_kill", pid=self._process.pid)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._process.pid
+        if pid is None or self._process.exitcode is not None:
+            return
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:  # killed before it had a group of its own
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
