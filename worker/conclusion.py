@@ -125,7 +125,12 @@ class Conclusion:
                 raise
             self.disk_full()
             return
-        self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files)
+        # From here on, unless the answer is a clear no, the files may be those of a success.
+        self._keep_files = True
+        if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
+            self._keep_files = False
+            if self._cancel_came_first():
+                self._finish(JobStatus.CANCELLED, _CANCELLED)
 
     def _finish(
         self,
@@ -133,24 +138,21 @@ class Conclusion:
         reason: EndReason,
         result: Finished | None = None,
         files: list[ArtifactRecord] | None = None,
-    ) -> None:
+    ) -> bool:
+        """End the job; False if it is lost, or does not end so any more."""
         metrics = result.metrics if result else None
-        # From here on, until an answer comes, the files may be those of a success.
-        self._keep_files = status is JobStatus.SUCCEEDED
 
         def finish() -> bool:
             return self._leases.finish(
                 self._claim, status, reason, metrics=metrics, artifacts=files or []
             )
 
-        if self._patiently(finish):
+        ended = self._patiently(finish)
+        if ended:
             log.info("job_ended", status=status.value, reason=reason.code.value)
-            return
-        self._keep_files = False
-        if status is JobStatus.SUCCEEDED and self._cancel_came_first():
-            self._finish(JobStatus.CANCELLED, _CANCELLED)
         else:
-            log.warning("job_lost")
+            log.warning("write_refused", status=status.value)
+        return ended
 
     def _cancel_came_first(self) -> bool:
         answer = self._patiently(lambda: self._leases.heartbeat(self._claim))

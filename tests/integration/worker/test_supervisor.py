@@ -326,3 +326,35 @@ def test_many_at_once_do_not_meet(house: House) -> None:
     for job_id in job_ids:
         job = house.record(job_id)
         assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 1)
+
+
+def test_trouble_after_the_success_takes_nothing_back(house: House) -> None:
+    class Store(LocalArtifacts):
+        def clear_staging(self, job_id: str, fence: int) -> None:
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+    house.change(artifacts=Store(house.folder))
+    job = house.run("succeed")
+    assert job.status is JobStatus.SUCCEEDED
+    assert house.files() == ["model.keras"]
+
+
+def test_success_whose_answer_never_came_keeps_its_files(house: House) -> None:
+    leases = FlakyLeases(house.database)
+    leases.away = {"finish": 1000}
+    house.change(leases=leases, patience_s=0.0)
+    job = house.run("succeed")
+    assert (job.status, len(job.artifacts)) == (JobStatus.SUCCEEDED, 1)
+    assert house.files() == ["model.keras"]
+
+
+def test_partial_publication_leaves_nothing(house: House) -> None:
+    class Store(LocalArtifacts):
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            super().publish(staged_file, key)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    house.change(artifacts=Store(house.folder))
+    job = house.run("succeed")
+    assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
+    assert house.files() == []
