@@ -54,13 +54,15 @@ def seconds_per_epoch() -> float:
     """Train the demo's job with the engine alone; the mean time of an epoch after the first."""
     # Imported here: the process that compares needs no TensorFlow.
     from ridgeline.contract.spec import JobSpec  # noqa: PLC0415
+    from worker.engine import devices  # noqa: PLC0415
     from worker.engine.context import InMemoryContext  # noqa: PLC0415
     from worker.engine.train import train  # noqa: PLC0415
 
-    text = DEMO.read_text("utf-8")
+    spec = JobSpec.model_validate_json(DEMO.read_text("utf-8"))
+    devices.prepare(spec)
     with tempfile.TemporaryDirectory() as folder:
         context = InMemoryContext(Path(folder))
-        train(JobSpec.model_validate_json(text), context)
+        train(spec, context)
     return statistics.mean(row.seconds for row in context.rows[1:])
 
 

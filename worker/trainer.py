@@ -71,7 +71,7 @@ class Assignment:
 
 def keras_engine(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Train with TensorFlow, which the forkserver has imported."""
-    importlib.import_module("worker.engine.devices").prepare()
+    importlib.import_module("worker.engine.devices").prepare(spec)
     result: TrainingResult = importlib.import_module("worker.engine.train").train(spec, context)
     return result
 

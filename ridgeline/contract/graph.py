@@ -58,6 +58,16 @@ class Graph:
         total = sum(weight.size for weight in weights)
         return Parameters(total=total, trainable=trainable, non_trainable=total - trainable)
 
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds by which one row passes through the kernels: each at every position."""
+        return sum(
+            weight.size * math.prod(node.shape[:-1])
+            for node in self.nodes
+            for weight in node.weights
+            if weight.name == "kernel"
+        )
+
 
 def build_graph(
     layers: Sequence[Layer], input_shape: Shape, position: Mapping[str, int] | None = None

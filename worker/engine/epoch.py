@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from worker.engine.model import Network
 from worker.engine.objective import Objective
+from worker.engine.optimizers import apply_gradients
 
 EVALUATION_BATCH = 1024
 
@@ -99,7 +100,8 @@ class CompiledEpoch:
             data_loss = self._loss(batch.y, predicted)
             penalties = self._penalties(controls.coefficients)
             objective = data_loss + tf.reduce_sum(penalties)
-        self._optimizer.apply(tape.gradient(objective, variables), self._variables)
+        gradients = tape.gradient(objective, variables)
+        apply_gradients(self._optimizer, gradients, self._variables)
         self._update(batch.y, predicted)
         return data_loss, penalties
 

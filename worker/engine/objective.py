@@ -7,8 +7,9 @@ import keras
 
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.targets import TargetEncoding
-from ridgeline.contract.training import AdamW, AnyOptimizer, Loss, MetricName
+from ridgeline.contract.training import Loss, MetricName
 from worker.engine.model import Network
+from worker.engine.optimizers import build_optimizer
 from worker.engine.regularization.penalty import WeightPenalties
 
 _LOSSES: dict[str, type[keras.Loss]] = {
@@ -44,12 +45,6 @@ _METRICS: dict[str, type[keras.Metric]] = {
     "mean_absolute_percentage_error": keras.metrics.MeanAbsolutePercentageError,
     "r2_score": keras.metrics.R2Score,
 }
-_OPTIMIZERS: dict[str, type[keras.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "sgd": keras.optimizers.SGD,
-    "rmsprop": keras.optimizers.RMSprop,
-}
 _LOGIT_LOSSES = {"hinge", "squared_hinge"}
 
 
@@ -84,21 +79,6 @@ def build_metrics(
 ) -> dict[str, keras.Metric]:
     """The metrics by the names the spec gives them."""
     return {name: _metric(name, loss, encoding) for name in names}
-
-
-def build_optimizer(
-    optimizer: AnyOptimizer, variables: Sequence[keras.Variable]
-) -> keras.Optimizer:
-    """The optimizer, built for `variables`.
-
-    AdamW's decay spares every variable but the kernels: biases, gamma and beta are not what makes
-    a network complex (Keras's own decays them all).
-    """
-    built = _OPTIMIZERS[optimizer.name](**optimizer.model_dump(exclude={"name"}))
-    if isinstance(optimizer, AdamW):
-        built.exclude_from_weight_decay(var_list=[v for v in variables if v.name != "kernel"])
-    built.build(variables)
-    return built
 
 
 def _metric(name: str, loss: Loss, encoding: TargetEncoding) -> keras.Metric:

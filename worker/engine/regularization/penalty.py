@@ -28,8 +28,9 @@ class WeightPenalties:
         """The penalties at the present weights, shape (terms,)."""
         if not self.terms:
             return tf.zeros([0])
+        # l2_loss is Σw²/2 in one kernel, and its gradient another.
         sums = [
-            tf.reduce_sum(tf.abs(weight) if term.kind == "l1" else tf.square(weight))
+            tf.reduce_sum(tf.abs(weight)) if term.kind == "l1" else 2 * tf.nn.l2_loss(weight)
             for term, weight in zip(self.terms, self._weights, strict=True)
         ]
         return coefficients * tf.stack(sums)

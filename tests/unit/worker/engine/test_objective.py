@@ -7,7 +7,8 @@ import pytest
 
 from ridgeline.contract.training import SGD, Adam, AdamW, Loss, LossName, MetricName, RMSprop
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
-from worker.engine.objective import build_loss, build_metrics, build_optimizer
+from worker.engine.objective import build_loss, build_metrics
+from worker.engine.optimizers import build_optimizer
 
 
 @pytest.mark.parametrize("name", get_args(LossName))
