@@ -1,5 +1,6 @@
 """Tells workers through Celery that there is a job, by name: no worker code is imported."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,9 @@ class CeleryDispatch:
                 "max_retries": 0,
             },
         )
+        if redis_url.startswith("rediss://"):
+            # Without it Celery encrypts, but takes any certificate.
+            self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
     def send(self, job_id: str) -> None:
         """Send one hint; raises BrokerUnavailable. Threads may not share this."""

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from ridgeline.storage.errors import (
 # A segment never starts with a dot, so no key names `..`, a hidden file or the staging folder.
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,7}")
 _STAGING = ".staging"
+_MAKE_TRIES = 20
 
 
 class StoredFile(NamedTuple):
@@ -77,7 +79,7 @@ class LocalArtifacts:
         Raises InvalidArtifactKey for a job id that is no file name.
         """
         folder = self._staging_path(job_id, fence)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder, mode=0o700)
         return folder
 
     def publish(self, staged_file: Path, key: str) -> StoredFile:
@@ -88,7 +90,7 @@ class LocalArtifacts:
         """
         target = self._place(key)
         stored = self._hashed(staged_file, key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make(target.parent)
         if target.exists():
             raise ArtifactExists(key)
         staged_file.rename(target)
@@ -155,9 +157,20 @@ class LocalArtifacts:
         self._remove_empty(folder.parent)
 
     def _remove_empty(self, folder: Path) -> None:
-        while folder != self._root and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent
+        """Remove empty folders upwards, less those that all jobs share."""
+        with suppress(OSError):  # not empty, or another attempt of the job was quicker
+            while folder not in (self._root, self._root / _STAGING):
+                folder.rmdir()
+                folder = folder.parent
+
+
+def _make(folder: Path, mode: int = 0o777) -> None:
+    """Create a folder, whose parent another attempt's clean-up may remove at the same moment."""
+    for _ in range(_MAKE_TRIES):
+        with suppress(FileNotFoundError):
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+            return
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
 def _fsync(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,19 @@ class TestStaging:
             store.path(key(fence=1))
         assert store.path(key(fence=2)).read_bytes() == CONTENT
 
+    def test_attempts_of_one_job_do_not_disturb_each_other(self, root: Path) -> None:
+        """One clears its folder, and with it the empty parent, while another makes its own."""
+
+        def attempt(fence: int) -> None:
+            store = LocalArtifacts(root)  # as another worker's
+            for _ in range(200):
+                staged(store, fence=fence)
+                store.discard(JOB, fence)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(attempt, range(4)))
+        assert [folder.name for folder in root.iterdir()] == [".staging"]
+
 
 class TestDelete:
     def test_removes_files_and_empty_folders(self, store: LocalArtifacts, root: Path) -> None:
@@ -221,7 +235,7 @@ class TestDelete:
             store.open(key())
         assert store.path(key(name="report.json")).exists()
         store.delete([key(name="report.json"), key()])
-        assert list(root.iterdir()) == []
+        assert [folder.name for folder in root.iterdir()] == [".staging"]
 
     def test_checks_every_key_before_it_deletes_one(self, store: LocalArtifacts) -> None:
         store.publish(staged(store), key())
