@@ -13,12 +13,12 @@ from ridgeline.contract.tasks import TRAIN_QUEUE
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, UnusableDatabaseUrl
 from worker.app import create_app
 from worker.drain import Drain
-from worker.forkserver import Forkserver, ForkserverError
 from worker.logs import configure_logs
 from worker.settings import WorkerSettings, read_settings
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
+from worker.trainer.forkserver import Forkserver, ForkserverError
 
 log = structlog.get_logger()
 

@@ -11,14 +11,14 @@ from multiprocessing.context import ForkServerContext
 import structlog
 
 from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
-from worker.conclusion import Conclusion
+from worker.attempt.conclusion import Conclusion
+from worker.attempt.patience import PATIENCE_S, Patience
+from worker.attempt.watch import Watch
 from worker.drain import Drain
-from worker.patience import PATIENCE_S, Patience
 from worker.settings import WorkerSettings
 from worker.slots import Slot
-from worker.trainer import Assignment, Engine, keras_engine
-from worker.trainer_process import TrainerProcess
-from worker.watch import Watch
+from worker.trainer.child import Assignment, Engine, keras_engine
+from worker.trainer.process import TrainerProcess
 
 log = structlog.get_logger()
 

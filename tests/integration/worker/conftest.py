@@ -20,10 +20,10 @@ from ridgeline.contract.spec import JobSpec
 from ridgeline.storage import Database, JobRecord, JobStore, LeaseStore, LocalArtifacts, NewJob
 from tests.integration.worker import stub_engine
 from worker.drain import Drain
-from worker.forkserver import Forkserver
 from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.supervisor import Supervisor
+from worker.trainer.forkserver import Forkserver
 
 WAIT_S = 30.0
 CPU = Slot("cpu:0", "-1")
@@ -139,7 +139,7 @@ class House:
 @pytest.fixture(scope="session")
 def context() -> ForkServerContext:
     """The real forkserver, with all that trainers need but the engine."""
-    preload = ("worker.trainer", "tests.integration.worker.stub_engine")
+    preload = ("worker.trainer.child", "tests.integration.worker.stub_engine")
     forkserver = Forkserver(preload)
     forkserver.wait_until_warm()
     return forkserver.context

@@ -31,7 +31,7 @@ def tell(pipe):
     }).encode())
 """
 ASK = """
-from worker.forkserver import Forkserver
+from worker.trainer.forkserver import Forkserver
 from worker.settings import read_settings
 from tell import tell
 
@@ -50,9 +50,9 @@ SUPERVISE = """
 import sys, time
 from pathlib import Path
 from tests.integration.worker import stub_engine
-from worker.forkserver import Forkserver
-from worker.trainer import Assignment
-from worker.trainer_process import TrainerProcess
+from worker.trainer.forkserver import Forkserver
+from worker.trainer.child import Assignment
+from worker.trainer.process import TrainerProcess
 
 context = Forkserver(("tests.integration.worker.stub_engine",)).context
 assignment = Assignment(sys.argv[1], Path(sys.argv[2]), {}, {})
@@ -87,7 +87,10 @@ def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) ->
 
 
 def test_forkserver_that_cannot_import_says_so(tmp_path: Path) -> None:
-    program = "from worker.forkserver import Forkserver; Forkserver(['no_such']).wait_until_warm()"
+    program = (
+        "from worker.trainer.forkserver import Forkserver;"
+        " Forkserver(['no_such']).wait_until_warm()"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", program],
         env=environment(tmp_path),

@@ -33,7 +33,8 @@ class WeightPenalties:
             tf.reduce_sum(tf.abs(weight)) if term.kind == "l1" else 2 * tf.nn.l2_loss(weight)
             for term, weight in zip(self.terms, self._weights, strict=True)
         ]
-        return coefficients * tf.stack(sums)
+        # With the number of terms left open, a single one would give a vector of unknown length.
+        return tf.ensure_shape(coefficients, [len(sums)]) * tf.stack(sums)
 
 
 def keras_regularizer(terms: Sequence[PenaltyTerm]) -> keras.Regularizer | None:

@@ -6,7 +6,7 @@ import pytest
 
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.problems import Fault, SpecError
-from worker.trainer import explain
+from worker.trainer.child import explain
 
 
 class ResourceExhaustedError(Exception):

@@ -16,7 +16,7 @@ ALLOWED_PREFIXES = (
     *("LC_", "LD_", "DYLD_", "PYTHON", "MALLOC_"),
     *("TF_", "XLA_", "KERAS_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_"),
 )
-ENGINE = ("worker.trainer", "worker.engine.devices", "worker.engine.train")
+ENGINE = ("worker.trainer.child", "worker.engine.devices", "worker.engine.train")
 
 
 def scrub(environment: MutableMapping[str, str]) -> None:

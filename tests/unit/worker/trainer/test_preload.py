@@ -1,6 +1,6 @@
 """What a trainer may know of the worker's environment."""
 
-from worker.preload import scrub
+from worker.trainer.preload import scrub
 
 
 def test_only_what_training_needs_is_left() -> None:

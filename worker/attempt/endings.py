@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ridgeline.contract.job import EndReason
 from ridgeline.storage import AttemptExit
-from worker.messages import Finished
+from worker.trainer.messages import Finished
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-ENGINE = ("worker.preloaded",)
+ENGINE = ("worker.trainer.preloaded",)
 _IMPORT_S = 120.0
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class ForkserverError(Exception):

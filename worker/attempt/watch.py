@@ -9,7 +9,7 @@ import structlog
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage import Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
-from worker.endings import (
+from worker.attempt.endings import (
     Cancelled,
     Completed,
     Crashed,
@@ -20,11 +20,11 @@ from worker.endings import (
     Overdue,
     Refused,
 )
-from worker.messages import Epoch, Failed, Finished, FromTrainer
-from worker.pace import Pace
-from worker.patience import RETRY_S, Patience
+from worker.attempt.pace import Pace
+from worker.attempt.patience import RETRY_S, Patience
 from worker.settings import WorkerSettings
-from worker.trainer_process import TrainerProcess
+from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer
+from worker.trainer.process import TrainerProcess
 
 log = structlog.get_logger()
 

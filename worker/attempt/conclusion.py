@@ -17,7 +17,7 @@ from ridgeline.storage import (
     LeaseStore,
     StorageError,
 )
-from worker.endings import (
+from worker.attempt.endings import (
     Cancelled,
     Completed,
     Crashed,
@@ -28,10 +28,10 @@ from worker.endings import (
     Overdue,
     Refused,
 )
-from worker.messages import Finished
-from worker.patience import Patience
-from worker.publication import beating, publish
+from worker.attempt.patience import Patience
+from worker.attempt.publication import beating, publish
 from worker.settings import WorkerSettings
+from worker.trainer.messages import Finished
 
 _COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 _CANCELLED = EndReason(code=EndCode.CANCELLED_BY_USER, detail="The job was cancelled on request.")

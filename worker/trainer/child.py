@@ -29,7 +29,7 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
-from worker.messages import (
+from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
     Failed,

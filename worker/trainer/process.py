@@ -11,10 +11,16 @@ from typing import Self
 import structlog
 
 from ridgeline.storage import AttemptExit
-from worker import trainer
 from worker.drain import Drain
-from worker.messages import MAX_MESSAGE_BYTES, FromTrainer, Stop, decode_from_trainer, encode
-from worker.trainer import Assignment, Engine
+from worker.trainer import child
+from worker.trainer.child import Assignment, Engine
+from worker.trainer.messages import (
+    MAX_MESSAGE_BYTES,
+    FromTrainer,
+    Stop,
+    decode_from_trainer,
+    encode,
+)
 
 _REAP_S = 10.0
 
@@ -27,7 +33,7 @@ class TrainerProcess:
     def __init__(self, context: ForkServerContext, assignment: Assignment, engine: Engine) -> None:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=trainer.main, args=(theirs, assignment, engine), name="trainer", daemon=True
+            target=child.main, args=(theirs, assignment, engine), name="trainer", daemon=True
         )
         self._silent = False
         with theirs:  # ours must be the only other end: the trainer's death then ends the pipe

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason
-from worker.messages import (
+from worker.trainer.messages import (
     Epoch,
     Failed,
     File,

@@ -13,8 +13,8 @@ from ridgeline.storage import (
     LeaseStore,
     artifact_key,
 )
-from worker.messages import File, Finished
 from worker.settings import WorkerSettings
+from worker.trainer.messages import File, Finished
 
 
 def publish(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.contract.curves import EpochRow
-from worker.pace import RECENT, Pace
+from worker.attempt.pace import RECENT, Pace
 
 
 def row(epoch: int, seconds: float) -> EpochRow:

@@ -1,5 +1,0 @@
-"""Importing this turns a process into the forkserver's likeness: see worker.preload."""
-
-from worker.preload import preload
-
-preload()
