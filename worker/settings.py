@@ -19,8 +19,6 @@ class WorkerSettings(StorageSettings):
 
     worker_concurrency: Annotated[int, Field(ge=1)] | None = None
     """Attempts at once. Default: one per GPU, or one where there is none."""
-    lease_s: Seconds = 30.0
-    """How long the worker may be silent before its job is taken from it."""
     heartbeat_s: Seconds = 10.0
     """How often the lease is renewed; a cancellation is learned of as often."""
     progress_interval_s: Seconds = 0.2
@@ -29,8 +27,6 @@ class WorkerSettings(StorageSettings):
     """How long a trainer may report nothing; one epoch must fit into it."""
     cancel_grace_s: Seconds = 10.0
     """How long a trainer that is told to stop may take before it is killed."""
-    crash_cap: Annotated[int, Field(ge=1)] = 3
-    """Crashes after which a job fails instead of being tried again."""
 
     @model_validator(mode="after")
     def _lease_outlives_silence(self) -> "WorkerSettings":

@@ -12,6 +12,8 @@ from ridgeline.contract.training import Adam, AdamW, AnyOptimizer, RMSprop
 from ridgeline.contract.wiring import INPUT
 
 BYTES_PER_NUMBER = 4
+EVALUATION_BYTES = 64 * 2**20
+MOST_EVALUATED = 1024
 MAX_NUMBERS = 2**48
 """What one tensor may hold. No machine has as much; beyond it the arithmetic itself grows slow."""
 
@@ -59,6 +61,12 @@ class Graph:
         return Parameters(total=total, trainable=trainable, non_trainable=total - trainable)
 
     @property
+    def activations(self) -> int:
+        """Numbers that one row becomes on its way, the row itself included."""
+        outputs = sum(math.prod(node.shape) for node in self.nodes)
+        return math.prod(self.input_shape) + outputs
+
+    @property
     def multiply_adds(self) -> int:
         """Multiply-adds by which one row passes through the kernels: each at every position."""
         return sum(
@@ -97,13 +105,24 @@ def build_graph(
 def memory_bytes(graph: Graph, *, batch_size: int, rows: int, optimizer: AnyOptimizer) -> int:
     """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
 
-    Every number is a float32. Activations of one batch are held once forward and once as gradients.
+    Every number is a float32. Activations of one batch are held once forward and once as gradients,
+    or those of an evaluated batch forward alone, if they are more.
     """
     parameters = graph.parameters
     held = parameters.total + parameters.trainable * (1 + _slots(optimizer))
-    activations = math.prod(graph.input_shape) + sum(math.prod(node.shape) for node in graph.nodes)
+    evaluated = min(evaluation_rows(graph, batch_size=batch_size), rows)
+    activations = max(2 * min(batch_size, rows), evaluated) * graph.activations
     data = rows * math.prod(graph.input_shape)
-    return BYTES_PER_NUMBER * (held + 2 * min(batch_size, rows) * activations + data)
+    return BYTES_PER_NUMBER * (held + activations + data)
+
+
+def evaluation_rows(graph: Graph, *, batch_size: int) -> int:
+    """How many rows are evaluated at once: what training's memory allows, or more if that is small.
+
+    Without gradients twice the batch takes what a training step does.
+    """
+    affordable = EVALUATION_BYTES // (BYTES_PER_NUMBER * graph.activations)
+    return max(2 * batch_size, min(affordable, MOST_EVALUATED))
 
 
 def _slots(optimizer: AnyOptimizer) -> int:

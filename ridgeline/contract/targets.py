@@ -22,6 +22,7 @@ TargetEncoding = Literal["index", "one_hot", "binary", "value"]
 `value`: one column of real values."""
 
 _BINARY_CLASSES = 2
+_SCORE_METRICS = frozenset({"auc", "precision", "recall"})
 _PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})
 _LOSS_AT = pointer("training", "loss")
 
@@ -34,7 +35,7 @@ def target_encoding(training: Training, data: DatasetShape, graph: Graph) -> Tar
     """
     encoding = _encoding(training.loss, data, graph)
     _check_activation(training.loss, graph)
-    _check_metrics(training, encoding)
+    _check_metrics(training, encoding, graph)
     return encoding
 
 
@@ -99,10 +100,13 @@ def _check_activation(loss: Loss, graph: Graph) -> None:
     raise SpecError([Fault(pointer=_LOSS_AT, detail=fix, rule="loss-fits-activation")])
 
 
-def _check_metrics(training: Training, encoding: TargetEncoding) -> None:
+def _check_metrics(training: Training, encoding: TargetEncoding, graph: Graph) -> None:
     faults = []
+    scores = _gives_scores(training.loss, encoding, graph)
     for index, metric in enumerate(training.metrics):
         expected = _metric_expectation(metric, encoding)
+        if expected is None and metric in _SCORE_METRICS and not scores:
+            expected = 'an output that gives probabilities; end it with "softmax" or "sigmoid"'
         if expected is not None:
             detail = f"{metric} expects {expected}"
             at = pointer("training", "metrics", index)
@@ -112,6 +116,16 @@ def _check_metrics(training: Training, encoding: TargetEncoding) -> None:
             faults.append(Fault(pointer=at, detail="expected each metric once", rule="unique"))
     if faults:
         raise SpecError(faults)
+
+
+def _gives_scores(loss: Loss, encoding: TargetEncoding, graph: Graph) -> bool:
+    """Whether the output can be cut at a threshold: probabilities, or one logit or margin."""
+    if encoding == "binary" and (loss.from_logits or loss.name in BINARY_LOSSES):
+        return True
+    activation = getattr(graph.output.layer, "activation", None)
+    if activation is None:
+        return loss.name in PROBABILITY_LOSSES and not loss.from_logits
+    return activation in _PROBABILITIES
 
 
 def _metric_expectation(metric: str, encoding: TargetEncoding) -> str | None:

@@ -25,13 +25,16 @@ def prepare(spec: JobSpec) -> None:
     where a device is in use already.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads_per_operation(spec))
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == NO_GPU:
-        return  # looking for GPUs would only log that there are none
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    if os.environ.get("CUDA_VISIBLE_DEVICES") != NO_GPU:  # looking would only log that
+        _let_memory_grow()
 
 
 def threads_per_operation(spec: JobSpec) -> int:
     """How many threads one operation of a step is spread over; 0 is as many as there are cores."""
     graph = resolve(spec, memory_limit=2**63).graph
     return 1 if graph.multiply_adds * spec.training.batch_size <= SMALL_STEP else ALL_CORES
+
+
+def _let_memory_grow() -> None:
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)

@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ridgeline.contract.graph import evaluation_rows
 from worker.engine.model import Network
 from worker.engine.objective import Objective
 from worker.engine.optimizers import apply_gradients
-
-EVALUATION_BATCH = 1024
 
 
 class Rows(NamedTuple):
@@ -61,6 +60,7 @@ class CompiledEpoch:
         self._loss, self._penalties, self._metrics, self._optimizer = objective
         self._variables = network.model.trainable_variables
         self._batch_size = batch_size
+        self._evaluated = evaluation_rows(network.graph, batch_size=batch_size)
         # No autograph: the loops are written out, and tracing takes a fraction of the time.
         # Numbers of rows are left open, so that validation and test share one trace.
         self.train = tf.function(
@@ -111,11 +111,11 @@ class CompiledEpoch:
         self._reset()
 
         def step(start: tf.Tensor, data_loss: tf.Tensor) -> list[tf.Tensor]:
-            x, y = (part[start : start + EVALUATION_BATCH] for part in rows)
+            x, y = (part[start : start + self._evaluated] for part in rows)
             predicted = self._network.predict(x)
             self._update(y, predicted)
             weight = tf.cast(tf.shape(x)[0], tf.float32)
-            return [start + EVALUATION_BATCH, data_loss + weight * self._loss(y, predicted)]
+            return [start + self._evaluated, data_loss + weight * self._loss(y, predicted)]
 
         _, data_loss = self._loop(step, [tf.constant(0), tf.constant(0.0)], count)
         mean = data_loss / tf.cast(count, tf.float32)

@@ -108,7 +108,7 @@ def _check_finite(row: EpochRow, training: Training) -> None:
         return
     raise TrainingFailed(
         EndCode.DIVERGED,
-        f"{' and '.join(broken)} became infinite or NaN in epoch {row.epoch}; lower"
+        f"{', '.join(broken)} became infinite or NaN in epoch {row.epoch}; lower"
         f" training.optimizer.learning_rate (it is {training.optimizer.learning_rate:g}) or the"
         " regularization strength",
     )

@@ -15,7 +15,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from ridgeline.contract.dataset import BUILTIN
-from ridgeline.contract.graph import MAX_NUMBERS, Parameters
+from ridgeline.contract.graph import MAX_NUMBERS, Parameters, evaluation_rows
 from ridgeline.contract.problems import SpecError
 from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.resolve import Resolution, Validation, resolve
@@ -273,9 +273,9 @@ PARAMETERS = 64 * 8 + 8 + 8 * 10 + 10
     ],
 )
 def test_memory_in_closed_form(optimizer: AnyOptimizer, slots: int, make_spec: Any) -> None:
-    """Weights, gradients and slots; a batch's activations there and back; the rows."""
+    """Weights, gradients and slots; the activations of 1024 evaluated rows; the rows."""
     assert keras_slots(optimizer) == slots
-    numbers = PARAMETERS * (2 + slots) + 2 * 32 * (64 + 8 + 10) + DIGITS * 64
+    numbers = PARAMETERS * (2 + slots) + 1024 * (64 + 8 + 10) + DIGITS * 64
     said = json.loads(optimizer.model_dump_json())
     resolution = resolve(make_spec(model={"layers": MLP}, training={"optimizer": said}))
     assert resolution.memory_bytes == 4 * numbers
@@ -409,3 +409,22 @@ def test_the_policy_goes_into_the_layers(make_spec: Any) -> None:
     assert resolved.regularization == Regularization()
     assert wire(resolved.model.layers) == resolved.model.layers
     assert spec.regularization != Regularization()
+
+
+def test_wide_networks_are_evaluated_in_batches_that_fit(make_spec: Any) -> None:
+    """A step of training bounds an evaluation too, so its memory is counted."""
+    layers = [
+        {"type": "Reshape", "target_shape": [8, 8, 1]},
+        {"type": "Conv2D", "filters": 20_000, "kernel_size": 1},
+        {"type": "GlobalAveragePooling2D"},
+        {"type": "Dense", "units": 10, "activation": "softmax"},
+    ]
+    narrow, wide = (
+        resolve(make_spec(model={"layers": each}, training={"batch_size": 1}))
+        for each in ([layers[0], {"type": "Flatten"}, layers[-1]], layers)
+    )
+    assert evaluation_rows(narrow.graph, batch_size=1) == 1024
+    rows = evaluation_rows(wide.graph, batch_size=1)
+    assert rows * wide.graph.activations * 4 <= 64 * 2**20
+    assert wide.memory_bytes >= rows * wide.graph.activations * 4
+    assert evaluation_rows(wide.graph, batch_size=100) == 200

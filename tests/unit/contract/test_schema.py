@@ -458,3 +458,11 @@ def test_what_an_author_said_in_python_can_be_read_again() -> None:
     assert "kernel_regularizer" not in silent.model_fields_set
     assert "kernel_regularizer" in explicit.model_fields_set
     assert isinstance(again.training.optimizer, SGD)
+
+
+@pytest.mark.parametrize("argument", ["kernel_size", "strides", "dilation_rate"])
+@pytest.mark.parametrize("value", [257, 2**31 - 1, [1, 257]])
+def test_windows_that_crash_tensorflow_are_refused(argument: str, value: Any) -> None:
+    layer = {"type": "Conv2D", "filters": 1, "kernel_size": 3, argument: value}
+    with pytest.raises(ValidationError, match="256"):
+        JobSpec.model_validate_json(json.dumps(spec_json() | {"model": {"layers": [layer]}}))

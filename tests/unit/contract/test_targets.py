@@ -198,3 +198,30 @@ def assert_computes(resolution: Resolution, units: int, activation: str) -> None
     for metric in build_metrics(training.metrics, training.loss, resolution.encoding).values():
         metric.update_state(target, predicted)
         assert np.isfinite(float(metric.result()))
+
+
+@pytest.mark.parametrize("metric", ["auc", "precision", "recall"])
+def test_thresholds_need_probabilities_or_one_margin(metric: str, make_spec: Any) -> None:
+    """Logits of several classes, and margins of them, are cut at no threshold that means much."""
+    linear = [{"type": "Dense", "units": 3}]
+    for loss in (
+        {"name": "categorical_crossentropy", "from_logits": True},
+        {"name": "categorical_hinge"},
+        {"name": "mean_squared_error"},
+    ):
+        spec = make_spec(
+            dataset={"source": "builtin", "name": "iris"},
+            model={"layers": linear},
+            training={"loss": loss, "metrics": [metric]},
+        )
+        with pytest.raises(SpecError, match="gives probabilities"):
+            resolve(spec)
+    one = make_spec(
+        dataset={"source": "builtin", "name": "breast_cancer"},
+        model={"layers": [{"type": "Dense", "units": 1}]},
+        training={
+            "loss": {"name": "binary_crossentropy", "from_logits": True},
+            "metrics": [metric],
+        },
+    )
+    assert resolve(one).encoding == "binary"

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from ridgeline.contract.dataset import FeatureScaling as Method
 
 Rows = npt.NDArray[np.float32]
+EPSILON = 1e-7
+"""Keras's: Normalization takes no smaller deviation."""
 
 
 @dataclass(frozen=True)
@@ -42,5 +44,5 @@ def fit_scaling(training_rows: Rows, method: Method) -> FeatureScaling:
     else:
         mean = training_rows.mean(axis=0, dtype=np.float64).astype(np.float32)
         deviation = training_rows.std(axis=0, dtype=np.float64).astype(np.float32)
-    variance = np.where(deviation > 0, np.square(deviation), 1.0).astype(np.float32)
+    variance = np.where(deviation > EPSILON, np.square(deviation), 1.0).astype(np.float32)
     return FeatureScaling(mean, variance)

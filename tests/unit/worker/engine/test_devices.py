@@ -4,10 +4,12 @@ import multiprocessing
 from multiprocessing.connection import Connection
 
 import pytest
+import tensorflow as tf
 
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec
 from tests.unit.worker.engine.conftest import MakeSpec
+from worker.engine import devices
 from worker.engine.devices import ALL_CORES, SMALL_STEP, threads_per_operation
 
 CONVOLUTION = [
@@ -52,3 +54,11 @@ def _prepare(pipe: Connection, spec: JobSpec) -> None:
     prepare(spec)
     tf.constant(1.0)
     pipe.send(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+def test_memory_of_every_gpu_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown: dict[str, bool] = {}
+    monkeypatch.setattr(tf.config, "list_physical_devices", {"GPU": ["first", "second"]}.get)
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", grown.__setitem__)
+    devices._let_memory_grow()
+    assert grown == {"first": True, "second": True}

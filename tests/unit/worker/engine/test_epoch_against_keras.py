@@ -52,6 +52,21 @@ CASES: dict[str, dict[str, Any]] = {
         "model": {"layers": RESIDUAL},
         "training": {"loss": "binary_crossentropy", "metrics": ["precision", "recall"]},
     },
+    "one term": {
+        "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+        "regularization": {"weights": {"l2": 0.01}},
+    },
+    "spatial dropout at rate 0 and a last batch of one": {
+        "dataset": {"source": "builtin", "name": "digits"},
+        "split": {"validation": 0.2},
+        "model": {"layers": [*IMAGES[:2], {"type": "SpatialDropout2D", "rate": 0.0}, *IMAGES[3:]]},
+        "training": {"batch_size": 359},
+    },
+    "hinge": {
+        "dataset": {"source": "builtin", "name": "breast_cancer"},
+        "model": {"layers": [{"type": "Dense", "units": 1, "activation": "tanh"}]},
+        "training": {"loss": "hinge", "metrics": ["accuracy", "recall"]},
+    },
     "regression": {
         "dataset": {"source": "builtin", "name": "diabetes"},
         "split": {"validation": 0.2},
@@ -64,7 +79,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_same_weights_and_losses_as_fit(case: str, make_spec: MakeSpec) -> None:
     penalties = {"weights": L1L2, "bias": {"l2": 0.01}}
-    setup = Setup(make_spec(regularization=penalties, **CASES[case]))
+    setup = Setup(make_spec(**({"regularization": penalties} | CASES[case])))
     twin = _keras_twin(setup)
     for number in range(1, EPOCHS + 1):
         ours = _our_epoch(setup, number)
