@@ -14,7 +14,7 @@ from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Un
 from worker.app import create_app
 from worker.drain import Drain
 from worker.logs import configure_logs
-from worker.settings import WorkerSettings, read_settings
+from worker.settings import WorkerSettings, hide_first_environment, read_settings
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
@@ -27,7 +27,9 @@ def run() -> int:
     """Take jobs until SIGTERM or Ctrl-C; returns the exit code."""
     configure_logs()
     try:
-        return _run(read_settings())
+        settings = read_settings()
+        hide_first_environment()
+        return _run(settings)
     except (ValidationError, UnusableDatabaseUrl, ForkserverError) as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG

@@ -1,6 +1,8 @@
 """The worker's settings."""
 
+import ctypes
 import os
+import sys
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -12,6 +14,7 @@ Seconds = Annotated[float, Field(gt=0)]
 #: Variables that hold credentials, and those by which Celery would override our own settings.
 _CREDENTIALS = ("RIDGELINE_DATABASE_URL", "RIDGELINE_REDIS_URL")
 _CELERY_PREFIX = "CELERY_"
+_PR_SET_DUMPABLE = 4
 
 
 class WorkerSettings(StorageSettings):
@@ -43,6 +46,16 @@ def read_settings() -> WorkerSettings:
     """Read the environment and remove the credentials from it, before other processes start."""
     settings = WorkerSettings()
     for name in list(os.environ):
-        if name in _CREDENTIALS or name.startswith(_CELERY_PREFIX):
+        if name.upper() in _CREDENTIALS or name.startswith(_CELERY_PREFIX):
             del os.environ[name]
     return settings
+
+
+def hide_first_environment() -> None:
+    """Keep a trainer of the same user from reading what this process was started with.
+
+    What is removed from os.environ still stands in /proc/PID/environ, which Linux shows to nobody
+    but root once the process is not dumpable.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -4,7 +4,6 @@ Nothing here imports TensorFlow. The database's row is the truth: whoever holds 
 write, and everything else this process knows may be out of date.
 """
 
-import errno
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 
@@ -14,6 +13,7 @@ from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStor
 from worker.attempt.conclusion import Conclusion
 from worker.attempt.patience import PATIENCE_S, Patience
 from worker.attempt.watch import Watch
+from worker.disk import is_disk_full
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots import Slot
@@ -72,6 +72,8 @@ class Supervisor:
             conclusion.clean_up()
 
     def _train(self, claim: Claim, slot: Slot, conclusion: Conclusion, patience: Patience) -> None:
+        # What an attempt left that was killed, and could not clear up.
+        self.artifacts.discard_before(claim.job_id, claim.fence)
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
         assignment = Assignment(claim.resolved, workdir, slot.environment, _tags(claim))
         with TrainerProcess(self.context, assignment, self.engine) as trainer:
@@ -80,9 +82,8 @@ class Supervisor:
             conclusion.write(ending, workdir)
 
     def _give_up(self, conclusion: Conclusion, error: Exception) -> None:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         try:
-            conclusion.disk_full() if full else conclusion.broken()
+            conclusion.disk_full() if is_disk_full(error) else conclusion.broken()
         except Exception:  # the reaper will find the job
             log.exception("attempt_abandoned")
 

@@ -1,6 +1,5 @@
 """Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
 
-import errno
 import signal
 from pathlib import Path
 from typing import assert_never
@@ -17,6 +16,7 @@ from ridgeline.storage import (
     LeaseStore,
     StorageError,
 )
+from ridgeline.storage.transitions import CANCELLED_BY_USER
 from worker.attempt.endings import (
     Cancelled,
     Completed,
@@ -30,24 +30,20 @@ from worker.attempt.endings import (
 )
 from worker.attempt.patience import Patience
 from worker.attempt.publication import beating, publish
+from worker.disk import DISK_FULL, is_disk_full
 from worker.settings import WorkerSettings
 from worker.trainer.messages import Finished
 
 _COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
-_CANCELLED = EndReason(code=EndCode.CANCELLED_BY_USER, detail="The job was cancelled on request.")
 _OVERDUE = EndReason(
     code=EndCode.DEADLINE_EXCEEDED,
     detail="The deadline passed before the last epoch; raise training.deadline_s or train less.",
 )
-_DISK_FULL = EndReason(
-    code=EndCode.NO_SPACE,
-    detail="The disk for artifacts is full; free some space and post the job again.",
-)
 _KILLED = EndReason(
     code=EndCode.OUT_OF_MEMORY,
-    detail="The system killed the training process (SIGKILL) in every attempt, as it does when"
-    " memory runs out; lower training.batch_size, make the network smaller, or give the worker"
-    " more memory.",
+    detail="The system killed the training process (SIGKILL), as it does when memory runs out, and"
+    " earlier attempts had crashed too; lower training.batch_size, make the network smaller, or"
+    " give the worker more memory.",
 )
 
 log = structlog.get_logger()
@@ -83,7 +79,7 @@ class Conclusion:
             case Overdue():
                 self._finish(JobStatus.FAILED, _OVERDUE)
             case Cancelled():
-                self._finish(JobStatus.CANCELLED, _CANCELLED)
+                self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
             case Crashed(exit=ended):
                 self._crashed(ended)
             case Hung(seconds=seconds):
@@ -103,12 +99,12 @@ class Conclusion:
 
     def disk_full(self) -> None:
         """End the job for want of space."""
-        self._finish(JobStatus.FAILED, _DISK_FULL)
+        self._finish(JobStatus.FAILED, DISK_FULL)
 
     def clean_up(self) -> None:
         """Delete what the attempt has left in the store, but for the files of a success.
 
-        A failure is logged and no more: what is left harms nobody.
+        A failure is logged and no more: the next attempt, or the job's deletion, takes the rest.
         """
         delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
         try:
@@ -121,7 +117,7 @@ class Conclusion:
             with beating(self._leases, self._claim, self._settings):
                 files = publish(self._artifacts, self._claim, workdir, result)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error):
                 raise
             self.disk_full()
             return
@@ -130,7 +126,7 @@ class Conclusion:
         if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
             self._keep_files = False
             if self._cancel_came_first():
-                self._finish(JobStatus.CANCELLED, _CANCELLED)
+                self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
 
     def _finish(
         self,

@@ -59,7 +59,7 @@ class Watch:
         self._away_since: float | None = None
 
     def until_end(self) -> Ending:
-        """Watch until the trainer has ended or was killed; a completed one may still be exiting.
+        """Watch until the trainer has said its last word or has to end; it is gone afterwards.
 
         Its epochs are written then, unless the job is lost. Raises DatabaseUnavailable if they
         cannot be.
@@ -67,8 +67,8 @@ class Watch:
         ending = None
         while ending is None:
             ending = self._listen() or self._duties()
-        if not isinstance(ending, Completed):
-            self._trainer.kill()
+        # A completed one too: nothing may touch the files that are about to be published.
+        self._trainer.kill()
         if self._unwritten and not isinstance(ending, Lost):
             answer = self._patience(self._record)
             return _word_of(answer) or ending

@@ -4,7 +4,6 @@ Importing this module imports no TensorFlow: the supervisor names its functions,
 runs them.
 """
 
-import errno
 import importlib
 import os
 import signal
@@ -23,6 +22,7 @@ from ridgeline.contract.job import EndCode, EndReason
 from ridgeline.contract.problems import SpecError
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
+from worker.disk import DISK_FULL, is_disk_full
 from worker.engine.context import (
     TrainingContext,
     TrainingFailed,
@@ -43,7 +43,6 @@ from worker.trainer.messages import (
 Engine = Callable[[JobSpec, TrainingContext], TrainingResult]
 _MAX_DETAIL = 2000
 _FIRST_TO_KILL = "1000"
-_DISK_FULL = "The worker's disk is full; free some space and post the job again."
 _OUT_OF_MEMORY = (
     "The memory of the worker or its GPU did not suffice; lower training.batch_size or make the"
     " network smaller."
@@ -146,8 +145,8 @@ def explain(error: Exception) -> tuple[EndCode, str]:
     text = str(error)
     # TensorFlow has one exception for memory and disk; it is known here by its name alone.
     exhausted = any(kind.__name__ == "ResourceExhaustedError" for kind in type(error).__mro__)
-    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
-        return EndCode.NO_SPACE, _DISK_FULL
+    if is_disk_full(error):
+        return DISK_FULL.code, DISK_FULL.detail
     if exhausted or isinstance(error, MemoryError):
         return EndCode.OUT_OF_MEMORY, _OUT_OF_MEMORY
     if isinstance(error, SpecError | ValidationError):

@@ -39,6 +39,25 @@ def test_success(house: House) -> None:
     assert house.files() == ["model.keras"]  # nothing staged is left
 
 
+def test_an_attempt_clears_up_after_one_that_was_killed(house: House) -> None:
+    claimed = []
+
+    class Leases(LeaseStore):
+        def claim(self, job_id: str, owner: str, lease_s: float = 30.0) -> Claim | None:
+            claimed.append(job_id)
+            for name in ("staged", "published"):
+                (house.supervisor.artifacts.staging(job_id, 0) / name).write_bytes(b"half")
+            house.supervisor.artifacts.publish(
+                house.supervisor.artifacts.staging(job_id, 0) / "published", f"{job_id}/0/published"
+            )
+            return super().claim(job_id, owner, lease_s)
+
+    house.change(leases=Leases(house.database))
+    job = house.run("succeed")
+    assert (claimed, job.status) == ([job.id], JobStatus.SUCCEEDED)
+    assert house.files() == ["model.keras"]
+
+
 def test_progress_is_stored_while_it_trains(house: House) -> None:
     with house.running("obedient", epochs=1000) as job_id:
         eventually(lambda: house.record(job_id).progress_epoch > 1, "progress")

@@ -1,6 +1,8 @@
 """Settings and what becomes of the credentials in the environment."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,14 @@ def test_settings_that_cannot_work(monkeypatch: pytest.MonkeyPatch, name: str, v
     monkeypatch.setenv(f"RIDGELINE_{name}", value)
     with pytest.raises(ValidationError):
         WorkerSettings()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_what_the_process_was_started_with_is_hidden() -> None:
+    """PR_GET_DUMPABLE is 3; 0 means that /proc/PID/environ is root's alone."""
+    program = (
+        "import ctypes; from worker.settings import hide_first_environment as hide; hide();"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert said.stdout.strip() == b"0"

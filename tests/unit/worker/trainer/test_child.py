@@ -20,6 +20,7 @@ class ResourceExhaustedError(Exception):
         (ResourceExhaustedError("OOM when allocating tensor"), EndCode.OUT_OF_MEMORY),
         (ResourceExhaustedError("model/x: No space left on device"), EndCode.NO_SPACE),
         (OSError(errno.ENOSPC, "No space left on device"), EndCode.NO_SPACE),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), EndCode.NO_SPACE),
         (OSError(errno.EACCES, "Permission denied"), EndCode.INTERNAL_ERROR),
         (ValueError("hunter2"), EndCode.INTERNAL_ERROR),
         (SpecError([Fault(pointer="/model", detail="no", rule="r")]), EndCode.INVALID_SPEC),
