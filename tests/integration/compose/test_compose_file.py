@@ -77,7 +77,7 @@ def test_gpu_worker_reserves_nvidia_devices(compose: Any) -> None:
     assert "profiles" not in cpu
     (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
     assert device["driver"] == "nvidia"
-    assert device["capabilities"] == ["gpu"]
+    assert device["capabilities"] == ["gpu", "compute", "utility"]
     assert gpu["command"] == cpu["command"]
     assert gpu["environment"] == cpu["environment"]
 
