@@ -134,7 +134,8 @@ def _refused_by_pydantic(message: str, value: Any) -> ApiProblem:
     for parts, each in walk(value):
         texts = each if isinstance(each, dict) else [each] if isinstance(each, str) else []
         if any(has_surrogate(text) for text in texts):
-            detail = "a string holds a lone surrogate; escape characters in pairs, or send UTF-8"
+            what = "a key of this object" if isinstance(each, dict) else "a string"
+            detail = f"{what} holds a lone surrogate; escape characters in pairs, or send UTF-8"
             return _malformed(detail, at=short_pointer(parts), rule="lone-surrogate")
     return _malformed(message)
 

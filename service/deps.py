@@ -27,6 +27,11 @@ class Parts:
     settings: Settings
     database: Database
     jobs: JobStore
+    lookups: JobStore
+    """The same jobs, for read(): with SQLite it has a connection of its own, so that the event loop
+    never waits for one that a thread holds."""
+    curves: asyncio.Semaphore
+    """How many curves are put together at once: long ones take memory, and the interpreter."""
     artifacts: ArtifactStore
     dispatch: CeleryDispatch
     janitor: Janitor
@@ -45,7 +50,7 @@ async def read(
     """Make a short read by key, where it is fastest.
 
     From SQLite in the event loop: reading a row of a local file takes less time than the way to
-    another thread and back, and readers never wait for writers.
+    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups'.
     """
     if database.is_sqlite:
         return call(*args, **kwargs)

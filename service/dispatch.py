@@ -57,6 +57,12 @@ class CeleryDispatch:
             channel: Any = connection.default_channel  # Redis's, which has a client
             channel.client.ping()
 
+    def waiting(self) -> int:
+        """How many hints no worker has read yet; raises BrokerUnavailable."""
+        with _broker_errors(), self._app.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            return int(channel.client.llen(TRAIN_QUEUE))
+
     def close(self) -> None:
         """Close the connections."""
         self._app.close()

@@ -21,6 +21,18 @@ MAX_FAULTS = 20
 _LONGEST_NAME = 64
 """Longer names are not guessed at, nor quoted in a pointer."""
 
+_CUTOFF = 0.7
+"""How close two spellings are that are taken for one another."""
+_SECTION_DEPTH = 2
+_UPPER = ("maximum", "exclusiveMaximum")
+_EXAMPLES = {"WeightPenalty": '{"l2": 0.01}', "DropoutPolicy": '{"rate": 0.5}'}
+_SYNONYMS = dict.fromkeys(
+    ("acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"), "accuracy"
+)
+"""Other names that Keras has for a thing."""
+_OTHERS = frozenset({"nadam", "adamax", "adagrad", "adadelta", "adafactor", "ftrl", "lamb", "lion"})
+"""What Keras has and a spec has not: no misspelling of a thing that it has."""
+
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
 
@@ -50,9 +62,10 @@ def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
     """The faults of `body`, a parsed JSON value that JobSpec refused."""
     faults: dict[str, Fault] = {}
     complaints = error.errors(include_url=False, include_input=False)
+    mistaken = _mistaken(complaints, body)
     for complaint in complaints:
         place = _locate(complaint["loc"], body)
-        if _follows(complaint, place):
+        if _follows(complaint, place) or any(_within(place.parts, each) for each in mistaken):
             continue
         fault = _fault(complaint, place)
         # A union complains once for each of its members.
@@ -65,6 +78,22 @@ def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
 def _follows(complaint: Any, place: _Place) -> bool:
     """Whether a list is too short only because some of its items have faults of their own."""
     return complaint["type"] == "too_short" and bool(place.value)
+
+
+def _mistaken(complaints: Sequence[Any], body: Any) -> list[Path]:
+    """Fields that say what their section is, and are wrong: its other faults follow from them."""
+    shallow = [
+        _locate(complaint["loc"], body)
+        for complaint in complaints
+        if complaint["type"] == "literal_error" and len(complaint["loc"]) == _SECTION_DEPTH
+    ]
+    return [place.parts for place in shallow if "const" in place.node]
+
+
+def _within(parts: Path, mistaken: Path) -> bool:
+    """Whether `parts` lead to a neighbour of the field `mistaken`."""
+    section = mistaken[:-1]
+    return parts != mistaken and len(parts) > len(section) and parts[: len(section)] == section
 
 
 def _fault(complaint: Any, place: _Place) -> Fault:
@@ -129,7 +158,26 @@ def _wrong_type(place: _Place) -> str:
 
 def _wrong_value(place: _Place) -> str:
     words = [word for member in _members(place.node) for word in _words(member)]
-    return f"expected {describe(place.node)}{_guess(place.value, words)}"
+    if isinstance(place.value, str) and words:
+        return f"expected one of {', '.join(words)}{_guess(place.value, words)}"
+    received = _size(place.value, place.node)
+    return f"{received}expected {describe(place.node)}"
+
+
+def _size(value: Any, node: Schema) -> str:
+    """What is wrong with a number, in words; digits could be many."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    most = [member[key] for member in _members(node) for key in _UPPER if key in member]
+    if isinstance(value, float) and not math.isfinite(value):
+        word = "a number that is not finite"
+    elif most and value >= min(most):
+        word = "a number that is too large"
+    elif value <= 0:
+        word = "a negative number" if value < 0 else "zero"
+    else:
+        word = "a number that is too small"
+    return f"received {word}, "
 
 
 def short_pointer(parts: Sequence[str | int]) -> str:
@@ -170,7 +218,13 @@ def _describe_member(node: Schema) -> str:
 
 def _describe_object(node: Schema) -> str:
     required = node.get("required", [])
-    return f"an object with {', '.join(required)}" if required else "an object"
+    if required:
+        return f"an object with {', '.join(required)}"
+    fields = list(node.get("properties", {}))
+    if not fields:
+        return "an object"
+    example = _EXAMPLES.get(str(node.get("title")))
+    return f"an object with any of {', '.join(fields)}{f', such as {example}' if example else ''}"
 
 
 def _describe_array(node: Schema) -> str:
@@ -200,9 +254,13 @@ def _guess(name: Any, known: Sequence[str]) -> str:
     """A question back, where `name` is nearly one of the `known`, or short for it (mse)."""
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         return ""
+    if _SYNONYMS.get(name.lower()) in known:
+        return f"; use {_SYNONYMS[name.lower()]}"
+    if name.lower() in _OTHERS:
+        return ""
     spellings = {"".join(part[:1] for part in word.split("_")): word for word in known}
     spellings |= {word.lower(): word for word in known}
-    near = difflib.get_close_matches(name.lower(), spellings, n=1)
+    near = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=_CUTOFF)
     return f"; did you mean {spellings[near[0]]}?" if near else ""
 
 

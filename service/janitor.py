@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ridgeline.storage import LEASE_S, DatabaseUnavailable, LeaseStore, Outbox
+from ridgeline.storage import DatabaseUnavailable, LeaseStore, Outbox
 from service.dispatch import BrokerUnavailable
 
 _BATCH = 100
 _HOLD_S = 5.0
 """How long a hint that could not be sent is left alone."""
+_REDISPATCHED = 1000
+"""How many hints are ordered again in one turn."""
 _STOP_S = 10.0
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,9 @@ class Dispatch(Protocol):
 
     def send(self, job_id: str) -> None:
         """Send one hint; raises BrokerUnavailable."""
+
+    def waiting(self) -> int:
+        """How many hints no worker has read yet; raises BrokerUnavailable."""
 
 
 class Repeating:
@@ -106,29 +111,73 @@ class Sweep:
         return True
 
 
+class Redispatch:
+    """Orders new hints for as many jobs as the broker has lost hints.
+
+    While hints of all claimable jobs lie unread, more of them would only fill the broker.
+    """
+
+    def __init__(self, outbox: Outbox, dispatch: Dispatch, wake: Callable[[], None]) -> None:
+        self._outbox = outbox
+        self._dispatch = dispatch
+        self._wake = wake
+
+    def __call__(self) -> None:
+        """Order what is missing; nothing while the broker is away: the sweep says that it is."""
+        # Counted first: a hint that is read in between is then missing, and not one too many.
+        claimable = self._outbox.claimable()
+        if not claimable:
+            return
+        try:
+            missing = claimable - self._dispatch.waiting()
+        except BrokerUnavailable:
+            return
+        if missing > 0 and self._outbox.redispatch(limit=min(missing, _REDISPATCHED)):
+            self._wake()
+
+
 class Reaper:
     """Takes jobs back from workers that are silent.
 
-    While the database was away no worker could renew its lease, so afterwards each gets the time of
-    a whole lease.
+    A worker cannot renew its lease while the database is away or the machine suspended. So each
+    gets the time of a whole lease after that, and after the start, for nobody knows what was
+    before. `interval_s` is the time between two turns.
     """
 
-    def __init__(self, leases: LeaseStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        leases: LeaseStore,
+        lease_s: float,
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._leases = leases
+        self._lease_s = lease_s
+        self._longest_gap_s = max(lease_s, 2 * interval_s)
         self._clock = clock
-        self._not_before = 0.0
+        # The monotonic clock stands still while the machine sleeps; the database's does not.
+        self._wall_clock = wall_clock
+        self._last_turn = wall_clock()
+        self._not_before = clock() + lease_s
 
     def __call__(self) -> None:
         """Take back what is due."""
+        since, self._last_turn = self._last_turn, self._wall_clock()
+        if self._last_turn - since > self._longest_gap_s:
+            self._wait()
         if self._clock() < self._not_before:
             return
         try:
-            reaped = self._leases.reap()
+            reaped = self._leases.reap(deadline_grace_s=self._lease_s)
         except DatabaseUnavailable:
-            self._not_before = self._clock() + LEASE_S
+            self._wait()
             raise
         for job_id, status in reaped:
             logger.warning("%s lost its worker and is now %s", job_id, status.value)
+
+    def _wait(self) -> None:
+        self._not_before = self._clock() + self._lease_s
 
 
 class Janitor:

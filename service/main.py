@@ -1,18 +1,20 @@
 """The application: parts, routes, and what runs beside them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
-from service.janitor import Janitor, Reaper, Repeating, Sweep
+from service.janitor import Janitor, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
+from service.parameters import refuse_unknown
 from service.routes import artifacts, catalog, curves, health, jobs
 from service.routing import HeadLikeGet
 from service.settings import Settings
@@ -22,6 +24,8 @@ DESCRIPTION = "Trains Keras models from JSON, and says what the regularization d
 VERSION = "0.1.0"
 WRITERS = 8
 """Threads that store jobs in PostgreSQL."""
+CURVES = 2
+"""Curves that are put together at once."""
 SWEEP_GAP_S = 0.05
 """Hints of jobs that come faster than this go out together, and cost the database one write."""
 
@@ -43,6 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown)],
         separate_input_output_schemas=False,
         # The interactive pages would load scripts from elsewhere.
         docs_url=None,
@@ -65,19 +70,23 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 @contextmanager
 def _running(settings: Settings) -> Iterator[Parts]:
     """Everything a request needs, with the database migrated and the loops running."""
-    database = Database(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    database = Database(url)
     database.migrate()
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     janitor = _janitor(settings, database, dispatch)
-    store = JobStore(database)
+    own = Database(url, pool_size=1) if database.is_sqlite else database
+    lookups = JobStore(own)
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
-        return await read(database, store.versions, job_ids)
+        return await read(database, lookups.versions, job_ids)
 
     parts = Parts(
         settings=settings,
         database=database,
-        jobs=store,
+        jobs=JobStore(database),
+        lookups=lookups,
+        curves=asyncio.Semaphore(CURVES),
         artifacts=LocalArtifacts(settings.artifacts_dir),
         dispatch=dispatch,
         janitor=janitor,
@@ -92,21 +101,20 @@ def _running(settings: Settings) -> Iterator[Parts]:
         parts.writers.shutdown()
         janitor.stop()
         dispatch.close()
+        own.close()
         database.close()
 
 
 def _janitor(settings: Settings, database: Database, dispatch: CeleryDispatch) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
-
-    def redispatch() -> None:
-        if outbox.redispatch():
-            sweep.wake()
-
+    leases = LeaseStore(database, crash_cap=settings.crash_cap)
+    reaper = Reaper(leases, settings.lease_s, settings.reap_interval_s)
+    redispatch = Redispatch(outbox, dispatch, sweep.wake)
     return Janitor(
         sweep,
         Repeating("redispatch", redispatch, settings.redispatch_interval_s),
-        Repeating("reaper", Reaper(LeaseStore(database)), settings.reap_interval_s),
+        Repeating("reaper", reaper, settings.reap_interval_s),
     )
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from ridgeline.contract.job import JOB_ID_PATTERN
 from ridgeline.contract.problems import MEDIA_TYPE, Fault, Problem, ProblemCode, SpecError
 from ridgeline.storage import (
     DatabaseUnavailable,
@@ -46,6 +47,12 @@ KINDS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ),
     ProblemCode.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "Temporarily unavailable"),
     ProblemCode.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"),
+}
+
+IDEMPOTENCY_KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+_PATTERNS = {
+    IDEMPOTENCY_KEY_PATTERN: "expected 1 to 255 visible ASCII characters, without spaces",
+    JOB_ID_PATTERN: "expected a job's id, job_ and 32 of 0-9a-f: `next` of the page before",
 }
 
 logger = logging.getLogger(__name__)
@@ -115,9 +122,12 @@ def install(app: FastAPI) -> None:
 
 
 def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
-    """Declare for OpenAPI the problems a route may answer; every route may fail internally."""
+    """Declare for OpenAPI the problems a route may answer.
+
+    Every route refuses query parameters that it does not know, and every route may fail internally.
+    """
     found: dict[int | str, list[ProblemCode]] = {}
-    for code in (*codes, ProblemCode.INTERNAL):
+    for code in dict.fromkeys((*codes, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL)):
         found.setdefault(int(KINDS[code][0]), []).append(code)
     return {
         status: {
@@ -197,6 +207,9 @@ def _parameter_fault(error: Mapping[str, Any]) -> Fault:
     kind = str(error["type"])
     if kind == "extra_forbidden":
         return Fault(pointer=at, detail="there is no such parameter here", rule="unknown-parameter")
+    if kind == "string_pattern_mismatch":
+        detail = _PATTERNS.get(error["ctx"]["pattern"], "expected another form; see /openapi.json")
+        return Fault(pointer=at, detail=detail, rule=kind.replace("_", "-"))
     detail = str(error["ctx"]["error"]) if kind == "value_error" else str(error["msg"])
     detail = re.sub(
         r"^\w+ should (be )?", lambda m: "expected " if m[1] else "expected it to ", detail

@@ -129,7 +129,7 @@ class Job(Contract):
     reason: EndReason | None
     """Why the job ended; null while it has not."""
     spec: JobSpec
-    """The spec as it was posted."""
+    """The spec as it was posted, normalised: numbers and short forms are spelled out."""
     resolved: JobSpec
     """The same spec with every default, layer name, input, dropout layer and regularizer."""
     penalties: tuple[PenaltyTerm, ...]

@@ -1,11 +1,14 @@
 """Where the files of jobs lie. A file is published whole, once, or not at all."""
 
+import errno
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -54,6 +57,12 @@ class ArtifactStore(Protocol):
     def discard(self, job_id: str, fence: int) -> None:
         """Delete what an attempt staged and what it published: for one that lost its job."""
 
+    def discard_before(self, job_id: str, fence: int) -> None:
+        """Delete what earlier attempts than `fence` staged and published: their workers died."""
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete everything of a job, whoever recorded it."""
+
 
 def artifact_key(job_id: str, fence: int, name: str) -> str:
     """The key of a file that an attempt publishes; raises InvalidArtifactKey.
@@ -89,11 +98,17 @@ class LocalArtifacts:
         InvalidStagedFile, ArtifactExists, and OSError as it comes (ENOSPC, for one).
         """
         target = self._place(key)
-        stored = self._hashed(staged_file, key)
-        _make(target.parent)
-        if target.exists():
-            raise ArtifactExists(key)
-        staged_file.rename(target)
+        with self._staged(staged_file) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            stored = StoredFile(key, file.tell(), digest)
+            _make(target.parent)
+            if target.exists():
+                raise ArtifactExists(key)
+            staged_file.rename(target)
+            # Whatever else took the file's name since it was opened is not what was hashed.
+            if not os.path.samestat(os.fstat(file.fileno()), target.lstat()):
+                target.unlink()
+                raise InvalidStagedFile(staged_file)
         for folder in target.parents:
             _fsync(folder)
             if folder == self._root:
@@ -129,6 +144,26 @@ class LocalArtifacts:
         self.clear_staging(job_id, fence)
         self._remove(self._place(f"{job_id}/{fence}"))
 
+    def discard_before(self, job_id: str, fence: int) -> None:
+        """Delete what earlier attempts than `fence` staged and published: their workers died.
+
+        Raises InvalidArtifactKey for a job id that is no file name.
+        """
+        for folder in self._folders(job_id):
+            for attempt in list(folder.iterdir()) if folder.is_dir() else ():
+                if attempt.name.isdecimal() and int(attempt.name) < fence:
+                    self._remove(attempt)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete everything of a job; raises InvalidArtifactKey and OSError."""
+        for folder in self._folders(job_id):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+    def _folders(self, job_id: str) -> tuple[Path, Path]:
+        """Where the attempts of a job publish, and where they stage."""
+        return self._place(f"{job_id}/0").parent, self._staging_path(job_id, 0).parent
+
     def _staging_path(self, job_id: str, fence: int) -> Path:
         return self._root / _STAGING / self._place(f"{job_id}/{fence}").relative_to(self._root)
 
@@ -140,17 +175,17 @@ class LocalArtifacts:
             raise InvalidArtifactKey(key)
         return path
 
-    def _hashed(self, staged_file: Path, key: str) -> StoredFile:
-        """Flush the staged file to the disk and hash it; its maker may be hostile code."""
+    @contextmanager
+    def _staged(self, staged_file: Path) -> Iterator[BufferedReader]:
+        """The staged file, opened and flushed to the disk; its maker may be hostile code."""
         folder = staged_file.parent.resolve()
-        if not folder.is_relative_to(self._root / _STAGING) or not staged_file.is_file():
+        if not folder.is_relative_to(self._root / _STAGING):
             raise InvalidStagedFile(staged_file)
-        if staged_file.is_symlink():
-            raise InvalidStagedFile(staged_file)
-        with staged_file.open("rb") as file:
+        with _opened(staged_file) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InvalidStagedFile(staged_file)
             os.fsync(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return StoredFile(key, file.tell(), digest)
+            yield file
 
     def _remove(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,10 +199,26 @@ class LocalArtifacts:
                 folder = folder.parent
 
 
+def _opened(staged_file: Path) -> BufferedReader:
+    """The file itself, never what a link names; a pipe does not hold the caller up."""
+    try:
+        descriptor = os.open(staged_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOENT, errno.ENXIO):
+            raise InvalidStagedFile(staged_file) from None
+        raise
+    try:
+        return os.fdopen(descriptor, "rb")
+    except IsADirectoryError:
+        os.close(descriptor)
+        raise InvalidStagedFile(staged_file) from None
+
+
 def _make(folder: Path, mode: int = 0o777) -> None:
     """Create a folder, whose parent another attempt's clean-up may remove at the same moment."""
     for _ in range(_MAKE_TRIES):
-        with suppress(FileNotFoundError):
+        # "Exists" is said too of a folder that is gone when mkdir looks whether it is one.
+        with suppress(FileNotFoundError, FileExistsError):
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
             return
     folder.mkdir(mode=mode, parents=True, exist_ok=True)

@@ -13,7 +13,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
@@ -187,10 +193,16 @@ def _without_foreign_keys(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys=ON")
 
 
+# InternalError: a standby that only reads after a failover, a transaction that idled too long.
+_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+
+
 @contextmanager
 def _unavailable() -> Iterator[None]:
     """Turn the ways in which a database can be away into one error."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise DatabaseUnavailable(str(error).partition("\n")[0]) from error
+    except (DBAPIError, PoolTimeout) as error:
+        if isinstance(error, _AWAY) or error.connection_invalidated:
+            raise DatabaseUnavailable(str(error).partition("\n")[0]) from error
+        raise

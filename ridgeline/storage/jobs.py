@@ -1,11 +1,11 @@
 """Jobs as the API sees them: create, read, list, cancel, delete."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Integer, Select, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
@@ -106,11 +106,29 @@ class JobStore:
 
     def epochs(self, job_id: str) -> list[EpochRow]:
         """The epochs of the job's current attempt, in order."""
+        texts = (text for page in self.epoch_pages(job_id) for text in page)
+        return [EpochRow.model_validate_json(text) for text in texts]
+
+    def epoch_pages(self, job_id: str, size: int = 2000) -> Iterator[list[str]]:
+        """The epochs of one attempt as the JSON of EpochRow, in order, up to `size` at a time.
+
+        No connection is held between two pages. If a new attempt starts meanwhile, the pages end.
+        """
         table = tables.epochs
-        statement = select(table.c.row).where(table.c.job_id == job_id).order_by(table.c.epoch)
-        with self._database.read() as connection:
-            rows = connection.execute(statement).scalars()
-            return [EpochRow.model_validate_json(row) for row in rows]
+        columns = (table.c.epoch, table.c.attempt, table.c.row)
+        following = select(*columns).where(table.c.job_id == job_id).order_by(table.c.epoch)
+        statement = following.limit(size)
+        while True:
+            with self._database.read() as connection:
+                found = connection.execute(statement).all()
+            if found:
+                yield [each.row for each in found]
+            if len(found) < size:
+                return
+            last = found[-1]
+            statement = following.limit(size).where(
+                table.c.epoch > last.epoch, table.c.attempt == last.attempt
+            )
 
     def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[EventRecord]:
         """Up to `limit` of the job's events with an id above `after`, oldest first."""
@@ -145,14 +163,17 @@ class JobStore:
         tag: str | None = None,
         limit: int = 50,
         after: str | None = None,
+        max_bytes: int | None = None,
     ) -> Page:
         """Up to `limit` jobs, newest first, in any of `status`, with the tag, older than `after`.
 
-        A job that is created between two pages moves none of the others.
+        A job that is created between two pages moves none of the others. A page ends early where
+        the JSON that its jobs hold would exceed `max_bytes`, but has one job at least.
         """
         # With a tag, its index is walked from the newest job on, so nothing has to be sorted.
         newest = jobs.c.id if tag is None else job_tags.c.job_id
-        statement = select(*_COLUMNS).order_by(newest.desc()).limit(limit + 1)
+        statement = select(jobs.c.id, _SIZE.label("size")).order_by(newest.desc())
+        statement = statement.limit(limit + 1)
         if tag is not None:
             statement = statement.join(job_tags).where(job_tags.c.tag == tag)
         if status is not None:
@@ -160,12 +181,37 @@ class JobStore:
         if after is not None:
             statement = statement.where(newest < after)
         with self._database.read() as connection:
-            rows = connection.execute(statement).mappings().all()
-            records = _records(connection, rows[:limit])
-        return Page(records, records[-1].id if len(rows) > limit else None)
+            found = connection.execute(statement).all()
+            kept = _fitting([row.size for row in found[:limit]], max_bytes)
+            rows = connection.execute(_newest([row.id for row in found[:kept]])).mappings().all()
+            records = _records(connection, rows)
+        return Page(records, records[-1].id if len(found) > len(records) else None)
 
 
 _COLUMNS = [jobs.c[field.name] for field in fields(JobRecord) if field.name != "artifacts"]
+
+
+_SIZE = (
+    func.length(jobs.c.spec, type_=Integer)
+    + func.length(jobs.c.resolved)
+    + func.length(jobs.c.penalties)
+    + func.length(jobs.c.advice)
+)
+"""About how long the JSON of a job is: its other columns are short."""
+
+
+def _fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
+    """How many of the first jobs, of such sizes, fit into `max_bytes`: one at least."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count and max_bytes is not None and total > max_bytes:
+            return count
+    return len(sizes)
+
+
+def _newest(job_ids: Sequence[str]) -> Select[Any]:
+    return select(*_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id.desc())
 
 
 def _take_key(connection: Connection, idempotency: Idempotency, job_id: str) -> bool:

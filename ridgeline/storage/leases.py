@@ -7,8 +7,10 @@ paused, cut off or replaced changes nothing: its calls answer None or False, and
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from math import isfinite
+from signal import Signals
 from typing import Any
 
 from sqlalchemy import BigInteger, cast, delete, func, insert, or_, select, type_coerce, update
@@ -111,9 +113,14 @@ class LeaseStore:
         An epoch this attempt has reported before stays as it is, so a call whose answer was lost
         can be repeated. An earlier attempt's row for the same epoch is replaced.
         """
-        changes = {"version": jobs.c.version + 1, "progress_at": now_ms(), "eta_s": eta_s}
+        changes: dict[str, Any] = {
+            "version": jobs.c.version + 1,
+            "progress_at": now_ms(),
+            "eta_s": eta_s,
+        }
         if rows:
-            changes["progress_epoch"] = max(row.epoch for row in rows)
+            last = max(rows, key=lambda row: row.epoch)
+            changes |= {"progress_epoch": last.epoch, "metrics": _finite_json(last.values)}
         statement = update(jobs).where(*_still(claim)).values(changes).returning(*LOCKED_COLUMNS)
         with self._database.write() as connection:
             held = connection.execute(statement).mappings().one_or_none()
@@ -134,6 +141,8 @@ class LeaseStore:
     ) -> bool:
         """End the job in a terminal `status`, publishing `artifacts` with it.
 
+        Without `metrics` those of the last epoch stay.
+
         False, and nothing is written, if the job is lost or if its status does not allow it: a job
         whose cancellation was asked for never succeeds, so look at heartbeat() and finish it as
         cancelled. True as well if this attempt has ended it so before (a lost answer). Raises
@@ -141,7 +150,7 @@ class LeaseStore:
         """
         if not status.terminal:
             raise ValueError(f"received the status {status.value!r}; expected a terminal one")
-        values = {"metrics": _finite_json(metrics or {})}
+        values = {"metrics": _finite_json(metrics)} if metrics else {}
         with self._database.write() as connection:
             row = _locked_by(connection, claim)
             if row is None or row["status"] is status:
@@ -222,9 +231,37 @@ class LeaseStore:
             return _requeue(connection, row, ended, delay_s, crashes)
         reason = EndReason(
             code=EndCode.CRASH_LOOP,
-            detail=f"Its process died in each of {crashes['crash_count']} attempts.",
+            detail=_crash_story(crashes["crash_count"], ended),
         )
         return _end(connection, row, JobStatus.FAILED, reason, ended, crashes)
+
+
+_STORIES = {
+    AttemptReason.CRASHED: "its process died",
+    AttemptReason.LEASE_EXPIRED: "its worker was not heard of until the lease was over",
+}
+_LONGEST_STORY = 1500
+
+
+def _crash_story(crashes: int, last: AttemptExit) -> str:
+    """What is known of the attempts that failed, in a sentence."""
+    known = []
+    if last.signal is not None:
+        known.append(f"killed by signal {last.signal}{_signal_name(last.signal)}")
+    elif last.code is not None:
+        known.append(f"exit code {last.code}")
+    if last.detail:
+        known.append(last.detail[:_LONGEST_STORY].rstrip("."))
+    if not known:
+        known.append(_STORIES[AttemptReason(last.reason or AttemptReason.CRASHED)])
+    attempts = "1 attempt" if crashes == 1 else f"{crashes} attempts"
+    return f"{attempts} failed; the last: {', '.join(known)}."
+
+
+def _signal_name(number: int) -> str:
+    with suppress(ValueError):
+        return f" ({Signals(number).name})"
+    return ""
 
 
 def backoff_s(crashes: int, jitter: float) -> float:
@@ -260,6 +297,7 @@ def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple
             lease_expires_at=now_ms() + milliseconds(lease_s),
             started_at=func.coalesce(jobs.c.started_at, now_ms()),
             deadline_at=func.coalesce(jobs.c.deadline_at, deadline_at),
+            metrics="{}",
             progress_epoch=0,
             progress_at=None,
         )

@@ -6,8 +6,9 @@ Any number of janitors may call these at once.
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage.columns import milliseconds, now_ms
@@ -65,21 +66,26 @@ class Outbox:
             )
         return len(job_ids)
 
+    def claimable(self) -> int:
+        """How many queued jobs a worker could claim now whose hint has left the outbox.
+
+        So many hints lie in the broker if none was lost.
+        """
+        statement = select(func.count()).select_from(jobs).where(*_hinted())
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar_one()
+
     def redispatch(self, older_than_s: float = 30.0, limit: int = 1000) -> list[str]:
         """Order a new hint for claimable jobs whose last one was sent over `older_than_s` ago.
 
-        Returns their ids. A job with a hint still in the outbox gets no second one.
+        Returns their ids, at most `limit`, those that have waited longest for one first. A job with
+        a hint still in the outbox gets no second one.
         """
         last = jobs.c.last_dispatched_at
         forgotten = (
             select(jobs.c.id)
-            .where(
-                jobs.c.status == JobStatus.QUEUED,
-                jobs.c.available_at <= now_ms(),
-                or_(last.is_(None), last < now_ms() - milliseconds(older_than_s)),
-                ~exists().where(outbox.c.job_id == jobs.c.id),
-            )
-            .order_by(jobs.c.available_at)
+            .where(*_hinted(), or_(last.is_(None), last < now_ms() - milliseconds(older_than_s)))
+            .order_by(func.coalesce(last, 0), jobs.c.available_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -92,6 +98,15 @@ class Outbox:
             for job_id in job_ids:
                 add_hint(connection, job_id)
         return job_ids
+
+
+def _hinted() -> tuple[ColumnElement[bool], ...]:
+    """Claimable jobs without a hint in the outbox: theirs was sent."""
+    return (
+        jobs.c.status == JobStatus.QUEUED,
+        jobs.c.available_at <= now_ms(),
+        ~exists().where(outbox.c.job_id == jobs.c.id),
+    )
 
 
 def add_hint(connection: Connection, job_id: str, delay_s: float = 0.0) -> int:

@@ -47,3 +47,7 @@ class StorageSettings(BaseSettings):
     """The folder of the files that jobs publish; default in `home`."""
     redis_url: Annotated[SecretStr, AfterValidator(_broker)] = SecretStr("redis://127.0.0.1:6379/0")
     """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`."""
+    lease_s: Annotated[float, Field(gt=0)] = 30.0
+    """How long a worker may be silent before its job is taken from it."""
+    crash_cap: Annotated[int, Field(ge=1)] = 3
+    """Crashes after which a job fails instead of being tried again."""

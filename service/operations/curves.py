@@ -1,63 +1,158 @@
-"""The loss curves of a job: thinned out, and as CSV."""
+"""The loss curves of a job: put together in columns, thinned out, as JSON and as CSV.
+
+The rows of a long job as objects would take hundreds of megabytes; as columns of numbers they take
+eight bytes a value. A test holds the JSON against the contract's own model.
+"""
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+import math
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from ridgeline.contract.curves import Curves, EpochRow, columns
-from ridgeline.storage import JobRecord, JobStore
+from ridgeline.storage import JobStore
 
 MIN_POINTS = 2
 MAX_POINTS = 10_000
 
-
-def curves(jobs: JobStore, record: JobRecord, max_points: int | None) -> Curves:
-    """The curves of the job, at most `max_points` epochs of them.
-
-    `record` was read first: if it says that the job has ended, no epoch is missing here.
-    """
-    rows = thinned(jobs.epochs(record.id), max_points)
-    return columns(record.id, rows, complete=record.status.terminal)
+Columns = dict[str, "array[float]"]
 
 
-def thinned(rows: list[EpochRow], max_points: int | None) -> list[EpochRow]:
+@dataclass(frozen=True)
+class Table:
+    """Curves as columns; NaN stands where the contract has null."""
+
+    epoch: "array[int]" = field(default_factory=lambda: array("q"))
+    series: Columns = field(default_factory=dict)
+    penalty_by_layer: Columns = field(default_factory=dict)
+    nonfinite: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add an epoch, given as a parsed EpochRow."""
+        count = len(self.epoch)
+        _append(self.series, row["values"], count)
+        _append(self.penalty_by_layer, row["penalty_by_layer"], count)
+        for name in row["nonfinite"]:
+            self.nonfinite.setdefault(name, []).append(row["epoch"])
+        self.epoch.append(row["epoch"])
+
+    def at(self, kept: Sequence[int]) -> "Table":
+        """The table with only the rows at the places `kept`."""
+        epochs = array("q", [self.epoch[index] for index in kept])
+        among = set(epochs)
+        marked = {name: [e for e in found if e in among] for name, found in self.nonfinite.items()}
+        return Table(
+            epochs,
+            _at(self.series, kept),
+            _at(self.penalty_by_layer, kept),
+            {name: found for name, found in marked.items() if found},
+        )
+
+
+def curves(jobs: JobStore, job_id: str, max_points: int | None) -> Table:
+    """The curves of the job, at most `max_points` epochs of them."""
+    texts = (text for page in jobs.epoch_pages(job_id) for text in page)
+    return thinned(table_of(texts), max_points)
+
+
+def table_of(texts: Iterable[str]) -> Table:
+    """The columns of epochs that come as the JSON of EpochRow."""
+    table = Table()
+    for text in texts:
+        table.add(json.loads(text))
+    return table
+
+
+def thinned(table: Table, max_points: int | None) -> Table:
     """At most `max_points` rows: the first, the last, and where a series is extreme in its bucket.
 
     A mean would hide the spikes that matter, and every n-th row may miss them.
     """
-    if max_points is None or len(rows) <= max_points:
-        return rows
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    count = len(table.epoch)
+    if max_points is None or count <= max_points:
+        return table
+    names = list(table.series)
     # Where not even one bucket has room for the extremes of all series, those of the loss are kept.
-    for series in (names, names[:1]):
+    for chosen in (names, names[:1]):
+        columns = [table.series[name] for name in chosen]
         buckets = (max_points - MIN_POINTS) // 2
         while buckets > 0:
-            kept = {0, len(rows) - 1} | _extremes(rows, series, buckets)
+            kept = {0, count - 1} | _extremes(columns, count, buckets)
             if len(kept) <= max_points:
-                return [rows[index] for index in sorted(kept)]
+                return table.at(sorted(kept))
             buckets = min(buckets - 1, buckets * max_points // len(kept))
-    return [rows[0], rows[-1]]
+    return table.at([0, count - 1])
 
 
-def to_csv(found: Curves) -> str:
+def to_json(table: Table, job_id: str, *, complete: bool) -> bytes:
+    """The contract's Curves."""
+    members = (
+        ("job_id", json.dumps(job_id)),
+        ("complete", json.dumps(complete)),
+        ("epoch", _list(map(str, table.epoch))),
+        ("series", _columns_json(table.series)),
+        ("penalty_by_layer", _columns_json(table.penalty_by_layer)),
+        ("nonfinite", _object((name, _list(map(str, e))) for name, e in table.nonfinite.items())),
+    )
+    return _object(members).encode()
+
+
+def to_csv(table: Table) -> str:
     """One line an epoch; a value that was not finite is empty, and named in the last column."""
     out = io.StringIO()
     writer = csv.writer(out)  # RFC 4180: CRLF
-    table = {**found.series, **found.penalty_by_layer}
-    writer.writerow(["epoch", *table, "nonfinite"])
-    for index, epoch in enumerate(found.epoch):
-        marks = [name for name, epochs in found.nonfinite.items() if epoch in epochs]
-        writer.writerow([epoch, *(values[index] for values in table.values()), " ".join(marks)])
+    columns = {**table.series, **table.penalty_by_layer}
+    writer.writerow(["epoch", *columns, "nonfinite"])
+    marked = {name: set(epochs) for name, epochs in table.nonfinite.items()}
+    for index, epoch in enumerate(table.epoch):
+        values = [column[index] for column in columns.values()]
+        marks = [name for name, epochs in marked.items() if epoch in epochs]
+        cells = ["" if math.isnan(value) else value for value in values]
+        writer.writerow([epoch, *cells, " ".join(marks)])
     return out.getvalue()
 
 
-def _extremes(rows: Sequence[EpochRow], series: Sequence[str], buckets: int) -> set[int]:
+def _append(columns: Columns, values: Mapping[str, float | None], count: int) -> None:
+    """Add one value to each of the columns, all of which have `count`."""
+    for name, value in values.items():
+        column = columns.setdefault(name, array("d"))
+        column.extend([math.nan] * (count - len(column)))
+        column.append(math.nan if value is None else value)
+    for column in columns.values():
+        if len(column) == count:
+            column.append(math.nan)
+
+
+def _at(columns: Columns, kept: Sequence[int]) -> Columns:
+    return {name: array("d", [values[i] for i in kept]) for name, values in columns.items()}
+
+
+def _extremes(columns: Sequence["array[float]"], count: int, buckets: int) -> set[int]:
     """Where each of the series is least and greatest in each of the buckets."""
     found: set[int] = set()
     for number in range(buckets):
-        bucket = range(number * len(rows) // buckets, (number + 1) * len(rows) // buckets)
-        for name in series:
-            values = [(value, i) for i in bucket if (value := rows[i].values.get(name)) is not None]
+        bucket = range(number * count // buckets, (number + 1) * count // buckets)
+        for column in columns:
+            values = [(value, i) for i in bucket if not math.isnan(value := column[i])]
             if values:
                 found |= {min(values)[1], max(values)[1]}
     return found
+
+
+def _columns_json(columns: Columns) -> str:
+    return _object(
+        (name, _list("null" if math.isnan(value) else repr(value) for value in column))
+        for name, column in columns.items()
+    )
+
+
+def _list(items: Iterable[str]) -> str:
+    return f"[{','.join(items)}]"
+
+
+def _object(members: Iterable[tuple[str, str]]) -> str:
+    """A JSON object of values that are JSON already."""
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members) + "}"

@@ -72,7 +72,7 @@ def validate(parts: Parts, body: bytes) -> Validation:
 async def find(parts: Parts, job_id: str) -> JobRecord:
     """The job; raises ApiProblem: not-found."""
     if _JOB_ID.fullmatch(job_id):
-        record = await read(parts.database, parts.jobs.get, job_id)
+        record = await read(parts.database, parts.lookups.get, job_id)
         if record is not None:
             return record
     raise no_such_job()
@@ -123,9 +123,9 @@ def delete(parts: Parts, job_id: str) -> None:
     """
     if not _JOB_ID.fullmatch(job_id):
         raise UnknownJob(job_id)
-    keys = parts.jobs.delete(job_id)
+    parts.jobs.delete(job_id)
     try:
-        parts.artifacts.delete(keys)
+        parts.artifacts.delete_job(job_id)
     except (OSError, StorageError):
         # Nothing refers to them any more: they cost space, and no one can download them.
         logger.exception("%s is deleted, but some of its files are left", job_id)

@@ -8,7 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.contract.curves import Curves
 from ridgeline.contract.problems import ProblemCode
-from service.deps import PartsDep
+from ridgeline.storage import JobRecord
+from service.deps import Parts, PartsDep
 from service.documentation import headers
 from service.headers import negotiate
 from service.operations import curves, jobs
@@ -53,12 +54,19 @@ async def read_curves(
     media_type = negotiate(accept or (), OFFERED)
     if media_type is None:
         raise _not_acceptable()
+    # The job is read first: if it has ended, no epoch is missing in what is read after.
     record = await jobs.find(parts, job_id)
-    found = await run_in_threadpool(curves.curves, parts.jobs, record, max_points)
+    async with parts.curves:
+        return await run_in_threadpool(_answer, parts, record, max_points, media_type)
+
+
+def _answer(parts: Parts, record: JobRecord, max_points: int | None, media_type: str) -> Response:
+    found = curves.curves(parts.jobs, record.id, max_points)
     vary = {"Vary": "Accept"}
-    if media_type == JSON:
-        return Response(found.model_dump_json(), headers=vary, media_type=JSON)
-    return Response(curves.to_csv(found), headers=vary, media_type=f"{CSV}; header=present")
+    if media_type == CSV:
+        return Response(curves.to_csv(found), headers=vary, media_type=f"{CSV}; header=present")
+    content = curves.to_json(found, record.id, complete=record.status.terminal)
+    return Response(content, headers=vary, media_type=JSON)
 
 
 def _not_acceptable() -> ApiProblem:

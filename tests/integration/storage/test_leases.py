@@ -18,7 +18,6 @@ from ridgeline.storage import (
     JobStore,
     LeaseStore,
     NonFiniteValue,
-    Outbox,
 )
 
 UNKNOWN = "job_" + "0" * 32
@@ -225,6 +224,49 @@ class TestRecordEpochs:
         leases.record_epochs(claim, [row(1)], eta_s=None)
         assert jobs.epochs(claim.job_id) == [row(1), row(2)]
 
+    def test_the_metrics_are_the_last_epochs(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any
+    ) -> None:
+        claim = start()
+
+        def metrics() -> Any:
+            record = jobs.get(claim.job_id)
+            assert record is not None
+            return json.loads(record.metrics)
+
+        leases.record_epochs(claim, [row(1, loss=9.0), row(2, loss=0.25)], eta_s=None)
+        assert metrics() == {"loss": 0.25}
+        leases.record_epochs(claim, [row(3, loss=None)], eta_s=None)
+        leases.record_epochs(claim, [], eta_s=None)
+        assert metrics() == {"loss": None}
+        leases.release(claim, penalised=False)
+        assert metrics() == {"loss": None}
+        assert leases.claim(claim.job_id, "w") is not None
+        assert metrics() == {}
+
+    def test_pages_of_epochs(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
+        pages = list(jobs.epoch_pages(claim.job_id, size=2))
+        assert [len(page) for page in pages] == [2, 2, 1]
+        texts = [text for page in pages for text in page]
+        assert texts == [row(number).model_dump_json() for number in range(1, 6)]
+
+    def test_pages_of_epochs_never_mix_attempts(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
+        pages = jobs.epoch_pages(claim.job_id, size=2)
+        assert len(next(pages)) == 2
+        leases.release(claim, penalised=False)
+        again = leases.claim(claim.job_id, "w")
+        assert again is not None
+        leases.record_epochs(again, [row(number) for number in range(1, 6)], eta_s=None)
+        assert list(pages) == []
+
     def test_nothing_new_is_still_an_answer(self, leases: LeaseStore, start: Any) -> None:
         assert leases.record_epochs(start(), [], eta_s=1.0) is not None
 
@@ -246,6 +288,24 @@ class TestFinish:
         assert record.artifacts == (REPORT, MODEL)
         assert record.finished_at is not None
         assert (record.lease_owner, record.lease_expires_at, record.eta_s) == (None, None, None)
+
+    @pytest.mark.parametrize(("given", "kept"), [(None, 0.5), ({"loss": 0.1}, 0.1)])
+    def test_without_metrics_the_last_epochs_stay(
+        self,
+        jobs: JobStore,
+        leases: LeaseStore,
+        start: Any,
+        row: Any,
+        failure: Any,
+        given: Any,
+        kept: float,
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(1)], eta_s=None)
+        assert leases.finish(claim, JobStatus.FAILED, failure, metrics=given)
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert json.loads(record.metrics) == {"loss": kept}
 
     def test_once_a_cancel_was_answered_it_never_succeeds(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
@@ -307,72 +367,6 @@ class TestFinish:
         assert (attempt.exit_code, attempt.exit_signal, attempt.detail) == (1, 9, "c\ufffd?")
         assert (attempt.reason, attempt.owner) == ("internal_error", "worker-1")
         assert attempt.ended_at is not None
-
-
-class TestRelease:
-    def test_a_drain_costs_nothing(
-        self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any
-    ) -> None:
-        claim = start()
-        outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
-        assert leases.release(claim, penalised=False) is JobStatus.QUEUED
-        record = jobs.get(claim.job_id)
-        assert record is not None
-        assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 1, None)
-        assert [each.job_id for each in outbox.pending_dispatches()] == [claim.job_id]
-        assert jobs.attempts(claim.job_id)[0].reason == "drained"
-        assert leases.claim(claim.job_id, "w") is not None
-
-    def test_a_crash_waits_out_its_backoff(
-        self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any, make_available: Any
-    ) -> None:
-        claim = start()
-        outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
-        exited = AttemptExit(signal=9)
-        assert leases.release(claim, penalised=True, attempt_exit=exited) is JobStatus.QUEUED
-        record = jobs.get(claim.job_id)
-        assert record is not None
-        (attempt,) = jobs.attempts(claim.job_id)
-        assert (record.crash_count, record.drain_count) == (1, 0)
-        assert (attempt.reason, attempt.exit_signal) == ("crashed", 9)
-        assert attempt.ended_at is not None
-        assert record.available_at - attempt.ended_at == pytest.approx(
-            timedelta(seconds=2), abs=timedelta(milliseconds=200)
-        )
-        assert leases.claim(claim.job_id, "w") is None
-        assert outbox.pending_dispatches() == []  # the hint waits as well
-
-    def test_a_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
-        claim = start()
-        leases.release(claim, penalised=True, delay_s=0.0)
-        assert leases.claim(claim.job_id, "w") is not None
-
-    def test_the_third_crash_fails_the_job(
-        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
-    ) -> None:
-        job_id = submit()
-        ends = []
-        for _ in range(3):
-            claim = leases.claim(job_id, "w")
-            assert claim is not None
-            ends.append(leases.release(claim, penalised=True, delay_s=0.0))
-        assert ends == [JobStatus.QUEUED, JobStatus.QUEUED, JobStatus.FAILED]
-        record = jobs.get(job_id)
-        assert record is not None
-        assert (record.reason_code, record.crash_count) == ("crash_loop", 3)
-
-    @pytest.mark.parametrize("penalised", [True, False])
-    def test_a_job_being_cancelled_is_cancelled(
-        self, jobs: JobStore, leases: LeaseStore, start: Any, penalised: bool
-    ) -> None:
-        claim = start()
-        jobs.request_cancel(claim.job_id)
-        assert leases.release(claim, penalised=penalised) is JobStatus.CANCELLED
-
-    def test_only_once(self, leases: LeaseStore, start: Any) -> None:
-        claim = start()
-        leases.release(claim, penalised=False)
-        assert leases.release(claim, penalised=False) is None
 
 
 def test_a_key_gives_the_job_as_it_is_now(jobs: JobStore, leases: LeaseStore, new_job: Any) -> None:

@@ -90,6 +90,9 @@ def test_the_backoff_doubles_and_the_cap_ends_it(
     assert leases.reap() == [(job_id, JobStatus.FAILED)]
     found = record(job_id)
     assert (found.reason_code, found.crash_count, found.attempt) == ("crash_loop", 4, 4)
+    assert found.reason_detail == (
+        "4 attempts failed; the last: its worker was not heard of until the lease was over."
+    )
     assert jobs.attempts(job_id)[-1].reason == "lease_expired"
 
 

@@ -63,3 +63,10 @@ def test_a_flood_of_values_is_refused_as_one() -> None:
         parse_spec(body)
     (fault,) = caught.value.errors
     assert fault.rule == "too-many-values"
+
+
+def test_a_lone_surrogate_in_a_key_is_called_a_key() -> None:
+    with pytest.raises(ApiProblem) as caught:
+        parse_spec(b'{"model": {"\\ud800": 1}}')
+    assert "a key of this object holds a lone surrogate" in caught.value.detail
+    assert caught.value.errors[0].pointer == "/model"

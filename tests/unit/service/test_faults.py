@@ -139,6 +139,56 @@ def test_one_fault(
     assert words in fault.detail
 
 
+METRICS = ("training", "metrics")
+SIZES = ("training", "optimizer", "learning_rate")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "detail"),
+    [
+        (
+            ("regularization", "weights"),
+            0.01,
+            (
+                "received a decimal number, expected an object with any of l1, l2, scaling, n,"
+                ' such as {"l2": 0.01}'
+            ),
+        ),
+        (
+            (*LAYER, "kernel_regularizer"),
+            "l2",
+            (
+                "received a string, expected an object with any of l1, l2, scaling, n,"
+                ' such as {"l2": 0.01}'
+            ),
+        ),
+        (("training", "optimizer"), "nadam", "expected one of adam, adamw, sgd, rmsprop"),
+        (("training", "optimizer"), "wildly", "expected one of adam, adamw, sgd, rmsprop"),
+        (SIZES, -1, "received a negative number, expected a finite number > 0 and ≤ 1000000000"),
+        (SIZES, 0, "received zero, expected a finite number > 0 and ≤ 1000000000"),
+        (SIZES, 1e99, "received a number that is too large, expected a finite number > 0"),
+        (SIZES, float("inf"), "received a number that is not finite, expected a finite number"),
+    ],
+)
+def test_a_sentence_helps(path: tuple[str | int, ...], value: Any, detail: str) -> None:
+    (fault,) = faults_of(changed(path, value))
+    assert fault.detail.startswith(detail)
+    assert "did you mean" not in fault.detail
+
+
+@pytest.mark.parametrize(
+    "name", ["acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"]
+)
+def test_other_names_of_accuracy(name: str) -> None:
+    (fault,) = faults_of(changed(METRICS, [name]))
+    assert fault.detail.endswith("; use accuracy")
+
+
+def test_an_unknown_source_is_one_fault() -> None:
+    (fault,) = faults_of(changed(("dataset",), {"source": "upload", "id": "x", "target": "y"}))
+    assert fault.pointer == "/dataset/source"
+
+
 @pytest.mark.parametrize("value", ["a", [1, "a"], [1, 2, 3], 0, {"int": 1}, None])
 def test_a_union_is_one_fault(value: Any) -> None:
     (fault,) = faults_of(changed(LAYER, {**POOLING, "pool_size": value}))

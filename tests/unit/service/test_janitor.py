@@ -7,7 +7,6 @@ import pytest
 
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage import (
-    LEASE_S,
     Database,
     DatabaseUnavailable,
     JobStore,
@@ -16,8 +15,9 @@ from ridgeline.storage import (
     Reaped,
 )
 from service.dispatch import BrokerUnavailable
-from service.janitor import Janitor, Reaper, Repeating, Sweep
+from service.janitor import Janitor, Reaper, Redispatch, Repeating, Sweep
 
+LEASE_S = 30.0
 JOB = NewJob(spec="{}", resolved="{}", epochs=1)
 
 
@@ -33,6 +33,11 @@ class Broker:
             raise BrokerUnavailable("away")
         self.sent.append(job_id)
 
+    def waiting(self) -> int:
+        if not self.up:
+            raise BrokerUnavailable("away")
+        return len(self.sent)
+
 
 class Leases:
     """A lease store whose database can be away."""
@@ -41,7 +46,8 @@ class Leases:
         self.up = True
         self.reaped = 0
 
-    def reap(self) -> list[Reaped]:
+    def reap(self, deadline_grace_s: float) -> list[Reaped]:
+        assert deadline_grace_s == LEASE_S
         if not self.up:
             raise DatabaseUnavailable
         self.reaped += 1
@@ -87,7 +93,8 @@ def test_a_sweep_leaves_what_the_broker_refuses_and_says_so_once(
 
 def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
     now, leases = [1000.0], Leases()
-    reaper = Reaper(leases, lambda: now[0])  # type: ignore[arg-type]
+    reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: 0.0)  # type: ignore[arg-type]
+    now[0] += LEASE_S
     reaper()
     assert leases.reaped == 1
     leases.up = False
@@ -100,6 +107,79 @@ def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
     now[0] += 1
     reaper()
     assert leases.reaped == 2
+
+
+def test_the_reaper_gives_a_whole_lease_after_its_start() -> None:
+    """The outage may have been over before this process was there to see it."""
+    now, leases = [1000.0], Leases()
+    reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: now[0])  # type: ignore[arg-type]
+    for _ in range(3):
+        reaper()
+        now[0] += LEASE_S / 3
+    assert leases.reaped == 0
+    reaper()
+    assert leases.reaped == 1
+
+
+def test_the_reaper_gives_a_whole_lease_after_the_machine_slept() -> None:
+    now, slept, leases = [0.0], [0.0], Leases()
+    reaper = Reaper(
+        leases,  # type: ignore[arg-type]
+        LEASE_S,
+        5,
+        lambda: now[0],
+        lambda: now[0] + slept[0],
+    )
+
+    def turns(seconds: float) -> None:
+        for _ in range(int(seconds / 5)):
+            now[0] += 5
+            reaper()
+
+    turns(LEASE_S)
+    assert leases.reaped == 1
+    slept[0] += 3600
+    turns(LEASE_S)
+    assert leases.reaped == 1
+    turns(5)
+    assert leases.reaped == 2
+
+
+def test_the_reaper_may_be_slower_than_a_lease() -> None:
+    now, leases = [0.0], Leases()
+    reaper = Reaper(leases, LEASE_S, 60, lambda: now[0], lambda: now[0])  # type: ignore[arg-type]
+    now[0] += 61
+    reaper()
+    assert leases.reaped == 1
+
+
+def test_hints_that_lie_unread_are_not_sent_again(database: Database) -> None:
+    jobs, broker, outbox = JobStore(database), Broker(), Outbox(database)
+    created = [jobs.create(JOB).record.id for _ in range(50)]
+    sweep = Sweep(outbox, broker)
+    redispatch = Redispatch(outbox, broker, sweep)
+    for _ in range(5):
+        sweep()
+        a_minute_passes(database)
+        redispatch()
+    assert broker.sent == created
+    del broker.sent[10:20]  # lost
+    broker.up = False
+    redispatch()  # while nobody can tell
+    broker.up = True
+    redispatch()
+    assert len(broker.sent) == 50
+    broker.sent.clear()
+    a_minute_passes(database)
+    redispatch()
+    assert sorted(broker.sent) == created
+
+
+def a_minute_passes(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE jobs SET last_dispatched_at = last_dispatched_at - 60000"
+        )
 
 
 def test_a_loop_survives_its_step_and_wakes_at_once() -> None:

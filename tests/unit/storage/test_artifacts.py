@@ -111,6 +111,30 @@ class TestPublish:
         with pytest.raises(UnknownArtifact):
             store.path(key())
 
+    def test_what_was_hashed_is_what_is_published(
+        self, store: LocalArtifacts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file's maker may exchange it between the two."""
+        file = staged(store)
+        rename = Path.rename
+
+        def exchange(source: Path, target: Path) -> Path:
+            source.unlink()
+            source.write_bytes(b"other")
+            return rename(source, target)
+
+        monkeypatch.setattr(Path, "rename", exchange)
+        with pytest.raises(InvalidStagedFile):
+            store.publish(file, key())
+        with pytest.raises(UnknownArtifact):
+            store.path(key())
+
+    def test_a_pipe_does_not_hold_up(self, store: LocalArtifacts) -> None:
+        pipe = store.staging(JOB, 1) / "pipe"
+        os.mkfifo(pipe)
+        with pytest.raises(InvalidStagedFile):
+            store.publish(pipe, key())
+
     def test_refuses_files_from_elsewhere(self, store: LocalArtifacts, tmp_path: Path) -> None:
         outside = tmp_path / "secret"
         outside.write_text("x")
@@ -242,3 +266,36 @@ class TestDelete:
         with pytest.raises(InvalidArtifactKey):
             store.delete([key(), "../x"])
         assert store.path(key()).exists()
+
+
+class TestRemains:
+    """What workers leave that were killed."""
+
+    def test_those_of_earlier_attempts_are_discarded(
+        self, store: LocalArtifacts, root: Path
+    ) -> None:
+        for fence in (1, 2, 10):
+            store.publish(staged(store, fence), key(fence))
+            staged(store, fence, "half")
+        store.discard_before(JOB, 10)
+        left = {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
+        assert left == {Path(JOB, "10", "model.keras"), Path(".staging", JOB, "10", "half")}
+        store.discard_before(JOB, 11)
+        assert not (root / JOB).exists()
+        store.discard_before(JOB, 11)
+
+    def test_those_of_a_job_go_with_it(self, store: LocalArtifacts, root: Path) -> None:
+        store.publish(staged(store), key())
+        staged(store, 2)
+        other = "job_" + "b" * 32
+        store.staging(other, 1)
+        store.delete_job(JOB)
+        store.delete_job(JOB)
+        assert [path.name for path in root.iterdir()] == [".staging"]
+        assert [path.name for path in (root / ".staging").iterdir()] == [other]
+
+    def test_a_strange_id_reaches_nothing(self, store: LocalArtifacts, tmp_path: Path) -> None:
+        for job_id in ("..", ".staging", "", "a/../.."):
+            for call in (store.delete_job, lambda job_id: store.discard_before(job_id, 9)):
+                with pytest.raises(InvalidArtifactKey):
+                    call(job_id)

@@ -3,12 +3,14 @@
 import csv
 import io
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow, columns
-from service.operations.curves import thinned, to_csv
+from ridgeline.contract.curves import Curves, EpochRow, columns
+from service.operations import curves
+from service.operations.curves import table_of, to_csv, to_json
 
 
 def row(epoch: int, **values: float | None) -> EpochRow:
@@ -23,6 +25,16 @@ def noisy(epochs: int, series: int = 4) -> list[EpochRow]:
         )
         for epoch in range(1, epochs + 1)
     ]
+
+
+def thinned(rows: list[EpochRow], max_points: int | None) -> list[EpochRow]:
+    """The rows that are kept."""
+    kept = set(curves.thinned(table_of(texts(rows)), max_points).epoch)
+    return [each for each in rows if each.epoch in kept]
+
+
+def texts(rows: list[EpochRow]) -> list[str]:
+    return [each.model_dump_json() for each in rows]
 
 
 @pytest.mark.parametrize("max_points", [2, 3, 4, 5, 9, 10, 50, 99])
@@ -62,20 +74,20 @@ def test_values_that_were_not_finite_disturb_nothing() -> None:
     assert len(thinned(rows, 10)) <= 10
 
 
+ROWS = [
+    EpochRow(epoch=1, values={"loss": 0.5}, penalty_by_layer={"dense/kernel/l2": 0.125}, seconds=1),
+    EpochRow(
+        epoch=2,
+        values={"loss": None, "val_loss": 1e-9},
+        penalty_by_layer={"dense/kernel/l2": None},
+        nonfinite=("loss", "dense/kernel/l2"),
+        seconds=1,
+    ),
+]
+
+
 def test_csv() -> None:
-    rows = [
-        EpochRow(
-            epoch=1, values={"loss": 0.5}, penalty_by_layer={"dense/kernel/l2": 0.125}, seconds=1
-        ),
-        EpochRow(
-            epoch=2,
-            values={"loss": None, "val_loss": 1e-9},
-            penalty_by_layer={"dense/kernel/l2": None},
-            nonfinite=("loss", "dense/kernel/l2"),
-            seconds=1,
-        ),
-    ]
-    text = to_csv(columns("job", rows, complete=True))
+    text = to_csv(table_of(texts(ROWS)))
     assert text.endswith("\r\n")
     lines: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text)))
     assert lines == [
@@ -91,4 +103,35 @@ def test_csv() -> None:
 
 
 def test_csv_of_no_epochs_is_a_header() -> None:
-    assert to_csv(columns("job", [], complete=False)) == "epoch,nonfinite\r\n"
+    assert to_csv(table_of([])) == "epoch,nonfinite\r\n"
+
+
+@pytest.mark.parametrize("rows", [[], ROWS, ROWS[:1], noisy(50)])
+def test_json_is_the_contracts(rows: list[EpochRow]) -> None:
+    content = to_json(table_of(texts(rows)), "job", complete=True)
+    assert Curves.model_validate_json(content) == columns("job", rows, complete=True)
+
+
+def test_marks_of_rows_that_were_left_out_go_with_them() -> None:
+    rows = [
+        EpochRow(epoch=epoch, values={}, penalty_by_layer={}, nonfinite=("loss",), seconds=1)
+        for epoch in range(1, 10)
+    ]
+    assert curves.thinned(table_of(texts(rows)), 2).nonfinite == {"loss": [1, 9]}
+
+
+def test_a_long_job_takes_little_memory_and_time() -> None:
+    """As objects, these rows took over a hundred megabytes."""
+    text = (
+        '{"epoch":%d,"values":{"loss":0.1,"val_loss":0.2,"accuracy":0.3,"penalty":0.4},'
+        '"penalty_by_layer":{"a/kernel/l2":0.5},"nonfinite":["loss"],"seconds":0.1}'
+    )
+    tracemalloc.start()
+    try:
+        table = table_of(text % epoch for epoch in range(1, 30_001))
+        assert len(to_json(curves.thinned(table, 100), "job", complete=True)) < 20_000
+        to_csv(table)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 2**20

@@ -1,0 +1,89 @@
+"""Long curves and large pages disturb nobody."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from ridgeline.storage import JobStore
+from service.deps import Parts
+from service.operations import jobs
+from service.routes.jobs import PAGE_BYTES
+
+
+def test_the_event_loop_never_waits_for_a_connection_of_a_thread(
+    parts: Parts, submit: Callable[..., str]
+) -> None:
+    """As if forty readers of long curves had taken every connection there is."""
+    job_id = submit()
+    taken, release = threading.Semaphore(0), threading.Event()
+
+    def hold() -> None:
+        with parts.database.read():
+            taken.release()
+            release.wait(20)
+
+    holders = [threading.Thread(target=hold) for _ in range(20)]
+    for holder in holders:
+        holder.start()
+    for _ in holders:
+        assert taken.acquire(timeout=10)
+    began = time.perf_counter()
+    try:
+        assert asyncio.run(jobs.find(parts, job_id)).id == job_id
+    finally:
+        release.set()
+        for holder in holders:
+            holder.join()
+    assert time.perf_counter() - began < 5
+
+
+def test_few_curves_are_put_together_at_once(
+    client: TestClient,
+    parts: Parts,
+    submit: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job_id = submit()
+    lock, running, most = threading.Lock(), [0], [0]
+
+    def slow(*_: Any) -> Iterator[list[str]]:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.05)
+        with lock:
+            running[0] -= 1
+        yield from ()
+
+    monkeypatch.setattr(JobStore, "epoch_pages", slow)
+    readers = [
+        threading.Thread(target=client.get, args=(f"/jobs/{job_id}/curves",)) for _ in range(8)
+    ]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert most[0] == 2
+
+
+def test_a_page_of_large_specs_is_short(
+    client: TestClient, parts: Parts, submit: Callable[..., str]
+) -> None:
+    created = [submit() for _ in range(6)]
+    with parts.database.write() as connection:
+        large = '{"x":"' + "y" * (PAGE_BYTES // 2 - 5000) + '"}'
+        connection.exec_driver_sql("UPDATE jobs SET spec = ?", (large,))
+    seen: list[str] = []
+    path = "/jobs"
+    while path:
+        page = client.get(path)
+        assert len(page.content) < PAGE_BYTES * 1.1
+        seen += [each["id"] for each in page.json()["items"]]
+        path = f"/jobs?after={page.json()['next']}" if page.json()["next"] else ""
+        assert ("Link" in page.headers) == bool(path)
+    assert seen == created[::-1]

@@ -1,0 +1,58 @@
+"""Query parameters that do not exist are refused, for a misspelt one would do nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from starlette.testclient import TestClient
+
+UNKNOWN = "job_" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer", "words"),
+    [
+        (f"/jobs/{UNKNOWN}?waitt=5", "?waitt", "did you mean wait?"),
+        (f"/jobs/{UNKNOWN}/curves?format=csv", "?format", "this path takes max_points"),
+        (f"/jobs/{UNKNOWN}/curves?maxpoints=9", "?maxpoints", "did you mean max_points?"),
+        (f"/jobs/{UNKNOWN}/artifacts?x=1", "?x", "this path takes none"),
+        ("/jobs?limits=5", "?limits", "did you mean limit?"),
+        ("/catalog?a", "?a", "this path takes none"),
+        ("/healthz?a=b", "?a", "this path takes none"),
+        ("/readyz?" + "a" * 500, "?" + "a" * 64, "this path takes none"),
+    ],
+)
+def test_reading(client: TestClient, path: str, pointer: str, words: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    (fault,) = answer.json()["errors"]
+    assert (fault["pointer"], fault["rule"]) == (pointer, "unknown-parameter")
+    assert words in fault["detail"]
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/validate", f"/jobs/{UNKNOWN}/cancel"])
+def test_writing(client: TestClient, path: str) -> None:
+    answer = client.post(f"{path}?wait=5", json={})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "?wait")
+
+
+def test_known_ones_pass(client: TestClient, submit: Callable[..., str]) -> None:
+    job_id = submit(tags=["a"])
+    for path in (
+        f"/jobs/{job_id}?wait=0",
+        f"/jobs/{job_id}/curves?max_points=5",
+        "/jobs?status=queued&status=running&tag=a&limit=3",
+    ):
+        assert client.get(path).status_code == 200
+    assert client.head(f"/jobs/{job_id}?wait=0").status_code == 200
+
+
+def test_patterns_are_put_into_words(client: TestClient) -> None:
+    answers = (
+        client.get("/jobs?after=x"),
+        client.post("/jobs", json={}, headers={"Idempotency-Key": "a b"}),
+    )
+    for answer, words in zip(answers, ("`next` of the page before", "visible ASCII"), strict=True):
+        assert answer.status_code == 422
+        (fault,) = answer.json()["errors"]
+        assert words in fault["detail"]
+        assert "^" not in fault["detail"]
