@@ -19,7 +19,7 @@ class Settings(StorageSettings):
     """What training may take by the estimate; a larger spec is refused."""
     max_wait_s: float = Field(default=60.0, ge=0)
     """The longest a request may ask to wait for a change."""
-    watch_interval_s: float = Field(default=0.05, gt=0)
+    watch_interval_s: float = Field(default=0.02, gt=0)
     """How often the jobs that somebody waits for are looked at."""
     sweep_interval_s: float = Field(default=1.0, gt=0)
     """How often the outbox is looked through for hints that no POST has announced."""
