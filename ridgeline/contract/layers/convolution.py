@@ -1,23 +1,20 @@
 """Convolutions."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from ridgeline.contract.layers.base import (
     Activation,
-    Initializer,
-    Layer,
-    PolicyPart,
     Shape,
     ShapeError,
     Weight,
     expect_rank,
 )
+from ridgeline.contract.layers.kernel import KernelLayer
 from ridgeline.contract.layers.window import Padding, Pair, pair, window_output
-from ridgeline.contract.regularization import WeightPenalty
 from ridgeline.contract.schema import PositiveInt
 
 
-class Conv2D(Layer):
+class Conv2D(KernelLayer):
     """2-D convolution over (height, width, channels)."""
 
     type: Literal["Conv2D"] = "Conv2D"
@@ -27,16 +24,7 @@ class Conv2D(Layer):
     padding: Padding = "valid"
     dilation_rate: Pair = 1
     activation: Activation = "linear"
-    use_bias: bool = True
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: WeightPenalty | None = None
-    bias_regularizer: WeightPenalty | None = None
 
-    regularizers: ClassVar[dict[str, tuple[str, PolicyPart]]] = {
-        "kernel_regularizer": ("kernel", "weights"),
-        "bias_regularizer": ("bias", "bias"),
-    }
     dropout_site = "conv"
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -56,5 +44,4 @@ class Conv2D(Layer):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel (height, width, channels, filters) and bias (filters,)."""
-        kernel = Weight("kernel", (*pair(self.kernel_size), inputs[0][-1], self.filters))
-        return (kernel, Weight("bias", (self.filters,))) if self.use_bias else (kernel,)
+        return self.kernel_and_bias((*pair(self.kernel_size), inputs[0][-1], self.filters))

@@ -1,7 +1,7 @@
 """Core layers: Dense, Activation, Flatten, Reshape."""
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,34 +9,23 @@ from ridgeline.contract.layers.base import (
     Activation as ActivationName,
 )
 from ridgeline.contract.layers.base import (
-    Initializer,
     Layer,
-    PolicyPart,
     Shape,
     ShapeError,
     Weight,
     render,
 )
-from ridgeline.contract.regularization import WeightPenalty
+from ridgeline.contract.layers.kernel import KernelLayer
 from ridgeline.contract.schema import PositiveInt
 
 
-class Dense(Layer):
+class Dense(KernelLayer):
     """activation(x·kernel + bias) over the last axis."""
 
     type: Literal["Dense"] = "Dense"
     units: PositiveInt
     activation: ActivationName = "linear"
-    use_bias: bool = True
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: WeightPenalty | None = None
-    bias_regularizer: WeightPenalty | None = None
 
-    regularizers: ClassVar[dict[str, tuple[str, PolicyPart]]] = {
-        "kernel_regularizer": ("kernel", "weights"),
-        "bias_regularizer": ("bias", "bias"),
-    }
     dropout_site = "dense"
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -45,8 +34,7 @@ class Dense(Layer):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel (features, units) and bias (units,)."""
-        kernel = Weight("kernel", (inputs[0][-1], self.units))
-        return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
+        return self.kernel_and_bias((inputs[0][-1], self.units))
 
 
 class Activation(Layer):
