@@ -8,8 +8,8 @@ import pytest
 from worker.slots import Slot, SlotPool, find_slots, parse_listing
 
 TWO_GPUS = """\
-GPU 0: NVIDIA H200 (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000001)
-GPU 1: NVIDIA H200 (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000002)
+GPU 0: NVIDIA A100 (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000001)
+GPU 1: NVIDIA A100 (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000002)
 """
 MIG = """\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)
