@@ -60,7 +60,7 @@ CASES: dict[str, dict[str, Any]] = {
         "dataset": {"source": "builtin", "name": "digits"},
         "split": {"validation": 0.2},
         "model": {"layers": [*IMAGES[:2], {"type": "SpatialDropout2D", "rate": 0.0}, *IMAGES[3:]]},
-        "training": {"batch_size": 359},
+        "training": {"batch_size": 479},
     },
     "hinge": {
         "dataset": {"source": "builtin", "name": "breast_cancer"},

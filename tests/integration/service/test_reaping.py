@@ -1,0 +1,25 @@
+"""The API takes jobs from silent workers as its settings say."""
+
+import time
+
+from starlette.testclient import TestClient
+
+from ridgeline.storage import LeaseStore
+from service.examples import IRIS
+from service.main import create_app
+from service.settings import Settings
+
+
+def test_lease_and_crash_cap_are_those_of_the_settings(settings: Settings) -> None:
+    """With a cap of 1 the first lost worker is the last; by default there would be three."""
+    quick = {"lease_s": 0.2, "crash_cap": 1, "reap_interval_s": 0.05}
+    app = create_app(settings.model_copy(update=quick))
+    with TestClient(app) as client:
+        job_id = client.post("/jobs", json=IRIS).json()["id"]
+        claim = LeaseStore(app.state.parts.database).claim(job_id, "a worker", lease_s=0.01)
+        assert claim is not None
+        deadline = time.monotonic() + 30
+        while (job := client.get(f"/jobs/{job_id}").json())["status"] == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert (job["status"], job["reason"]["code"]) == ("failed", "crash_loop")
