@@ -48,12 +48,12 @@ class Validation(Contract):
     advice: tuple[Advice, ...]
 
 
-def resolve(spec: JobSpec, *, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Resolution:
+def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -> Resolution:
     """Spell out every default, name, input, dropout layer and regularizer of `spec`.
 
     Resolving a resolved spec changes nothing: the policy has gone into the layers.
     Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit`
-    bytes.
+    bytes; None is without a limit.
     """
     data = spec.dataset.shape
     rows = _split(spec.split, data)
@@ -64,7 +64,7 @@ def resolve(spec: JobSpec, *, memory_limit: int = DEFAULT_MEMORY_LIMIT) -> Resol
     final = build_graph(_with_policy(wired, spec.regularization), data.features)
     batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
     needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
-    if needed > memory_limit:
+    if memory_limit is not None and needed > memory_limit:
         raise SpecError(
             [_too_large(final, position, min(batch_size, data.rows), needed, memory_limit)]
         )

@@ -31,7 +31,7 @@ def prepare(spec: JobSpec) -> None:
 
 def threads_per_operation(spec: JobSpec) -> int:
     """How many threads one operation of a step is spread over; 0 is as many as there are cores."""
-    graph = resolve(spec, memory_limit=2**63).graph
+    graph = resolve(spec, memory_limit=None).graph
     return 1 if graph.multiply_adds * spec.training.batch_size <= SMALL_STEP else ALL_CORES
 
 

@@ -23,8 +23,6 @@ from worker.engine.measurements import epoch_row, values_of
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective
 
-UNLIMITED = 2**63
-
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Train `spec`, telling `context` of every epoch.
@@ -32,7 +30,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     Raises TrainingFailed where a loss is no longer finite, TrainingStopped where the context asks
     to stop.
     """
-    resolution = resolve(spec, memory_limit=UNLIMITED)
+    resolution = resolve(spec, memory_limit=None)
     data = prepare_data(resolution)
     network = Network(resolution)
     objective = build_objective(resolution, network)
