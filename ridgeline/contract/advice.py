@@ -6,6 +6,7 @@ from typing import Literal
 from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.problems import pointer
+from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
 
@@ -121,5 +122,7 @@ def _both_techniques(graph: Graph) -> Iterator[Advice]:
 
 
 def _l2(layer: Layer) -> bool:
-    penalties = (getattr(layer, argument) for argument in layer.regularizers)
-    return any(penalty is not None and penalty.l2 > 0 for penalty in penalties)
+    return any(
+        isinstance(penalised.penalty, WeightPenalty) and penalised.penalty.l2 > 0
+        for penalised in layer.penalties()
+    )

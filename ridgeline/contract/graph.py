@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
+from ridgeline.contract.layers.base import MULTIPLIED
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.training import Adam, AdamW, AnyOptimizer, RMSprop
@@ -73,7 +74,7 @@ class Graph:
             weight.size * math.prod(node.shape[:-1])
             for node in self.nodes
             for weight in node.weights
-            if weight.name == "kernel"
+            if weight.role in MULTIPLIED
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ridgeline.contract.advice import Advice
-from ridgeline.contract.regularization import PenaltyTerm
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
 

@@ -5,57 +5,59 @@ from collections.abc import Container, Mapping, Sequence
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.layers.base import Weight
 from ridgeline.contract.layers.regularization import Dropout
-from ridgeline.contract.regularization import (
-    DropoutPolicy,
+from ridgeline.contract.regularization import DropoutPolicy, Regularization
+from ridgeline.contract.regularizers import (
+    ACTIVITY,
+    ActivityPenalty,
+    Part,
     PenaltyTerm,
-    Regularization,
     WeightPenalty,
 )
 from ridgeline.contract.wiring import INPUT, consumers, name_source
 
 
-def apply_policy(layers: Sequence[Layer], policy: Regularization) -> tuple[Layer, ...]:
-    """Give every layer its regularizers and put the policy's dropout layers in.
+def apply_policy(
+    layers: Sequence[Layer], policy: Regularization, weights: Mapping[str, Sequence[Weight]]
+) -> tuple[Layer, ...]:
+    """Give every layer its regularizers and constraints and put the policy's dropout layers in.
 
-    A layer's own regularizer wins, and a `null` of its own means none.
+    A layer's own regularizer wins, and a `null` of its own means none. `weights` are each layer's.
     """
-    penalised = tuple(_with_penalties(layer, policy) for layer in layers)
-    return _with_dropout(penalised, policy.dropout) if policy.dropout else penalised
+    governed = tuple(layer.with_policy(policy, weights[str(layer.name)]) for layer in layers)
+    return _with_dropout(governed, policy.dropout) if policy.dropout else governed
 
 
 def penalty_terms(
     layer: Layer, weights: Sequence[Weight], *, batch_size: int, rows: int
 ) -> list[PenaltyTerm]:
-    """The penalties a layer's own regularizers put on `weights`."""
-    present = {weight.name for weight in weights}
+    """The penalties a layer puts on its `weights` and on its output."""
     terms = []
-    for argument, (weight, _) in layer.regularizers.items():
-        penalty: WeightPenalty | None = getattr(layer, argument)
-        if penalty is None or weight not in present:
+    for penalised in layer.penalties():
+        penalty = penalised.penalty
+        if isinstance(penalty, ActivityPenalty):
+            terms += _terms(layer, penalty.parts(), [ACTIVITY])
             continue
-        terms += [
-            PenaltyTerm(
-                layer=str(layer.name),
-                weight=weight,
-                kind=kind,
-                strength=strength,
-                coefficient=coefficient,
-                formula=formula,
-            )
-            for kind, strength, coefficient, formula in penalty.terms(
-                batch_size=batch_size, rows=rows
-            )
-        ]
+        names = [weight.name for weight in weights if weight.role == penalised.role]
+        parts = penalty.parts(batch_size=batch_size, rows=rows)
+        terms += _terms(layer, parts, names, penalty)
     return terms
 
 
-def _with_penalties(layer: Layer, policy: Regularization) -> Layer:
-    filled = {
-        argument: getattr(policy, part)
-        for argument, (_, part) in layer.regularizers.items()
-        if argument not in layer.model_fields_set
-    }
-    return layer.model_copy(update=filled)
+def _terms(
+    layer: Layer, parts: Sequence[Part], names: Sequence[str], penalty: WeightPenalty | None = None
+) -> list[PenaltyTerm]:
+    orthogonal = penalty.orthogonal if penalty else None
+    return [
+        PenaltyTerm(
+            layer=str(layer.name),
+            weight=name,
+            **part._asdict(),
+            proximal=part.kind == "l1" and penalty is not None and penalty.l1_mode == "proximal",
+            mode=orthogonal.mode if orthogonal else None,
+        )
+        for name in names
+        for part in parts
+    ]
 
 
 def _with_dropout(layers: Sequence[Layer], policy: DropoutPolicy) -> tuple[Layer, ...]:

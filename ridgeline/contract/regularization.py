@@ -1,52 +1,59 @@
-"""Weight penalties and the policy that is applied over a whole model."""
+"""The policy that is applied over a whole model."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ridgeline.contract.schema import Contract, NonNegativeFloat, Rate
+from ridgeline.contract.constraints import AnyConstraint
+from ridgeline.contract.regularizers import ActivityPenalty, WeightPenalty
+from ridgeline.contract.schema import Contract, PositiveFloat, PositiveInt, Rate
 
-Scaling = Literal["keras", "textbook"]
 DropoutSite = Literal["dense", "pooling", "conv"]
-Kind = Literal["l1", "l2"]
 
 
-class WeightPenalty(Contract):
-    """An L1 and/or L2 penalty on one weight.
+class RaiseDropout(Contract):
+    """Raise every dropout rate when the model overfits (note: start at 0.3, raise on overfitting).
 
-    With `scaling: keras` the penalty is Keras's own: l1·Σ|w| + l2·Σw², with neither ½ nor 1/n.
-    With `scaling: textbook` l1 and l2 are the λ of the textbook: λ/n·Σ|w| and λ/(2n)·Σw², so a
-    gradient step decays a weight by η·λ/n (note, "L2 Regularization for Neural Network").
+    Each raise goes back to the best weights and goes on with the rate `step` higher, up to `to`.
     """
 
-    l1: NonNegativeFloat = 0.0
-    l2: NonNegativeFloat = 0.0
-    scaling: Scaling = "keras"
-    n: Literal["batch", "rows"] = "batch"
-    """What the textbook divides by: the batch size (the note's choice) or the training rows."""
+    to: Rate
+    step: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    patience: Annotated[PositiveInt, Field(le=100_000)] = 3
+    """Epochs of overfitting in a row before the raise: val_data_loss above its best while the
+    training rows' own loss is below what it was there."""
 
-    def terms(self, *, batch_size: int, rows: int) -> list[tuple[Kind, float, float, str]]:
-        """The non-zero parts as (kind, λ, Keras coefficient, formula).
 
-        `batch_size` and `rows` are those of training; a batch never holds more than all rows.
-        """
-        n = min(batch_size, rows) if self.n == "batch" else rows
-        terms: list[tuple[Kind, float, float, str]] = []
-        if self.l1:
-            terms.append(("l1", self.l1, *self._l1(n)))
-        if self.l2:
-            terms.append(("l2", self.l2, *self._l2(n)))
-        return terms
+class RaiseL2(Contract):
+    """Raise every L2 strength when the model overfits, as RaiseDropout does the rates."""
 
-    def _l1(self, n: int) -> tuple[float, str]:
-        if self.scaling == "keras":
-            return self.l1, "λ·Σ|w|"
-        return self.l1 / n, f"λ/n·Σ|w|, n = {n} ({self.n})"
+    to: PositiveFloat
+    step: PositiveFloat | None = None
+    """What is added to λ at each raise."""
+    factor: Annotated[float, Field(gt=1.0, le=1e6)] | None = None
+    """What λ is multiplied by at each raise; in place of `step`."""
+    patience: Annotated[PositiveInt, Field(le=100_000)] = 3
 
-    def _l2(self, n: int) -> tuple[float, str]:
-        if self.scaling == "keras":
-            return self.l2, "λ·Σw²"
-        return self.l2 / (2 * n), f"λ/(2n)·Σw², n = {n} ({self.n})"
+    @model_validator(mode="after")
+    def _one_way(self) -> "RaiseL2":
+        if (self.step is None) == (self.factor is None):
+            raise ValueError("expected step or factor, one of them")
+        return self
+
+
+class WeightsPolicy(WeightPenalty):
+    """The penalty on every kernel."""
+
+    raise_on_overfit: RaiseL2 | None = None
+
+    @model_validator(mode="after")
+    def _raises(self) -> "WeightsPolicy":
+        if self.raise_on_overfit is not None and not 0 < self.l2 < self.raise_on_overfit.to:
+            raise ValueError(
+                f"expected l2 above 0 and below raise_on_overfit.to"
+                f" ({self.raise_on_overfit.to:g}), received {self.l2:g}"
+            )
+        return self
 
 
 class DropoutPolicy(Contract):
@@ -56,32 +63,27 @@ class DropoutPolicy(Contract):
     after: Annotated[
         tuple[DropoutSite, ...], Field(min_length=1, max_length=10, fail_fast=True)
     ] = ("dense",)
+    raise_on_overfit: RaiseDropout | None = None
+
+    @model_validator(mode="after")
+    def _raises(self) -> "DropoutPolicy":
+        if self.raise_on_overfit is not None and self.rate >= self.raise_on_overfit.to:
+            raise ValueError(
+                f"expected a rate below raise_on_overfit.to ({self.raise_on_overfit.to:g}),"
+                f" received {self.rate:g}"
+            )
+        return self
 
 
 class Regularization(Contract):
     """What holds for every layer that does not say otherwise itself."""
 
-    weights: WeightPenalty | None = None
+    weights: WeightsPolicy | None = None
     """On every kernel, the output layer's too."""
     bias: WeightPenalty | None = None
     """On every bias."""
+    activity: ActivityPenalty | None = None
+    """On the output of every layer that has a kernel."""
+    constraint: AnyConstraint | None = None
+    """On every kernel; norms are taken over all its axes but the last unless `axis` is given."""
     dropout: DropoutPolicy | None = None
-
-
-class PenaltyTerm(Contract):
-    """One weight penalty as it is trained with: coefficient·Σ|w| (l1) or coefficient·Σw² (l2)."""
-
-    layer: str
-    weight: str
-    """The weight's name in its layer, such as `kernel`."""
-    kind: Kind
-    strength: float
-    """λ as the spec gave it."""
-    coefficient: float
-    """The coefficient that Keras's regularizer takes."""
-    formula: str
-
-    @property
-    def key(self) -> str:
-        """The term's name in the curves: `layer/weight/kind`."""
-        return f"{self.layer}/{self.weight}/{self.kind}"

@@ -1,16 +1,18 @@
 """Turns a spec into what will be trained, or says why it cannot be."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ridgeline.contract.advice import Advice, advise
+from ridgeline.contract.applicable import check_applicable
 from ridgeline.contract.dataset import DatasetShape, Split, SplitRows, split_rows
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.policy import apply_policy, penalty_terms
 from ridgeline.contract.problems import Fault, SpecError, pointer
-from ridgeline.contract.regularization import PenaltyTerm, Regularization
+from ridgeline.contract.regularization import Regularization
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import MAX_LAYERS, JobSpec, Model
 from ridgeline.contract.targets import TargetEncoding, target_encoding
@@ -61,7 +63,8 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
     encoding = target_encoding(spec.training, data, graph)
-    final = build_graph(_with_policy(wired, spec.regularization), data.features)
+    final = build_graph(_with_policy(graph, spec.regularization), data.features)
+    check_applicable(final, position)
     batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
     needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
     if memory_limit is not None and needed > memory_limit:
@@ -105,8 +108,9 @@ def _split(split: Split, data: DatasetShape) -> SplitRows:
     return rows
 
 
-def _with_policy(wired: Sequence[Layer], policy: Regularization) -> tuple[Layer, ...]:
-    layers = apply_policy(wired, policy)
+def _with_policy(graph: Graph, policy: Regularization) -> tuple[Layer, ...]:
+    wired = tuple(node.layer for node in graph.nodes)
+    layers = apply_policy(wired, policy, {node.name: node.weights for node in graph.nodes})
     if len(layers) > MAX_LAYERS:
         detail = (
             f"the policy would make {len(layers)} layers of {len(wired)}, the limit is"
@@ -145,4 +149,17 @@ def _size(node: Node, batch: int) -> int:
 
 def _spelled_out(spec: JobSpec, graph: Graph) -> JobSpec:
     model = Model(layers=tuple(node.layer for node in graph.nodes))
-    return spec.model_copy(update={"model": model, "regularization": Regularization()})
+    policy = _lasting(spec.regularization)
+    return spec.model_copy(update={"model": model, "regularization": policy})
+
+
+def _lasting(policy: Regularization) -> Regularization:
+    """What of the policy goes on in training: the raises. All else has gone into the layers.
+
+    To apply it again changes nothing: every layer has its penalties, every site its dropout.
+    """
+    weights, dropout = policy.weights, policy.dropout
+    return Regularization(
+        weights=weights if weights and weights.raise_on_overfit else None,
+        dropout=dropout if dropout and dropout.raise_on_overfit else None,
+    )

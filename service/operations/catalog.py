@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 from ridgeline.contract.dataset import BUILTIN
 from ridgeline.contract.layers import LAYERS, Layer
 from ridgeline.contract.layers.base import Activation, Initializer
-from ridgeline.contract.regularization import DropoutPolicy, DropoutSite, Scaling, WeightPenalty
+from ridgeline.contract.regularization import DropoutPolicy, DropoutSite
+from ridgeline.contract.regularizers import ACTIVITY, Scaling, WeightPenalty
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.training import (
     SGD,
@@ -121,7 +122,9 @@ def _layer(layer: type[Layer]) -> LayerEntry:
         arguments=_arguments(layer, tag="type"),
         min_inputs=least,
         max_inputs=most,
-        regularized_weights=tuple(weight for weight, _ in layer.regularizers.values()),
+        regularized_weights=tuple(
+            role for role, _ in layer.regularizers.values() if role != ACTIVITY
+        ),
         dropout_site=layer.dropout_site,
         json_schema=layer.model_json_schema(),
     )

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from ridgeline.contract.advice import Advice
 from ridgeline.contract.job import JOB_ID_PATTERN, JobStatus
-from ridgeline.contract.regularization import PenaltyTerm
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import Resolution, Validation, resolve
 from ridgeline.contract.spec import JobSpec
 from ridgeline.storage import (

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from ridgeline.contract.graph import Graph, Node
-from ridgeline.contract.regularization import PenaltyTerm
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
 from worker.engine.regularization.dropout import dropout, is_dropout
@@ -81,8 +81,8 @@ def build_layer(node: Node, penalties: tuple[PenaltyTerm, ...] = ()) -> keras.La
         weight: list(terms) for weight, terms in groupby(own, key=lambda term: term.weight)
     }
     regularizers = {
-        argument: keras_regularizer(by_weight.get(weight, []))
-        for argument, (weight, _) in node.layer.regularizers.items()
+        argument: keras_regularizer(by_weight.get(role, []))
+        for argument, (role, _) in node.layer.regularizers.items()
     }
     keras_class = getattr(keras.layers, node.layer.type_name())
     layer: keras.Layer = keras_class(name=node.name, **node.layer.arguments(), **regularizers)

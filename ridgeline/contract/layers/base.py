@@ -2,11 +2,14 @@
 
 import math
 import re
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from ridgeline.contract.regularization import DropoutSite
+from ridgeline.contract.constraints import AnyConstraint, NonNeg
+from ridgeline.contract.regularization import DropoutSite, Regularization
+from ridgeline.contract.regularizers import ActivityPenalty, WeightPenalty
 from ridgeline.contract.schema import Contract, LayerName
 
 Shape = tuple[int, ...]
@@ -22,20 +25,46 @@ Initializer = Literal[
     "lecun_uniform", "lecun_normal", "random_uniform", "random_normal", "truncated_normal",
     "orthogonal",
 ]  # fmt: skip
-PolicyPart = Literal["weights", "bias"]
+PolicyPart = Literal["weights", "bias", "activity"]
+MULTIPLIED = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+"""Weights that every position of the input is multiplied by."""
 
 
 class Weight(NamedTuple):
     """One variable of a layer."""
 
     name: str
+    """Keras's; behind the name of its part where a layer has parts: `forward_layer/kernel`."""
     shape: Shape
     trainable: bool = True
+
+    @property
+    def role(self) -> str:
+        """The last part of the name, by which regularizers and constraints know it: `kernel`."""
+        return self.name.rpartition("/")[2]
 
     @property
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+
+class Governed(NamedTuple):
+    """What an argument of a layer governs."""
+
+    role: str
+    """The weights, by the last part of their names; `activity` is the layer's output."""
+    part: PolicyPart | None = None
+    """The part of the policy that fills it when the layer is silent."""
+
+
+class Penalised(NamedTuple):
+    """A penalty that a layer puts on its weights."""
+
+    argument: tuple[str, ...]
+    """Where it stands in the layer: `("layer", "kernel_regularizer")` in a wrapped one."""
+    role: str
+    penalty: WeightPenalty | ActivityPenalty
 
 
 class ShapeError(ValueError):
@@ -56,14 +85,20 @@ class Layer(Contract):
 
     #: How many inputs it takes: least and most (None: any number).
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
-    #: Regularizer argument → (weight, part of the policy that fills it when the layer is silent).
-    regularizers: ClassVar[dict[str, tuple[str, PolicyPart]]] = {}
+    #: How Keras takes several inputs: as one list or as one argument each.
+    inputs_as: ClassVar[Literal["list", "arguments"]] = "list"
+    #: Regularizer arguments and what they govern.
+    regularizers: ClassVar[dict[str, Governed]] = {}
+    #: Constraint arguments and what they govern.
+    constraints: ClassVar[dict[str, Governed]] = {}
     #: The family that `regularization.dropout.after` knows it by.
     dropout_site: ClassVar[DropoutSite | None] = None
     #: Whether it only reshapes, rescales or activates, so that dropout waits until it has.
     follows: ClassVar[bool] = False
-    #: Whether it drops units itself.
+    #: Whether it drops units itself, by a `rate`.
     drops: ClassVar[bool] = False
+    #: Whether it is there in training only: no Keras layer stands for it in the saved model.
+    training_only: ClassVar[bool] = False
 
     @classmethod
     def type_name(cls) -> str:
@@ -80,11 +115,61 @@ class Layer(Contract):
         return ()
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the Keras class, regularizers apart."""
-        wiring = {"type", "name", "inputs", *self.regularizers}
+        """The arguments of the Keras class, without regularizers and constraints."""
+        apart = {"type", "name", "inputs", *self.regularizers, *self.constraints}
         return {
-            field: getattr(self, field) for field in type(self).model_fields if field not in wiring
+            field: getattr(self, field) for field in type(self).model_fields if field not in apart
         }
+
+    def penalties(self) -> Iterator[Penalised]:
+        """The penalties it puts on its weights and its output."""
+        for argument, (role, _) in self.regularizers.items():
+            penalty = getattr(self, argument)
+            if penalty is not None:
+                yield Penalised((argument,), role, penalty)
+
+    def with_policy(self, policy: Regularization, weights: Sequence[Weight]) -> Self:
+        """The layer with the policy's penalties and constraints where it says nothing itself.
+
+        `weights` are its own: norms are taken over all axes but the last of those.
+        """
+        silent = set(self.regularizers) | set(self.constraints)
+        silent -= self.model_fields_set
+        filled: dict[str, Any] = {}
+        for argument, (_, part) in self.regularizers.items():
+            if argument in silent:
+                filled[argument] = _from_policy(policy, part)
+        for argument, (role, part) in self.constraints.items():
+            if argument in silent and part == "weights":
+                filled[argument] = _over_inputs(policy.constraint, role, weights)
+        return self.model_copy(update=filled)
+
+
+def _from_policy(
+    policy: Regularization, part: PolicyPart | None
+) -> WeightPenalty | ActivityPenalty | None:
+    if part is None:
+        return None
+    penalty: WeightPenalty | ActivityPenalty | None = getattr(policy, part)
+    if isinstance(penalty, WeightPenalty):
+        fields = {name: getattr(penalty, name) for name in WeightPenalty.model_fields}
+        return WeightPenalty(**fields)
+    return penalty
+
+
+def _over_inputs(
+    constraint: AnyConstraint | None, role: str, weights: Sequence[Weight]
+) -> AnyConstraint | None:
+    """The constraint with its norms over what comes into each unit, unless it names axes."""
+    if (
+        constraint is None
+        or isinstance(constraint, NonNeg)
+        or "axis" in constraint.model_fields_set
+    ):
+        return constraint
+    ranks = {len(weight.shape) for weight in weights if weight.role == role}
+    axes = tuple(range(max(ranks, default=2) - 1))
+    return constraint.model_copy(update={"axis": axes if len(axes) > 1 else 0})
 
 
 def snake_case(type_name: str) -> str:

@@ -2,22 +2,41 @@
 
 from typing import ClassVar
 
-from ridgeline.contract.layers.base import Initializer, Layer, PolicyPart, Shape, Weight
-from ridgeline.contract.regularization import WeightPenalty
+from ridgeline.contract.constraints import AnyConstraint
+from ridgeline.contract.layers.base import Governed, Initializer, Layer, Shape, Weight
+from ridgeline.contract.regularizers import ACTIVITY, ActivityPenalty, WeightPenalty
 
 
-class KernelLayer(Layer):
-    """A layer that multiplies by a kernel, adds a bias and may penalize both."""
+class BiasLayer(Layer):
+    """A layer that may add a bias and may penalize it, and its output."""
 
     use_bias: bool = True
-    kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    kernel_regularizer: WeightPenalty | None = None
     bias_regularizer: WeightPenalty | None = None
+    activity_regularizer: ActivityPenalty | None = None
+    bias_constraint: AnyConstraint | None = None
 
-    regularizers: ClassVar[dict[str, tuple[str, PolicyPart]]] = {
-        "kernel_regularizer": ("kernel", "weights"),
-        "bias_regularizer": ("bias", "bias"),
+    regularizers: ClassVar[dict[str, Governed]] = {
+        "bias_regularizer": Governed("bias", "bias"),
+        "activity_regularizer": Governed(ACTIVITY, "activity"),
+    }
+    constraints: ClassVar[dict[str, Governed]] = {"bias_constraint": Governed("bias")}
+
+
+class KernelLayer(BiasLayer):
+    """A layer that multiplies by a kernel, adds a bias and may penalize both."""
+
+    kernel_initializer: Initializer = "glorot_uniform"
+    kernel_regularizer: WeightPenalty | None = None
+    kernel_constraint: AnyConstraint | None = None
+
+    regularizers: ClassVar[dict[str, Governed]] = {
+        "kernel_regularizer": Governed("kernel", "weights"),
+        **BiasLayer.regularizers,
+    }
+    constraints: ClassVar[dict[str, Governed]] = {
+        "kernel_constraint": Governed("kernel", "weights"),
+        **BiasLayer.constraints,
     }
 
     def kernel_and_bias(self, kernel: Shape) -> tuple[Weight, ...]:

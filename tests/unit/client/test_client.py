@@ -14,7 +14,7 @@ from ridgeline.contract.dataset import BuiltinDataset
 from ridgeline.contract.job import Job
 from ridgeline.contract.layers.core import Dense
 from ridgeline.contract.problems import Problem, ProblemCode
-from ridgeline.contract.regularization import Regularization, WeightPenalty
+from ridgeline.contract.regularization import Regularization, WeightsPolicy
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec, Model
 from ridgeline.contract.training import SGD, Loss, Training
@@ -123,7 +123,7 @@ class TestSubmit:
         spec = JobSpec(
             dataset=BuiltinDataset(name="iris"),
             model=Model(layers=(Dense(units=3, activation="softmax"),)),
-            regularization=Regularization(weights=WeightPenalty(l2=0.001)),
+            regularization=Regularization(weights=WeightsPolicy(l2=0.001)),
             training=Training(loss=Loss(name="sparse_categorical_crossentropy"), optimizer=SGD()),
         )
         service.answers(httpx.Response(202, json=job_json()))

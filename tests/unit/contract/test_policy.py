@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.contract.graph import build_graph
-from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers import Layer, Weight
 from ridgeline.contract.policy import apply_policy, penalty_terms
-from ridgeline.contract.regularization import Regularization, WeightPenalty
+from ridgeline.contract.regularization import Regularization
+from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.wiring import consumers, wire
 
 DENSE = {"type": "Dense", "units": 4, "activation": "relu"}
@@ -22,7 +23,7 @@ FLAT = {"type": "Flatten"}
 COLUMN = {"type": "Reshape", "target_shape": [4, 1]}
 DROP = {"type": "Dropout", "rate": 0.5}
 HEAD = {"type": "Dense", "units": 10, "activation": "softmax"}
-L2 = {"l1": 0.0, "l2": 0.1, "scaling": "keras", "n": "batch"}
+L2 = {"l2": 0.1}
 
 Apply = Callable[..., tuple[Layer, ...]]
 
@@ -32,11 +33,14 @@ def apply(parse_layers: Any) -> Apply:
     """Wire layers and apply a policy to them."""
 
     def run(*layers: dict[str, Any], **policy: Any) -> tuple[Layer, ...]:
-        return apply_policy(
-            wire(parse_layers(*layers)), Regularization.model_validate(policy, strict=False)
-        )
+        return applied(wire(parse_layers(*layers)), policy)
 
     return run
+
+
+def applied(layers: Sequence[Layer], policy: dict[str, Any]) -> tuple[Layer, ...]:
+    weightless: dict[str, tuple[Weight, ...]] = {str(layer.name): () for layer in layers}
+    return apply_policy(layers, Regularization.model_validate(policy, strict=False), weightless)
 
 
 def flow(layers: Sequence[Layer]) -> list[str]:
@@ -279,7 +283,7 @@ def test_over_random_networks(
 ) -> None:
     shape, listed = data.draw(networks(fits=True))
     before = wire(parse_layers(*listed))
-    after = apply_policy(before, Regularization.model_validate(policy, strict=False))
+    after = applied(before, policy)
 
     added = {
         str(layer.name): (layer.inputs or ("",))[0]

@@ -38,10 +38,13 @@ PENALTIES = st.none() | st.fixed_dictionaries(
         "n": st.sampled_from(["batch", "rows"]),
     },
 )
+PARTS = ("weights", "bias", "activity", "constraint", "dropout")
 POLICIES = st.fixed_dictionaries(
     {"weights": PENALTIES},
     optional={
         "bias": PENALTIES,
+        "activity": st.none() | st.just({"l1": 0.1}),
+        "constraint": st.none() | st.sampled_from([{"type": "MaxNorm"}, {"type": "NonNeg"}]),
         "dropout": st.fixed_dictionaries(
             {"rate": st.sampled_from([0.0, 0.3])},
             optional={
@@ -94,8 +97,18 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
         "use_bias": True,
         "kernel_initializer": "glorot_uniform",
         "bias_initializer": "zeros",
-        "kernel_regularizer": {"l1": 0.0, "l2": 0.1, "scaling": "keras", "n": "batch"},
+        "kernel_regularizer": {
+            "l1": 0.0,
+            "l2": 0.1,
+            "scaling": "keras",
+            "n": "batch",
+            "l1_mode": "penalty",
+            "orthogonal": None,
+        },
         "bias_regularizer": None,
+        "activity_regularizer": None,
+        "kernel_constraint": None,
+        "bias_constraint": None,
     }
     assert json.loads(resolve(spec).spec.model_dump_json()) == {
         "name": None,
@@ -108,7 +121,7 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
                 dense | {"name": "dense_1", "inputs": ["dropout"], "units": 10},
             ]
         },
-        "regularization": {"weights": None, "bias": None, "dropout": None},
+        "regularization": dict.fromkeys(PARTS),
         "training": {
             "loss": {"name": "sparse_categorical_crossentropy", "from_logits": True},
             "optimizer": {

@@ -10,7 +10,7 @@ import pytest
 
 from ridgeline.contract.advice import Advice
 from ridgeline.contract.job import Artifact, EndReason, Job, JobPage, JobStatus, Progress
-from ridgeline.contract.regularization import PenaltyTerm
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import resolve
 from ridgeline.storage import ArtifactRecord, Database, JobRecord, JobStore, Page
 from service.bodies import parse_spec

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from ridgeline.contract.regularization import PenaltyTerm
+from ridgeline.contract.regularizers import PenaltyTerm
 
 
 class WeightPenalties:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.regularization import PenaltyTerm, WeightPenalty
+from ridgeline.contract.regularizers import PenaltyTerm, WeightPenalty
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.epoch import Controls
 from worker.engine.regularization.penalty import WeightPenalties, keras_regularizer
@@ -84,4 +84,4 @@ def test_one_sgd_step_with_the_textbook_strength(kind: str, n: str, make_spec: M
 
 def test_textbook_divides_by_no_more_than_all_rows() -> None:
     penalty = WeightPenalty(l2=2.0, scaling="textbook")
-    assert penalty.terms(batch_size=512, rows=100)[0][2] == pytest.approx(2.0 / 200)
+    assert penalty.parts(batch_size=512, rows=100)[0][2] == pytest.approx(2.0 / 200)

@@ -1,0 +1,74 @@
+"""Whether penalties and constraints can be applied to the weights they are put on."""
+
+from collections.abc import Iterator, Mapping
+
+from ridgeline.contract.constraints import NonNeg
+from ridgeline.contract.graph import Graph, Node
+from ridgeline.contract.layers import Layer, Weight
+from ridgeline.contract.layers.base import Penalised, render
+from ridgeline.contract.layers.wrapper import Wrapper
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.regularizers import WeightPenalty
+
+_MATRIX = 2
+
+
+def check_applicable(graph: Graph, position: Mapping[str, int]) -> None:
+    """Raise SpecError for an orthogonal penalty on what is no matrix, and for axes out of range.
+
+    Keras would say so in the middle of training. `position` gives each layer's place in the spec.
+    """
+    faults = [
+        fault
+        for node in graph.nodes
+        if node.name in position
+        for fault in _faults(node, pointer("model", "layers", position[node.name]))
+    ]
+    if faults:
+        raise SpecError(faults)
+
+
+def _faults(node: Node, at: str) -> Iterator[Fault]:
+    for penalised in node.layer.penalties():
+        for weight in node.weights:
+            if weight.role == penalised.role:
+                yield from _orthogonal_fault(penalised, weight, node, at)
+    yield from _axis_faults(node.layer, node, at)
+
+
+def _orthogonal_fault(penalised: Penalised, weight: Weight, node: Node, at: str) -> Iterator[Fault]:
+    penalty = penalised.penalty
+    if not isinstance(penalty, WeightPenalty) or penalty.orthogonal is None:
+        return
+    mode = penalty.orthogonal.mode
+    if len(weight.shape) != _MATRIX:
+        problem = "is no matrix; give this layer l2 in its place, or null"
+    elif weight.shape[0 if mode == "rows" else 1] < _MATRIX:
+        problem = f"has one of {mode} only, and nothing to be orthogonal to; use the other mode"
+    else:
+        return
+    yield Fault(
+        pointer=at + pointer(*penalised.argument),
+        detail=f"expected a weight that is a matrix of several {mode}; {weight.name} of"
+        f" {node.name!r}, shape {render(weight.shape)}, {problem}",
+        rule="orthogonal-matrix",
+    )
+
+
+def _axis_faults(layer: Layer, node: Node, at: str) -> Iterator[Fault]:
+    for argument, (role, _) in layer.constraints.items():
+        constraint = getattr(layer, argument)
+        if constraint is None or isinstance(constraint, NonNeg):
+            continue
+        given = constraint.axis if isinstance(constraint.axis, tuple) else (constraint.axis,)
+        for weight in node.weights:
+            rank = len(weight.shape)
+            if weight.role == role and not all(-rank <= axis < rank for axis in given):
+                yield Fault(
+                    pointer=at + pointer(argument, "axis"),
+                    detail=f"expected axes of {weight.name} of {node.name!r}, shape"
+                    f" {render(weight.shape)}: {-rank} to {rank - 1}; received {render(given)}",
+                    rule="constraint-axis",
+                )
+    if isinstance(layer, Wrapper):
+        yield from _axis_faults(layer.layer, node, at + pointer("layer"))
