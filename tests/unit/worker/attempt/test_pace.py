@@ -36,6 +36,16 @@ def test_old_epochs_are_forgotten() -> None:
     assert after([1.0] * 50 + [3.0] * RECENT, epochs=100) == pytest.approx(3.0 * (50 - RECENT))
 
 
+def test_a_resumed_training_counts_its_own_epochs_alone() -> None:
+    pace = Pace(10)
+    pace.resumed(6)
+    assert pace.eta_s is None
+    pace.took(row(7, 5.0))
+    assert pace.eta_s == 15.0
+    pace.took(row(8, 1.0))  # the one before held the compilation
+    assert pace.eta_s == 2.0
+
+
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1, max_size=30))
 def test_it_ends_at_zero(seconds: list[float]) -> None:
     assert after(seconds, epochs=len(seconds)) == 0.0

@@ -260,9 +260,7 @@ def test_a_full_disk_at_the_start_lets_what_is_there_be_read(tmp_path: Path) -> 
         full.write(checkpoint(2))
 
 
-def test_survives_a_power_cut_step_by_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_survives_a_power_cut_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The history's bytes, the checkpoint's, the rename, the folder; and only then old ones go."""
     kept = CheckpointStore(tmp_path, KEY)
     steps: list[str] = []
