@@ -174,5 +174,5 @@ class Conclusion:
             return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
 
         status = self._patiently(release)
-        self._ended = status is not None and status.terminal
+        self._ended = self._ended or (status is not None and status.terminal)
         log.info("job_given_back", status=status and status.value, penalised=penalised)

@@ -208,4 +208,4 @@ def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _bytes_of(array: np.ndarray) -> memoryview:
     """The memory of a contiguous array; bfloat16 has no buffer of its own kind."""
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data

@@ -52,7 +52,9 @@ def test_rows_before_a_checkpoint_go_in_messages_that_fit(
     layers: int, count: int, messages: int
 ) -> None:
     """However many they are, and however many layers have a penalty."""
-    by_layer = {f"a_layer_with_a_name_of_some_length_{n}/kernel/l2": 1 / 3 for n in range(layers)}
+    by_layer: dict[str, float | None] = {
+        f"a_layer_with_a_name_of_some_length_{n}/kernel/l2": 1 / 3 for n in range(layers)
+    }
     rows = [
         EpochRow(epoch=epoch, values={"loss": 0.1}, penalty_by_layer=by_layer, seconds=0.5)
         for epoch in range(1, count + 1)

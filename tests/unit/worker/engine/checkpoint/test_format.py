@@ -26,7 +26,10 @@ KINDS = [
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
 ]
-SMALL = {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(5, np.int64)}
+SMALL: dict[str, np.ndarray] = {
+    "kernel": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "step": np.array(5, np.int64),
+}
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 
 from ridgeline.contract.curves import EpochRow
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint, store
+from worker.engine.checkpoint.format import write_checkpoint
 
 KEY = fingerprint('{"a": 1}')
 
@@ -293,6 +295,55 @@ def test_survives_a_power_cut_step_by_step(tmp_path: Path, monkeypatch: pytest.M
     ]
 
 
+def dies_while_writing(kept: CheckpointStore, after: int) -> bool:
+    """Write checkpoint 3 in a process that dies behind so many steps; whether it did."""
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1] != 0
+    steps = [0]
+
+    def mortal(call: Any) -> Any:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            if steps[0] == after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            steps[0] += 1
+            return call(*args, **kwargs)
+
+        return step
+
+    os.fsync = mortal(os.fsync)
+    for owner, name in ((Path, "open"), (Path, "rename"), (Path, "unlink"), (os, "open")):
+        setattr(owner, name, mortal(getattr(owner, name)))
+    kept.write(checkpoint(3))
+    os._exit(0)
+
+
+def test_killed_at_every_step(tmp_path: Path) -> None:
+    epochs = []
+    for after in range(20):
+        folder = tmp_path / str(after)
+        folder.mkdir()
+        kept = CheckpointStore(folder, KEY)
+        kept.write(checkpoint(1))
+        kept.write(checkpoint(2))
+        died = dies_while_writing(kept, after)
+        found = found_by(folder)
+        assert found is not None
+        assert_found(folder, found.epoch)
+        epochs.append(found.epoch)
+        heir = CheckpointStore(folder, KEY)
+        heir.newest()
+        heir.write(checkpoint(4))
+        assert len(checkpoints(folder)) == 2
+        assert not list(folder.glob("*.tmp"))
+        if not died:
+            break
+    assert not died
+    assert epochs == sorted(epochs)
+    assert set(epochs) == {2, 3}
+    assert len(epochs) > 6
+
+
 class TestZombie:
     """An attempt that was paused, lost its job, and goes on writing."""
 
@@ -314,11 +365,10 @@ class TestZombie:
     ) -> None:
         zombie, heir = CheckpointStore(tmp_path, KEY), CheckpointStore(tmp_path, KEY)
         zombie.write(checkpoint(40))
-        write = store.write_checkpoint
 
         def interrupted(*args: Any) -> None:
-            monkeypatch.setattr(store, "write_checkpoint", write)
-            write(*args)
+            monkeypatch.setattr(store, "write_checkpoint", write_checkpoint)
+            write_checkpoint(*args)
             assert heir.newest() is not None
 
         monkeypatch.setattr(store, "write_checkpoint", interrupted)
