@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, JobStatus
@@ -106,10 +107,11 @@ def test_a_failure_leaves_none(house: House) -> None:
     assert house.supervisor.artifacts.checkpointed() == []
 
 
-def test_the_last_crash_leaves_none(house: House) -> None:
+@pytest.mark.parametrize("behaviour", ["die_at_four", "segfault"])
+def test_the_last_crash_leaves_none(house: House, behaviour: str) -> None:
     house.with_settings(crash_cap=1)
     house.change(leases=LeaseStore(house.database, crash_cap=1))
-    job = house.run("die_at_four", epochs=6)
+    job = house.run(behaviour, epochs=6)
     assert job.status is JobStatus.FAILED
     assert house.supervisor.artifacts.checkpointed() == []
 

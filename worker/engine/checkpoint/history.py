@@ -53,8 +53,7 @@ class History:
         extended = self._hash.copy()
         extended.update(data)
         with self._path.open("r+b") as file:
-            file.truncate(self._length)  # less what a full disk has cut off
-            file.seek(self._length)
+            file.seek(self._length)  # over what a full disk has cut off
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

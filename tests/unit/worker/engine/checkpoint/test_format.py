@@ -212,7 +212,8 @@ def test_the_header_can_be_replaced(folder: Path, whole: bytes) -> None:
         {"arrays": [{"name": "a", "dtype": "float32", "shape": [-8], "offset": 0}]},
         {"arrays": [{"name": "a", "dtype": "float32", "shape": [2**60], "offset": 0}]},
         {"arrays": [{"name": "a", "dtype": "float32", "shape": [1] * 99, "offset": 0}]},
-        {"arrays": [{"name": "a", "dtype": "float32", "shape": [7], "offset": 4}]},
+        {"arrays": [{"name": "a", "dtype": "float32", "shape": [7], "offset": 0}]},
+        {"arrays": [{"name": "a", "dtype": "float32", "shape": [8], "offset": 4}]},
         {"arrays": [{"name": "a", "dtype": "int32", "shape": [4], "offset": 0}] * 2},
     ],
 )

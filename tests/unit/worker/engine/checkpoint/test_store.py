@@ -397,6 +397,23 @@ class TestZombie:
         assert "000001-000000050.checkpoint" in names(tmp_path)
         assert_found(tmp_path, 41, loss=0.2)
 
+    def test_that_is_late_takes_nothing_from_its_heir(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        zombie, heir = CheckpointStore(tmp_path, KEY), CheckpointStore(tmp_path, KEY)
+        zombie.write(checkpoint(40))
+        rename = Path.rename
+
+        def late_rename(source: Path, target: Path) -> Path:
+            monkeypatch.setattr(Path, "rename", rename)
+            assert heir.newest() is not None  # it has not written yet
+            return rename(source, target)
+
+        monkeypatch.setattr(Path, "rename", late_rename)
+        zombie.write(checkpoint(50))
+        heir.write(checkpoint(41, loss=0.2))
+        assert_found(tmp_path, 41, loss=0.2)
+
     def test_two_that_start_at_once_have_terms_of_their_own(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
