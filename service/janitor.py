@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ridgeline.storage import DatabaseUnavailable, LeaseStore, Outbox
+from ridgeline.storage import (
+    ArtifactStore,
+    DatabaseUnavailable,
+    JobStore,
+    LeaseStore,
+    Outbox,
+    StorageError,
+)
 from service.dispatch import BrokerUnavailable
 
 _BATCH = 100
@@ -178,6 +185,26 @@ class Reaper:
 
     def _wait(self) -> None:
         self._not_before = self._clock() + self._lease_s
+
+
+class Leftovers:
+    """Deletes the checkpoints of jobs that ended without a worker: in the queue, or reaped."""
+
+    def __init__(self, jobs: JobStore, artifacts: ArtifactStore) -> None:
+        self._jobs = jobs
+        self._artifacts = artifacts
+
+    def __call__(self) -> None:
+        """Delete what no attempt will go on from."""
+        for job_id in self._artifacts.checkpointed():
+            # The folder is younger than the row: where there is none, the job was deleted.
+            record = self._jobs.get(job_id)
+            if record is not None and not record.status.terminal:
+                continue
+            try:
+                self._artifacts.discard_checkpoints(job_id)
+            except (OSError, StorageError):
+                logger.exception("checkpoints of %s, which has ended, are left", job_id)
 
 
 class Janitor:

@@ -12,7 +12,7 @@ from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Ou
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
-from service.janitor import Janitor, Reaper, Redispatch, Repeating, Sweep
+from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
 from service.parameters import refuse_unknown
 from service.routes import artifacts, catalog, curves, health, jobs
@@ -28,6 +28,9 @@ CURVES = 2
 """Curves that are put together at once."""
 SWEEP_GAP_S = 0.05
 """Hints of jobs that come faster than this go out together, and cost the database one write."""
+
+LEFTOVERS_INTERVAL_S = 60.0
+"""How often checkpoints are looked for whose job has ended without a worker."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -111,10 +114,12 @@ def _janitor(settings: Settings, database: Database, dispatch: CeleryDispatch) -
     leases = LeaseStore(database, crash_cap=settings.crash_cap)
     reaper = Reaper(leases, settings.lease_s, settings.reap_interval_s)
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
+    leftovers = Leftovers(JobStore(database), LocalArtifacts(settings.artifacts_dir))
     return Janitor(
         sweep,
         Repeating("redispatch", redispatch, settings.redispatch_interval_s),
         Repeating("reaper", reaper, settings.reap_interval_s),
+        Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
     )
 
 

@@ -26,6 +26,8 @@ class WorkerSettings(StorageSettings):
     """How often the lease is renewed; a cancellation is learned of as often."""
     progress_interval_s: Seconds = 0.2
     """How often epochs are written at most."""
+    checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    """The least time from one checkpoint of a training to the next; 0: one after every epoch."""
     hang_timeout_s: Seconds = 3600.0
     """How long a trainer may report nothing; one epoch must fit into it."""
     cancel_grace_s: Seconds = 10.0

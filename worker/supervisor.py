@@ -75,7 +75,14 @@ class Supervisor:
         # What an attempt left that was killed, and could not clear up.
         self.artifacts.discard_before(claim.job_id, claim.fence)
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
-        assignment = Assignment(claim.resolved, workdir, slot.environment, _tags(claim))
+        assignment = Assignment(
+            spec=claim.resolved,
+            workdir=workdir,
+            environment=slot.environment,
+            tags=_tags(claim),
+            checkpoints=self.artifacts.checkpoints(claim.job_id),
+            checkpoint_interval_s=self.settings.checkpoint_interval_s,
+        )
         with TrainerProcess(self.context, assignment, self.engine) as trainer:
             ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
             log.info("trainer_ended", how=type(ending).__name__.lower())

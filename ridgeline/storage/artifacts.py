@@ -22,6 +22,7 @@ from ridgeline.storage.errors import (
 # A segment never starts with a dot, so no key names `..`, a hidden file or the staging folder.
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,7}")
 _STAGING = ".staging"
+_CHECKPOINTS = ".checkpoints"
 _MAKE_TRIES = 20
 
 
@@ -38,6 +39,12 @@ class ArtifactStore(Protocol):
 
     def staging(self, job_id: str, fence: int) -> Path:
         """The private folder in which one attempt makes its files."""
+
+    def checkpoints(self, job_id: str) -> Path:
+        """The private folder from which the next attempt goes on where one was broken off."""
+
+    def checkpointed(self) -> list[str]:
+        """The jobs that have a folder for checkpoints."""
 
     def publish(self, staged_file: Path, key: str) -> StoredFile:
         """Move a finished file into the store, durably."""
@@ -59,6 +66,9 @@ class ArtifactStore(Protocol):
 
     def discard_before(self, job_id: str, fence: int) -> None:
         """Delete what earlier attempts than `fence` staged and published: their workers died."""
+
+    def discard_checkpoints(self, job_id: str) -> None:
+        """Delete a job's checkpoints: it has ended."""
 
     def delete_job(self, job_id: str) -> None:
         """Delete everything of a job, whoever recorded it."""
@@ -90,6 +100,20 @@ class LocalArtifacts:
         folder = self._staging_path(job_id, fence)
         _make(folder, mode=0o700)
         return folder
+
+    def checkpoints(self, job_id: str) -> Path:
+        """Create and return the private folder in which the attempts of a job keep checkpoints.
+
+        Raises InvalidArtifactKey for a job id that is no file name.
+        """
+        folder = self._checkpoints_path(job_id)
+        _make(folder, mode=0o700)
+        return folder
+
+    def checkpointed(self) -> list[str]:
+        """The jobs that have a folder for checkpoints."""
+        folder = self._root / _CHECKPOINTS
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def publish(self, staged_file: Path, key: str) -> StoredFile:
         """Make the file durable, hash it, and rename it into place.
@@ -154,15 +178,25 @@ class LocalArtifacts:
                 if attempt.name.isdecimal() and int(attempt.name) < fence:
                     self._remove(attempt)
 
+    def discard_checkpoints(self, job_id: str) -> None:
+        """Delete a job's checkpoints; raises InvalidArtifactKey and OSError."""
+        folder = self._checkpoints_path(job_id)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
     def delete_job(self, job_id: str) -> None:
         """Delete everything of a job; raises InvalidArtifactKey and OSError."""
         for folder in self._folders(job_id):
             if folder.is_dir():
                 shutil.rmtree(folder)
+        self.discard_checkpoints(job_id)
 
     def _folders(self, job_id: str) -> tuple[Path, Path]:
         """Where the attempts of a job publish, and where they stage."""
         return self._place(f"{job_id}/0").parent, self._staging_path(job_id, 0).parent
+
+    def _checkpoints_path(self, job_id: str) -> Path:
+        return self._root / _CHECKPOINTS / self._place(f"{job_id}/0").parent.relative_to(self._root)
 
     def _staging_path(self, job_id: str, fence: int) -> Path:
         return self._root / _STAGING / self._place(f"{job_id}/{fence}").relative_to(self._root)

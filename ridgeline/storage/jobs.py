@@ -105,30 +105,37 @@ class JobStore:
             return found
 
     def epochs(self, job_id: str) -> list[EpochRow]:
-        """The epochs of the job's current attempt, in order."""
+        """The epochs of the job, in order: the current attempt's, behind those it goes on from."""
         texts = (text for page in self.epoch_pages(job_id) for text in page)
         return [EpochRow.model_validate_json(text) for text in texts]
 
     def epoch_pages(self, job_id: str, size: int = 2000) -> Iterator[list[str]]:
-        """The epochs of one attempt as the JSON of EpochRow, in order, up to `size` at a time.
+        """The epochs of the job as the JSON of EpochRow, in order, up to `size` at a time.
 
-        No connection is held between two pages. If a new attempt starts meanwhile, the pages end.
+        No connection is held between two pages. If a new attempt removes meanwhile what was read,
+        the pages end.
         """
         table = tables.epochs
         columns = (table.c.epoch, table.c.attempt, table.c.row)
-        following = select(*columns).where(table.c.job_id == job_id).order_by(table.c.epoch)
-        statement = following.limit(size)
+        ordered = select(*columns).where(table.c.job_id == job_id).order_by(table.c.epoch)
+        # Every page begins with the last row of the one before. While that is there, so are all
+        # before it: a new attempt removes rows from the end.
+        last = None
         while True:
+            statement = ordered.limit(size)
+            if last is not None:
+                statement = ordered.where(table.c.epoch >= last.epoch).limit(size + 1)
             with self._database.read() as connection:
                 found = connection.execute(statement).all()
+            if last is not None:
+                if not found or found[0] != last:
+                    return
+                found = found[1:]
             if found:
                 yield [each.row for each in found]
             if len(found) < size:
                 return
             last = found[-1]
-            statement = following.limit(size).where(
-                table.c.epoch > last.epoch, table.c.attempt == last.attempt
-            )
 
     def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[EventRecord]:
         """Up to `limit` of the job's events with an id above `after`, oldest first."""

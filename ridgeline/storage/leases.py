@@ -6,14 +6,25 @@ paused, cut off or replaced changes nothing: its calls answer None or False, and
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from math import isfinite
 from signal import Signals
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
@@ -67,14 +78,13 @@ class LeaseStore:
     def claim(self, job_id: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take a queued job for `lease_s` seconds; None if it is not to be had: drop the hint.
 
-        The attempt starts from scratch, so the epochs of the one before are removed.
+        What the attempt before has measured stands until this one reports: it may go on from there.
         """
         with self._database.write() as connection:
             taken = connection.execute(_claiming(job_id, owner, lease_s)).mappings().one_or_none()
             if taken is None:
                 return None
             numbers = {name: taken[name] for name in ("attempt", "fence")}
-            connection.execute(delete(epochs).where(epochs.c.job_id == job_id))
             connection.execute(
                 insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
             )
@@ -105,13 +115,38 @@ class LeaseStore:
             status = connection.execute(statement).scalar_one_or_none()
         return None if status is None else HeartbeatAnswer(status)
 
+    def resume(self, claim: Claim, rows: Sequence[EpochRow], until: int) -> HeartbeatAnswer | None:
+        """Let the job go on behind the epoch `until`; None if it is lost: kill the trainer.
+
+        `rows` are some of those up to there, in order, in any number of calls. What earlier
+        attempts have stored of them stands, and is not told again; what they have stored behind is
+        removed. A call whose answer was lost can be repeated, as long as no epoch of this attempt
+        is recorded.
+        """
+        changes: dict[str, Any] = {"version": jobs.c.version + 1, "progress_epoch": until}
+        if rows and rows[-1].epoch == until:
+            changes["metrics"] = _finite_json(rows[-1].values)
+        texts = {row.epoch: row.model_dump_json() for row in rows}
+        statement = update(jobs).where(*_still(claim)).values(changes).returning(*LOCKED_COLUMNS)
+        with self._database.write() as connection:
+            held = connection.execute(statement).mappings().one_or_none()
+            if held is None:
+                return None
+            known = select(epochs.c.epoch, epochs.c.row).where(_among(claim.job_id, texts))
+            same = {row.epoch for row in connection.execute(known) if row.row == texts[row.epoch]}
+            fresh = {epoch: text for epoch, text in texts.items() if epoch not in same}
+            connection.execute(delete(epochs).where(_among(claim.job_id, fresh)))
+            _remove_earlier(connection, held, after=until)
+            _insert_epochs(connection, held, fresh)
+        return HeartbeatAnswer(held["status"])
+
     def record_epochs(
         self, claim: Claim, rows: Sequence[EpochRow], eta_s: float | None
     ) -> HeartbeatAnswer | None:
         """Store epochs and the seconds left; None if the job is lost: kill the trainer.
 
         An epoch this attempt has reported before stays as it is, so a call whose answer was lost
-        can be repeated. An earlier attempt's row for the same epoch is replaced.
+        can be repeated. Earlier attempts' rows are removed from the first of these epochs on.
         """
         changes: dict[str, Any] = {
             "version": jobs.c.version + 1,
@@ -297,9 +332,6 @@ def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple
             lease_expires_at=now_ms() + milliseconds(lease_s),
             started_at=func.coalesce(jobs.c.started_at, now_ms()),
             deadline_at=func.coalesce(jobs.c.deadline_at, deadline_at),
-            metrics="{}",
-            progress_epoch=0,
-            progress_at=None,
         )
         .returning(
             *LOCKED_COLUMNS,
@@ -326,17 +358,33 @@ def _locked_by(connection: Connection, claim: Claim) -> RowMapping | None:
 
 def _store_epochs(connection: Connection, held: RowMapping, rows: Sequence[EpochRow]) -> None:
     """Store the epochs that this attempt has not reported before, each with its event."""
-    among = (epochs.c.job_id == held["id"], epochs.c.epoch.in_([row.epoch for row in rows]))
-    known = select(epochs.c.epoch).where(*among, epochs.c.attempt == held["attempt"])
+    among = _among(held["id"], [row.epoch for row in rows])
+    known = select(epochs.c.epoch).where(among, epochs.c.attempt == held["attempt"])
     seen = set(connection.execute(known).scalars())
     fresh = {row.epoch: row.model_dump_json() for row in rows if row.epoch not in seen}
-    if not fresh:
-        return
+    if fresh:
+        _remove_earlier(connection, held, after=min(fresh) - 1)
+        _insert_epochs(connection, held, fresh)
+
+
+def _among(job_id: str, numbers: Collection[int]) -> ColumnElement[bool]:
+    return and_(epochs.c.job_id == job_id, epochs.c.epoch.in_(numbers))
+
+
+def _remove_earlier(connection: Connection, held: RowMapping, after: int) -> None:
+    """Remove what earlier attempts have measured behind the epoch `after`."""
+    among = (epochs.c.job_id == held["id"], epochs.c.epoch > after)
     connection.execute(delete(epochs).where(*among, epochs.c.attempt != held["attempt"]))
+
+
+def _insert_epochs(connection: Connection, held: RowMapping, texts: Mapping[int, str]) -> None:
+    """Store epochs that are not there, each with its event."""
+    if not texts:
+        return
     common = {"job_id": held["id"], "attempt": held["attempt"]}
-    values = [{**common, "epoch": epoch, "row": text} for epoch, text in fresh.items()]
+    values = [{**common, "epoch": epoch, "row": text} for epoch, text in texts.items()]
     connection.execute(insert(epochs), values)
-    add_event(connection, held, EventType.EPOCH, *fresh.values())
+    add_event(connection, held, EventType.EPOCH, *texts.values())
 
 
 def _publish(connection: Connection, job_id: str, files: Sequence[ArtifactRecord]) -> None:

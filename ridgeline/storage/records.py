@@ -68,7 +68,7 @@ class JobRecord:
     lease_owner: str | None
     lease_expires_at: datetime | None
     progress_epoch: int
-    """Epochs finished in the current attempt."""
+    """Epochs finished, those that the current attempt goes on from included."""
     progress_at: datetime | None
     eta_s: float | None
     deadline_s: float | None

@@ -145,7 +145,7 @@ epochs = Table(
     Column("row", Text, nullable=False),
     CheckConstraint("epoch >= 1", name="epoch"),
 )
-"""The current attempt's epochs, each a contract EpochRow as JSON."""
+"""The job's epochs, each a contract EpochRow as JSON, with the attempt that measured it."""
 
 outbox = Table(
     "outbox",

@@ -68,6 +68,7 @@ class Conclusion:
         self._settings = settings
         self._patiently = patience
         self._keep_files = False
+        self._ended = False
 
     def write(self, ending: Ending, workdir: Path) -> None:
         """Write what `ending` means. Raises DatabaseUnavailable: the reaper then decides."""
@@ -109,6 +110,8 @@ class Conclusion:
         delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
         try:
             delete(self._claim.job_id, self._claim.fence)
+            if self._ended:  # otherwise the next attempt goes on from them
+                self._artifacts.discard_checkpoints(self._claim.job_id)
         except (OSError, StorageError):
             log.exception("clean_up_failed")
 
@@ -144,6 +147,7 @@ class Conclusion:
             )
 
         ended = self._patiently(finish)
+        self._ended = self._ended or ended
         if ended:
             log.info("job_ended", status=status.value, reason=reason.code.value)
         else:
@@ -170,4 +174,5 @@ class Conclusion:
             return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
 
         status = self._patiently(release)
+        self._ended = self._ended or (status is not None and status.terminal)
         log.info("job_given_back", status=status and status.value, penalised=penalised)

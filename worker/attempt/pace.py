@@ -13,13 +13,19 @@ class Pace:
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
         self._done = 0
+        self._measured = 0
         self._seconds: deque[float] = deque(maxlen=RECENT)
+
+    def resumed(self, epoch: int) -> None:
+        """Go on behind an epoch of an earlier attempt, whose pace need not be this one's."""
+        self._done = epoch
 
     def took(self, row: EpochRow) -> None:
         """Count an epoch."""
         # The first epoch compiles the network, so it says little about the others.
-        if self._done == 1:
+        if self._measured == 1:
             self._seconds.clear()
+        self._measured += 1
         self._done = row.epoch
         self._seconds.append(row.seconds)
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from math import inf
 
 import structlog
@@ -23,7 +24,7 @@ from worker.attempt.endings import (
 from worker.attempt.pace import Pace
 from worker.attempt.patience import RETRY_S, Patience
 from worker.settings import WorkerSettings
-from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer
+from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Resumed
 from worker.trainer.process import TrainerProcess
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class Watch:
         self._patience = patience
         self._drain = patience.drain
         self._pace = Pace(json.loads(claim.resolved)["training"]["epochs"])
+        self._resumed: deque[Resumed] = deque()
         self._unwritten: list[EpochRow] = []
         now = time.monotonic()
         self._deadline = inf if claim.remaining_s is None else now + claim.remaining_s
@@ -69,7 +71,7 @@ class Watch:
             ending = self._listen() or self._duties()
         # A completed one too: nothing may touch the files that are about to be published.
         self._trainer.kill()
-        if self._unwritten and not isinstance(ending, Lost):
+        if self._has_unwritten and not isinstance(ending, Lost):
             answer = self._patience(self._record)
             return _word_of(answer) or ending
         return ending
@@ -88,6 +90,10 @@ class Watch:
             case Epoch(row=row):
                 self._unwritten.append(row)
                 self._pace.took(row)
+                return None
+            case Resumed(until=epoch):
+                self._resumed.append(message)
+                self._pace.resumed(epoch)
                 return None
             case Finished():
                 return Completed(message)
@@ -115,7 +121,7 @@ class Watch:
     def _write(self, now: float) -> Ending | None:
         """Write what is due, and learn whether to go on."""
         word: Ending | None = None
-        if self._unwritten and now >= self._next_record:
+        if self._has_unwritten and now >= self._next_record:
             word = _word_of(self._record())
             self._next_record = now + self._settings.progress_interval_s
             self._away_since = None
@@ -125,9 +131,22 @@ class Watch:
             self._away_since = None
         return word
 
+    @property
+    def _has_unwritten(self) -> bool:
+        return bool(self._resumed or self._unwritten)
+
     def _record(self) -> HeartbeatAnswer | None:
-        answer = self._leases.record_epochs(self._claim, self._unwritten, self._pace.eta_s)
-        self._unwritten = []
+        """Write what the trainer has reported; there is something."""
+        answer = None
+        while self._resumed:
+            first = self._resumed[0]
+            answer = self._leases.resume(self._claim, first.rows, first.until)
+            if answer is None:
+                return None
+            self._resumed.popleft()
+        if self._unwritten:
+            answer = self._leases.record_epochs(self._claim, self._unwritten, self._pace.eta_s)
+            self._unwritten = []
         return answer
 
     def _without_database(self, now: float, error: DatabaseUnavailable) -> Ending | None:
@@ -144,11 +163,14 @@ class Watch:
         A result that comes while this worker shuts down is as good as any.
         """
         log.info("trainer_told_to_stop", because=type(ending).__name__.lower())
+        grace = self._settings.cancel_grace_s
+        # The time of a drain is all for the epoch's end and its checkpoint: SIGTERM would cut that.
+        until_told = grace if isinstance(ending, Drained) else grace / 2
         self._trainer.ask_to_stop()
-        last_word = self._last_word(self._settings.cancel_grace_s / 2)
+        last_word = self._last_word(until_told)
         if last_word is None:
             self._trainer.terminate()
-            last_word = self._last_word(self._settings.cancel_grace_s / 2)
+            last_word = self._last_word(grace - until_told)
         late = isinstance(ending, Drained) and isinstance(last_word, Completed | Refused)
         return last_word if late and last_word is not None else ending
 
@@ -167,7 +189,7 @@ class Watch:
     def _time_left(self) -> float:
         """Seconds until the next duty."""
         hang = self._last_sign + self._settings.hang_timeout_s
-        record = self._next_record if self._unwritten else inf
+        record = self._next_record if self._has_unwritten else inf
         return max(0.0, min(self._next_beat, record, self._deadline, hang) - time.monotonic())
 
 

@@ -1,5 +1,6 @@
 """What the engine tells the outside, and what it asks of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,16 @@ class TrainingContext(Protocol):
 
     workdir: Path
     """An empty folder of this attempt's own; exported files are written into it."""
+    checkpoints: Path | None
+    """A folder of the job that outlives the attempt; None: no checkpoints are kept."""
+    checkpoint_interval_s: float
+    """The least seconds from one checkpoint to the next; 0 means one after every epoch."""
+
+    def resumed(self, rows: Sequence[EpochRow]) -> None:
+        """Take what the epochs before this attempt measured, where it goes on from a checkpoint.
+
+        All of them, from the first epoch on, before epoch_ended() tells of the next.
+        """
 
     def epoch_ended(self, row: EpochRow) -> None:
         """Take an epoch's measurements."""
@@ -29,6 +40,12 @@ class InMemoryContext:
     rows: list[EpochRow] = field(default_factory=list)
     stop_after: int | None = None
     """Ask to stop after this many epochs."""
+    checkpoints: Path | None = None
+    checkpoint_interval_s: float = 0.0
+
+    def resumed(self, rows: Sequence[EpochRow]) -> None:
+        """Keep the rows."""
+        self.rows.extend(rows)
 
     def epoch_ended(self, row: EpochRow) -> None:
         """Keep the row."""

@@ -8,7 +8,7 @@ import importlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -38,6 +38,7 @@ from worker.trainer.messages import (
     Stopped,
     decode_stop,
     encode,
+    resumed_messages,
 )
 
 Engine = Callable[[JobSpec, TrainingContext], TrainingResult]
@@ -66,6 +67,9 @@ class Assignment:
     """Variables to set before TensorFlow sees a device."""
     tags: Mapping[str, str | int]
     """What its log lines carry."""
+    checkpoints: Path | None = None
+    """The job's folder for checkpoints, which outlives the attempt."""
+    checkpoint_interval_s: float = 0.0
 
 
 def keras_engine(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -82,7 +86,7 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
     _offer_to_die_first()
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
-    context = PipeContext(pipe, assignment.workdir)
+    context = PipeContext(pipe, assignment)
     context.listen()
     context.send(_train(assignment, context, engine))
 
@@ -90,10 +94,17 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
 class PipeContext:
     """The engine's way out, over the pipe to the supervisor."""
 
-    def __init__(self, pipe: Connection, workdir: Path) -> None:
-        self.workdir = workdir
+    def __init__(self, pipe: Connection, assignment: Assignment) -> None:
+        self.workdir = assignment.workdir
+        self.checkpoints = assignment.checkpoints
+        self.checkpoint_interval_s = assignment.checkpoint_interval_s
         self._pipe = pipe
         self._stop = threading.Event()
+
+    def resumed(self, rows: Sequence[EpochRow]) -> None:
+        """Report the epochs before this attempt."""
+        for message in resumed_messages(rows):
+            self.send(message)
 
     def epoch_ended(self, row: EpochRow) -> None:
         """Report an epoch."""

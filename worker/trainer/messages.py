@@ -1,5 +1,6 @@
 """What a trainer and its supervisor say to each other over their pipe: JSON, never pickles."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -9,6 +10,8 @@ from ridgeline.contract.job import EndReason
 from ridgeline.contract.schema import Contract
 
 MAX_MESSAGE_BYTES = 16 * 2**20
+_MAX_RESUMED_ROWS = 1000
+_MAX_RESUMED_BYTES = MAX_MESSAGE_BYTES // 4
 
 
 class Epoch(Contract):
@@ -16,6 +19,14 @@ class Epoch(Contract):
 
     kind: Literal["epoch"] = "epoch"
     row: EpochRow
+
+
+class Resumed(Contract):
+    """Training goes on behind the epoch `until`; some of the rows up to there, in order."""
+
+    kind: Literal["resumed"] = "resumed"
+    until: Annotated[int, Field(ge=1)]
+    rows: tuple[EpochRow, ...]
 
 
 class File(Contract):
@@ -52,8 +63,24 @@ class Stop(Contract):
     kind: Literal["stop"] = "stop"
 
 
-FromTrainer = Annotated[Epoch | Finished | Failed | Stopped, Field(discriminator="kind")]
+FromTrainer = Annotated[Epoch | Resumed | Finished | Failed | Stopped, Field(discriminator="kind")]
 _FROM_TRAINER: TypeAdapter[FromTrainer] = TypeAdapter(FromTrainer)
+
+
+def resumed_messages(rows: Sequence[EpochRow]) -> Iterator[Resumed]:
+    """All rows before a checkpoint, in messages of which none is too long for the pipe."""
+    taken: list[EpochRow] = []
+    size = 0
+    for row in rows:
+        length = len(row.model_dump_json())
+        full = len(taken) == _MAX_RESUMED_ROWS or size + length > _MAX_RESUMED_BYTES
+        if taken and full:
+            yield Resumed(until=rows[-1].epoch, rows=tuple(taken))
+            taken, size = [], 0
+        taken.append(row)
+        size += length
+    if taken:
+        yield Resumed(until=rows[-1].epoch, rows=tuple(taken))
 
 
 def encode(message: Contract) -> bytes:

@@ -103,7 +103,7 @@ class TestClaim:
         assert again is not None
         assert again.started_at == record.started_at
 
-    def test_a_new_attempt_starts_from_scratch(
+    def test_what_was_measured_stands_until_the_new_attempt_reports(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
     ) -> None:
         first = start()
@@ -114,8 +114,8 @@ class TestClaim:
         assert (second.attempt, second.fence) == (2, 2)
         record = jobs.get(first.job_id)
         assert record is not None
-        assert (record.progress_epoch, record.progress_at, record.eta_s) == (0, None, None)
-        assert jobs.epochs(first.job_id) == []
+        assert (record.progress_epoch, record.eta_s) == (2, None)
+        assert jobs.epochs(first.job_id) == [row(1), row(2)]
 
 
 class TestHeartbeat:
@@ -162,6 +162,7 @@ class TestStaleFence:
         [
             lambda leases, stale, row, end: leases.heartbeat(stale, 999.0),
             lambda leases, stale, row, end: leases.record_epochs(stale, [row(1)], 1.0),
+            lambda leases, stale, row, end: leases.resume(stale, [row(1)], 1),
             lambda leases, stale, row, end: leases.finish(
                 stale, JobStatus.SUCCEEDED, end, artifacts=[MODEL]
             ),
@@ -215,14 +216,19 @@ class TestRecordEpochs:
         kinds = [event.type for event in jobs.events(claim.job_id)]
         assert kinds.count(EventType.EPOCH) == 2
 
-    def test_a_row_of_an_earlier_attempt_is_replaced(
-        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any, sql: Any
+    def test_an_attempt_from_scratch_replaces_what_was_measured_before(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any
     ) -> None:
-        claim = start()
-        leases.record_epochs(claim, [row(1, loss=9.0), row(2)], eta_s=None)
-        sql("UPDATE epochs SET attempt = 0")
-        leases.record_epochs(claim, [row(1)], eta_s=None)
-        assert jobs.epochs(claim.job_id) == [row(1), row(2)]
+        first = start()
+        leases.record_epochs(first, [row(1, loss=9.0), row(2), row(3)], eta_s=None)
+        leases.release(first, penalised=False)
+        second = leases.claim(first.job_id, "w")
+        assert second is not None
+        leases.record_epochs(second, [row(1)], eta_s=None)
+        assert jobs.epochs(first.job_id) == [row(1)]
+        record = jobs.get(first.job_id)
+        assert record is not None
+        assert record.progress_epoch == 1
 
     def test_the_metrics_are_the_last_epochs(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any
@@ -241,8 +247,11 @@ class TestRecordEpochs:
         assert metrics() == {"loss": None}
         leases.release(claim, penalised=False)
         assert metrics() == {"loss": None}
-        assert leases.claim(claim.job_id, "w") is not None
-        assert metrics() == {}
+        again = leases.claim(claim.job_id, "w")
+        assert again is not None
+        assert metrics() == {"loss": None}
+        leases.resume(again, [row(1, loss=9.0)], until=1)
+        assert metrics() == {"loss": 9.0}
 
     def test_pages_of_epochs(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
@@ -266,6 +275,22 @@ class TestRecordEpochs:
         assert again is not None
         leases.record_epochs(again, [row(number) for number in range(1, 6)], eta_s=None)
         assert list(pages) == []
+
+    def test_pages_of_epochs_go_on_behind_what_a_new_attempt_resumes(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
+        kept, cut = (jobs.epoch_pages(claim.job_id, size=size) for size in (2, 4))
+        assert (len(next(kept)), len(next(cut))) == (2, 4)
+        leases.release(claim, penalised=False)
+        again = leases.claim(claim.job_id, "w")
+        assert again is not None
+        leases.resume(again, [row(number) for number in range(1, 4)], until=3)
+        leases.record_epochs(again, [row(4, loss=7.0)], eta_s=None)
+        texts = [text for page in kept for text in page]
+        assert texts == [row(3).model_dump_json(), row(4, loss=7.0).model_dump_json()]
+        assert list(cut) == []
 
     def test_nothing_new_is_still_an_answer(self, leases: LeaseStore, start: Any) -> None:
         assert leases.record_epochs(start(), [], eta_s=1.0) is not None

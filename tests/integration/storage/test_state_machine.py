@@ -89,6 +89,12 @@ class Store(RuleBasedStateMachine):
         answer = self.leases.record_epochs(claim, [row], eta_s=None)
         assert (answer is not None) == self.holds(claim)
 
+    @rule(claim=claims, until=st.integers(1, 3))
+    def resume(self, claim: Claim, until: int) -> None:
+        row = EpochRow(epoch=until, values={"loss": 1.0}, penalty_by_layer={}, seconds=0.1)
+        answer = self.leases.resume(claim, [row], until)
+        assert (answer is not None) == self.holds(claim)
+
     @rule(claim=claims, status=st.sampled_from(sorted(TERMINAL)))
     def finish(self, claim: Claim, status: JobStatus) -> None:
         before = self.known.get(claim.job_id)

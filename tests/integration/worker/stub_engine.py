@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.spec import JobSpec
+from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint
 from worker.engine.context import (
     ExportedFile,
     TrainingContext,
@@ -101,11 +104,80 @@ def tell_environment(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     return TrainingResult({"visible": float(visible), "own_group": float(own_group)}, ())
 
 
+def die_at_four(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Keep a checkpoint after every second epoch; be killed before the fourth ends, but once."""
+
+    def end_of(epoch: int, first: bool) -> None:
+        if first and epoch == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return resumable(spec, context, end_of, every=2)
+
+
+def give_back_at_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Wait behind the second epoch to be told to stop, but once, and keep a checkpoint then."""
+
+    def end_of(epoch: int, first: bool) -> None:
+        while first and epoch == 2 and not context.stop_requested():
+            time.sleep(0.01)
+
+    return resumable(spec, context, end_of, every=1)
+
+
+def stop_slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Need most of the grace to end the epoch in which it is told to stop."""
+
+    def end_of(epoch: int, first: bool) -> None:
+        """Nothing."""
+
+    context.epoch_ended(row(1))
+    while not context.stop_requested():
+        time.sleep(0.01)
+    time.sleep(2.0)
+    return resumable(spec, context, end_of, every=1)
+
+
+def fail_after_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Keep checkpoints, and find then that training cannot succeed."""
+
+    def end_of(epoch: int, first: bool) -> None:
+        if epoch == 2:
+            raise TrainingFailed(EndCode.DIVERGED, "train more slowly")
+
+    return resumable(spec, context, end_of, every=1)
+
+
+def resumable(
+    spec: JobSpec, context: TrainingContext, end_of: Callable[[int, bool], None], every: int
+) -> TrainingResult:
+    """Train weights that tell how they were trained, from the newest checkpoint on."""
+    assert context.checkpoints is not None
+    store = CheckpointStore(context.checkpoints, fingerprint(spec.model_dump_json()))
+    found = store.newest()
+    weights, rows = np.ones(3), []
+    if found is not None:
+        weights, rows = found.arrays["weights"], list(found.rows)
+        context.resumed(rows)
+    for epoch in range(len(rows) + 1, spec.training.epochs + 1):
+        weights = weights * 1.1 + epoch
+        rows.append(row(epoch))
+        context.epoch_ended(rows[-1])
+        if epoch % every == 0:
+            store.write(Checkpoint(epoch, {"weights": weights}, {}, rows))
+        end_of(epoch, found is None)
+        if context.stop_requested():
+            raise TrainingStopped
+    path = context.workdir / "model.keras"
+    path.write_bytes(weights.tobytes())
+    return TrainingResult({}, (ExportedFile(path, "application/vnd.keras"),))
+
+
 BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     behaviour.__name__: behaviour
     for behaviour in (
         *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
+        *(die_at_four, give_back_at_two, stop_slowly, fail_after_two),
     )
 }
 

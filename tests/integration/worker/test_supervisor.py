@@ -288,6 +288,10 @@ class FlakyLeases(LeaseStore):
         self._fail("record_epochs")
         return super().record_epochs(claim, rows, eta_s)
 
+    def resume(self, claim: Claim, rows: Any, until: int) -> HeartbeatAnswer | None:
+        self._fail("resume")
+        return super().resume(claim, rows, until)
+
     def heartbeat(self, claim: Claim, lease_s: float = 30.0) -> HeartbeatAnswer | None:
         self._fail("heartbeat")
         return super().heartbeat(claim, lease_s)

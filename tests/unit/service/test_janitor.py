@@ -10,12 +10,13 @@ from ridgeline.storage import (
     Database,
     DatabaseUnavailable,
     JobStore,
+    LocalArtifacts,
     NewJob,
     Outbox,
     Reaped,
 )
 from service.dispatch import BrokerUnavailable
-from service.janitor import Janitor, Reaper, Redispatch, Repeating, Sweep
+from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 
 LEASE_S = 30.0
 JOB = NewJob(spec="{}", resolved="{}", epochs=1)
@@ -180,6 +181,40 @@ def a_minute_passes(database: Database) -> None:
         connection.exec_driver_sql(
             "UPDATE jobs SET last_dispatched_at = last_dispatched_at - 60000"
         )
+
+
+def test_checkpoints_go_once_their_job_has_ended(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs, artifacts = JobStore(database), LocalArtifacts(tmp_path / "artifacts")
+    leftovers = Leftovers(jobs, artifacts)
+    leftovers()
+    waiting, cancelled, deleted = (jobs.create(JOB).record.id for _ in range(3))
+    for job_id in (waiting, cancelled, deleted):
+        (artifacts.checkpoints(job_id) / "file").write_bytes(b"x")
+    for job_id in (cancelled, deleted):
+        jobs.request_cancel(job_id)
+    jobs.delete(deleted)
+    leftovers()
+    assert artifacts.checkpointed() == [waiting]
+    assert caplog.records == []
+
+
+def test_checkpoints_that_cannot_be_deleted_hold_up_no_others(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Store(LocalArtifacts):
+        def discard_checkpoints(self, job_id: str) -> None:
+            if job_id == "job_a":
+                raise PermissionError(job_id)
+            super().discard_checkpoints(job_id)
+
+    artifacts = Store(tmp_path / "artifacts")
+    for job_id in ("job_a", "job_b"):
+        artifacts.checkpoints(job_id)
+    Leftovers(JobStore(database), artifacts)()
+    assert artifacts.checkpointed() == ["job_a"]
+    assert "job_a" in caplog.text
 
 
 def test_a_loop_survives_its_step_and_wakes_at_once() -> None:

@@ -268,6 +268,42 @@ class TestDelete:
         assert store.path(key()).exists()
 
 
+class TestCheckpoints:
+    """A folder of the job that its attempts share."""
+
+    def test_outlive_the_attempts(self, store: LocalArtifacts) -> None:
+        folder = store.checkpoints(JOB)
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "file").write_bytes(b"x")
+        staged(store, 1)
+        store.discard(JOB, 1)
+        store.discard_before(JOB, 99)
+        assert store.checkpoints(JOB) == folder
+        assert (folder / "file").read_bytes() == b"x"
+        assert store.checkpointed() == [JOB]
+
+    def test_are_discarded(self, store: LocalArtifacts) -> None:
+        other = "job_" + "b" * 32
+        for job_id in (JOB, other):
+            (store.checkpoints(job_id) / "file").write_bytes(b"x")
+        store.discard_checkpoints(JOB)
+        store.discard_checkpoints(JOB)
+        assert store.checkpointed() == [other]
+
+    def test_none_were_ever_made(self, store: LocalArtifacts) -> None:
+        assert store.checkpointed() == []
+
+    def test_go_with_their_job(self, store: LocalArtifacts) -> None:
+        (store.checkpoints(JOB) / "file").write_bytes(b"x")
+        store.delete_job(JOB)
+        assert store.checkpointed() == []
+
+    def test_no_key_leads_to_them(self, store: LocalArtifacts) -> None:
+        (store.checkpoints(JOB) / "file").write_bytes(b"x")
+        with pytest.raises(InvalidArtifactKey):
+            store.path(f".checkpoints/{JOB}/file")
+
+
 class TestRemains:
     """What workers leave that were killed."""
 
@@ -296,6 +332,11 @@ class TestRemains:
 
     def test_a_strange_id_reaches_nothing(self, store: LocalArtifacts, tmp_path: Path) -> None:
         for job_id in ("..", ".staging", "", "a/../.."):
-            for call in (store.delete_job, lambda job_id: store.discard_before(job_id, 9)):
+            for call in (
+                store.delete_job,
+                store.checkpoints,
+                store.discard_checkpoints,
+                lambda job_id: store.discard_before(job_id, 9),
+            ):
                 with pytest.raises(InvalidArtifactKey):
                     call(job_id)

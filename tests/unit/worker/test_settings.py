@@ -76,6 +76,8 @@ def test_reading_takes_the_credentials_out_of_the_environment(
         ("LEASE_S", "15"),  # heartbeat and grace together take 20
         ("HEARTBEAT_S", "nan"),
         ("CRASH_CAP", "0"),
+        ("CHECKPOINT_INTERVAL_S", "-1"),
+        ("CHECKPOINT_INTERVAL_S", "inf"),
     ],
 )
 def test_settings_that_cannot_work(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

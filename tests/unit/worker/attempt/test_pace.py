@@ -36,6 +36,16 @@ def test_old_epochs_are_forgotten() -> None:
     assert after([1.0] * 50 + [3.0] * RECENT, epochs=100) == pytest.approx(3.0 * (50 - RECENT))
 
 
+def test_a_resumed_training_counts_its_own_epochs_alone() -> None:
+    pace = Pace(10)
+    pace.resumed(6)
+    etas = [pace.eta_s]
+    for epoch, seconds in ((7, 5.0), (8, 1.0)):  # the first holds the compilation
+        pace.took(row(epoch, seconds))
+        etas.append(pace.eta_s)
+    assert etas == [None, 15.0, 2.0]
+
+
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1, max_size=30))
 def test_it_ends_at_zero(seconds: list[float]) -> None:
     assert after(seconds, epochs=len(seconds)) == 0.0

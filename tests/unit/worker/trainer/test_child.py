@@ -1,12 +1,17 @@
-"""What a user is told of an exception that the engine did not foresee."""
+"""What a trainer says: its epochs, and what a user is told of an unforeseen exception."""
 
 import errno
+from multiprocessing import Pipe
+from pathlib import Path
 
 import pytest
 
+from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.problems import Fault, SpecError
-from worker.trainer.child import explain
+from worker.engine.context import InMemoryContext, TrainingContext
+from worker.trainer.child import Assignment, PipeContext, explain
+from worker.trainer.messages import Epoch, Resumed, decode_from_trainer
 
 
 class ResourceExhaustedError(Exception):
@@ -31,3 +36,29 @@ def test_reason(error: Exception, code: EndCode) -> None:
     assert found is code
     assert detail
     assert "hunter2" not in detail
+
+
+def row(epoch: int) -> EpochRow:
+    return EpochRow(epoch=epoch, values={}, penalty_by_layer={}, seconds=0.1)
+
+
+def test_rows_before_a_checkpoint_are_told_first(tmp_path: Path) -> None:
+    ours, theirs = Pipe()
+    assignment = Assignment("{}", tmp_path, {}, {}, tmp_path / "checkpoints", 5.0)
+    context: TrainingContext = PipeContext(theirs, assignment)
+    assert context.checkpoints == tmp_path / "checkpoints"
+    assert context.checkpoint_interval_s == 5.0
+    context.resumed([row(1), row(2)])
+    context.epoch_ended(row(3))
+    said = [decode_from_trainer(ours.recv_bytes()) for _ in range(2)]
+    assert said == [Resumed(until=2, rows=(row(1), row(2))), Epoch(row=row(3))]
+
+
+def test_in_memory_a_training_resumes_as_well(tmp_path: Path) -> None:
+    context = InMemoryContext(tmp_path, stop_after=3)
+    assert (context.checkpoints, context.checkpoint_interval_s) == (None, 0.0)
+    context.resumed([row(1), row(2)])
+    assert not context.stop_requested()
+    context.epoch_ended(row(3))
+    assert context.stop_requested()
+    assert [each.epoch for each in context.rows] == [1, 2, 3]

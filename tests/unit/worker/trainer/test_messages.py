@@ -9,16 +9,19 @@ from pydantic import ValidationError
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason
 from worker.trainer.messages import (
+    MAX_MESSAGE_BYTES,
     Epoch,
     Failed,
     File,
     Finished,
     FromTrainer,
+    Resumed,
     Stop,
     Stopped,
     decode_from_trainer,
     decode_stop,
     encode,
+    resumed_messages,
 )
 
 ROW = EpochRow(
@@ -34,6 +37,7 @@ ROW = EpochRow(
     "message",
     [
         Epoch(row=ROW),
+        Resumed(until=3, rows=(ROW,)),
         Finished(metrics={"loss": 0.1}, files=(File(name="model.keras", media_type="a/b"),)),
         Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN")),
         Stopped(),
@@ -41,6 +45,31 @@ ROW = EpochRow(
 )
 def test_round_trip(message: FromTrainer) -> None:
     assert decode_from_trainer(encode(message)) == message
+
+
+@pytest.mark.parametrize(("layers", "count", "messages"), [(1, 2500, 3), (2000, 100, 4)])
+def test_rows_before_a_checkpoint_go_in_messages_that_fit(
+    layers: int, count: int, messages: int
+) -> None:
+    """However many they are, and however many layers have a penalty."""
+    by_layer: dict[str, float | None] = {
+        f"a_layer_with_a_name_of_some_length_{n}/kernel/l2": 1 / 3 for n in range(layers)
+    }
+    rows = [
+        EpochRow(epoch=epoch, values={"loss": 0.1}, penalty_by_layer=by_layer, seconds=0.5)
+        for epoch in range(1, count + 1)
+    ]
+    sent = [encode(message) for message in resumed_messages(rows)]
+    assert len(sent) == messages
+    assert all(len(each) < MAX_MESSAGE_BYTES / 2 for each in sent)
+    received = [decode_from_trainer(each) for each in sent]
+    parts = [each for each in received if isinstance(each, Resumed)]
+    assert [row for part in parts for row in part.rows] == rows
+    assert {part.until for part in parts} == {count}
+
+
+def test_no_rows_make_no_message() -> None:
+    assert list(resumed_messages([])) == []
 
 
 def test_stop_goes_the_other_way() -> None:
@@ -57,6 +86,7 @@ def test_stop_goes_the_other_way() -> None:
         b'{"kind": "stop"}',
         b'{"kind": "stopped", "more": 1}',
         b'{"kind": "epoch", "row": {"epoch": 0}}',
+        b'{"kind": "resumed", "until": 0, "rows": []}',
     ],
 )
 def test_anything_else_is_refused(data: bytes) -> None:
