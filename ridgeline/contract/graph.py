@@ -111,8 +111,9 @@ def memory_bytes(
     """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
 
     Every number is a float32, but for the rows' own: they are held as the data has them, all of
-    them or, where they `stream`, the block in use and the one that is read meanwhile. Activations of one batch are held once forward and once as gradients,
-    or those of an evaluated batch forward alone, if they are more.
+    them or, where they `stream`, the block in use and the one that is read meanwhile. Activations
+    of one batch are held once forward and once as gradients, or those of an evaluated batch forward
+    alone, if they are more.
     """
     parameters = graph.parameters
     held = parameters.total + parameters.trainable * (1 + _slots(optimizer))

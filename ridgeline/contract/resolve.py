@@ -168,7 +168,8 @@ def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm
 def _too_large(
     spec: JobSpec, graph: Graph, position: Mapping[str, int], needed: int, limit: int
 ) -> Fault:
-    taken = f"training would take about {needed / 2**30:,.1f} GiB, the limit is {limit / 2**30:,.1f} GiB"
+    takes = f"training would take about {needed / 2**30:,.1f} GiB"
+    taken = f"{takes}, the limit is {limit / 2**30:,.1f} GiB"
     if spec.dataset.loading == "memory" and _memory(spec, graph, stream=True) <= limit:
         return Fault(
             pointer=pointer("dataset", "loading"),

@@ -27,7 +27,6 @@ from ridgeline.contract.training import (
     RMSprop,
 )
 
-
 AnyDataset = BuiltinDataset | KerasImages | KerasCifar100 | KerasReviews | KerasHousing
 
 

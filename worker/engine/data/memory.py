@@ -9,7 +9,8 @@ _MEMINFO = Path("/proc/meminfo")
 
 def available_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
     """Bytes that can be taken without swapping: the machine's, or the container's if it is less."""
-    return min(_machine(meminfo), _container(cgroup))
+    machine, container = _machine(meminfo), _container(cgroup)
+    return machine if container is None else min(machine, container)
 
 
 def _machine(meminfo: Path) -> int:
@@ -19,14 +20,14 @@ def _machine(meminfo: Path) -> int:
     return int(fields["MemAvailable"].split()[0]) * 1024
 
 
-def _container(cgroup: Path) -> float:
+def _container(cgroup: Path) -> int | None:
     """What the control group's limit leaves; files it has read (cache) make room when needed."""
     try:
         limit = (cgroup / "memory.max").read_text().strip()
         used = int((cgroup / "memory.current").read_text())
         stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
     except OSError:
-        return float("inf")
+        return None
     if limit == "max":
-        return float("inf")
+        return None
     return max(0, int(limit) - used + int(stat.get("inactive_file", 0)))

@@ -16,6 +16,8 @@ TOTAL_S = 1800.0
 MAX_BYTES = 2**30
 """More than the largest file (170 MB), less than a disk."""
 _CHUNK = 2**20
+_MODE = 0o644
+"""As Keras leaves its files: a temporary one would be for its owner only."""
 
 
 class Unreachable(Exception):
@@ -39,6 +41,7 @@ def download(url: str, path: Path, sha256: str | None) -> str:
             file.flush()
             os.fsync(file.fileno())
         if sha256 in (None, digest):
+            partial.chmod(_MODE)
             partial.replace(path)
         return digest
     except httpx.HTTPError as error:

@@ -92,9 +92,11 @@ def _idx_shape(stream: Any, dimensions: int) -> tuple[int, ...]:
 
     http://yann.lecun.com/exdb/mnist/
     """
-    zeros, kind, found, *sizes = struct.unpack(
-        f">HBB{dimensions}I", stream.read(4 + 4 * dimensions)
-    )
+    head = struct.Struct(f">HBB{dimensions}I")
+    content = stream.read(head.size)
+    if len(content) < head.size:
+        raise EOFError("it ends too early")
+    zeros, kind, found, *sizes = head.unpack(content)
     if (zeros, kind, found) != (0, IDX_BYTES, dimensions):
         raise ValueError(f"no IDX file of bytes in {dimensions} dimensions")
     return tuple(sizes)

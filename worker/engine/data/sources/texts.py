@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,9 +30,10 @@ class Texts(NamedTuple):
 
 def imdb(dataset: KerasReviews, cache: KerasCache) -> tuple[RawRows, RawRows]:
     """Reviews, positive (1) or negative (0)."""
-    path = cache.path("imdb.npz")
+    path, random = cache.path("imdb.npz"), np.random.RandomState(SEED)
+    # The training rows come first: one generator shuffles both.
     train, test = (
-        _text_rows(dataset, *_shuffled(npz_array(path, f"x_{part}"), npz_array(path, f"y_{part}")))
+        _text_rows(dataset, *_shuffled(path, f"x_{part}", f"y_{part}", random))
         for part in ("train", "test")
     )
     return train, test
@@ -39,8 +41,8 @@ def imdb(dataset: KerasReviews, cache: KerasCache) -> tuple[RawRows, RawRows]:
 
 def reuters(dataset: KerasReviews, cache: KerasCache) -> tuple[RawRows, RawRows]:
     """Newswires of 46 topics."""
-    path = cache.path("reuters.npz")
-    texts, labels = _shuffled(npz_array(path, "x"), npz_array(path, "y"))
+    path, random = cache.path("reuters.npz"), np.random.RandomState(SEED)
+    texts, labels = _shuffled(path, "x", "y", random)
     cut = int(len(texts) * (1 - TEST_SHARE))
     return (
         _text_rows(dataset, texts[:cut], labels[:cut]),
@@ -48,17 +50,19 @@ def reuters(dataset: KerasReviews, cache: KerasCache) -> tuple[RawRows, RawRows]
     )
 
 
-def _shuffled(texts: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Any, Any]:
-    if len(texts) != len(labels):
-        raise ValueError(f"{len(texts)} texts have {len(labels)} labels")
-    order = np.arange(len(texts))
-    np.random.RandomState(SEED).shuffle(order)
-    return texts[order], labels[order]
+def _shuffled(
+    path: Path, texts: str, labels: str, random: np.random.RandomState
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Two members of a file in the order in which load_data gives them."""
+    x, y = npz_array(path, texts), npz_array(path, labels)
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} texts have {len(y)} labels")
+    order = np.arange(len(x))
+    random.shuffle(order)
+    return x[order], y[order]
 
 
-def _text_rows(
-    dataset: KerasReviews, texts: Sequence[Sequence[int]], labels: npt.NDArray[Any]
-) -> RawRows:
+def _text_rows(dataset: KerasReviews, texts: npt.NDArray[Any], labels: npt.NDArray[Any]) -> RawRows:
     """Rows that are encoded when they are read, a chunk at a time."""
     numbered = number_words(texts, dataset.num_words)
     sequence = dataset.encoding == "sequence"
@@ -74,7 +78,7 @@ def _text_rows(
     return RawRows(np.asarray(labels), (width,), dtype, chunks)
 
 
-def number_words(texts: Sequence[Sequence[int]], num_words: int) -> Texts:
+def number_words(texts: Sequence[Sequence[int]] | npt.NDArray[Any], num_words: int) -> Texts:
     """What load_data makes of the words' ranks: a start, every rank moved, rare words replaced."""
     lengths = np.fromiter((len(text) for text in texts), np.int64, len(texts)) + 1
     offsets = np.concatenate([[0], np.cumsum(lengths)])
