@@ -23,7 +23,6 @@ _LONGEST_NAME = 64
 
 _CUTOFF = 0.7
 """How close two spellings are that are taken for one another."""
-_SECTION_DEPTH = 2
 _UPPER = ("maximum", "exclusiveMaximum")
 _EXAMPLES = {"WeightPenalty": '{"l2": 0.01}', "DropoutPolicy": '{"rate": 0.5}'}
 _SYNONYMS = dict.fromkeys(
@@ -62,10 +61,9 @@ def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
     """The faults of `body`, a parsed JSON value that JobSpec refused."""
     faults: dict[str, Fault] = {}
     complaints = error.errors(include_url=False, include_input=False)
-    mistaken = _mistaken(complaints, body)
     for complaint in complaints:
         place = _locate(complaint["loc"], body)
-        if _follows(complaint, place) or any(_within(place.parts, each) for each in mistaken):
+        if _follows(complaint, place):
             continue
         fault = _fault(complaint, place)
         # A union complains once for each of its members.
@@ -78,22 +76,6 @@ def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
 def _follows(complaint: Any, place: _Place) -> bool:
     """Whether a list is too short only because some of its items have faults of their own."""
     return complaint["type"] == "too_short" and bool(place.value)
-
-
-def _mistaken(complaints: Sequence[Any], body: Any) -> list[Path]:
-    """Fields that say what their section is, and are wrong: its other faults follow from them."""
-    shallow = [
-        _locate(complaint["loc"], body)
-        for complaint in complaints
-        if complaint["type"] == "literal_error" and len(complaint["loc"]) == _SECTION_DEPTH
-    ]
-    return [place.parts for place in shallow if "const" in place.node]
-
-
-def _within(parts: Path, mistaken: Path) -> bool:
-    """Whether `parts` lead to a neighbour of the field `mistaken`."""
-    section = mistaken[:-1]
-    return parts != mistaken and len(parts) > len(section) and parts[: len(section)] == section
 
 
 def _fault(complaint: Any, place: _Place) -> Fault:

@@ -47,6 +47,9 @@ def _declare_problems(found: dict[str, Any]) -> None:
 def _require_tags(schemas: dict[str, Any]) -> None:
     """Require the field that tells a union's members apart: only in Python has it a default."""
     for union in [node for node in _nodes(schemas) if "discriminator" in node]:
+        if "x-default-tag" in union:
+            del union["discriminator"]  # in OpenAPI 3.1 no tag may be left out
+            continue
         name = union["discriminator"]["propertyName"]
         for reference in union["discriminator"]["mapping"].values():
             member = schemas[reference.rpartition("/")[2]]

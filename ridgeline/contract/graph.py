@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ridgeline.contract.dataset import DatasetShape
 from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
 from ridgeline.contract.layers.base import MULTIPLIED
 from ridgeline.contract.problems import Fault, SpecError, pointer
@@ -15,6 +16,8 @@ from ridgeline.contract.wiring import INPUT
 BYTES_PER_NUMBER = 4
 EVALUATION_BYTES = 64 * 2**20
 MOST_EVALUATED = 1024
+BLOCK_BYTES = 64 * 2**20
+"""What is read at once where rows stream."""
 MAX_NUMBERS = 2**48
 """What one tensor may hold. No machine has as much; beyond it the arithmetic itself grows slow."""
 
@@ -103,18 +106,30 @@ def build_graph(
     return Graph(input_shape, tuple(nodes))
 
 
-def memory_bytes(graph: Graph, *, batch_size: int, rows: int, optimizer: AnyOptimizer) -> int:
+def memory_bytes(
+    graph: Graph, data: DatasetShape, *, batch_size: int, optimizer: AnyOptimizer, stream: bool
+) -> int:
     """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
 
-    Every number is a float32. Activations of one batch are held once forward and once as gradients,
-    or those of an evaluated batch forward alone, if they are more.
+    Every number is a float32, but for the rows' own: they are held as the data has them, all of
+    them or, where they `stream`, the block in use and the one that is read meanwhile. Activations
+    of one batch are held once forward and once as gradients, or those of an evaluated batch forward
+    alone, if they are more.
     """
     parameters = graph.parameters
     held = parameters.total + parameters.trainable * (1 + _slots(optimizer))
-    evaluated = min(evaluation_rows(graph, batch_size=batch_size), rows)
-    activations = max(2 * min(batch_size, rows), evaluated) * graph.activations
-    data = rows * math.prod(graph.input_shape)
-    return BYTES_PER_NUMBER * (held + activations + data)
+    evaluated = min(evaluation_rows(graph, batch_size=batch_size), data.all_rows)
+    activations = max(2 * min(batch_size, data.rows), evaluated) * graph.activations
+    row_bytes = data.bytes_per_number * math.prod(data.features)
+    rows = data.all_rows
+    if stream:
+        rows = min(rows, 2 * block_rows(row_bytes, batch_size=batch_size))
+    return BYTES_PER_NUMBER * (held + activations) + rows * row_bytes
+
+
+def block_rows(row_bytes: int, *, batch_size: int) -> int:
+    """How many streamed rows are read at once: whole batches of about BLOCK_BYTES, one at least."""
+    return max(1, BLOCK_BYTES // (row_bytes * batch_size)) * batch_size
 
 
 def evaluation_rows(graph: Graph, *, batch_size: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ridgeline.contract.advice import Advice, advise
 from ridgeline.contract.applicable import check_applicable
-from ridgeline.contract.dataset import DatasetShape, Split, SplitRows, split_rows
+from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.policy import apply_policy, penalty_terms
@@ -58,6 +58,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     bytes; None is without a limit.
     """
     data = spec.dataset.shape
+    _check_own_rows(spec.dataset, spec.split)
     rows = _split(spec.split, data)
     wired = wire(spec.model.layers)
     position = positions(spec.model.layers)
@@ -65,12 +66,10 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     encoding = target_encoding(spec.training, data, graph)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
-    batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
-    needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
+    batch_size = spec.training.batch_size
+    needed = _needed(spec, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:
-        raise SpecError(
-            [_too_large(final, position, min(batch_size, data.rows), needed, memory_limit)]
-        )
+        raise SpecError([_too_large(spec, final, position, needed, memory_limit)])
     return Resolution(
         spec=_spelled_out(spec, final),
         graph=final,
@@ -82,8 +81,49 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     )
 
 
+def _check_own_rows(dataset: Dataset, split: Split) -> None:
+    """Raise SpecError where rows are asked for that the set has not, or not to give away."""
+    if dataset.source == "builtin":
+        return
+    faults = []
+    for limit, there in (("rows", dataset.whole.rows), ("test_rows", dataset.whole.test_rows)):
+        asked = getattr(dataset, limit) or 0
+        if asked > there:
+            detail = f"expected at most {there}, as many as {dataset.name} has; received {asked}"
+            faults.append(
+                Fault(pointer=pointer("dataset", limit), detail=detail, rule="dataset-rows")
+            )
+    if split.test > 0:
+        detail = (
+            f"expected 0: {dataset.name} has test rows of its own, which are the test part; leave"
+            " split.test out, and for fewer set dataset.test_rows"
+        )
+        faults.append(Fault(pointer=pointer("split", "test"), detail=detail, rule="own-test-rows"))
+    if faults:
+        raise SpecError(faults)
+
+
+def _needed(spec: JobSpec, graph: Graph, limit: int | None) -> int:
+    """Bytes training takes; with `auto` loading the rows stream where they cannot be held."""
+    held, loading = _memory(spec, graph, stream=False), spec.dataset.loading
+    too_much = limit is not None and held > limit
+    if loading == "stream" or (loading == "auto" and too_much):
+        return _memory(spec, graph, stream=True)
+    return held
+
+
+def _memory(spec: JobSpec, graph: Graph, *, stream: bool) -> int:
+    return memory_bytes(
+        graph,
+        spec.dataset.shape,
+        batch_size=spec.training.batch_size,
+        optimizer=spec.training.optimizer,
+        stream=stream,
+    )
+
+
 def _split(split: Split, data: DatasetShape) -> SplitRows:
-    rows = split_rows(split, data.rows)
+    rows = split_rows(split, data)
     if split.stratify and data.classes is None:
         detail = "expected false: the target is a real value, without classes to keep in proportion"
         at = pointer("split", "stratify")
@@ -130,14 +170,22 @@ def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm
 
 
 def _too_large(
-    graph: Graph, position: Mapping[str, int], batch: int, needed: int, limit: int
+    spec: JobSpec, graph: Graph, position: Mapping[str, int], needed: int, limit: int
 ) -> Fault:
+    takes = f"training would take about {needed / 2**30:,.1f} GiB"
+    taken = f"{takes}, the limit is {limit / 2**30:,.1f} GiB"
+    if spec.dataset.loading == "memory" and _memory(spec, graph, stream=True) <= limit:
+        return Fault(
+            pointer=pointer("dataset", "loading"),
+            detail=f'{taken}; use "stream", which reads the rows from disk, or take fewer',
+            rule="memory",
+        )
+    batch = min(spec.training.batch_size, spec.dataset.shape.rows)
     largest = max(graph.nodes, key=lambda node: _size(node, batch))
     return Fault(
         pointer=pointer("model", "layers", position[largest.name]),
-        detail=f"training would take about {needed / 2**30:,.1f} GiB, the limit is"
-        f" {limit / 2**30:,.1f} GiB; {largest.name!r} is the largest layer: make it smaller, or use"
-        " a smaller batch_size",
+        detail=f"{taken}; {largest.name!r} is the largest layer: make it smaller, or use a smaller"
+        " batch_size",
         rule="memory",
     )
 

@@ -3,7 +3,15 @@
 import json
 from typing import Any, Literal, get_args
 
-from ridgeline.contract.dataset import BUILTIN
+from ridgeline.contract.dataset import (
+    BUILTIN,
+    KERAS,
+    BuiltinDataset,
+    KerasCifar100,
+    KerasHousing,
+    KerasImages,
+    KerasReviews,
+)
 from ridgeline.contract.layers import LAYERS, Layer
 from ridgeline.contract.layers.base import Activation, Initializer
 from ridgeline.contract.regularization import DropoutPolicy, DropoutSite
@@ -19,6 +27,8 @@ from ridgeline.contract.training import (
     OutputName,
     RMSprop,
 )
+
+AnyDataset = BuiltinDataset | KerasImages | KerasCifar100 | KerasReviews | KerasHousing
 
 
 class Argument(Contract):
@@ -57,15 +67,22 @@ class OptimizerEntry(Contract):
 
 
 class DatasetEntry(Contract):
-    """A built-in data set."""
+    """A data set, with its arguments' defaults."""
 
     name: str
-    source: Literal["builtin"]
+    source: Literal["builtin", "keras"]
+    description: str
     rows: int
+    """Rows to be divided by the split."""
     features: tuple[int, ...]
     """Shape of one row."""
     classes: int | None
     """Null where the target is a real value."""
+    test_rows: int
+    """Rows the set itself keeps apart for testing; 0 if it does not."""
+    bytes_per_number: int
+    """What a feature takes in memory."""
+    arguments: tuple[Argument, ...]
 
 
 class RegularizationEntry(Contract):
@@ -104,10 +121,7 @@ def catalog() -> Catalog:
         ),
         losses=get_args(LossName),
         metrics=get_args(MetricName),
-        datasets=tuple(
-            DatasetEntry(name=name, source="builtin", **shape._asdict())
-            for name, shape in BUILTIN.items()
-        ),
+        datasets=tuple(entry for model in get_args(AnyDataset) for entry in _datasets(model)),
         outputs=get_args(OutputName),
         activations=get_args(Activation),
         initializers=get_args(Initializer),
@@ -119,7 +133,7 @@ def _layer(layer: type[Layer]) -> LayerEntry:
     return LayerEntry(
         type=layer.type_name(),
         description=_description(layer),
-        arguments=_arguments(layer, tag="type"),
+        arguments=_arguments(layer, "type"),
         min_inputs=least,
         max_inputs=most,
         regularized_weights=tuple(
@@ -134,12 +148,25 @@ def _optimizer(model: type[Optimizer]) -> OptimizerEntry:
     return OptimizerEntry(
         name=str(model.model_fields["name"].default),
         description=_description(model),
-        arguments=_arguments(model, tag="name"),
+        arguments=_arguments(model, "name"),
         json_schema=model.model_json_schema(),
     )
 
 
-def _arguments(model: type[Contract], *, tag: str) -> tuple[Argument, ...]:
+def _datasets(model: type[AnyDataset]) -> list[DatasetEntry]:
+    return [
+        DatasetEntry(
+            name=name,
+            source=get_args(model.model_fields["source"].annotation)[0],
+            description=_description(model),
+            **(BUILTIN | KERAS)[name]._asdict(),
+            arguments=_arguments(model, "source", "name"),
+        )
+        for name in get_args(model.model_fields["name"].annotation)
+    ]
+
+
+def _arguments(model: type[Contract], *tags: str) -> tuple[Argument, ...]:
     schema = model.model_json_schema()
     return tuple(
         Argument(
@@ -150,7 +177,7 @@ def _arguments(model: type[Contract], *, tag: str) -> tuple[Argument, ...]:
             json_schema=_standalone(schema["properties"][name], schema.get("$defs", {})),
         )
         for name, field in model.model_fields.items()
-        if name != tag
+        if name not in tags
     )
 
 

@@ -31,7 +31,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     to stop.
     """
     resolution = resolve(spec, memory_limit=None)
-    data = prepare_data(resolution)
+    data = prepare_data(resolution, context.workdir / "rows")
     network = Network(resolution)
     objective = build_objective(resolution, network)
     epoch = CompiledEpoch(

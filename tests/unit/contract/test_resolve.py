@@ -112,7 +112,12 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
     }
     assert json.loads(resolve(spec).spec.model_dump_json()) == {
         "name": None,
-        "dataset": {"source": "builtin", "name": "digits", "scaling": "standard"},
+        "dataset": {
+            "source": "builtin",
+            "name": "digits",
+            "scaling": "standard",
+            "loading": "auto",
+        },
         "split": {"validation": 0.2, "test": 0.0, "stratify": False},
         "model": {
             "layers": [

@@ -225,7 +225,7 @@ NAME = ("model", "layers", 1, "name")
     ids=lambda value: value[:24] if isinstance(value, str) else None,
 )
 def test_refused_at_its_place(path: tuple[str | int, ...], raw: str) -> None:
-    place = path[:-1] if path[-1] == "type" else path
+    place = path[:-1] if path[-1] in ("type", "source") else path
     for error in refusal(body_with(raw, *path)).errors():
         # Pydantic puts the names of a union's members in between.
         assert within(place, error["loc"])

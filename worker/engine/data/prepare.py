@@ -1,33 +1,27 @@
 """Splits, scales and encodes rows for training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from ridgeline.contract.dataset import Split, SplitRows
+from ridgeline.contract.dataset import Loading, Split, SplitRows
+from ridgeline.contract.job import EndCode
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.targets import TargetEncoding
+from worker.engine.context import TrainingFailed
+from worker.engine.data.memory import available_memory
+from worker.engine.data.part import Features, Indices, MappedRows, Part
 from worker.engine.data.scaling import FeatureScaling, fit_scaling
-from worker.engine.data.sources import load
+from worker.engine.data.sources import KerasCache, RawRows, raw_rows
+from worker.engine.data.stream import write_rows
 
-Indices = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Scaled features (rows, …) and encoded targets of one part of the split."""
-
-    x: npt.NDArray[np.float32]
-    y: npt.NDArray[Any]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(self.x)
+MEMORY_SHARE = 0.5
+"""How much of the memory that is left rows may take before they stream by themselves."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +32,67 @@ class Data:
     validation: Part
     test: Part
     scaling: FeatureScaling
+    scaled: bool
+    """False where the parts hold raw features: the epoch takes `scaling` of float32(x)."""
     indices: dict[str, Indices]
+    """Row numbers of each part. Test rows that the set keeps apart have numbers of their own."""
 
 
-def prepare_data(resolution: Resolution) -> Data:
-    """Load the data set of a spec and make it ready: split, then scale, then encode."""
+class _Group(NamedTuple):
+    """Raw rows and the parts they are divided into."""
+
+    raw: RawRows
+    parts: dict[str, Indices]
+
+
+def prepare_data(
+    resolution: Resolution, scratch: Path | None = None, cache: KerasCache | None = None
+) -> Data:
+    """Load the data set of a spec and make it ready: split, then scale, then encode.
+
+    Rows that stream are written into `scratch`, which must stay until training has ended; without
+    it `auto` loading holds them in memory. Tables in memory are scaled here; images, texts and what
+    streams stay as the source has them, a byte or four a number, and the epoch scales. Keras's
+    files are looked for in `cache`. Raises TrainingFailed where the data cannot be had, or cannot
+    be split as asked.
+    """
     spec = resolution.spec
-    features, target = load(spec.dataset)
-    indices = split_indices(target, spec.split, resolution.rows, seed=spec.training.seed)
-    scaling = fit_scaling(features[indices["train"]], spec.dataset.scaling)
-    encoded = encode(target, resolution.encoding, spec.dataset.shape.classes)
-    parts = {
-        name: Part(scaling.apply(features[rows]), encoded[rows]) for name, rows in indices.items()
-    }
-    return Data(**parts, scaling=scaling, indices=indices)
+    groups = _groups(resolution, cache)
+    folder = scratch if _streams(groups, spec.dataset.loading, scratch) else None
+    features: dict[str, Features] = {}
+    for number, group in enumerate(groups):
+        path = folder and folder / f"rows_{number}.npy"
+        features |= _on_disk(group, path) if path else gather(*group)
+    scaling = fit_scaling(features["train"], spec.dataset.scaling)
+    scaled = folder is None and groups[0].raw.dtype == np.float32
+    encoding, classes = resolution.encoding, spec.dataset.shape.classes
+    made, indices = {}, {}
+    for raw, parts in groups:
+        target = encode(raw.target, encoding, classes)
+        for name, rows in parts.items():
+            x = features.pop(name)
+            made[name] = Part(scaling.apply(np.asarray(x)) if scaled else x, target[rows])
+            indices[name] = rows
+    return Data(**made, scaling=scaling, scaled=scaled, indices=indices)
+
+
+def gather(raw: RawRows, parts: Mapping[str, Indices]) -> dict[str, npt.NDArray[Any]]:
+    """The parts' features in memory, the source's chunks beside them one at a time."""
+    held = {name: np.empty((len(rows), *raw.shape), raw.dtype) for name, rows in parts.items()}
+    for start, chunk in raw.chunks():
+        for name, rows in parts.items():
+            here = np.flatnonzero((rows >= start) & (rows < start + len(chunk)))
+            held[name][here] = chunk[rows[here] - start]
+    return held
 
 
 def split_indices(
     target: npt.NDArray[Any], split: Split, rows: SplitRows, *, seed: int
 ) -> dict[str, Indices]:
-    """Row numbers of train, validation and test, shuffled by `seed`; stratified where asked."""
+    """Row numbers of train, validation and test, shuffled by `seed`; stratified where asked.
+
+    Raises TrainingFailed where a class has too few rows to be in every part.
+    """
     everything: Indices = np.arange(len(target))
     rest, test = _hold_out(everything, rows.test, target, split, seed)
     train, validation = _hold_out(rest, rows.validation, target, split, seed)
@@ -75,10 +110,42 @@ def encode(
     return target.astype(np.float32)[:, np.newaxis]
 
 
+def _groups(resolution: Resolution, cache: KerasCache | None) -> list[_Group]:
+    spec, rows = resolution.spec, resolution.rows
+    raw, apart = raw_rows(spec.dataset, cache)
+    divided = rows._replace(test=rows.test - apart.rows)
+    indices = split_indices(raw.target, spec.split, divided, seed=spec.training.seed)
+    if not apart.rows:
+        return [_Group(raw, indices)]
+    del indices["test"]
+    return [_Group(raw, indices), _Group(apart, {"test": np.arange(apart.rows)})]
+
+
+def _streams(groups: Sequence[_Group], loading: Loading, scratch: Path | None) -> bool:
+    if loading == "stream" and scratch is None:
+        raise ValueError("expected a scratch folder for rows that stream, received None")
+    if loading != "auto" or scratch is None:
+        return loading == "stream"
+    needed = sum(raw.rows * raw.row_bytes for raw, _ in groups)
+    return needed > MEMORY_SHARE * available_memory()
+
+
+def _on_disk(group: _Group, path: Path) -> dict[str, Features]:
+    file = write_rows(group.raw, path)
+    return {name: MappedRows(file, rows) for name, rows in group.parts.items()}
+
+
 def _hold_out(
     rows: Indices, count: int, target: npt.NDArray[Any], split: Split, seed: int
 ) -> Sequence[Indices]:
     if count == 0:
         return rows, rows[:0]
     stratify = target[rows] if split.stratify else None
-    return train_test_split(rows, test_size=count, random_state=seed, stratify=stratify)
+    try:
+        return train_test_split(rows, test_size=count, random_state=seed, stratify=stratify)
+    except ValueError as error:  # the classes of rows that no catalogue has counted
+        raise TrainingFailed(
+            EndCode.INVALID_SPEC,
+            f"the rows cannot be split with each class in every part ({error}); set split.stratify"
+            " to false, or take more rows",
+        ) from error

@@ -1,25 +1,38 @@
 """Feature scaling, fitted on the training rows only."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.dataset import FeatureScaling as Method
+from ridgeline.contract.dataset import FeatureScaling as TableMethod
+from ridgeline.contract.dataset import ImageScaling
+from worker.engine.data.part import Features, in_pieces
 
+Method = TableMethod | ImageScaling
 Rows = npt.NDArray[np.float32]
 EPSILON = 1e-7
 """Keras's: Normalization takes no smaller deviation."""
+BRIGHTEST = 255.0
+"""What `unit` divides by."""
+_PIECE = 2**20
+"""About how many numbers are summed at once."""
 
 
 @dataclass(frozen=True)
 class FeatureScaling:
-    """z = (x − mean) / √variance, column by column, as keras.layers.Normalization computes it."""
+    """z = (x − mean) / √variance, as keras.layers.Normalization(axis=-1) computes it.
+
+    Mean and variance have one number for each column of a table or channel of an image: shape (c,)
+    for rows of shape (…, c).
+    """
 
     mean: Rows
     variance: Rows
 
-    def apply(self, rows: Rows) -> Rows:
+    def apply(self, rows: npt.NDArray[Any]) -> Rows:
         """Scale `rows` (rows, …)."""
         return np.asarray((rows - self.mean) / np.sqrt(self.variance), dtype=np.float32)
 
@@ -29,20 +42,52 @@ class FeatureScaling:
         return bool(np.all(self.mean == 0) and np.all(self.variance == 1))
 
 
-def fit_scaling(training_rows: Rows, method: Method) -> FeatureScaling:
+def fit_scaling(training_rows: Features, method: Method) -> FeatureScaling:
     """Fit `method` on the training rows.
 
-    `minmax` is written as a normalization too: its mean is the minimum and its √variance the range.
-    A column that never varies keeps its size: it is divided by 1.
+    `minmax` and `unit` are written as normalizations too: their mean is the minimum (0 for `unit`)
+    and their √variance the range (255). A column that never varies keeps its size: it is divided by
+    1.
     """
-    shape = training_rows.shape[1:]
+    channels = training_rows.shape[-1]
     if method == "none":
-        return FeatureScaling(np.zeros(shape, np.float32), np.ones(shape, np.float32))
-    if method == "minmax":
-        mean = training_rows.min(axis=0)
-        deviation = training_rows.max(axis=0) - mean
-    else:
-        mean = training_rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-        deviation = training_rows.std(axis=0, dtype=np.float64).astype(np.float32)
+        return FeatureScaling(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+    if method == "unit":
+        variance = np.full(channels, np.square(BRIGHTEST), np.float32)
+        return FeatureScaling(np.zeros(channels, np.float32), variance)
+    mean, deviation = (_range if method == "minmax" else _moments)(_columns(training_rows))
     variance = np.where(deviation > EPSILON, np.square(deviation), 1.0).astype(np.float32)
     return FeatureScaling(mean, variance)
+
+
+def _columns(rows: Features) -> Iterator[npt.NDArray[np.float64]]:
+    """All numbers, a piece at a time, as (numbers, channels)."""
+    channels = rows.shape[-1]
+    step = max(1, _PIECE // max(1, int(np.prod(rows.shape[1:]))))
+    for piece in in_pieces(rows, step):
+        yield piece.reshape(-1, channels).astype(np.float64)
+
+
+def _range(pieces: Iterator[npt.NDArray[np.float64]]) -> tuple[Rows, Rows]:
+    """The minimum of each column and how far the maximum lies above it."""
+    bounds = [(piece.min(axis=0), piece.max(axis=0)) for piece in pieces]
+    low, high = (np.asarray(side, np.float32) for side in zip(*bounds, strict=True))
+    return low.min(axis=0), high.max(axis=0) - low.min(axis=0)
+
+
+def _moments(pieces: Iterator[npt.NDArray[np.float64]]) -> tuple[Rows, Rows]:
+    """Mean and standard deviation of each column, the pieces' put together.
+
+    With n = nₐ + nᵦ and δ = meanᵦ − meanₐ: mean = meanₐ + δ·nᵦ/n and M₂ = M₂ₐ + M₂ᵦ + δ²·nₐ·nᵦ/n
+    (Chan, Golub & LeVeque, 1979), which loses no digits where Σx² − n·mean² does.
+    """
+    count, mean, squares = 0, np.float64(0), np.float64(0)
+    for piece in pieces:
+        rows, center = len(piece), piece.mean(axis=0)
+        delta = center - mean
+        total = count + rows
+        squares = squares + np.square(piece - center).sum(axis=0)
+        squares = squares + np.square(delta) * (count * rows / total)
+        mean = mean + delta * (rows / total)
+        count = total
+    return np.asarray(mean, np.float32), np.sqrt(squares / count).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Reads raw rows from where the spec says they are."""
+"""The tables in scikit-learn's wheel."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,7 @@ from sklearn import datasets
 from ridgeline.contract.dataset import BuiltinDataset
 from ridgeline.contract.job import EndCode
 from worker.engine.context import TrainingFailed
+from worker.engine.data.sources.rows import RawRows, held_rows
 
 _LOADERS: dict[str, Callable[[], Any]] = {
     "digits": datasets.load_digits,
@@ -18,6 +19,12 @@ _LOADERS: dict[str, Callable[[], Any]] = {
     "iris": datasets.load_iris,
     "diabetes": datasets.load_diabetes,
 }
+
+
+def builtin_rows(dataset: BuiltinDataset) -> tuple[RawRows, RawRows]:
+    """All rows of a table, and no test rows of its own."""
+    features, target = load(dataset)
+    return held_rows(features, target), held_rows(features[:0], target[:0])
 
 
 def load(dataset: BuiltinDataset) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:

@@ -1,0 +1,30 @@
+"""What every data set has in common."""
+
+from typing import Literal, NamedTuple
+
+FeatureScaling = Literal["standard", "minmax", "none"]
+ImageScaling = Literal["unit", "standard", "none"]
+Loading = Literal["auto", "memory", "stream"]
+"""Where the rows lie while they are trained on: `memory`, or on the worker's disk, mapped into
+memory a block at a time (`stream`). `auto` streams rows that would take more than half of the
+memory the worker has left."""
+
+
+class DatasetShape(NamedTuple):
+    """What a spec must know of its data before a row of it is read."""
+
+    rows: int
+    """Rows to be divided by the split."""
+    features: tuple[int, ...]
+    """Shape of one row."""
+    classes: int | None
+    """Number of classes of the target; None where the target is a real value."""
+    test_rows: int = 0
+    """Rows the set itself keeps apart for testing."""
+    bytes_per_number: int = 4
+    """What a feature takes in memory: 1 for pixels and words said or not, else 4."""
+
+    @property
+    def all_rows(self) -> int:
+        """The rows to be divided and the set's own test rows."""
+        return self.rows + self.test_rows

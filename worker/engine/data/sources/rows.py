@@ -1,0 +1,60 @@
+"""Rows as a source gives them: targets at once, features a chunk at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Chunk = tuple[int, npt.NDArray[Any]]
+"""The number of its first row, and the rows' features (some rows, …)."""
+CHUNK_BYTES = 16 * 2**20
+"""About how much of the features is read or converted at once."""
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Unscaled features and targets of a set's training rows, or of its test rows."""
+
+    target: npt.NDArray[Any]
+    """Class numbers or real values, shape (rows,)."""
+    shape: tuple[int, ...]
+    """Shape of one row's features."""
+    dtype: np.dtype[Any]
+    chunks: Callable[[], Iterator[Chunk]]
+    """Reads the features of all rows once, in any order."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.target)
+
+    @property
+    def row_bytes(self) -> int:
+        """What one row's features take."""
+        return self.dtype.itemsize * int(np.prod(self.shape))
+
+    def first(self, count: int) -> "RawRows":
+        """The first `count` rows."""
+        return replace(self, target=self.target[:count], chunks=lambda: _cut(self.chunks(), count))
+
+
+def held_rows(features: npt.NDArray[Any], target: npt.NDArray[Any]) -> RawRows:
+    """Rows that lie in memory already."""
+    return RawRows(target, features.shape[1:], features.dtype, lambda: iter([(0, features)]))
+
+
+def chunk_rows(row_bytes: int) -> int:
+    """How many rows of that size make a chunk."""
+    return max(1, CHUNK_BYTES // max(row_bytes, 1))
+
+
+def _cut(chunks: Iterator[Chunk], count: int) -> Iterator[Chunk]:
+    missing = count
+    while missing > 0:
+        start, chunk = next(chunks)
+        if start < count:
+            kept = chunk[: count - start]
+            missing -= len(kept)
+            yield start, kept
