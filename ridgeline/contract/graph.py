@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.schema import Contract
-from ridgeline.contract.training import Adam, AdamW, AnyOptimizer, RMSprop
+from ridgeline.contract.training import Optimizer
 from ridgeline.contract.wiring import INPUT
 
 BYTES_PER_NUMBER = 4
@@ -102,14 +102,14 @@ def build_graph(
     return Graph(input_shape, tuple(nodes))
 
 
-def memory_bytes(graph: Graph, *, batch_size: int, rows: int, optimizer: AnyOptimizer) -> int:
+def memory_bytes(graph: Graph, *, batch_size: int, rows: int, optimizer: Optimizer) -> int:
     """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
 
     Every number is a float32. Activations of one batch are held once forward and once as gradients,
     or those of an evaluated batch forward alone, if they are more.
     """
     parameters = graph.parameters
-    held = parameters.total + parameters.trainable * (1 + _slots(optimizer))
+    held = parameters.total + parameters.trainable + _optimizer_numbers(graph, optimizer)
     evaluated = min(evaluation_rows(graph, batch_size=batch_size), rows)
     activations = max(2 * min(batch_size, rows), evaluated) * graph.activations
     data = rows * math.prod(graph.input_shape)
@@ -125,13 +125,13 @@ def evaluation_rows(graph: Graph, *, batch_size: int) -> int:
     return max(2 * batch_size, min(affordable, MOST_EVALUATED))
 
 
-def _slots(optimizer: AnyOptimizer) -> int:
-    """Optimizer variables for each weight."""
-    if isinstance(optimizer, Adam | AdamW):
-        return 3 if optimizer.amsgrad else 2
-    if isinstance(optimizer, RMSprop):
-        return 1 + bool(optimizer.momentum) + optimizer.centered
-    return 1 if optimizer.momentum else 0
+def _optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
+    return sum(
+        optimizer.numbers(f"{node.name}/{weight.name}", weight.shape)
+        for node in graph.nodes
+        for weight in node.weights
+        if weight.trainable
+    )
 
 
 def _check_size(node: Node, index: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ridgeline.contract.advice import Advice, advise
 from ridgeline.contract.dataset import DatasetShape, Split, SplitRows, split_rows
+from ridgeline.contract.fitting import check_fitting
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.policy import apply_policy, penalty_terms
@@ -61,6 +62,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
     encoding = target_encoding(spec.training, data, graph)
+    check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     final = build_graph(_with_policy(wired, spec.regularization), data.features)
     batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
     needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
