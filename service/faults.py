@@ -26,10 +26,10 @@ _CUTOFF = 0.7
 _UPPER = ("maximum", "exclusiveMaximum")
 _EXAMPLES = {"WeightPenalty": '{"l2": 0.01}', "DropoutPolicy": '{"rate": 0.5}'}
 _SYNONYMS = dict.fromkeys(
-    ("acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"), "accuracy"
+    ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"), "accuracy"
 )
 """Other names that Keras has for a thing."""
-_OTHERS = frozenset({"nadam", "adamax", "adagrad", "adadelta", "adafactor", "ftrl", "lamb", "lion"})
+_OTHERS = frozenset({"schedulefreeadamw"})
 """What Keras has and a spec has not: no misspelling of a thing that it has."""
 
 Schema = Mapping[str, Any]
@@ -105,6 +105,8 @@ def _locate(location: Sequence[str | int], body: Any) -> _Place:
             node = _resolve({"$ref": _tags(tagged)[str(element)]})
             continue
         holder = next((m for m in members if _has(m, element)), None)
+        if holder is None and isinstance(value, dict) and element not in value:
+            continue  # the tag of an object's member: the field it is wrong in follows
         if holder is None and len(members) > 1:
             break  # the tag of a union without one in the body: what it expects is said as a whole
         parent = holder or members[0]
@@ -298,13 +300,14 @@ def _words(node: Schema) -> list[str]:
 
 def _has(node: Schema, element: str | int) -> bool:
     if isinstance(element, str):
-        return element in node.get("properties", {})
+        return element in node.get("properties", {}) or bool(node.get("additionalProperties"))
     return "items" in node or "prefixItems" in node
 
 
 def _child(node: Schema, element: str | int) -> Schema:
     if isinstance(element, str):
-        return _resolve(node.get("properties", {}).get(element, {}))
+        others = node.get("additionalProperties") or {}
+        return _resolve(node.get("properties", {}).get(element, others))
     items: Schema = node.get("items") or node.get("prefixItems", [{}])[0]
     return _resolve(items)
 

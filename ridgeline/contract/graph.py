@@ -10,7 +10,7 @@ from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
 from ridgeline.contract.layers.base import MULTIPLIED
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.schema import Contract
-from ridgeline.contract.training import Adam, AdamW, AnyOptimizer, RMSprop
+from ridgeline.contract.training import Optimizer
 from ridgeline.contract.wiring import INPUT
 
 BYTES_PER_NUMBER = 4
@@ -107,7 +107,7 @@ def build_graph(
 
 
 def memory_bytes(
-    graph: Graph, data: DatasetShape, *, batch_size: int, optimizer: AnyOptimizer, stream: bool
+    graph: Graph, data: DatasetShape, *, batch_size: int, optimizer: Optimizer, stream: bool
 ) -> int:
     """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
 
@@ -117,7 +117,7 @@ def memory_bytes(
     alone, if they are more.
     """
     parameters = graph.parameters
-    held = parameters.total + parameters.trainable * (1 + _slots(optimizer))
+    held = parameters.total + parameters.trainable + _optimizer_numbers(graph, optimizer)
     evaluated = min(evaluation_rows(graph, batch_size=batch_size), data.all_rows)
     activations = max(2 * min(batch_size, data.rows), evaluated) * graph.activations
     row_bytes = data.bytes_per_number * math.prod(data.features)
@@ -141,13 +141,13 @@ def evaluation_rows(graph: Graph, *, batch_size: int) -> int:
     return max(2 * batch_size, min(affordable, MOST_EVALUATED))
 
 
-def _slots(optimizer: AnyOptimizer) -> int:
-    """Optimizer variables for each weight."""
-    if isinstance(optimizer, Adam | AdamW):
-        return 3 if optimizer.amsgrad else 2
-    if isinstance(optimizer, RMSprop):
-        return 1 + bool(optimizer.momentum) + optimizer.centered
-    return 1 if optimizer.momentum else 0
+def _optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
+    return sum(
+        optimizer.numbers(f"{node.name}/{weight.name}", weight.shape)
+        for node in graph.nodes
+        for weight in node.weights
+        if weight.trainable
+    )
 
 
 def _check_size(node: Node, index: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ridgeline.contract.advice import Advice, advise
 from ridgeline.contract.applicable import check_applicable
 from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
+from ridgeline.contract.fitting import check_fitting
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.policy import apply_policy, penalty_terms
@@ -64,6 +65,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
     encoding = target_encoding(spec.training, data, graph)
+    check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
     batch_size = spec.training.batch_size

@@ -7,15 +7,7 @@ from ridgeline.contract.graph import Graph
 from ridgeline.contract.layers import Shape
 from ridgeline.contract.layers.base import render
 from ridgeline.contract.problems import Fault, SpecError, pointer
-from ridgeline.contract.training import (
-    BINARY_LOSSES,
-    CLASS_METRICS,
-    INDEX_LOSSES,
-    ONE_HOT_LOSSES,
-    PROBABILITY_LOSSES,
-    Loss,
-    Training,
-)
+from ridgeline.contract.training import CLASS_METRICS, Loss, Training
 
 TargetEncoding = Literal["index", "one_hot", "binary", "value"]
 """`index`: the class's number; `one_hot`: one column a class; `binary`: one column of 0 and 1;
@@ -23,6 +15,13 @@ TargetEncoding = Literal["index", "one_hot", "binary", "value"]
 
 _BINARY_CLASSES = 2
 _SCORE_METRICS = frozenset({"auc", "precision", "recall"})
+_CROSSENTROPIES = frozenset({"categorical_crossentropy", "binary_crossentropy"})
+#: Metrics of one output a class.
+_COLUMN_METRICS = frozenset(
+    {"top_k_categorical_accuracy", "categorical_crossentropy", "cosine_similarity"}
+)
+#: Metrics that have a form for classes by number.
+_INDEX_METRICS = frozenset({"accuracy", "top_k_categorical_accuracy", "categorical_crossentropy"})
 _PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})
 _LOSS_AT = pointer("training", "loss")
 
@@ -44,20 +43,20 @@ def _encoding(loss: Loss, data: DatasetShape, graph: Graph) -> TargetEncoding:
         return _value_encoding(loss, graph.output.shape)
     shape, classes = graph.output.shape, data.classes
     binary = classes == _BINARY_CLASSES and shape == (1,)
-    if binary and loss.name not in INDEX_LOSSES | ONE_HOT_LOSSES:
+    if binary and loss.reads in ("binary", "any"):
         return "binary"
     if shape == (classes,):
-        return "index" if loss.name in INDEX_LOSSES else "one_hot"
+        return "index" if loss.reads == "index" else "one_hot"
     width = f"{render((classes,))}, one unit a class"
-    if loss.name not in INDEX_LOSSES | ONE_HOT_LOSSES and classes == _BINARY_CLASSES:
+    if loss.reads in ("binary", "any") and classes == _BINARY_CLASSES:
         width = f"(1) or {width}"
-    elif loss.name in BINARY_LOSSES:
+    elif loss.reads == "binary":
         width += f" (the data has {classes} classes)"
     raise _loss_fault(loss, f"expects the output layer to give {width}", graph)
 
 
 def _value_encoding(loss: Loss, shape: Shape) -> TargetEncoding:
-    if loss.name in INDEX_LOSSES | ONE_HOT_LOSSES | BINARY_LOSSES:
+    if loss.reads != "any":
         detail = f"{loss.name} expects classes, the target is a real value; use mean_squared_error"
         raise SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-target")])
     if shape != (1,):
@@ -74,24 +73,22 @@ def _loss_fault(loss: Loss, expectation: str, graph: Graph) -> SpecError:
 
 def _check_activation(loss: Loss, graph: Graph) -> None:
     """Crossentropies take probabilities, or logits when told so."""
-    expected = PROBABILITY_LOSSES.get(loss.name)
-    if expected is None and loss.from_logits:
+    if loss.from_logits and not loss.takes_logits:
         at, detail = (
             pointer("training", "loss", "from_logits"),
             f"expected false: {loss.name} has none",
         )
         raise SpecError([Fault(pointer=at, detail=detail, rule="loss-takes-logits")])
-    if expected is None:
-        return
     activation = getattr(graph.output.layer, "activation", None)
-    if activation is None:
+    if loss.activation is None or activation is None:
         return
     if loss.from_logits and activation in _PROBABILITIES:
         fix = f'expected a "linear" output, or from_logits false: {activation} gives probabilities'
     elif not loss.from_logits and activation not in _PROBABILITIES:
+        logits = ", or set from_logits true" if loss.takes_logits else ""
         fix = (
             f"{loss.name} expects probabilities: end the output {graph.output.name!r} with"
-            f' "{expected}" (it ends with "{activation}"), or set from_logits true'
+            f' "{loss.activation}" (it ends with "{activation}"){logits}'
         )
     elif not loss.from_logits and activation == "softmax" and graph.output.shape == (1,):
         fix = 'softmax over one unit is always 1; use "sigmoid"'
@@ -102,11 +99,10 @@ def _check_activation(loss: Loss, graph: Graph) -> None:
 
 def _check_metrics(training: Training, encoding: TargetEncoding, graph: Graph) -> None:
     faults = []
-    scores = _gives_scores(training.loss, encoding, graph)
     for index, metric in enumerate(training.metrics):
         expected = _metric_expectation(metric, encoding)
-        if expected is None and metric in _SCORE_METRICS and not scores:
-            expected = 'an output that gives probabilities; end it with "softmax" or "sigmoid"'
+        if expected is None:
+            expected = _output_expectation(metric, training.loss, encoding, graph)
         if expected is not None:
             detail = f"{metric} expects {expected}"
             at = pointer("training", "metrics", index)
@@ -118,24 +114,37 @@ def _check_metrics(training: Training, encoding: TargetEncoding, graph: Graph) -
         raise SpecError(faults)
 
 
-def _gives_scores(loss: Loss, encoding: TargetEncoding, graph: Graph) -> bool:
-    """Whether the output can be cut at a threshold: probabilities, or one logit or margin."""
-    if encoding == "binary" and (loss.from_logits or loss.name in BINARY_LOSSES):
-        return True
-    activation = getattr(graph.output.layer, "activation", None)
-    if activation is None:
-        return loss.name in PROBABILITY_LOSSES and not loss.from_logits
-    return activation in _PROBABILITIES
-
-
 def _metric_expectation(metric: str, encoding: TargetEncoding) -> str | None:
-    """What `metric` would need, or None where it fits."""
+    """What `metric` would need of the target, or None where it fits."""
     if metric in CLASS_METRICS and encoding == "value":
         return "classes; for a real value use mean_absolute_error or r2_score"
-    if metric == "top_k_categorical_accuracy" and encoding == "binary":
+    if metric in _COLUMN_METRICS and encoding == "binary":
         return "one output a class"
     if metric == "r2_score" and encoding != "value":
         return "a real-valued target"
-    if metric not in ("accuracy", "top_k_categorical_accuracy") and encoding == "index":
+    if metric not in _INDEX_METRICS and encoding == "index":
         return "a target in columns; use categorical_crossentropy in place of the sparse one"
     return None
+
+
+def _output_expectation(
+    metric: str, loss: Loss, encoding: TargetEncoding, graph: Graph
+) -> str | None:
+    """What `metric` would need of the output, or None where it fits."""
+    probabilities = _gives_probabilities(loss, graph)
+    # One logit or margin can be cut at a threshold of 0; F1 has none but between 0 and 1.
+    margin = encoding == "binary" and (loss.from_logits or loss.reads == "binary")
+    if metric in _SCORE_METRICS and not (probabilities or margin):
+        return 'an output that gives probabilities; end it with "softmax" or "sigmoid"'
+    if metric == "f1_score" and encoding == "binary" and not probabilities:
+        return 'an output that gives probabilities; end it with "sigmoid"'
+    if metric in _CROSSENTROPIES and not (probabilities or loss.from_logits):
+        return 'an output that gives probabilities; end it with "softmax" or "sigmoid"'
+    return None
+
+
+def _gives_probabilities(loss: Loss, graph: Graph) -> bool:
+    activation = getattr(graph.output.layer, "activation", None)
+    if activation is None:
+        return loss.activation is not None and not loss.from_logits
+    return activation in _PROBABILITIES

@@ -1,6 +1,7 @@
 """What a spec may say, read off the contract."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from ridgeline.contract.dataset import (
@@ -17,22 +18,15 @@ from ridgeline.contract.layers.base import Activation, Initializer
 from ridgeline.contract.regularization import DropoutPolicy, DropoutSite
 from ridgeline.contract.regularizers import ACTIVITY, Scaling, WeightPenalty
 from ridgeline.contract.schema import Contract
-from ridgeline.contract.training import (
-    SGD,
-    Adam,
-    AdamW,
-    LossName,
-    MetricName,
-    Optimizer,
-    OutputName,
-    RMSprop,
-)
+from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName, OutputName
+from ridgeline.contract.training.callbacks import EarlyStopping, ReduceLROnPlateau
+from ridgeline.contract.training.fit import Precision
 
 AnyDataset = BuiltinDataset | KerasImages | KerasCifar100 | KerasReviews | KerasHousing
 
 
 class Argument(Contract):
-    """An argument of a layer or an optimizer."""
+    """An argument of a layer, an optimizer, a schedule, a loss or a callback."""
 
     name: str
     required: bool
@@ -57,8 +51,8 @@ class LayerEntry(Contract):
     json_schema: dict[str, Any]
 
 
-class OptimizerEntry(Contract):
-    """An optimizer."""
+class NamedEntry(Contract):
+    """An optimizer, a schedule of its learning rate, a loss or a callback."""
 
     name: str
     description: str
@@ -98,10 +92,14 @@ class Catalog(Contract):
     """Everything a spec may name."""
 
     layers: tuple[LayerEntry, ...]
-    optimizers: tuple[OptimizerEntry, ...]
+    optimizers: tuple[NamedEntry, ...]
+    schedules: tuple[NamedEntry, ...]
+    """What `learning_rate` may be beside a number."""
     regularization: RegularizationEntry
-    losses: tuple[str, ...]
+    losses: tuple[NamedEntry, ...]
     metrics: tuple[str, ...]
+    callbacks: tuple[NamedEntry, ...]
+    precisions: tuple[str, ...]
     datasets: tuple[DatasetEntry, ...]
     outputs: tuple[str, ...]
     activations: tuple[str, ...]
@@ -112,15 +110,20 @@ def catalog() -> Catalog:
     """Read the contract."""
     return Catalog(
         layers=tuple(_layer(LAYERS[name]) for name in sorted(LAYERS)),
-        optimizers=tuple(_optimizer(model) for model in (Adam, AdamW, SGD, RMSprop)),
+        optimizers=_named(OPTIMIZERS),
+        schedules=_named(SCHEDULES),
         regularization=RegularizationEntry(
             weight_penalty=WeightPenalty.model_json_schema(),
             dropout=DropoutPolicy.model_json_schema(),
             dropout_sites=get_args(DropoutSite),
             scalings=get_args(Scaling),
         ),
-        losses=get_args(LossName),
+        losses=_named(LOSSES),
         metrics=get_args(MetricName),
+        callbacks=_named(
+            {"early_stopping": EarlyStopping, "reduce_lr_on_plateau": ReduceLROnPlateau}
+        ),
+        precisions=get_args(Precision),
         datasets=tuple(entry for model in get_args(AnyDataset) for entry in _datasets(model)),
         outputs=get_args(OutputName),
         activations=get_args(Activation),
@@ -144,12 +147,15 @@ def _layer(layer: type[Layer]) -> LayerEntry:
     )
 
 
-def _optimizer(model: type[Optimizer]) -> OptimizerEntry:
-    return OptimizerEntry(
-        name=str(model.model_fields["name"].default),
-        description=_description(model),
-        arguments=_arguments(model, "name"),
-        json_schema=model.model_json_schema(),
+def _named(models: Mapping[str, type[Contract]]) -> tuple[NamedEntry, ...]:
+    return tuple(
+        NamedEntry(
+            name=name,
+            description=_description(model),
+            arguments=_arguments(model, "name"),
+            json_schema=model.model_json_schema(),
+        )
+        for name, model in models.items()
     )
 
 

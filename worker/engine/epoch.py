@@ -7,7 +7,7 @@ import tensorflow as tf
 from ridgeline.contract.graph import evaluation_rows
 from worker.engine.model import Network
 from worker.engine.objective import Objective
-from worker.engine.optimizers import apply_gradients
+from worker.engine.optimization import apply_gradients
 
 
 class Rows(NamedTuple):

@@ -1,51 +1,44 @@
 """What training minimizes and measures: the Keras loss, metrics and optimizer a spec names."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.targets import TargetEncoding
-from ridgeline.contract.training import Loss, MetricName
+from ridgeline.contract.training import Loss, MetricName, Training
 from worker.engine.model import Network
-from worker.engine.optimizers import build_optimizer
+from worker.engine.optimization import build_optimizer
 from worker.engine.regularization.penalty import WeightPenalties
 
-_LOSSES: dict[str, type[keras.Loss]] = {
-    "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
-    "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
-    "binary_crossentropy": keras.losses.BinaryCrossentropy,
-    "categorical_hinge": keras.losses.CategoricalHinge,
-    "hinge": keras.losses.Hinge,
-    "squared_hinge": keras.losses.SquaredHinge,
-    "kl_divergence": keras.losses.KLDivergence,
-    "mean_squared_error": keras.losses.MeanSquaredError,
-    "mean_absolute_error": keras.losses.MeanAbsoluteError,
-    "mean_absolute_percentage_error": keras.losses.MeanAbsolutePercentageError,
-    "mean_squared_logarithmic_error": keras.losses.MeanSquaredLogarithmicError,
-    "huber": keras.losses.Huber,
-    "log_cosh": keras.losses.LogCosh,
-    "poisson": keras.losses.Poisson,
-}
 _CLASS_METRICS: dict[tuple[str, TargetEncoding], type[keras.Metric]] = {
     ("accuracy", "index"): keras.metrics.SparseCategoricalAccuracy,
     ("accuracy", "one_hot"): keras.metrics.CategoricalAccuracy,
     ("accuracy", "binary"): keras.metrics.BinaryAccuracy,
     ("top_k_categorical_accuracy", "index"): keras.metrics.SparseTopKCategoricalAccuracy,
     ("top_k_categorical_accuracy", "one_hot"): keras.metrics.TopKCategoricalAccuracy,
+    ("categorical_crossentropy", "index"): keras.metrics.SparseCategoricalCrossentropy,
+    ("categorical_crossentropy", "one_hot"): keras.metrics.CategoricalCrossentropy,
 }
 _METRICS: dict[str, type[keras.Metric]] = {
     "auc": keras.metrics.AUC,
     "precision": keras.metrics.Precision,
     "recall": keras.metrics.Recall,
+    "f1_score": keras.metrics.F1Score,
+    "binary_crossentropy": keras.metrics.BinaryCrossentropy,
+    "cosine_similarity": keras.metrics.CosineSimilarity,
     "mean_squared_error": keras.metrics.MeanSquaredError,
     "root_mean_squared_error": keras.metrics.RootMeanSquaredError,
     "mean_absolute_error": keras.metrics.MeanAbsoluteError,
     "mean_absolute_percentage_error": keras.metrics.MeanAbsolutePercentageError,
+    "mean_squared_logarithmic_error": keras.metrics.MeanSquaredLogarithmicError,
+    "log_cosh_error": keras.metrics.LogCoshError,
     "r2_score": keras.metrics.R2Score,
 }
-_LOGIT_LOSSES = {"hinge", "squared_hinge"}
+_MARGIN_LOSSES = {"hinge", "squared_hinge"}
 
 
 class Objective(NamedTuple):
@@ -64,14 +57,19 @@ def build_objective(resolution: Resolution, network: Network) -> Objective:
         loss=build_loss(training.loss),
         penalties=WeightPenalties(resolution.penalties, network.layers),
         metrics=build_metrics(training.metrics, training.loss, resolution.encoding),
-        optimizer=build_optimizer(training.optimizer, network.model.trainable_variables),
+        optimizer=build_optimizer(training, network.model.trainable_variables),
     )
 
 
 def build_loss(loss: Loss) -> keras.Loss:
     """The loss, averaged over a batch, without the penalty."""
-    arguments = {"from_logits": True} if loss.from_logits else {}
-    return _LOSSES[loss.name](**arguments)
+    not_taken = {"name"} if loss.takes_logits else {"name", "from_logits"}
+    if loss.reads == "index":
+        not_taken.add("label_smoothing")
+    built: keras.Loss = getattr(keras.losses, type(loss).__name__)(
+        **loss.model_dump(exclude=not_taken)
+    )
+    return built
 
 
 def build_metrics(
@@ -82,12 +80,50 @@ def build_metrics(
 
 
 def _metric(name: str, loss: Loss, encoding: TargetEncoding) -> keras.Metric:
+    keras_class = _CLASS_METRICS.get((name, encoding)) or _METRICS[name]
+    return keras_class(name=name, **_metric_arguments(name, loss, encoding))
+
+
+def _metric_arguments(name: str, loss: Loss, encoding: TargetEncoding) -> dict[str, Any]:
     """Where the output is a logit or a margin, its threshold is 0 in place of ½."""
-    margin = loss.from_logits or loss.name in _LOGIT_LOSSES
-    if (name, encoding) == ("accuracy", "binary") and margin:
-        return keras.metrics.BinaryAccuracy(name=name, threshold=0.0)
-    if name in ("precision", "recall") and margin:
-        return _METRICS[name](name=name, thresholds=0.0)
-    if name == "auc" and margin:
-        return keras.metrics.AUC(name=name, from_logits=True)
-    return (_CLASS_METRICS.get((name, encoding)) or _METRICS[name])(name=name)
+    margin = loss.from_logits or loss.name in _MARGIN_LOSSES
+    if name == "f1_score":
+        # One column is cut at ½; of several the largest is the class. Classes count alike.
+        return {"average": "macro", "threshold": 0.5 if encoding == "binary" else None}
+    if name.endswith("_crossentropy"):
+        return {"from_logits": loss.from_logits}
+    if not margin:
+        return {}
+    if (name, encoding) == ("accuracy", "binary"):
+        return {"threshold": 0.0}
+    if name in ("precision", "recall"):
+        return {"thresholds": 0.0}
+    return {"from_logits": True} if name == "auc" else {}
+
+
+def class_weights(
+    training: Training, encoding: TargetEncoding, y: npt.NDArray[Any], classes: int | None
+) -> npt.NDArray[np.float32] | None:
+    """How much a row of each class counts in the training loss, shape (classes,); None if alike.
+
+    `y` are the encoded targets of the training rows. `balanced` is rows/(classes·rows of the
+    class) (King & Zeng, 2001), 1 for a class without rows.
+    """
+    said = training.class_weight
+    if said is None or classes is None:
+        return None
+    if said == "balanced":
+        rows = np.bincount(row_classes(y, encoding), minlength=classes)
+        balanced = len(y) / (classes * np.maximum(rows, 1))
+        return np.where(rows > 0, balanced, 1.0).astype(np.float32)
+    weights = np.ones(classes, np.float32)
+    for number, weight in said.items():
+        weights[int(number)] = weight
+    return weights
+
+
+def row_classes(y: npt.NDArray[Any], encoding: TargetEncoding) -> npt.NDArray[np.int64]:
+    """The class of each row of encoded targets, shape (rows,)."""
+    if encoding == "one_hot":
+        return np.argmax(y, axis=1)
+    return np.reshape(y, -1).astype(np.int64)

@@ -107,6 +107,6 @@ def _check_finite(row: EpochRow, training: Training) -> None:
     raise TrainingFailed(
         EndCode.DIVERGED,
         f"{', '.join(broken)} became infinite or NaN in epoch {row.epoch}; lower"
-        f" training.optimizer.learning_rate (it is {training.optimizer.learning_rate:g}) or the"
-        " regularization strength",
+        f" training.optimizer.learning_rate (it is {training.optimizer.initial_learning_rate:g})"
+        " or the regularization strength",
     )

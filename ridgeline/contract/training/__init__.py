@@ -1,0 +1,51 @@
+"""How a model is trained: optimizer, loss, metrics, epochs."""
+
+from typing import Literal
+
+from ridgeline.contract.training.callbacks import EarlyStopping, Monitor, ReduceLROnPlateau
+from ridgeline.contract.training.fit import DEFAULT_DEADLINE_S, Precision, Training
+from ridgeline.contract.training.losses import LOSSES, AnyLoss, Loss, LossName
+from ridgeline.contract.training.metrics import CLASS_METRICS, RISING_METRICS, MetricName
+from ridgeline.contract.training.optimizers import (
+    KERNELS,
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    AnyOptimizer,
+    Optimizer,
+    OptimizerName,
+    RMSprop,
+)
+from ridgeline.contract.training.schedules import SCHEDULES, AnyLearningRate, Schedule
+
+__all__ = [
+    "CLASS_METRICS",
+    "DEFAULT_DEADLINE_S",
+    "KERNELS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "RISING_METRICS",
+    "SCHEDULES",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AnyLearningRate",
+    "AnyLoss",
+    "AnyOptimizer",
+    "EarlyStopping",
+    "Loss",
+    "LossName",
+    "MetricName",
+    "Monitor",
+    "Optimizer",
+    "OptimizerName",
+    "OutputName",
+    "Precision",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "Training",
+]
+
+OutputName = Literal["keras", "saved_model"]

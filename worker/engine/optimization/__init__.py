@@ -1,0 +1,6 @@
+"""The optimizer a spec names, and its step as a few kernels."""
+
+from worker.engine.optimization.build import build_optimizer
+from worker.engine.optimization.step import apply_gradients, finalize
+
+__all__ = ["apply_gradients", "build_optimizer", "finalize"]
