@@ -1,11 +1,12 @@
 """The compiled epoch: a whole pass over the data as one TensorFlow function."""
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from ridgeline.contract.graph import evaluation_rows
-from worker.engine.model import Network
+from worker.engine.model import Flow, Network
 from worker.engine.objective import Objective
 from worker.engine.optimization import apply_gradients
 
@@ -23,25 +24,31 @@ class Controls(NamedTuple):
     coefficients: tf.Tensor
     """Penalty coefficients, shape (terms,)."""
     rates: tf.Tensor
-    """Dropout rates, shape (dropouts,)."""
+    """Dropout rates, shape (rated layers,)."""
     seed: tf.Tensor
     """Two int32 from which every dropout mask of the epoch follows."""
+    start: tf.Tensor
+    """How many rows of the epoch came before these; metrics start anew at 0."""
 
 
-class Measured(NamedTuple):
-    """What a pass measured; each a mean over its rows."""
+class Sums(NamedTuple):
+    """What a pass over some rows measured, each a sum over the rows."""
 
     data_loss: tf.Tensor
     penalties: tf.Tensor
-    """Shape (terms,); in training the mean over the steps, each weighted by its rows."""
+    """Shape (terms,); a step's penalties count for each of its rows."""
     metrics: dict[str, tf.Tensor]
+    """Results over all rows since `start` was 0."""
 
 
+Decode = Callable[[tf.Tensor], tf.Tensor]
 _ORDER = tf.TensorSpec([None], tf.int32)
+_START = tf.TensorSpec([], tf.int32)
 _CONTROLS = Controls(
     coefficients=tf.TensorSpec([None], tf.float32),
     rates=tf.TensorSpec([None], tf.float32),
     seed=tf.TensorSpec([2], tf.int32),
+    start=_START,
 )
 
 
@@ -50,15 +57,27 @@ class CompiledEpoch:
 
     One step minimizes data_loss + Σ penalties. The steps run inside the function
     (`tf.while_loop`), gathering each batch by a slice of the permutation, so nothing returns to
-    Python until the epoch has ended. It agrees with `keras.Model.fit` on the same batches.
+    Python until the epoch has ended, or a block of it where the rows do not fit on the device.
+    It agrees with `keras.Model.fit` on the same batches.
     """
 
     def __init__(
-        self, network: Network, objective: Objective, row_spec: Rows, *, batch_size: int
+        self,
+        network: Network,
+        objective: Objective,
+        row_spec: Rows,
+        decode: Decode,
+        *,
+        batch_size: int,
     ) -> None:
         self._network = network
-        self._loss, self._penalties, self._metrics, self._optimizer = objective
+        self._objective = objective
+        self._decode = decode
         self._variables = network.model.trainable_variables
+        self._proximal = {
+            number: next(i for i, v in enumerate(self._variables) if v is variable)
+            for number, variable in objective.penalties.proximal.items()
+        }
         self._batch_size = batch_size
         self._evaluated = evaluation_rows(network.graph, batch_size=batch_size)
         # No autograph: the loops are written out, and tracing takes a fraction of the time.
@@ -67,18 +86,19 @@ class CompiledEpoch:
             self._train, autograph=False, input_signature=(row_spec, _ORDER, _CONTROLS)
         )
         self.evaluate = tf.function(
-            self._evaluate, autograph=False, input_signature=(row_spec, _CONTROLS.coefficients)
+            self._evaluate,
+            autograph=False,
+            input_signature=(row_spec, _CONTROLS.coefficients, _START),
         )
 
-    def _train(self, rows: Rows, order: tf.Tensor, controls: Controls) -> Measured:
-        """One pass over `rows` in the given order (a permutation, shape (rows,))."""
-        count = tf.shape(order)[0]
-        self._reset()
+    def _train(self, rows: Rows, order: tf.Tensor, controls: Controls) -> Sums:
+        """Train on `rows` in the given order (a permutation, shape (rows,))."""
+        self._reset(controls.start)
 
         def step(start: tf.Tensor, data_loss: tf.Tensor, penalties: tf.Tensor) -> list[tf.Tensor]:
             taken = order[start : start + self._batch_size]
             batch = Rows(tf.gather(rows.x, taken), tf.gather(rows.y, taken))
-            seed = controls.seed + tf.stack([start, 0])
+            seed = controls.seed + tf.stack([controls.start + start, 0])
             batch_loss, batch_penalties = self._step(batch, controls._replace(seed=seed))
             weight = tf.cast(tf.shape(taken)[0], tf.float32)
             return [
@@ -87,47 +107,68 @@ class CompiledEpoch:
                 penalties + weight * batch_penalties,
             ]
 
-        start = [tf.constant(0), tf.constant(0.0), tf.zeros([len(self._penalties.terms)])]
-        _, data_loss, penalties = self._loop(step, start, count)
-        total = tf.cast(count, tf.float32)
-        return Measured(data_loss / total, penalties / total, self._results())
+        _, data_loss, penalties = self._loop(step, self._zeros(), tf.shape(order)[0])
+        return Sums(data_loss, penalties, self._results())
 
     def _step(self, batch: Rows, controls: Controls) -> tuple[tf.Tensor, tf.Tensor]:
         """One gradient step."""
+        _, penalties_of, _, optimizer = self._objective
         variables = [variable.value for variable in self._variables]
         with tf.GradientTape() as tape:
-            predicted = self._network.train(batch.x, controls.rates, controls.seed)
-            data_loss = self._loss(batch.y, predicted)
-            penalties = self._penalties(controls.coefficients)
-            objective = data_loss + tf.reduce_sum(penalties)
-        gradients = tape.gradient(objective, variables)
-        apply_gradients(self._optimizer, gradients, self._variables)
-        self._update(batch.y, predicted)
+            x = self._decode(batch.x)
+            flow = self._network.train(x, batch.y, controls.rates, controls.seed)
+            data_loss = self._objective.weighted_loss(flow.target, flow.prediction)
+            penalties = penalties_of(controls.coefficients, flow.outputs)
+            minimized = optimizer.scale_loss(data_loss + penalties_of.differentiated(penalties))
+        gradients = tape.gradient(minimized, variables)
+        thresholds = {
+            variable: controls.coefficients[number] for number, variable in self._proximal.items()
+        }
+        apply_gradients(optimizer, gradients, self._variables, thresholds)
+        self._update(flow.target, flow.prediction)
         return data_loss, penalties
 
-    def _evaluate(self, rows: Rows, coefficients: tf.Tensor) -> Measured:
+    def _evaluate(self, rows: Rows, coefficients: tf.Tensor, start: tf.Tensor) -> Sums:
         """Measure `rows` in inference mode, at the present weights."""
         count = tf.shape(rows.x)[0]
-        self._reset()
+        self._reset(start)
 
-        def step(start: tf.Tensor, data_loss: tf.Tensor) -> list[tf.Tensor]:
+        def step(start: tf.Tensor, data_loss: tf.Tensor, penalties: tf.Tensor) -> list[tf.Tensor]:
             x, y = (part[start : start + self._evaluated] for part in rows)
-            predicted = self._network.predict(x)
-            self._update(y, predicted)
+            flow = self._network.predict(self._decode(x))
+            self._update(y, flow.prediction)
             weight = tf.cast(tf.shape(x)[0], tf.float32)
-            return [start + self._evaluated, data_loss + weight * self._loss(y, predicted)]
+            return [
+                start + self._evaluated,
+                data_loss + weight * self._objective.loss(y, flow.prediction),
+                penalties + weight * self._output_penalties(coefficients, flow),
+            ]
 
-        _, data_loss = self._loop(step, [tf.constant(0), tf.constant(0.0)], count)
-        mean = data_loss / tf.cast(count, tf.float32)
-        return Measured(mean, self._penalties(coefficients), self._results())
+        _, data_loss, penalties = self._loop(step, self._zeros(), count)
+        if not self._objective.penalties.on_outputs:  # the weights alone say them, once
+            penalties = tf.cast(count, tf.float32) * self._objective.penalties(coefficients, {})
+        return Sums(data_loss, penalties, self._results())
+
+    def _output_penalties(self, coefficients: tf.Tensor, flow: Flow) -> tf.Tensor:
+        penalties = self._objective.penalties
+        if not penalties.on_outputs:
+            return tf.zeros([len(penalties.terms)])
+        return penalties(coefficients, flow.outputs)
+
+    def _zeros(self) -> list[tf.Tensor]:
+        terms = len(self._objective.penalties.terms)
+        return [tf.constant(0), tf.constant(0.0), tf.zeros([terms])]
 
     def _loop(self, step, state: list[tf.Tensor], count: tf.Tensor) -> list[tf.Tensor]:  # type: ignore[no-untyped-def]
         # Steps depend on each other through the weights: one at a time.
         return tf.while_loop(lambda start, *_: start < count, step, state, parallel_iterations=1)
 
-    def _reset(self) -> None:
+    def _reset(self, start: tf.Tensor) -> None:
+        """Begin the metrics anew at the first row of a pass."""
         for metric in self._metrics.values():
-            metric.reset_state()
+            for variable in metric.variables:
+                value = variable.value
+                variable.assign(tf.where(start == 0, tf.zeros_like(value), value))
 
     def _update(self, y: tf.Tensor, predicted: tf.Tensor) -> None:
         for metric in self._metrics.values():
@@ -135,3 +176,7 @@ class CompiledEpoch:
 
     def _results(self) -> dict[str, tf.Tensor]:
         return {name: metric.result() for name, metric in self._metrics.items()}
+
+    @property
+    def _metrics(self) -> Mapping[str, tf.Tensor]:
+        return self._objective.metrics

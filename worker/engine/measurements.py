@@ -1,61 +1,77 @@
-"""Turns what a pass measured into the numbers of the curves."""
+"""Turns what the passes of an epoch measured into the numbers of the curves."""
 
 import math
-import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from ridgeline.contract.curves import EpochRow
-from worker.engine.epoch import Measured
-from worker.engine.objective import Objective
+from ridgeline.contract.regularizers import PenaltyTerm
+from worker.engine.passes import Measured
+
+
+class Passes(NamedTuple):
+    """What one epoch measured."""
+
+    trained: Measured
+    """In training mode, while the weights changed."""
+    sample: Measured
+    """A sample of the training rows in inference mode, with the weights at the epoch's end."""
+    validated: Measured | None
 
 
 def epoch_row(
     number: int,
-    objective: Objective,
-    trained: Measured,
-    validated: Measured | None,
-    started: float,
+    passes: Passes,
+    terms: tuple[PenaltyTerm, ...],
+    settings: Mapping[str, float],
+    seconds: float,
 ) -> EpochRow:
-    """One row of the curves; `started` is the epoch's `time.perf_counter()`.
-
-    Reading the tensors waits for the device, so the seconds are those of the finished epoch.
-    """
-    values, nonfinite = values_of(trained)
-    if validated is not None:
-        val_values, val_nonfinite = values_of(validated, prefix="val_")
-        values, nonfinite = values | val_values, nonfinite + val_nonfinite
+    """One row of the curves; `settings` are what the epoch was trained with, by series."""
+    values = _values(passes.trained) | _sampled(passes.sample)
+    if passes.validated is not None:
+        values |= {f"val_{name}": value for name, value in _values(passes.validated).items()}
+        values["gap"] = values["val_data_loss"] - values["train_data_loss"]
     # Seven digits: what a float32 holds, so that 0.001 reads as 0.001.
-    values["learning_rate"] = float(f"{float(objective.optimizer.learning_rate):.7g}")
-    terms = {
+    values |= {name: float(f"{value:.7g}") for name, value in settings.items()}
+    by_term = {
         term.key: float(value)
-        for term, value in zip(objective.penalties.terms, trained.penalties.numpy(), strict=True)
+        for term, value in zip(terms, passes.trained.penalties, strict=True)
     }
-    penalty_by_layer, nonfinite_terms = _finite(terms)
+    finite_values, nonfinite = finite(values)
+    penalty_by_layer, nonfinite_terms = finite(by_term)
     return EpochRow(
         epoch=number,
-        values=values,
+        values=finite_values,
         penalty_by_layer=penalty_by_layer,
         nonfinite=nonfinite + nonfinite_terms,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
     )
 
 
-def values_of(
-    measured: Measured, prefix: str = ""
-) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """The pass's values by name, null where not finite, and the names that were not.
-
-    loss = data_loss + penalty.
-    """
-    data_loss = float(measured.data_loss)
-    penalty = float(np.sum(measured.penalties.numpy()))
-    values = {"loss": data_loss + penalty, "data_loss": data_loss, "penalty": penalty}
-    values |= {name: float(value) for name, value in measured.metrics.items()}
-    return _finite({prefix + name: value for name, value in values.items()})
+def test_values(measured: Measured) -> dict[str, float | None]:
+    """What the test rows gave, by name; null where not finite."""
+    return finite({f"test_{name}": value for name, value in _values(measured).items()})[0]
 
 
-def _finite(values: Mapping[str, float]) -> tuple[dict[str, float | None], tuple[str, ...]]:
+def finite(values: Mapping[str, float]) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """The values, null where not finite, and the names of those that were not."""
     nonfinite = tuple(name for name, value in values.items() if not math.isfinite(value))
     return {n: None if n in nonfinite else value for n, value in values.items()}, nonfinite
+
+
+def _values(measured: Measured) -> dict[str, float]:
+    """loss = data_loss + penalty, and the metrics."""
+    penalty = float(np.sum(measured.penalties))
+    losses = {
+        "loss": measured.data_loss + penalty,
+        "data_loss": measured.data_loss,
+        "penalty": penalty,
+    }
+    return losses | measured.metrics
+
+
+def _sampled(measured: Measured) -> dict[str, float]:
+    values = {"data_loss": measured.data_loss} | measured.metrics
+    return {f"train_{name}": value for name, value in values.items()}

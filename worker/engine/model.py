@@ -1,19 +1,29 @@
-"""Builds the Keras layers of a graph and wires them."""
+"""The network of a graph: its Keras layers, and the ways they are applied."""
 
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from ridgeline.contract.graph import Graph, Node
-from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
-from worker.engine.regularization.dropout import dropout, is_dropout
-from worker.engine.regularization.penalty import keras_regularizer
+from worker.engine.layers import FLOAT32, build_layer, penalize_output
+from worker.engine.regularization.rated import RATED
+from worker.engine.seeds import seed_generators
 
-Apply = Callable[[keras.Layer, list[tf.Tensor]], tf.Tensor]
+Apply = Callable[[Node, list[tf.Tensor]], tf.Tensor]
+
+
+class Flow(NamedTuple):
+    """What a pass through the network gave."""
+
+    prediction: tf.Tensor
+    outputs: dict[str, tf.Tensor]
+    """Every layer's output, by its name."""
+    target: tf.Tensor | None = None
+    """The target, mixed where a layer mixes rows."""
 
 
 class Network:
@@ -24,71 +34,103 @@ class Network:
     """
 
     def __init__(self, resolution: Resolution) -> None:
-        keras.utils.set_random_seed(resolution.spec.training.seed)
+        training = resolution.spec.training
+        keras.utils.set_random_seed(training.seed)
         self.graph: Graph = resolution.graph
+        self._terms = resolution.penalties
         self.layers = {
-            node.name: build_layer(node, resolution.penalties) for node in self.graph.nodes
+            node.name: build_layer(node, self._terms, self._dtype(node, getattr(training, 'precision', 'float32')))
+            for node in self.graph.nodes
+            if not node.layer.training_only
         }
         self.model = self.keras_model(keras.Input(self.graph.input_shape, name=INPUT))
-        self.dropouts = [name for name, layer in self.layers.items() if is_dropout(layer)]
+        self.weights = {
+            (node.name, weight.name): variable
+            for node in self.graph.nodes
+            if node.name in self.layers
+            for weight, variable in zip(node.weights, self.layers[node.name].weights, strict=True)
+        }
+        """The variables by layer and weight name."""
+        self.rated = [node for node in self.graph.nodes if node.layer.type_name() in RATED]
+        """The layers that drop by a rate, in order."""
+        self._mixers = {
+            node.name: build_layer(node) for node in self.graph.nodes if node.layer.mixes_labels
+        }
+        self.generators = seed_generators([*self.layers.values(), *self._mixers.values()])
+        """Where all other layers take their random numbers from."""
 
     @property
-    def rates(self) -> tf.Tensor:
-        """The rates of the dropout layers, in order, shape (dropouts,)."""
-        rates = [self.layers[name].rate for name in self.dropouts]
-        return tf.constant(rates, tf.float32, [len(rates)])
+    def rates(self) -> list[float]:
+        """The rates that the spec gives the layers in `rated`."""
+        return [getattr(node.layer, "rate", 0.0) for node in self.rated]
 
-    def train(self, x: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Predict a batch in training mode.
+    def train(self, x: tf.Tensor, y: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> Flow:
+        """Pass a batch of rows with their targets through in training mode.
 
-        `rates` has shape (dropouts,); `seed`, shape (2,), is this step's, to which each layer
+        `rates` has shape (rated,); `seed`, shape (2,), is this step's, to which each layer
         adds its number.
         """
-        number = {id(self.layers[name]): index for index, name in enumerate(self.dropouts)}
+        number = {node.name: index for index, node in enumerate(self.rated)}
+        target = y
 
-        def apply(layer: keras.Layer, inputs: list[tf.Tensor]) -> tf.Tensor:
-            index = number.get(id(layer))
-            if index is None:
-                return _call(layer, inputs, training=True)
-            return dropout(layer, inputs[0], rates[index], seed + tf.constant([0, index]))
+        def apply(node: Node, inputs: list[tf.Tensor]) -> tf.Tensor:
+            nonlocal target
+            if node.name in number:
+                index = number[node.name]
+                compute = RATED[node.layer.type_name()]
+                x = inputs[0]
+                return _masked(compute(node.layer, x, rates[index], seed + [0, index]), x)
+            if node.name in self._mixers:
+                mixed = self._mixers[node.name]({"images": inputs[0], "labels": target})
+                target = mixed["labels"]
+                return mixed["images"]
+            return self._call(node, inputs, training=True)
 
-        return self._flow(x, apply)
+        outputs = self._flow(x, apply)
+        return Flow(outputs[self.graph.output.name], outputs, target)
 
-    def predict(self, x: tf.Tensor) -> tf.Tensor:
-        """Predict a batch in inference mode."""
-        return self._flow(x, lambda layer, inputs: _call(layer, inputs, training=False))
+    def predict(self, x: tf.Tensor) -> Flow:
+        """Pass a batch of rows through in inference mode."""
+        outputs = self._flow(x, lambda node, inputs: self._call(node, inputs, training=False))
+        return Flow(outputs[self.graph.output.name], outputs)
 
-    def keras_model(self, source: tf.Tensor, before: keras.Layer | None = None) -> keras.Model:
-        """A plain Keras model over these layers, with `before` (feature scaling) in front."""
-        start = source if before is None else before(source)
-        output = self._flow(
-            start, lambda layer, inputs: layer(inputs if len(inputs) > 1 else inputs[0])
-        )
-        return keras.Model(source, output)
+    def keras_model(self, source: tf.Tensor, before: Sequence[keras.Layer] = ()) -> keras.Model:
+        """A plain Keras model over these layers, with those of `before` in front."""
+        start = source
+        for layer in before:
+            start = layer(start)
+        outputs = self._flow(start, self._call)
+        return keras.Model(source, outputs[self.graph.output.name])
 
-    def _flow(self, x: tf.Tensor, apply: Apply) -> tf.Tensor:
+    def penalize_outputs(self) -> None:
+        """Give the Keras layers their penalties on outputs, for the model that is saved."""
+        for layer in self.layers.values():
+            penalize_output(layer, self._terms)
+
+    def _flow(self, x: tf.Tensor, apply: Apply) -> dict[str, tf.Tensor]:
         outputs = {INPUT: x}
         for node in self.graph.nodes:
             inputs = [outputs[name] for name in node.layer.inputs or ()]
-            outputs[node.name] = apply(self.layers[node.name], inputs)
-        return outputs[self.graph.output.name]
+            outputs[node.name] = apply(node, inputs)
+        return outputs
+
+    def _dtype(self, node: Node, precision: str) -> str:
+        """The output is computed in full precision: a loss of half-precision numbers is noise."""
+        return FLOAT32 if node is self.graph.output else precision
+
+    def _call(self, node: Node, inputs: list[tf.Tensor], **mode: bool) -> tf.Tensor:
+        layer = self.layers.get(node.name)
+        if layer is None:  # there in training only
+            return inputs[0]
+        if node.layer.inputs_as == "arguments":
+            # Attention over one input attends to itself.
+            return layer(*(inputs if len(inputs) > 1 else inputs * 2), **mode)
+        return layer(inputs if len(inputs) > 1 else inputs[0], **mode)
 
 
-def build_layer(node: Node, penalties: tuple[PenaltyTerm, ...] = ()) -> keras.Layer:
-    """The Keras layer a node of the graph says, with the regularizers its penalty terms say."""
-    own = [term for term in penalties if term.layer == node.name]
-    by_weight = {
-        weight: list(terms) for weight, terms in groupby(own, key=lambda term: term.weight)
-    }
-    regularizers = {
-        argument: keras_regularizer(by_weight.get(role, []))
-        for argument, (role, _) in node.layer.regularizers.items()
-    }
-    keras_class = getattr(keras.layers, node.layer.type_name())
-    layer: keras.Layer = keras_class(name=node.name, **node.layer.arguments(), **regularizers)
-    return layer
-
-
-def _call(layer: keras.Layer, inputs: list[tf.Tensor], *, training: bool) -> tf.Tensor:
-    argument = inputs if len(inputs) > 1 else inputs[0]
-    return layer(argument, training=training)
+def _masked(output: tf.Tensor, source: tf.Tensor) -> tf.Tensor:
+    """Hand on the mask that an Embedding has put on `source`, as Keras's dropout layers do."""
+    mask = getattr(source, "_keras_mask", None)
+    if mask is not None:
+        output._keras_mask = mask  # noqa: SLF001
+    return output

@@ -1,112 +1,40 @@
 """Trains the model a spec says, from rows to exported files."""
 
-import time
-
-import numpy as np
-import tensorflow as tf
-
 from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.resolve import resolve
+from ridgeline.contract.report import Report
+from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
-from ridgeline.contract.training import Training
-from worker.engine.context import (
-    TrainingContext,
-    TrainingFailed,
-    TrainingResult,
-    TrainingStopped,
-)
-from worker.engine.data import Data, Part, prepare_data
-from worker.engine.epoch import CompiledEpoch, Controls, Rows
+from worker.engine.checkpoint import CheckpointStore, fingerprint
+from worker.engine.context import TrainingContext, TrainingFailed, TrainingResult
+from worker.engine.data import Data, prepare_data
+from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
-from worker.engine.measurements import epoch_row, values_of
+from worker.engine.fitting import Fitting
+from worker.engine.measurements import test_values
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective
+from worker.engine.passes import decoding, evaluate_pass, place, row_spec
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Train `spec`, telling `context` of every epoch.
+    """Train `spec`, telling `context` of every epoch; go on from its checkpoint if it has one.
 
     Raises TrainingFailed where a loss is no longer finite, TrainingStopped where the context asks
     to stop.
     """
     resolution = resolve(spec, memory_limit=None)
-    data = prepare_data(resolution, context.workdir / "rows")
+    data = prepare_data(resolution, context.workdir)
     network = Network(resolution)
-    objective = build_objective(resolution, network)
+    objective = build_objective(resolution, network, data)
     epoch = CompiledEpoch(
-        network, objective, row_spec(data.train), batch_size=spec.training.batch_size
+        network,
+        objective,
+        row_spec(data.train),
+        decoding(data),
+        batch_size=spec.training.batch_size,
     )
-    last = fit(epoch, network, objective, data, spec.training, context)
-    metrics = last.values | _test_metrics(epoch, objective, data.test)
+    fitting = Fitting(resolution, network, objective, epoch, data)
+    fitting.run(context, _store(spec, context))
+    metrics = fitting.rows[-1].values | _test_metrics(epoch, objective, data, spec)
     files = export(network, objective, data, spec.outputs, context.workdir)
     return TrainingResult(metrics=metrics, files=files)
-
-
-def fit(
-    epoch: CompiledEpoch,
-    network: Network,
-    objective: Objective,
-    data: Data,
-    training: Training,
-    context: TrainingContext,
-) -> EpochRow:
-    """Run every epoch and return the last one's row."""
-    rows, validation = on_device(data.train), None
-    if data.validation.rows:
-        validation = on_device(data.validation)
-    coefficients = objective.penalties.coefficients
-    for number in range(1, training.epochs + 1):
-        started = time.perf_counter()
-        controls = Controls(coefficients, network.rates, mask_seed(training.seed, number))
-        trained = epoch.train(rows, row_order(training.seed, number, data.train.rows), controls)
-        validated = epoch.evaluate(validation, coefficients) if validation else None
-        row = epoch_row(number, objective, trained, validated, started)
-        context.epoch_ended(row)
-        _check_finite(row, training)
-        if number < training.epochs and context.stop_requested():
-            raise TrainingStopped
-    return row
-
-
-def row_order(seed: int, epoch: int, rows: int) -> tf.Tensor:
-    """The order of rows in an epoch: a permutation of its own for every (seed, epoch)."""
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
-    return tf.constant(order, tf.int32)
-
-
-def mask_seed(seed: int, epoch: int) -> tf.Tensor:
-    """Two numbers from which an epoch's dropout masks follow, shape (2,)."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(2)
-    return tf.constant(state.astype(np.int32), tf.int32)
-
-
-def on_device(part: Part) -> Rows:
-    """Put a part's rows on the device."""
-    return Rows(tf.constant(part.x), tf.constant(part.y))
-
-
-def row_spec(part: Part) -> Rows:
-    """What the rows of any part look like to TensorFlow."""
-    return Rows(*(tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in (part.x, part.y)))
-
-
-def _test_metrics(
-    epoch: CompiledEpoch, objective: Objective, test: Part
-) -> dict[str, float | None]:
-    if not test.rows:
-        return {}
-    measured = epoch.evaluate(on_device(test), objective.penalties.coefficients)
-    return values_of(measured, prefix="test_")[0]
-
-
-def _check_finite(row: EpochRow, training: Training) -> None:
-    broken = [name for name in ("data_loss", "penalty", "val_data_loss") if name in row.nonfinite]
-    if not broken:
-        return
-    raise TrainingFailed(
-        EndCode.DIVERGED,
-        f"{', '.join(broken)} became infinite or NaN in epoch {row.epoch}; lower"
-        f" training.optimizer.learning_rate (it is {training.optimizer.initial_learning_rate:g})"
-        " or the regularization strength",
-    )

@@ -99,6 +99,8 @@ class Layer(Contract):
     drops: ClassVar[bool] = False
     #: Whether it is there in training only: no Keras layer stands for it in the saved model.
     training_only: ClassVar[bool] = False
+    #: Whether it mixes rows with each other, and their targets with them.
+    mixes_labels: ClassVar[bool] = False
 
     @classmethod
     def type_name(cls) -> str:

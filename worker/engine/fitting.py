@@ -1,0 +1,195 @@
+"""The epochs of a training: what follows from each, checkpoints, and the way back from one."""
+
+import time
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode
+from ridgeline.contract.report import Raise
+from ridgeline.contract.resolve import Resolution
+from worker.engine.callbacks.early_stopping import EarlyStopping
+from worker.engine.callbacks.plateau import ReduceLROnPlateau
+from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper
+from worker.engine.context import TrainingContext, TrainingFailed, TrainingStopped
+from worker.engine.data import Data
+from worker.engine.epoch import CompiledEpoch, Controls
+from worker.engine.measurements import Passes, epoch_row
+from worker.engine.model import Network
+from worker.engine.objective import Objective
+from worker.engine.optimization import finalize
+from worker.engine.passes import evaluate_pass, place, train_pass
+from worker.engine.regularization.raising import RaiseOnOverfit
+from worker.engine.seeds import mask_seed, row_order, sample_rows, set_generators
+from worker.engine.state import Arrays, flat, restore, restore_weights, snapshot, under
+
+SAMPLE_ROWS = 1024
+"""How many training rows the gap is measured on: an accuracy of 0.9 has an error of 0.01."""
+
+
+class Stateful(Protocol):
+    """What a checkpoint has to hold besides the variables."""
+
+    def state(self) -> dict[str, Any]:
+        """The present state, as JSON values."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+
+
+class Fitting:
+    """Trains a network epoch by epoch.
+
+    All that the next epoch depends on is in the variables and in `_state()`, so training goes on
+    from a checkpoint as if it had never stopped.
+    """
+
+    def __init__(
+        self,
+        resolution: Resolution,
+        network: Network,
+        objective: Objective,
+        epoch: CompiledEpoch,
+        data: Data,
+    ) -> None:
+        training, policy = resolution.spec.training, resolution.spec.regularization
+        self.training = training
+        self.rows: list[EpochRow] = []
+        """What every epoch measured, those before a resumption too."""
+        self._network, self._objective, self._epoch = network, objective, epoch
+        self._early = training.early_stopping and EarlyStopping(training.early_stopping)
+        self._plateau = training.reduce_lr_on_plateau and ReduceLROnPlateau(
+            training.reduce_lr_on_plateau
+        )
+        self._raising = RaiseOnOverfit(policy, network.rates, resolution.penalties)
+        self._best: dict[str, Arrays] = {}
+        batch_size = training.batch_size
+        self._train = place(data.train, batch_size=batch_size)
+        sample = data.train.take(sample_rows(training.seed, data.train.rows, SAMPLE_ROWS))
+        self._sample = place(sample, batch_size=batch_size)
+        self._validation = None
+        if data.validation.rows:
+            self._validation = place(data.validation, batch_size=batch_size)
+
+    @property
+    def raises(self) -> list[Raise]:
+        """What was raised because the model overfitted."""
+        return self._raising.raises
+
+    def run(self, context: TrainingContext, checkpoints: CheckpointStore | None) -> None:
+        """Run every epoch that is left, and end with the weights that are to be kept.
+
+        Raises TrainingFailed where a loss is no longer finite, TrainingStopped where the context
+        asks to stop; a checkpoint is written before.
+        """
+        keeper = Keeper(checkpoints, context.checkpoint_interval_s)
+        self._resume(keeper.newest(), context)
+        while len(self.rows) < self.training.epochs:
+            row = self._run_epoch(len(self.rows) + 1)
+            self.rows.append(row)
+            context.epoch_ended(row)
+            self._check_finite(row)
+            if self._follow(row):
+                break
+            if row.epoch < self.training.epochs and context.stop_requested():
+                keeper.keep(self._checkpoint())
+                raise TrainingStopped
+            if keeper.due:
+                keeper.keep(self._checkpoint())
+        self._finish()
+
+    def _run_epoch(self, number: int) -> EpochRow:
+        started = time.perf_counter()
+        seed, raising = self.training.seed, self._raising
+        coefficients = tf.constant(raising.coefficients, tf.float32, [len(raising.coefficients)])
+        rates = tf.constant(raising.rates, tf.float32, [len(raising.rates)])
+        controls = Controls(coefficients, rates, mask_seed(seed, number), tf.constant(0))
+        set_generators(self._network.generators, seed, number)
+        order = row_order(seed, number, self._train.part.rows)
+        # What the epoch starts with: a schedule changes the rate at every step.
+        settings = {"learning_rate": self._learning_rate} | raising.settings
+        trained = train_pass(self._epoch, self._train, order, controls)
+        sample = evaluate_pass(self._epoch, self._sample, coefficients)
+        validated = None
+        if self._validation is not None:
+            validated = evaluate_pass(self._epoch, self._validation, coefficients)
+        passes = Passes(trained, sample, validated)
+        seconds = time.perf_counter() - started
+        return epoch_row(number, passes, self._objective.penalties.terms, settings, seconds)
+
+    def _follow(self, row: EpochRow) -> bool:
+        """Do what the epoch calls for; whether training is over."""
+        if self._plateau is not None:
+            rate = self._plateau.epoch_ended(row.values, self._learning_rate)
+            if rate is not None:
+                self._objective.optimizer.learning_rate = rate
+        stop = False
+        if self._early is not None:
+            word = self._early.epoch_ended(row.epoch, row.values)
+            stop = word == "stop"
+            if word == "best" and self._early.restores:
+                self._best["early_stopping"] = snapshot(self._network, self._objective)
+        word = self._raising.epoch_ended(row.epoch, row.values)
+        if word == "best":
+            self._best["raise"] = snapshot(self._network, self._objective)
+        if word == "raise" and not stop:
+            self._raise(row.epoch)
+        return stop
+
+    def _raise(self, epoch: int) -> None:
+        """Go back to the best weights, and on with more regularization."""
+        restore(self._network, self._objective, self._best["raise"])
+        self._raising.increase(epoch)
+        if self._early is not None:
+            self._early.begin_anew()
+
+    def _finish(self) -> None:
+        """Leave the model with the weights that are to be kept."""
+        finalize(self._objective.optimizer, self._network.model.trainable_variables)
+        best = self._best.get("early_stopping")
+        if best is not None:
+            restore_weights(self._network, best)
+
+    def _resume(self, checkpoint: Checkpoint | None, context: TrainingContext) -> None:
+        if checkpoint is None:
+            return
+        state, arrays = checkpoint.state, checkpoint.arrays
+        restore(self._network, self._objective, under("current", arrays))
+        self._best = {name: under(f"best/{name}", arrays) for name in state["best"]}
+        for name, holder in self._holders().items():
+            holder.restore(state[name])
+        self.rows = list(checkpoint.rows)
+        context.resumed(self.rows)
+
+    def _checkpoint(self) -> Checkpoint:
+        arrays = {"current": snapshot(self._network, self._objective)}
+        arrays |= {f"best/{name}": best for name, best in self._best.items()}
+        state: dict[str, Any] = {"best": list(self._best)}
+        state |= {name: holder.state() for name, holder in self._holders().items()}
+        return Checkpoint(len(self.rows), flat(arrays), state, tuple(self.rows))
+
+    def _holders(self) -> dict[str, Stateful]:
+        """What keeps a state of its own from epoch to epoch."""
+        held = {
+            "early_stopping": self._early,
+            "plateau": self._plateau,
+            "raising": self._raising,
+        }
+        return {name: holder for name, holder in held.items() if holder is not None}
+
+    @property
+    def _learning_rate(self) -> float:
+        return float(self._objective.optimizer.learning_rate)
+
+    def _check_finite(self, row: EpochRow) -> None:
+        watched = ("data_loss", "penalty", "val_data_loss")
+        broken = [name for name in watched if name in row.nonfinite]
+        if not broken:
+            return
+        raise TrainingFailed(
+            EndCode.DIVERGED,
+            f"{', '.join(broken)} became infinite or NaN in epoch {row.epoch}; lower"
+            f" training.optimizer.learning_rate (it was {self._learning_rate:g}) or the"
+            " regularization strength",
+        )

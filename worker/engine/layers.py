@@ -1,0 +1,63 @@
+"""Builds the Keras layers that a contract's layers say."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from ridgeline.contract.graph import Node
+from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers.wrapper import Wrapper
+from ridgeline.contract.regularizers import ACTIVITY, PenaltyTerm
+from worker.engine.regularization.penalty import keras_regularizer
+
+FLOAT32 = "float32"
+
+
+def build_layer(
+    node: Node, penalties: Sequence[PenaltyTerm] = (), dtype: str = FLOAT32
+) -> keras.Layer:
+    """The Keras layer of a node, with the regularizers its penalty terms say.
+
+    Penalties on outputs are left out: in training Keras would add them to losses of its own.
+    `dtype` is a Keras dtype policy, such as `mixed_bfloat16`.
+    """
+    terms = [term for term in penalties if term.layer == node.name]
+    return _build(node.layer, terms, name=node.name, dtype=dtype)
+
+
+def penalize_output(layer: keras.Layer, terms: Sequence[PenaltyTerm]) -> None:
+    """Give a layer that will be saved the penalty on its output."""
+    own = [term for term in terms if term.layer == layer.name and term.weight == ACTIVITY]
+    layer.activity_regularizer = keras_regularizer(own)
+
+
+def _build(layer: Layer, terms: Sequence[PenaltyTerm], **common: Any) -> keras.Layer:
+    arguments = layer.arguments() | _regularizers(layer, terms) | _constraints(layer)
+    if isinstance(layer, Wrapper):
+        arguments["layer"] = _build(layer.layer, terms, dtype=common["dtype"])
+    keras_class = getattr(keras.layers, layer.type_name())
+    return keras_class(**arguments, **common)
+
+
+def _regularizers(layer: Layer, terms: Sequence[PenaltyTerm]) -> dict[str, Any]:
+    """By argument. Weights of one role have the same terms, so those of the first say them all."""
+    found = {}
+    for argument, (role, _) in layer.regularizers.items():
+        if role == ACTIVITY:
+            continue
+        names = [term.weight for term in terms if term.weight.rpartition("/")[2] == role]
+        found[argument] = keras_regularizer([t for t in terms if t.weight in names[:1]])
+    return found
+
+
+def _constraints(layer: Layer) -> dict[str, Any]:
+    return {
+        argument: _constraint(getattr(layer, argument))
+        for argument in layer.constraints
+        if getattr(layer, argument) is not None
+    }
+
+
+def _constraint(constraint: Any) -> keras.constraints.Constraint:
+    return getattr(keras.constraints, constraint.type)(**constraint.arguments())
