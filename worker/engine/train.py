@@ -7,9 +7,11 @@ import tensorflow as tf
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
-from ridgeline.contract.resolve import resolve
+from ridgeline.contract.report import Report
+from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
 from ridgeline.contract.training import Training
+from worker.engine.baseline import constant_baseline
 from worker.engine.context import (
     TrainingContext,
     TrainingFailed,
@@ -17,6 +19,7 @@ from worker.engine.context import (
     TrainingStopped,
 )
 from worker.engine.data import Data, Part, prepare_data
+from worker.engine.diagnosis import TrainedRun, build_report, trained_weights, write_report
 from worker.engine.epoch import CompiledEpoch, Controls, Rows
 from worker.engine.export import export
 from worker.engine.measurements import epoch_row, values_of
@@ -27,8 +30,8 @@ from worker.engine.objective import Objective, build_objective
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Train `spec`, telling `context` of every epoch.
 
-    Raises TrainingFailed where a loss is no longer finite, TrainingStopped where the context asks
-    to stop.
+    Raises TrainingFailed where a loss is no longer finite, with the report up to there, and
+    TrainingStopped where the context asks to stop.
     """
     resolution = resolve(spec, memory_limit=None)
     data = prepare_data(resolution)
@@ -37,10 +40,17 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     epoch = CompiledEpoch(
         network, objective, row_spec(data.train), batch_size=spec.training.batch_size
     )
-    last = fit(epoch, network, objective, data, spec.training, context)
-    metrics = last.values | _test_metrics(epoch, objective, data.test)
+    rows: list[EpochRow] = []
+    try:
+        fit(epoch, network, objective, data, spec.training, context, rows)
+    except TrainingFailed as failure:
+        failure.report = _report(rows, resolution, network, data)
+        raise
+    metrics = rows[-1].values | _test_metrics(epoch, objective, data.test)
     files = export(network, objective, data, spec.outputs, context.workdir)
-    return TrainingResult(metrics=metrics, files=files)
+    report = _report(rows, resolution, network, data)
+    files = (*files, write_report(report, context.workdir))
+    return TrainingResult(metrics=metrics, files=files, report=report)
 
 
 def fit(
@@ -50,8 +60,9 @@ def fit(
     data: Data,
     training: Training,
     context: TrainingContext,
-) -> EpochRow:
-    """Run every epoch and return the last one's row."""
+    history: list[EpochRow],
+) -> None:
+    """Run every epoch, adding its row to `history`."""
     rows, validation = on_device(data.train), None
     if data.validation.rows:
         validation = on_device(data.validation)
@@ -62,11 +73,11 @@ def fit(
         trained = epoch.train(rows, row_order(training.seed, number, data.train.rows), controls)
         validated = epoch.evaluate(validation, coefficients) if validation else None
         row = epoch_row(number, objective, trained, validated, started)
+        history.append(row)
         context.epoch_ended(row)
         _check_finite(row, training)
         if number < training.epochs and context.stop_requested():
             raise TrainingStopped
-    return row
 
 
 def row_order(seed: int, epoch: int, rows: int) -> tf.Tensor:
@@ -89,6 +100,20 @@ def on_device(part: Part) -> Rows:
 def row_spec(part: Part) -> Rows:
     """What the rows of any part look like to TensorFlow."""
     return Rows(*(tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in (part.x, part.y)))
+
+
+def _report(rows: list[EpochRow], resolution: Resolution, network: Network, data: Data) -> Report:
+    training = resolution.spec.training
+    run = TrainedRun(
+        rows=rows,
+        resolved=resolution.spec,
+        weights=trained_weights(network.layers.values()),
+        penalties=resolution.penalties,
+        learning_rate=training.optimizer.learning_rate,
+        weight_decay=getattr(training.optimizer, "weight_decay", 0.0),
+        baseline=constant_baseline(training.loss.name, data.train.y),
+    )
+    return build_report(run)
 
 
 def _test_metrics(
