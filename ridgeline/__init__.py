@@ -12,9 +12,19 @@ if TYPE_CHECKING:
     from ridgeline.client import Client, ProblemError, RidgelineError
     from ridgeline.contract.curves import Curves
     from ridgeline.contract.job import Job, JobStatus
+    from ridgeline.contract.report import Report
     from ridgeline.contract.spec import JobSpec
 
-__all__ = ["Client", "Curves", "Job", "JobSpec", "JobStatus", "ProblemError", "RidgelineError"]
+__all__ = [
+    "Client",
+    "Curves",
+    "Job",
+    "JobSpec",
+    "JobStatus",
+    "ProblemError",
+    "Report",
+    "RidgelineError",
+]
 
 _HOME = {
     "Client": "client",
@@ -23,6 +33,7 @@ _HOME = {
     "JobSpec": "contract.spec",
     "JobStatus": "contract.job",
     "ProblemError": "client",
+    "Report": "contract.report",
     "RidgelineError": "client",
 }
 

@@ -33,6 +33,7 @@ from pydantic import BaseModel, ValidationError
 from ridgeline.contract.curves import Curves
 from ridgeline.contract.job import Artifact, Job, JobPage, JobStatus
 from ridgeline.contract.problems import Problem, ProblemCode
+from ridgeline.contract.report import Report
 from ridgeline.contract.resolve import Validation
 from ridgeline.contract.spec import JobSpec
 
@@ -226,6 +227,13 @@ class Client:
         """Get the loss curves so far."""
         headers = {"Accept": "application/json"}
         return _read(Curves, self._send("GET", _path(job_id, "curves"), headers=headers))
+
+    def report(self, job_id: str) -> Report:
+        """Get the diagnosis of a job that has ended: verdict, evidence, weights, what to change.
+
+        Raises ConflictError while the job goes on, NotFoundError where it ended without one.
+        """
+        return _read(Report, self._send("GET", _path(job_id, "report")))
 
     def artifacts(self, job_id: str) -> tuple[Artifact, ...]:
         """List a job's published files."""

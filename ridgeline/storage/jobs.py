@@ -137,6 +137,13 @@ class JobStore:
                 return
             last = found[-1]
 
+    def report(self, job_id: str) -> str | None:
+        """The job's report as JSON; None if it has none, or has not ended."""
+        table = tables.reports
+        with self._database.read() as connection:
+            statement = select(table.c.report).where(table.c.job_id == job_id)
+            return connection.execute(statement).scalar_one_or_none()
+
     def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[EventRecord]:
         """Up to `limit` of the job's events with an id above `after`, oldest first."""
         table = tables.events

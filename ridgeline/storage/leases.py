@@ -44,7 +44,7 @@ from ridgeline.storage.records import (
     HeartbeatAnswer,
     Reaped,
 )
-from ridgeline.storage.tables import artifacts, attempts, epochs, jobs
+from ridgeline.storage.tables import artifacts, attempts, epochs, jobs, reports
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
@@ -172,11 +172,12 @@ class LeaseStore:
         *,
         metrics: Mapping[str, float | None] | None = None,
         artifacts: Sequence[ArtifactRecord] = (),
+        report: str | None = None,
         attempt_exit: AttemptExit | None = None,
     ) -> bool:
-        """End the job in a terminal `status`, publishing `artifacts` with it.
+        """End the job in a terminal `status`, publishing `artifacts` with it, and its report.
 
-        Without `metrics` those of the last epoch stay.
+        Without `metrics` those of the last epoch stay. `report` is a contract Report as JSON.
 
         False, and nothing is written, if the job is lost or if its status does not allow it: a job
         whose cancellation was asked for never succeeds, so look at heartbeat() and finish it as
@@ -193,6 +194,8 @@ class LeaseStore:
             if not can_become(row["status"], status):
                 return False
             _publish(connection, claim.job_id, artifacts)
+            if report is not None:
+                connection.execute(insert(reports).values(job_id=claim.job_id, report=report))
             move(connection, row, status, reason=reason, attempt_exit=attempt_exit, values=values)
             return True
 

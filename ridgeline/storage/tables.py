@@ -172,6 +172,14 @@ artifacts = Table(
 )
 """The published files; a file without a row here was never published."""
 
+reports = Table(
+    "reports",
+    metadata,
+    _job_id(primary_key=True),
+    Column("report", Text, nullable=False),
+)
+"""The diagnosis of each job that has one, a contract Report as JSON: written when the job ends."""
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -7,6 +7,7 @@ from typing import assert_never
 import structlog
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.contract.report import Report
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
@@ -75,8 +76,8 @@ class Conclusion:
         match ending:
             case Completed(result=result):
                 self._publish(result, workdir)
-            case Refused(reason=reason):
-                self._finish(JobStatus.FAILED, reason)
+            case Refused(reason=reason, report=report):
+                self._finish(JobStatus.FAILED, reason, report=report)
             case Overdue():
                 self._finish(JobStatus.FAILED, _OVERDUE)
             case Cancelled():
@@ -137,13 +138,16 @@ class Conclusion:
         reason: EndReason,
         result: Finished | None = None,
         files: list[ArtifactRecord] | None = None,
+        report: Report | None = None,
     ) -> bool:
         """End the job; False if it is lost, or does not end so any more."""
         metrics = result.metrics if result else None
+        diagnosis = result.report if result else report
+        text = diagnosis.model_dump_json() if diagnosis else None
 
         def finish() -> bool:
             return self._leases.finish(
-                self._claim, status, reason, metrics=metrics, artifacts=files or []
+                self._claim, status, reason, metrics=metrics, artifacts=files or [], report=text
             )
 
         ended = self._patiently(finish)

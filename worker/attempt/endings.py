@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ridgeline.contract.job import EndReason
+from ridgeline.contract.report import Report
 from ridgeline.storage import AttemptExit
 from worker.trainer.messages import Finished
 
@@ -19,6 +20,7 @@ class Refused:
     """It has said why the job cannot succeed."""
 
     reason: EndReason
+    report: Report | None = None
 
 
 @dataclass(frozen=True)

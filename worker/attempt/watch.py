@@ -97,8 +97,8 @@ class Watch:
                 return None
             case Finished():
                 return Completed(message)
-            case Failed(reason=reason):
-                return Refused(reason)
+            case Failed(reason=reason, report=report):
+                return Refused(reason, report)
         # Nobody had asked it to stop, so it has broken off by itself.
         return Crashed(self._trainer.exit())
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
+from ridgeline.contract.report import Report
 
 
 class TrainingContext(Protocol):
@@ -71,19 +72,21 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training gives: the final metrics and the files to publish."""
+    """What training gives: the final metrics, the files to publish, and the diagnosis."""
 
     metrics: dict[str, float | None]
     files: tuple[ExportedFile, ...]
+    report: Report | None = None
 
 
 class TrainingFailed(Exception):
-    """Training cannot succeed; `detail` tells the user what to change."""
+    """Training cannot succeed; `detail` tells the user what to change, `report` what was seen."""
 
-    def __init__(self, code: EndCode, detail: str) -> None:
+    def __init__(self, code: EndCode, detail: str, report: Report | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.report = report
 
 
 class TrainingStopped(Exception):

@@ -112,19 +112,20 @@ class CompiledEpoch:
 
     def _step(self, batch: Rows, controls: Controls) -> tuple[tf.Tensor, tf.Tensor]:
         """One gradient step."""
-        _, penalties_of, _, optimizer = self._objective
+        loss, penalties_of = self._objective.loss, self._objective.penalties
+        weights = self._objective.row_weights(batch.y)
         variables = [variable.value for variable in self._variables]
         with tf.GradientTape() as tape:
             x = self._decode(batch.x)
             flow = self._network.train(x, batch.y, controls.rates, controls.seed)
-            data_loss = self._objective.weighted_loss(flow.target, flow.prediction)
+            data_loss = loss(flow.target, flow.prediction, sample_weight=weights)
             penalties = penalties_of(controls.coefficients, flow.outputs)
-            minimized = optimizer.scale_loss(data_loss + penalties_of.differentiated(penalties))
+            minimized = self._objective.optimizer.scale_loss(data_loss + penalties_of.differentiated(penalties))
         gradients = tape.gradient(minimized, variables)
         thresholds = {
             variable: controls.coefficients[number] for number, variable in self._proximal.items()
         }
-        apply_gradients(optimizer, gradients, self._variables, thresholds)
+        apply_gradients(self._objective.optimizer, gradients, self._variables, thresholds)
         self._update(flow.target, flow.prediction)
         return data_loss, penalties
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.report import Raise
 from ridgeline.contract.resolve import Resolution
 from worker.engine.callbacks.early_stopping import EarlyStopping
@@ -15,7 +16,7 @@ from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingStopped
 from worker.engine.data import Data
 from worker.engine.epoch import CompiledEpoch, Controls
-from worker.engine.measurements import Passes, epoch_row
+from worker.engine.measurements import Passes, epoch_row, prefixed
 from worker.engine.model import Network
 from worker.engine.objective import Objective
 from worker.engine.optimization import finalize
@@ -63,14 +64,25 @@ class Fitting:
             training.reduce_lr_on_plateau
         )
         self._raising = RaiseOnOverfit(policy, network.rates, resolution.penalties)
+        self.kept_epoch: int | None = None
+        """The epoch whose weights were kept, where it was not simply the last."""
         self._best: dict[str, Arrays] = {}
         batch_size = training.batch_size
         self._train = place(data.train, batch_size=batch_size)
         sample = data.train.take(sample_rows(training.seed, data.train.rows, SAMPLE_ROWS))
         self._sample = place(sample, batch_size=batch_size)
-        self._validation = None
-        if data.validation.rows:
-            self._validation = place(data.validation, batch_size=batch_size)
+        self._validation = place(data.validation, batch_size=batch_size) if data.validation.rows else None
+        self._test = place(data.test, batch_size=batch_size) if data.test.rows else None
+
+    @property
+    def penalties(self) -> tuple[PenaltyTerm, ...]:
+        """The penalty terms with the coefficients of the last epoch."""
+        return tuple(
+            term.model_copy(update={"coefficient": coefficient})
+            for term, coefficient in zip(
+                self._objective.penalties.terms, self._raising.coefficients, strict=True
+            )
+        )
 
     @property
     def raises(self) -> list[Raise]:
@@ -99,16 +111,40 @@ class Fitting:
                 keeper.keep(self._checkpoint())
         self._finish()
 
+    def final_values(self) -> dict[str, float | None]:
+        """What the kept weights give: the last epoch's values, or theirs, and the test rows'."""
+        values = dict(self.rows[(self.kept_epoch or len(self.rows)) - 1].values)
+        if self.training.optimizer.use_ema and self.kept_epoch is None:
+            values |= self._averaged_values()
+        if self._test is not None:
+            coefficients = self._coefficients()
+            values |= prefixed("test_", evaluate_pass(self._epoch, self._test, coefficients))
+        return values
+
+    def _averaged_values(self) -> dict[str, float | None]:
+        """Averages have taken the place of the weights that the last epoch measured."""
+        parts = {"train_": self._sample, "val_": self._validation}
+        values: dict[str, float | None] = {}
+        for prefix, placed in parts.items():
+            if placed is not None:
+                measured = evaluate_pass(self._epoch, placed, self._coefficients())
+                values |= prefixed(prefix, measured)
+        return values
+
+    def _coefficients(self) -> tf.Tensor:
+        coefficients = self._raising.coefficients
+        return tf.constant(coefficients, tf.float32, [len(coefficients)])
+
     def _run_epoch(self, number: int) -> EpochRow:
         started = time.perf_counter()
         seed, raising = self.training.seed, self._raising
-        coefficients = tf.constant(raising.coefficients, tf.float32, [len(raising.coefficients)])
+        coefficients = self._coefficients()
         rates = tf.constant(raising.rates, tf.float32, [len(raising.rates)])
         controls = Controls(coefficients, rates, mask_seed(seed, number), tf.constant(0))
         set_generators(self._network.generators, seed, number)
         order = row_order(seed, number, self._train.part.rows)
         # What the epoch starts with: a schedule changes the rate at every step.
-        settings = {"learning_rate": self._learning_rate} | raising.settings
+        settings = {"learning_rate": self.learning_rate} | raising.settings
         trained = train_pass(self._epoch, self._train, order, controls)
         sample = evaluate_pass(self._epoch, self._sample, coefficients)
         validated = None
@@ -121,7 +157,7 @@ class Fitting:
     def _follow(self, row: EpochRow) -> bool:
         """Do what the epoch calls for; whether training is over."""
         if self._plateau is not None:
-            rate = self._plateau.epoch_ended(row.values, self._learning_rate)
+            rate = self._plateau.epoch_ended(row.values, self.learning_rate)
             if rate is not None:
                 self._objective.optimizer.learning_rate = rate
         stop = False
@@ -148,8 +184,9 @@ class Fitting:
         """Leave the model with the weights that are to be kept."""
         finalize(self._objective.optimizer, self._network.model.trainable_variables)
         best = self._best.get("early_stopping")
-        if best is not None:
+        if best is not None and self._early is not None:
             restore_weights(self._network, best)
+            self.kept_epoch = self._early.best_epoch
 
     def _resume(self, checkpoint: Checkpoint | None, context: TrainingContext) -> None:
         if checkpoint is None:
@@ -179,7 +216,8 @@ class Fitting:
         return {name: holder for name, holder in held.items() if holder is not None}
 
     @property
-    def _learning_rate(self) -> float:
+    def learning_rate(self) -> float:
+        """The optimizer's present one."""
         return float(self._objective.optimizer.learning_rate)
 
     def _check_finite(self, row: EpochRow) -> None:
@@ -190,6 +228,6 @@ class Fitting:
         raise TrainingFailed(
             EndCode.DIVERGED,
             f"{', '.join(broken)} became infinite or NaN in epoch {row.epoch}; lower"
-            f" training.optimizer.learning_rate (it was {self._learning_rate:g}) or the"
+            f" training.optimizer.learning_rate (it was {self.learning_rate:g}) or the"
             " regularization strength",
         )

@@ -50,9 +50,9 @@ def epoch_row(
     )
 
 
-def test_values(measured: Measured) -> dict[str, float | None]:
-    """What the test rows gave, by name; null where not finite."""
-    return finite({f"test_{name}": value for name, value in _values(measured).items()})[0]
+def prefixed(prefix: str, measured: Measured) -> dict[str, float | None]:
+    """What an evaluation gave, by name behind `prefix`; null where not finite."""
+    return finite({prefix + name: value for name, value in _values(measured).items()})[0]
 
 
 def finite(values: Mapping[str, float]) -> tuple[dict[str, float | None], tuple[str, ...]]:

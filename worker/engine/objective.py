@@ -12,7 +12,7 @@ from ridgeline.contract.targets import TargetEncoding
 from ridgeline.contract.training import Loss, MetricName, Training
 from worker.engine.model import Network
 from worker.engine.optimization import build_optimizer
-from worker.engine.regularization.penalty import WeightPenalties
+from worker.engine.regularization.penalty import Penalties
 
 _CLASS_METRICS: dict[tuple[str, TargetEncoding], type[keras.Metric]] = {
     ("accuracy", "index"): keras.metrics.SparseCategoricalAccuracy,
@@ -45,19 +45,23 @@ class Objective(NamedTuple):
     """The data loss, the penalties beside it, the metrics, and the optimizer of their sum."""
 
     loss: keras.Loss
-    penalties: WeightPenalties
+    penalties: Penalties
     metrics: dict[str, keras.Metric]
     optimizer: keras.Optimizer
+    row_weights: Callable[[tf.Tensor], tf.Tensor | None]
+    """How much each row of a batch of targets counts in training; None: all alike."""
 
 
-def build_objective(resolution: Resolution, network: Network) -> Objective:
+def build_objective(resolution: Resolution, network: Network, data: Data) -> Objective:
     """The objective of a resolved spec over a network's weights."""
-    training = resolution.spec.training
+    training, classes = resolution.spec.training, resolution.spec.dataset.shape.classes
+    weights = class_weights(training, resolution.encoding, data.train.y, classes)
     return Objective(
         loss=build_loss(training.loss),
-        penalties=WeightPenalties(resolution.penalties, network.layers),
+        penalties=Penalties(resolution.penalties, network.weights),
         metrics=build_metrics(training.metrics, training.loss, resolution.encoding),
         optimizer=build_optimizer(training, network.model.trainable_variables),
+        row_weights=_row_weights(weights, resolution.encoding),
     )
 
 

@@ -1,40 +1,73 @@
 """Trains the model a spec says, from rows to exported files."""
 
-from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.report import Report
 from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
+from worker.engine.baseline import constant_baseline
 from worker.engine.checkpoint import CheckpointStore, fingerprint
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingResult
 from worker.engine.data import Data, prepare_data
+from worker.engine.diagnosis import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
 from worker.engine.fitting import Fitting
-from worker.engine.measurements import test_values
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective
-from worker.engine.passes import decoding, evaluate_pass, place, row_spec
+from worker.engine.passes import decoding, row_spec
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Train `spec`, telling `context` of every epoch; go on from its checkpoint if it has one.
 
-    Raises TrainingFailed where a loss is no longer finite, TrainingStopped where the context asks
-    to stop.
+    Raises TrainingFailed where a loss is no longer finite, with the report up to there, and
+    TrainingStopped where the context asks to stop.
     """
     resolution = resolve(spec, memory_limit=None)
-    data = prepare_data(resolution, context.workdir)
+    data = prepare_data(resolution, context.workdir / "rows")
     network = Network(resolution)
     objective = build_objective(resolution, network, data)
-    epoch = CompiledEpoch(
-        network,
-        objective,
-        row_spec(data.train),
-        decoding(data),
-        batch_size=spec.training.batch_size,
-    )
-    fitting = Fitting(resolution, network, objective, epoch, data)
-    fitting.run(context, _store(spec, context))
-    metrics = fitting.rows[-1].values | _test_metrics(epoch, objective, data, spec)
+    fitting = Fitting(resolution, network, objective, _compiled(spec, network, objective, data), data)
+    try:
+        fitting.run(context, _checkpoints(spec, context))
+    except TrainingFailed as failure:
+        failure.report = _report(fitting, resolution, network, data)
+        raise
+    metrics = fitting.final_values()
+    report = _report(fitting, resolution, network, data)
     files = export(network, objective, data, spec.outputs, context.workdir)
-    return TrainingResult(metrics=metrics, files=files)
+    files = (*files, write_report(report, context.workdir))
+    return TrainingResult(metrics=metrics, files=files, report=report)
+
+
+def _compiled(
+    spec: JobSpec, network: Network, objective: Objective, data: Data
+) -> CompiledEpoch:
+    rows = row_spec(data.train)
+    batch_size = spec.training.batch_size
+    return CompiledEpoch(network, objective, rows, decoding(data), batch_size=batch_size)
+
+
+def _checkpoints(spec: JobSpec, context: TrainingContext) -> CheckpointStore | None:
+    if context.checkpoints is None:
+        return None
+    return CheckpointStore(context.checkpoints, fingerprint(spec.model_dump_json()))
+
+
+def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Data) -> Report:
+    training = resolution.spec.training
+    run = TrainedRun(
+        rows=fitting.rows,
+        resolved=resolution.spec,
+        weights=[
+            (layer, weight, variable.numpy())
+            for (layer, weight), variable in network.weights.items()
+            if variable.trainable
+        ],
+        penalties=fitting.penalties,
+        learning_rate=fitting.learning_rate,
+        weight_decay=training.optimizer.weight_decay or 0.0,
+        baseline=constant_baseline(training.loss.name, data.train.y),
+        raises=fitting.raises,
+        kept_epoch=fitting.kept_epoch,
+    )
+    return build_report(run)

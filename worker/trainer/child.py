@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason
 from ridgeline.contract.problems import SpecError
+from ridgeline.contract.report import Report
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
 from worker.disk import DISK_FULL, is_disk_full
@@ -141,11 +142,11 @@ def _train(
         spec = JobSpec.model_validate_json(assignment.spec)
         result = engine(spec, context)
         files = [File(name=file.name, media_type=file.media_type) for file in result.files]
-        return Finished(metrics=result.metrics, files=tuple(files))
+        return Finished(metrics=result.metrics, files=tuple(files), report=result.report)
     except TrainingStopped:
         return Stopped()
     except TrainingFailed as failure:
-        return _failed(failure.code, failure.detail)
+        return _failed(failure.code, failure.detail, failure.report)
     except Exception as error:  # whatever it is, the user is told how the job ended
         log.exception("training_failed", error=type(error).__name__)
         return _failed(*explain(error))
@@ -165,8 +166,8 @@ def explain(error: Exception) -> tuple[EndCode, str]:
     return EndCode.INTERNAL_ERROR, _UNEXPECTED.format(type(error).__name__)
 
 
-def _failed(code: EndCode, detail: str) -> Failed:
-    return Failed(reason=EndReason(code=code, detail=detail[:_MAX_DETAIL]))
+def _failed(code: EndCode, detail: str, report: Report | None = None) -> Failed:
+    return Failed(reason=EndReason(code=code, detail=detail[:_MAX_DETAIL]), report=report)
 
 
 def _end_as_orphan() -> None:

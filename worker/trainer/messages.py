@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndReason
+from ridgeline.contract.report import Report
 from ridgeline.contract.schema import Contract
 
 MAX_MESSAGE_BYTES = 16 * 2**20
@@ -42,6 +43,7 @@ class Finished(Contract):
     kind: Literal["finished"] = "finished"
     metrics: dict[str, float | None]
     files: tuple[File, ...]
+    report: Report | None = None
 
 
 class Failed(Contract):
@@ -49,6 +51,7 @@ class Failed(Contract):
 
     kind: Literal["failed"] = "failed"
     reason: EndReason
+    report: Report | None = None
 
 
 class Stopped(Contract):

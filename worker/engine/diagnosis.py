@@ -1,0 +1,144 @@
+"""Puts the report of a run together, and writes it among the files to publish."""
+
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.diagnosis import diagnose
+from ridgeline.contract.regularizers import PenaltyTerm
+from ridgeline.contract.report import Environment, PenaltyShare, Raise, Report
+from ridgeline.contract.resolve import resolve
+from ridgeline.contract.spec import JobSpec
+from ridgeline.contract.suggestions import Accepts, suggest
+from worker.engine.context import ExportedFile
+from worker.engine.weight_report import TrainedWeight, report_weights
+
+NamedWeight = tuple[str, str, npt.NDArray[Any]]
+"""A layer's name, a weight's path in it (`kernel`, `lstm_cell/kernel`), and its values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedRun:
+    """A run that has ended, well or not, in plain values."""
+
+    rows: Sequence[EpochRow]
+    """Every epoch that ran, at least one."""
+    resolved: JobSpec
+    """The spec that the suggestions' patches are for."""
+    weights: Sequence[NamedWeight]
+    """The trainable weights as they are now."""
+    learning_rate: float
+    """That of the last epoch."""
+    penalties: Sequence[PenaltyTerm] = ()
+    """What acts on the weights, with the coefficients training ended with."""
+    weight_decay: float = 0.0
+    """The decoupled decay of kernels; biases, gamma and beta are spared."""
+    baseline: float | None = None
+    """What `constant_baseline` gives for the training targets."""
+    raises: Sequence[Raise] = ()
+    """What training raised by itself."""
+    kept_epoch: int | None = None
+    """The epoch whose weights these are, where it is not the last."""
+
+
+def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
+    """The report of a run; `accepts` raises SpecError for a spec that could not be trained."""
+    rows, last = run.rows, run.rows[-1]
+    diagnosis = diagnose(
+        rows,
+        loss_name=run.resolved.training.loss.name,
+        baseline=run.baseline,
+        kept_epoch=run.kept_epoch,
+    )
+    named = [_trained(each, run.penalties, run.weight_decay) for each in run.weights]
+    found = report_weights(named, run.learning_rate)
+    return Report(
+        verdict=diagnosis.verdict,
+        evidence=diagnosis.evidence,
+        epochs=len(rows),
+        best_epoch=diagnosis.best_epoch,
+        gap=diagnosis.gap,
+        gap_share=diagnosis.gap_share,
+        reference=diagnosis.reference,
+        baseline=run.baseline,
+        losses=last.values,
+        penalty_share=_part(last.values.get("penalty"), last),
+        penalties=tuple(_penalty_share(key, value, last) for key, value in _finite(last).items()),
+        weights=found.weights,
+        nonfinite_weights=found.nonfinite,
+        histograms_left_out=found.histograms_left_out,
+        raises=tuple(run.raises),
+        suggestions=suggest(
+            diagnosis, run.resolved, epochs=len(rows), raises=run.raises, accepts=accepts
+        ),
+        environment=_environment(),
+    )
+
+
+def trained_weights(layers: Iterable[keras.Layer]) -> list[NamedWeight]:
+    """The trainable weights of Keras layers, as TrainedRun holds them."""
+    return [
+        (layer.name, variable.path.removeprefix(f"{layer.name}/"), variable.numpy())
+        for layer in layers
+        for variable in layer.trainable_variables
+    ]
+
+
+def write_report(report: Report, folder: Path) -> ExportedFile:
+    """Write `report.json` into `folder`, to be published with the model."""
+    path = folder / "report.json"
+    path.write_text(report.model_dump_json(), encoding="utf-8")
+    return ExportedFile(path, "application/json")
+
+
+def _trained(
+    weight: NamedWeight, penalties: Sequence[PenaltyTerm], weight_decay: float
+) -> TrainedWeight:
+    layer, path, values = weight
+    name = path.rpartition("/")[2]
+    coefficients: Mapping[str, float] = {
+        term.kind: term.coefficient
+        for term in penalties
+        if term.layer == layer and term.weight in (path, name)
+    }
+    decay = weight_decay if name.endswith("kernel") else 0.0
+    return TrainedWeight(layer, path, np.asarray(values), coefficients, decay)
+
+
+def _finite(row: EpochRow) -> dict[str, float]:
+    return {key: value for key, value in row.penalty_by_layer.items() if value is not None}
+
+
+def _penalty_share(key: str, value: float, row: EpochRow) -> PenaltyShare:
+    layer, _, rest = key.partition("/")
+    weight, _, kind = rest.rpartition("/")
+    return PenaltyShare(layer=layer, weight=weight, kind=kind, value=value, share=_part(value, row))
+
+
+def _part(penalty: float | None, row: EpochRow) -> float | None:
+    """Penalty / loss."""
+    loss = row.values.get("loss")
+    if penalty is None or loss is None or loss <= 0 or not math.isfinite(penalty / loss):
+        return None
+    return penalty / loss
+
+
+def _environment() -> Environment:
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return Environment(
+        python=platform.python_version(),
+        keras=keras.__version__,
+        tensorflow=tf.__version__,
+        numpy=np.__version__,
+        devices=tuple(each.get("device_name", "GPU") for each in details) or ("CPU",),
+    )
