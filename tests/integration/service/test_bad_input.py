@@ -124,6 +124,12 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "not UTF-8": (TEXT.encode().replace(b"demo", b"\xff"), 400, "", "UTF-8"),
     "lone surrogate": (TEXT.replace("demo", "\\ud800"), 400, "/tags/0", "surrogate"),
     "data set": (changed(("dataset", "name"), "mnist"), 422, "/dataset/name", "digits"),
+    "its own test rows": (
+        changed(("dataset",), {"source": "keras", "name": "mnist"}),
+        422,
+        "/split/test",
+        "test rows of its own",
+    ),
     "twice": (TEXT.replace('"seed": 7', '"seed": 7, "seed": 8'), 400, "/training/seed", "twice"),
     "deep": (b"[" * 1_000_000, 400, "", "deep"),
     "empty": (b"", 400, "", "line 1"),

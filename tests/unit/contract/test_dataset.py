@@ -125,8 +125,8 @@ def test_rows_it_cannot_give(
 
 
 def test_both_limits_are_told_at_once(make_spec: Any, faults_of: Any) -> None:
-    greedy = {"source": "keras", "name": "california_housing", "version": "small"}
-    greedy |= {"rows": 481, "test_rows": 121}
+    small = {"source": "keras", "name": "california_housing", "version": "small"}
+    greedy = {**small, "rows": 481, "test_rows": 121}
     faults = faults_of(lambda: resolved(make_spec, greedy, split={"test": 0.5}))
     assert [f.pointer for f in faults] == ["/dataset/rows", "/dataset/test_rows", "/split/test"]
 
@@ -148,16 +148,16 @@ def test_rows_are_held_as_bytes_and_test_rows_count(make_spec: Any) -> None:
     assert every - none == 25_000 * 10_000
     fewer = memory(make_spec, test_rows=0, rows=24_000)
     assert none - fewer == 1_000 * 10_000
-    sequences = {"encoding": "sequence", "maxlen": 10_000}
-    assert memory(make_spec, **sequences) - memory(make_spec) == 3 * 50_000 * 10_000
+    sequences = memory(make_spec, encoding="sequence", maxlen=10_000)
+    assert sequences - memory(make_spec) == 3 * 50_000 * 10_000
 
 
 def test_rows_that_stream_take_two_blocks(make_spec: Any) -> None:
     held, streamed = (memory(make_spec, loading=way) for way in ("memory", "stream"))
     # 64 MiB are 209 batches of 32 rows of 10,000 bytes.
     assert held - streamed == (50_000 - 2 * 209 * 32) * 10_000
-    small = {"rows": 100, "test_rows": 0}
-    assert memory(make_spec, loading="stream", **small) == memory(make_spec, **small)
+    small = memory(make_spec, rows=100, test_rows=0)
+    assert memory(make_spec, loading="stream", rows=100, test_rows=0) == small
 
 
 def test_auto_streams_what_cannot_be_held(make_spec: Any, faults_of: Any) -> None:

@@ -35,6 +35,10 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return body
 
 
+def keras(name: str, **options: Any) -> dict[str, Any]:
+    return {"source": "keras", "name": name, **options}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "pointer", "rule", "words"),
     [
@@ -187,6 +191,34 @@ def test_other_names_of_accuracy(name: str) -> None:
 def test_an_unknown_source_is_one_fault() -> None:
     (fault,) = faults_of(changed(("dataset",), {"source": "upload", "id": "x", "target": "y"}))
     assert fault.pointer == "/dataset/source"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "pointer", "rule", "words"),
+    [
+        ({}, "/dataset/name", "missing", "one of digits"),
+        ({"source": "keras"}, "/dataset/name", "missing", "one of california_housing, cifar10"),
+        (keras("digits"), "/dataset/name", "unknown-type", "mnist, reuters"),
+        (keras("mnst"), "/dataset/name", "unknown-type", "did you mean mnist?"),
+        (keras("mnist", scaling="minmax"), "/dataset/scaling", "unknown-value", "unit, standard"),
+        (keras("mnist", num_words=9), "/dataset/num_words", "unknown-field", "KerasImages has no"),
+        (keras("mnist", rows=0), "/dataset/rows", "greater-than-equal", "received zero"),
+        (keras("mnist", test_rows=-1), "/dataset/test_rows", "greater-than-equal", "≥ 0"),
+        (keras("mnist", loading="disk"), "/dataset/loading", "unknown-value", "stream"),
+        (keras("cifar100", label_mode=1), "/dataset/label_mode", "unknown-value", "fine"),
+        (keras("cifar10", label_mode="fine"), "/dataset/label_mode", "unknown-field", "no such"),
+        (keras("imdb", scaling="none"), "/dataset/scaling", "unknown-field", "KerasReviews has"),
+        (keras("imdb", num_words=3), "/dataset/num_words", "greater-than-equal", "≥ 4"),
+        (keras("reuters", num_words=10**6), "/dataset/num_words", "less-than-equal", "≤ 100000"),
+        (keras("imdb", maxlen=0), "/dataset/maxlen", "greater-than-equal", "received zero"),
+        (keras("imdb", encoding="one_hot"), "/dataset/encoding", "unknown-value", "multi_hot"),
+        (keras("california_housing", version=2), "/dataset/version", "unknown-value", "large"),
+    ],
+)
+def test_what_a_data_set_takes(dataset: Any, pointer: str, rule: str, words: str) -> None:
+    (fault,) = faults_of(changed(("dataset",), dataset))
+    assert (fault.pointer, fault.rule) == (pointer, rule)
+    assert words in fault.detail
 
 
 @pytest.mark.parametrize("value", ["a", [1, "a"], [1, 2, 3], 0, {"int": 1}, None])

@@ -3,6 +3,7 @@
 import jsonschema
 import pytest
 
+from ridgeline.contract.dataset import BUILTIN, KERAS
 from ridgeline.contract.layers import LAYERS
 from service.operations.catalog import Argument, LayerEntry, catalog
 
@@ -45,3 +46,20 @@ def test_the_rest() -> None:
     digits = next(entry for entry in CATALOG.datasets if entry.name == "digits")
     assert (digits.rows, digits.features, digits.classes) == (1797, (64,), 10)
     assert CATALOG.regularization.scalings == ("keras", "textbook")
+
+
+def test_data_sets() -> None:
+    names = {entry.name: entry for entry in CATALOG.datasets}
+    assert {name for name, entry in names.items() if entry.source == "builtin"} == set(BUILTIN)
+    assert {name for name, entry in names.items() if entry.source == "keras"} == set(KERAS)
+    mnist, imdb = names["mnist"], names["imdb"]
+    assert (mnist.rows, mnist.test_rows, mnist.features) == (60_000, 10_000, (28, 28, 1))
+    assert (mnist.bytes_per_number, names["digits"].test_rows) == (1, 0)
+    arguments = {argument.name: argument for argument in imdb.arguments}
+    assert set(arguments) == {"rows", "test_rows", "loading", "num_words", "encoding", "maxlen"}
+    assert arguments["num_words"].json_schema["maximum"] == 100_000
+    for entry in CATALOG.datasets:
+        assert entry.description
+        for argument in entry.arguments:
+            assert argument.description
+            jsonschema.validate(argument.default, argument.json_schema)

@@ -1,7 +1,12 @@
 """Reads raw rows from where the spec says they are."""
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
 from ridgeline.contract.dataset import BuiltinDataset, Dataset
-from worker.engine.data.sources.builtin import builtin_rows, load
+from worker.engine.data.sources.builtin import builtin_rows
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.keras_datasets import keras_rows
 from worker.engine.data.sources.rows import RawRows
@@ -18,3 +23,17 @@ def raw_rows(dataset: Dataset, cache: KerasCache | None = None) -> tuple[RawRows
     if isinstance(dataset, BuiltinDataset):
         return builtin_rows(dataset)
     return keras_rows(dataset, cache or KerasCache())
+
+
+def load(
+    dataset: Dataset, cache: KerasCache | None = None
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Raw features (rows, …) and target (rows,) of the rows to be divided: for notebooks and tests.
+
+    Raises TrainingFailed as `raw_rows` does.
+    """
+    raw, _ = raw_rows(dataset, cache)
+    features = np.empty((raw.rows, *raw.shape), raw.dtype)
+    for start, chunk in raw.chunks():
+        features[start : start + len(chunk)] = chunk
+    return features, raw.target

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn import datasets
 
 from ridgeline.contract.dataset import BuiltinDataset
@@ -22,18 +21,12 @@ _LOADERS: dict[str, Callable[[], Any]] = {
 
 
 def builtin_rows(dataset: BuiltinDataset) -> tuple[RawRows, RawRows]:
-    """All rows of a table, and no test rows of its own."""
-    features, target = load(dataset)
-    return held_rows(features, target), held_rows(features[:0], target[:0])
-
-
-def load(dataset: BuiltinDataset) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
-    """Features (rows, …) as float32, and the raw target (rows,): class numbers or real values.
+    """All rows of a table as float32, and no test rows of its own.
 
     Raises TrainingFailed where the rows are not what the catalogue promised.
     """
     bunch = _LOADERS[dataset.name]()
-    features = np.asarray(bunch.data, dtype=np.float32)
+    features, target = np.asarray(bunch.data, dtype=np.float32), np.asarray(bunch.target)
     expected = (dataset.shape.rows, *dataset.shape.features)
     if features.shape != expected:
         raise TrainingFailed(
@@ -41,4 +34,4 @@ def load(dataset: BuiltinDataset) -> tuple[npt.NDArray[np.float32], npt.NDArray[
             f"the worker's {dataset.name} has shape {features.shape}, expected {expected};"
             " install the scikit-learn version of the lock file",
         )
-    return features, np.asarray(bunch.target)
+    return held_rows(features, target), held_rows(features[:0], target[:0])

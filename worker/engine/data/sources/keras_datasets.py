@@ -74,8 +74,11 @@ def _checked(name: str, part: str, rows: RawRows, count: int, shape: DatasetShap
 def _guarded(name: str, rows: RawRows) -> Iterator[Chunk]:
     with _reading(name):
         for start, chunk in rows.chunks():
-            if chunk.shape[1:] != rows.shape:
-                raise ValueError(f"rows of shape {chunk.shape[1:]}, expected {rows.shape}")
+            found, expected = (chunk.shape[1:], chunk.dtype), (rows.shape, rows.dtype)
+            if found != expected:
+                raise ValueError(
+                    f"rows of {found[1]} {found[0]}, expected {expected[1]} {rows.shape}"
+                )
             yield start, chunk
 
 

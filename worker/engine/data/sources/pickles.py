@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Iterator
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,7 +59,9 @@ def npz_chunks(path: Path, member: str) -> Iterator[Chunk]:
         yield from read_chunks(stream, shape, dtype)
 
 
-def read_chunks(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Chunk]:
+def read_chunks(
+    stream: IO[bytes] | GzipFile, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[Chunk]:
     """An array (rows, …) whose numbers follow in `stream`. Raises EOFError where it is cut off."""
     row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
     step = chunk_rows(row_bytes)

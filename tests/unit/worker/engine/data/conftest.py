@@ -28,10 +28,8 @@ def keras_spec(name: str, split: Any = None, seed: int = 3, **options: Any) -> J
         "dataset": {"source": "keras", "name": name, **options},
         "split": split or {"validation": 0.2},
         "model": {"layers": [{"type": "Flatten"}, {"type": "Dense", "units": units}]},
-        "training": {"loss": {"name": loss}, "seed": seed},
+        "training": {"loss": {"name": loss, "from_logits": units > 1}, "seed": seed},
     }
-    if loss == "categorical_crossentropy":
-        spec["training"]["loss"]["from_logits"] = True
     return JobSpec.model_validate_json(json.dumps(spec))
 
 

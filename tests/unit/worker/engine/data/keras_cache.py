@@ -92,7 +92,7 @@ class SmallFiles:
         return path
 
     def _npz(self, name: str, **arrays: npt.NDArray[Any]) -> Path:
-        self._write(name, lambda path: np.savez(path, allow_pickle=True, **arrays))  # type: ignore[arg-type]
+        self._write(name, lambda path: np.savez(path, allow_pickle=True, **arrays))
         return self.register(name)
 
     def _idx(self, name: str, values: npt.NDArray[np.uint8]) -> None:

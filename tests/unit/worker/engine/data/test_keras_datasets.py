@@ -181,15 +181,23 @@ def test_too_few_rows(files: SmallFiles) -> None:
 def test_rows_of_another_shape(files: SmallFiles) -> None:
     path = files.mnist()
     arrays = dict(np.load(path))
-    np.savez(path, **{**arrays, "x_train": arrays["x_train"][:, :27]})  # type: ignore[arg-type]
+    np.savez(path, **{**arrays, "x_train": arrays["x_train"][:, :27]})
     files.register("mnist.npz")
     assert "(27, 28, 1)" in refusal(files, "mnist", rows=10, test_rows=10)
+
+
+def test_rows_of_another_type(files: SmallFiles) -> None:
+    path = files.mnist()
+    arrays = dict(np.load(path))
+    np.savez(path, **{**arrays, "x_train": arrays["x_train"] / 255})
+    files.register("mnist.npz")
+    assert "rows of float64" in refusal(files, "mnist", rows=60, test_rows=10)
 
 
 def test_classes_that_are_none(files: SmallFiles) -> None:
     path = files.mnist()
     arrays = dict(np.load(path))
-    np.savez(path, **{**arrays, "y_train": arrays["y_train"] + 1})  # type: ignore[arg-type]
+    np.savez(path, **{**arrays, "y_train": arrays["y_train"] + 1})
     files.register("mnist.npz")
     assert "classes that are not 0 to 9" in refusal(files, "mnist", rows=60, test_rows=10)
 

@@ -64,7 +64,7 @@ def test_a_malicious_text_is_not_run(files: SmallFiles, tmp_path: Path) -> None:
     path, touched = files.imdb(), tmp_path / "touched"
     arrays = {name: npz_array(path, name) for name in ("x_train", "y_train", "x_test", "y_test")}
     arrays["x_train"][3] = Malicious(touched)
-    np.savez(path, allow_pickle=True, **arrays)  # type: ignore[arg-type]
+    np.savez(path, allow_pickle=True, **arrays)
     files.register("imdb.npz")
     with pytest.raises(TrainingFailed, match=r"posix\.system") as failure:
         raw_rows(keras_dataset("imdb", rows=10, test_rows=10), files.cache)
