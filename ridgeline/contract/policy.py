@@ -24,7 +24,7 @@ def apply_policy(
     A layer's own regularizer wins, and a `null` of its own means none. `weights` are each layer's.
     """
     governed = tuple(layer.with_policy(policy, weights[str(layer.name)]) for layer in layers)
-    return _with_dropout(governed, policy.dropout) if policy.dropout else governed
+    return with_dropout(governed, policy.dropout) if policy.dropout else governed
 
 
 def penalty_terms(
@@ -60,7 +60,7 @@ def _terms(
     ]
 
 
-def _with_dropout(layers: Sequence[Layer], policy: DropoutPolicy) -> tuple[Layer, ...]:
+def with_dropout(layers: Sequence[Layer], policy: DropoutPolicy) -> tuple[Layer, ...]:
     """Put a Dropout behind each site and let the site's consumers take it instead."""
     free_name = name_source({INPUT, *(str(layer.name) for layer in layers)})
     moved: dict[str, str] = {}

@@ -9,9 +9,9 @@ from pydantic import JsonValue, ValidationError
 from ridgeline.contract.diagnosis import CROSSENTROPIES, Diagnosis, is_early
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.patch import PatchOperation, apply_patch
-from ridgeline.contract.policy import apply_policy
+from ridgeline.contract.policy import with_dropout
 from ridgeline.contract.problems import SpecError, pointer
-from ridgeline.contract.regularization import DropoutPolicy, DropoutSite, Regularization
+from ridgeline.contract.regularization import DropoutPolicy, DropoutSite
 from ridgeline.contract.report import Raise, Suggestion, Verdict
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec
@@ -199,8 +199,8 @@ def _dropout_site(spec: JobSpec) -> DropoutSite | None:
     """The family behind whose layers the policy finds a place for dropout, as in the note."""
     sites: tuple[DropoutSite, ...] = ("dense", "pooling")
     for site in sites:
-        policy = Regularization(dropout=DropoutPolicy(rate=FIRST_RATE, after=(site,)))
-        if len(apply_policy(spec.model.layers, policy)) > len(spec.model.layers):
+        policy = DropoutPolicy(rate=FIRST_RATE, after=(site,))
+        if len(with_dropout(spec.model.layers, policy)) > len(spec.model.layers):
             return site
     return None
 

@@ -120,8 +120,9 @@ class CompiledEpoch:
             flow = self._network.train(x, batch.y, controls.rates, controls.seed)
             data_loss = loss(flow.target, flow.prediction, sample_weight=weights)
             penalties = penalties_of(controls.coefficients, flow.outputs)
-            minimized = self._objective.optimizer.scale_loss(data_loss + penalties_of.differentiated(penalties))
-        gradients = tape.gradient(minimized, variables)
+            minimized = data_loss + penalties_of.differentiated(penalties)
+            scaled = self._objective.optimizer.scale_loss(minimized)
+        gradients = tape.gradient(scaled, variables)
         thresholds = {
             variable: controls.coefficients[number] for number, variable in self._proximal.items()
         }

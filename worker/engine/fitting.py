@@ -10,8 +10,7 @@ from ridgeline.contract.job import EndCode
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.report import Raise
 from ridgeline.contract.resolve import Resolution
-from worker.engine.callbacks.early_stopping import EarlyStopping
-from worker.engine.callbacks.plateau import ReduceLROnPlateau
+from worker.engine.callbacks import EarlyStopping, Plateau
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingStopped
 from worker.engine.data import Data
@@ -59,10 +58,9 @@ class Fitting:
         self.rows: list[EpochRow] = []
         """What every epoch measured, those before a resumption too."""
         self._network, self._objective, self._epoch = network, objective, epoch
-        self._early = training.early_stopping and EarlyStopping(training.early_stopping)
-        self._plateau = training.reduce_lr_on_plateau and ReduceLROnPlateau(
-            training.reduce_lr_on_plateau
-        )
+        early, plateau = training.early_stopping, training.reduce_lr_on_plateau
+        self._early = EarlyStopping(early) if early else None
+        self._plateau = Plateau(plateau) if plateau else None
         self._raising = RaiseOnOverfit(policy, network.rates, resolution.penalties)
         self.kept_epoch: int | None = None
         """The epoch whose weights were kept, where it was not simply the last."""
@@ -71,8 +69,8 @@ class Fitting:
         self._train = place(data.train, batch_size=batch_size)
         sample = data.train.take(sample_rows(training.seed, data.train.rows, SAMPLE_ROWS))
         self._sample = place(sample, batch_size=batch_size)
-        self._validation = place(data.validation, batch_size=batch_size) if data.validation.rows else None
-        self._test = place(data.test, batch_size=batch_size) if data.test.rows else None
+        self._validation = place(data.validation, batch_size=batch_size)
+        self._test = place(data.test, batch_size=batch_size)
 
     @property
     def penalties(self) -> tuple[PenaltyTerm, ...]:
@@ -116,9 +114,9 @@ class Fitting:
         values = dict(self.rows[(self.kept_epoch or len(self.rows)) - 1].values)
         if self.training.optimizer.use_ema and self.kept_epoch is None:
             values |= self._averaged_values()
-        if self._test is not None:
-            coefficients = self._coefficients()
-            values |= prefixed("test_", evaluate_pass(self._epoch, self._test, coefficients))
+        if self._test.part.rows:
+            measured = evaluate_pass(self._epoch, self._test, self._coefficients())
+            values |= prefixed("test_", measured)
         return values
 
     def _averaged_values(self) -> dict[str, float | None]:
@@ -126,7 +124,7 @@ class Fitting:
         parts = {"train_": self._sample, "val_": self._validation}
         values: dict[str, float | None] = {}
         for prefix, placed in parts.items():
-            if placed is not None:
+            if placed.part.rows:
                 measured = evaluate_pass(self._epoch, placed, self._coefficients())
                 values |= prefixed(prefix, measured)
         return values
@@ -148,7 +146,7 @@ class Fitting:
         trained = train_pass(self._epoch, self._train, order, controls)
         sample = evaluate_pass(self._epoch, self._sample, coefficients)
         validated = None
-        if self._validation is not None:
+        if self._validation.part.rows:
             validated = evaluate_pass(self._epoch, self._validation, coefficients)
         passes = Passes(trained, sample, validated)
         seconds = time.perf_counter() - started
@@ -162,9 +160,8 @@ class Fitting:
                 self._objective.optimizer.learning_rate = rate
         stop = False
         if self._early is not None:
-            word = self._early.epoch_ended(row.epoch, row.values)
-            stop = word == "stop"
-            if word == "best" and self._early.restores:
+            stop, best = self._early.epoch_ended(row.epoch, row.values)
+            if best and self._early.restores_best:
                 self._best["early_stopping"] = snapshot(self._network, self._objective)
         word = self._raising.epoch_ended(row.epoch, row.values)
         if word == "best":
@@ -178,7 +175,7 @@ class Fitting:
         restore(self._network, self._objective, self._best["raise"])
         self._raising.increase(epoch)
         if self._early is not None:
-            self._early.begin_anew()
+            self._early.wait = 0
 
     def _finish(self) -> None:
         """Leave the model with the weights that are to be kept."""

@@ -36,8 +36,7 @@ def epoch_row(
     # Seven digits: what a float32 holds, so that 0.001 reads as 0.001.
     values |= {name: float(f"{value:.7g}") for name, value in settings.items()}
     by_term = {
-        term.key: float(value)
-        for term, value in zip(terms, passes.trained.penalties, strict=True)
+        term.key: float(value) for term, value in zip(terms, passes.trained.penalties, strict=True)
     }
     finite_values, nonfinite = finite(values)
     penalty_by_layer, nonfinite_terms = finite(by_term)
@@ -62,7 +61,7 @@ def finite(values: Mapping[str, float]) -> tuple[dict[str, float | None], tuple[
 
 
 def _values(measured: Measured) -> dict[str, float]:
-    """loss = data_loss + penalty, and the metrics."""
+    """The losses, of which loss = data_loss + penalty, and the metrics."""
     penalty = float(np.sum(measured.penalties))
     losses = {
         "loss": measured.data_loss + penalty,

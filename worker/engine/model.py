@@ -1,6 +1,6 @@
 """The network of a graph: its Keras layers, and the ways they are applied."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -39,7 +39,7 @@ class Network:
         self.graph: Graph = resolution.graph
         self._terms = resolution.penalties
         self.layers = {
-            node.name: build_layer(node, self._terms, self._dtype(node, getattr(training, 'precision', 'float32')))
+            node.name: build_layer(node, self._terms, self._dtype(node, training.precision))
             for node in self.graph.nodes
             if not node.layer.training_only
         }
@@ -79,7 +79,9 @@ class Network:
                 index = number[node.name]
                 compute = RATED[node.layer.type_name()]
                 x = inputs[0]
-                return _masked(compute(node.layer, x, rates[index], seed + [0, index]), x)
+                return _masked(
+                    compute(node.layer, x, rates[index], seed + tf.constant([0, index])), x
+                )
             if node.name in self._mixers:
                 mixed = self._mixers[node.name]({"images": inputs[0], "labels": target})
                 target = mixed["labels"]
@@ -94,11 +96,9 @@ class Network:
         outputs = self._flow(x, lambda node, inputs: self._call(node, inputs, training=False))
         return Flow(outputs[self.graph.output.name], outputs)
 
-    def keras_model(self, source: tf.Tensor, before: Sequence[keras.Layer] = ()) -> keras.Model:
-        """A plain Keras model over these layers, with those of `before` in front."""
-        start = source
-        for layer in before:
-            start = layer(start)
+    def keras_model(self, source: tf.Tensor, before: keras.Layer | None = None) -> keras.Model:
+        """A plain Keras model over these layers, with `before` (feature scaling) in front."""
+        start = source if before is None else before(source)
         outputs = self._flow(start, self._call)
         return keras.Model(source, outputs[self.graph.output.name])
 

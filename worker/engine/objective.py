@@ -1,15 +1,17 @@
 """What training minimizes and measures: the Keras loss, metrics and optimizer a spec names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.targets import TargetEncoding
 from ridgeline.contract.training import Loss, MetricName, Training
+from worker.engine.data import Data
 from worker.engine.model import Network
 from worker.engine.optimization import build_optimizer
 from worker.engine.regularization.penalty import Penalties
@@ -124,6 +126,18 @@ def class_weights(
     for number, weight in said.items():
         weights[int(number)] = weight
     return weights
+
+
+def _row_weights(
+    weights: npt.NDArray[np.float32] | None, encoding: TargetEncoding
+) -> Callable[[tf.Tensor], tf.Tensor | None]:
+    """What gives each row of a batch of targets its class's weight, shape (batch,)."""
+
+    def of_class(y: tf.Tensor) -> tf.Tensor:
+        number = tf.argmax(y, axis=1) if encoding == "one_hot" else tf.reshape(y, [-1])
+        return tf.gather(weights, tf.cast(number, tf.int32))
+
+    return of_class if weights is not None else lambda _: None
 
 
 def row_classes(y: npt.NDArray[Any], encoding: TargetEncoding) -> npt.NDArray[np.int64]:

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ridgeline.contract.graph import block_rows
 from worker.engine.data import Data, Part
 from worker.engine.data.stream import blocks
 from worker.engine.epoch import CompiledEpoch, Controls, Decode, Rows, Sums
 
-BLOCK_BYTES = 64 * 2**20
-"""What one block of streamed rows may take: large beside a batch, small beside any memory."""
 Order = npt.NDArray[np.int32]
 
 
@@ -40,9 +39,8 @@ class Placed:
 def place(part: Part, *, batch_size: int) -> Placed:
     """Put the rows on the device, unless they are to stream."""
     row_bytes = max(1, int(np.prod(part.x.shape[1:])) * part.x.dtype.itemsize)
-    batches = max(1, BLOCK_BYTES // (row_bytes * batch_size))
     on_device = None if part.streamed else Rows(tf.constant(part.x), tf.constant(part.y))
-    return Placed(part, on_device, batches * batch_size)
+    return Placed(part, on_device, block_rows(row_bytes, batch_size=batch_size))
 
 
 def row_spec(part: Part) -> Rows:

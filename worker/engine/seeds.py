@@ -21,7 +21,7 @@ def row_order(seed: int, epoch: int, rows: int) -> npt.NDArray[np.int32]:
 
 
 def sample_rows(seed: int, rows: int, size: int) -> npt.NDArray[np.int32]:
-    """The rows by which all epochs measure how well training rows are fitted, in ascending order."""
+    """The rows by which all epochs measure how well training rows are fitted, ascending."""
     drawn = np.random.default_rng([seed, _SAMPLE]).permutation(rows)[:size]
     return np.sort(drawn).astype(np.int32)
 
@@ -43,9 +43,7 @@ def seed_generators(layers: Iterable[keras.Layer]) -> list[keras.random.SeedGene
     return list(found.values())
 
 
-def set_generators(
-    generators: Sequence[keras.random.SeedGenerator], seed: int, epoch: int
-) -> None:
+def set_generators(generators: Sequence[keras.random.SeedGenerator], seed: int, epoch: int) -> None:
     """Set every generator to its state at the start of an epoch."""
     for number, generator in enumerate(generators):
         state = np.random.SeedSequence([seed, epoch, number]).generate_state(2)

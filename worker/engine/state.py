@@ -14,9 +14,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 def snapshot(network: Network, objective: Objective) -> Arrays:
     """Copies of all variables of the model and its optimizer."""
-    return {
-        name: np.array(variable.numpy()) for name, variable in _variables(network, objective)
-    }
+    return {name: np.array(variable.numpy()) for name, variable in _variables(network, objective)}
 
 
 def restore(network: Network, objective: Objective, arrays: Mapping[str, object]) -> None:

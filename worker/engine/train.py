@@ -26,7 +26,8 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     data = prepare_data(resolution, context.workdir / "rows")
     network = Network(resolution)
     objective = build_objective(resolution, network, data)
-    fitting = Fitting(resolution, network, objective, _compiled(spec, network, objective, data), data)
+    epoch = _compiled(spec, network, objective, data)
+    fitting = Fitting(resolution, network, objective, epoch, data)
     try:
         fitting.run(context, _checkpoints(spec, context))
     except TrainingFailed as failure:
@@ -39,9 +40,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     return TrainingResult(metrics=metrics, files=files, report=report)
 
 
-def _compiled(
-    spec: JobSpec, network: Network, objective: Objective, data: Data
-) -> CompiledEpoch:
+def _compiled(spec: JobSpec, network: Network, objective: Objective, data: Data) -> CompiledEpoch:
     rows = row_spec(data.train)
     batch_size = spec.training.batch_size
     return CompiledEpoch(network, objective, rows, decoding(data), batch_size=batch_size)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Indices = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Part:
     def rows(self) -> int:
         """Number of rows."""
         return len(self.x)
+
+    def take(self, rows: Indices) -> "Part":
+        """Some of its rows, in memory."""
+        return Part(np.asarray(self.x[rows]), self.y[rows])
 
     @property
     def streamed(self) -> bool:

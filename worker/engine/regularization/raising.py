@@ -26,14 +26,10 @@ class RaiseOnOverfit:
         strengths = [term.strength for term in terms]
         self._terms = tuple(terms)
         # What the spec switched off stays off.
-        self._dropout = _Raised(
-            policy.dropout and policy.dropout.raise_on_overfit, rates, [rate > 0 for rate in rates]
-        )
-        self._l2 = _Raised(
-            policy.weights and policy.weights.raise_on_overfit,
-            strengths,
-            [term.kind == "l2" for term in terms],
-        )
+        dropout = policy.dropout.raise_on_overfit if policy.dropout else None
+        weights = policy.weights.raise_on_overfit if policy.weights else None
+        self._dropout = _Raised(dropout, rates, [rate > 0 for rate in rates])
+        self._l2 = _Raised(weights, strengths, [term.kind == "l2" for term in terms])
         self._best_loss, self._best_train, self._best_epoch = inf, inf, 0
         self._signs = 0
         self.raises: list[Raise] = []
@@ -63,7 +59,7 @@ class RaiseOnOverfit:
         return {name: raised.least for name, raised in shown.items() if raised.policy}
 
     def epoch_ended(self, epoch: int, values: Mapping[str, float | None]) -> Word | None:
-        """Whether the epoch was the best so far, or the signs of overfitting suffice for a raise."""
+        """Whether the epoch was the best so far, or the signs suffice for a raise."""
         loss, train = values.get("val_data_loss"), values.get("train_data_loss")
         if not self.active or loss is None or train is None:
             return None

@@ -12,7 +12,7 @@ from worker.engine.data import Data, prepare_data
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective
-from worker.engine.train import row_spec
+from worker.engine.passes import decoding, row_spec
 
 MakeSpec = Callable[..., JobSpec]
 
@@ -48,11 +48,12 @@ class Setup:
         self.spec = self.resolution.spec
         self.data: Data = prepare_data(self.resolution)
         self.network = Network(self.resolution)
-        self.objective: Objective = build_objective(self.resolution, self.network)
+        self.objective: Objective = build_objective(self.resolution, self.network, self.data)
         self.epoch = CompiledEpoch(
             self.network,
             self.objective,
             row_spec(self.data.train),
+            decoding(self.data),
             batch_size=self.spec.training.batch_size,
         )
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.epoch import Controls
-from worker.engine.train import mask_seed, on_device, row_order
+from worker.engine.passes import evaluate_pass, place, train_pass
+from worker.engine.seeds import mask_seed, row_order
 
 EPOCHS = 3
 L1L2 = {"l1": 0.002, "l2": 0.003}
@@ -95,9 +96,8 @@ def test_same_weights_and_losses_as_fit(case: str, make_spec: MakeSpec) -> None:
 
 def test_penalties_and_data_loss_add_up_to_keras_loss(make_spec: MakeSpec) -> None:
     setup = Setup(make_spec(regularization={"weights": L1L2}))
-    measured = setup.epoch.evaluate(
-        on_device(setup.data.validation), setup.objective.penalties.coefficients
-    )
+    validation = place(setup.data.validation, batch_size=32)
+    measured = evaluate_pass(setup.epoch, validation, setup.objective.penalties.coefficients)
     in_keras = sum(float(loss) for loss in setup.network.model.losses)
     assert float(np.sum(measured.penalties)) == pytest.approx(in_keras, rel=1e-6)
     assert len(setup.objective.penalties.terms) == 4
@@ -106,7 +106,7 @@ def test_penalties_and_data_loss_add_up_to_keras_loss(make_spec: MakeSpec) -> No
 def test_controls_change_without_a_retrace(make_spec: MakeSpec) -> None:
     """Coefficients, rates, seeds and the learning rate are inputs of the compiled epoch."""
     setup = Setup(make_spec(regularization={"weights": {"l2": 0.001}, "dropout": {"rate": 0.3}}))
-    rows = on_device(setup.data.train)
+    rows = place(setup.data.train, batch_size=32)
     start = [weight.numpy() for weight in setup.network.model.weights]
     results = []
     for coefficient, rate, learning_rate in (
@@ -118,26 +118,32 @@ def test_controls_change_without_a_retrace(make_spec: MakeSpec) -> None:
         setup.objective.optimizer.learning_rate = learning_rate
         terms = len(setup.objective.penalties.terms)
         controls = Controls(
-            np.full(terms, coefficient, np.float32), np.full(1, rate, np.float32), mask_seed(1, 1)
+            np.full(terms, coefficient, np.float32),
+            np.full(1, rate, np.float32),
+            mask_seed(1, 1),
+            np.int32(0),
         )
-        measured = setup.epoch.train(rows, row_order(1, 1, setup.data.train.rows), controls)
-        results.append((float(measured.data_loss), float(np.sum(measured.penalties))))
+        order = row_order(1, 1, setup.data.train.rows)
+        measured = train_pass(setup.epoch, rows, order, controls)
+        results.append((measured.data_loss, float(np.sum(measured.penalties))))
     assert setup.epoch.train.experimental_get_tracing_count() == 1
     assert results[1][1] > 100 * results[0][1]
     assert results[2][0] > results[0][0]
 
 
 def _our_epoch(setup: Setup, number: int) -> dict[str, float]:
-    controls = Controls(
-        setup.objective.penalties.coefficients, setup.network.rates, mask_seed(0, number)
+    coefficients = setup.objective.penalties.coefficients
+    rates = np.array(setup.network.rates, np.float32)
+    controls = Controls(coefficients, rates, mask_seed(0, number), np.int32(0))
+    batch_size = setup.spec.training.batch_size
+    train, validation = (
+        place(part, batch_size=batch_size) for part in (setup.data.train, setup.data.validation)
     )
-    order = row_order(0, number, setup.data.train.rows)
-    trained = setup.epoch.train(on_device(setup.data.train), order, controls)
-    values = {"loss": float(trained.data_loss) + float(np.sum(trained.penalties))}
-    values |= {name: float(value) for name, value in trained.metrics.items()}
-    validated = setup.epoch.evaluate(on_device(setup.data.validation), controls.coefficients)
-    values["val_loss"] = float(validated.data_loss) + float(np.sum(validated.penalties))
-    return values | {f"val_{name}": float(value) for name, value in validated.metrics.items()}
+    trained = train_pass(setup.epoch, train, row_order(0, number, train.part.rows), controls)
+    values = {"loss": trained.data_loss + float(np.sum(trained.penalties))} | trained.metrics
+    validated = evaluate_pass(setup.epoch, validation, coefficients)
+    values["val_loss"] = validated.data_loss + float(np.sum(validated.penalties))
+    return values | {f"val_{name}": value for name, value in validated.metrics.items()}
 
 
 def _keras_twin(setup: Setup) -> keras.Model:
@@ -153,7 +159,7 @@ def _keras_twin(setup: Setup) -> keras.Model:
 
 
 def _keras_epoch(setup: Setup, twin: keras.Model, number: int) -> dict[str, float]:
-    order = row_order(0, number, setup.data.train.rows).numpy()
+    order = row_order(0, number, setup.data.train.rows)
     train, validation = setup.data.train, setup.data.validation
     history = twin.fit(
         train.x[order],

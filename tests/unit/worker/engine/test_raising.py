@@ -33,9 +33,7 @@ def feed(raising: RaiseOnOverfit, *epochs: tuple[float, float]) -> list[Any]:
     """Feed (val_data_loss, train_data_loss) of epochs 1, 2, …; raise where it says so."""
     words: list[Any] = []
     for number, (val, train) in enumerate(epochs, start=1):
-        words.append(
-            raising.epoch_ended(number, {"val_data_loss": val, "train_data_loss": train})
-        )
+        words.append(raising.epoch_ended(number, {"val_data_loss": val, "train_data_loss": train}))
         if words[-1] == "raise":
             raising.increase(number)
     return words
