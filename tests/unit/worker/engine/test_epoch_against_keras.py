@@ -8,6 +8,9 @@ import pytest
 
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.epoch import Controls
+from worker.engine.model import Network
+from worker.engine.objective import class_weights
+from worker.engine.optimization import finalize
 from worker.engine.passes import evaluate_pass, place, train_pass
 from worker.engine.seeds import mask_seed, row_order
 
@@ -67,6 +70,60 @@ CASES: dict[str, dict[str, Any]] = {
         "dataset": {"source": "builtin", "name": "breast_cancer"},
         "model": {"layers": [{"type": "Dense", "units": 1, "activation": "tanh"}]},
         "training": {"loss": "hinge", "metrics": ["accuracy", "recall"]},
+    },
+    "activity": {"regularization": {"activity": {"l1": 0.01, "l2": 0.02}}},
+    "orthogonal rows": {"regularization": {"weights": {"orthogonal": {"factor": 0.1}}}},
+    "orthogonal columns": {
+        "regularization": {"weights": {"orthogonal": {"factor": 0.1, "mode": "columns"}}}
+    },
+    "max norm": {
+        "regularization": {"constraint": {"type": "MaxNorm", "max_value": 0.5}},
+        "training": {"optimizer": {"name": "sgd", "learning_rate": 0.3}},
+    },
+    "unit norm": {"regularization": {"constraint": {"type": "UnitNorm", "axis": 1}}},
+    "non-negative": {"regularization": {"constraint": {"type": "NonNeg"}}},
+    "norms in a range": {
+        "regularization": {
+            "constraint": {"type": "MinMaxNorm", "min_value": 0.3, "max_value": 0.6, "rate": 0.5}
+        }
+    },
+    "max norm of a convolution": {
+        "dataset": {"source": "builtin", "name": "digits"},
+        "model": {"layers": IMAGES},
+        "regularization": {"constraint": {"type": "MaxNorm", "max_value": 0.4}},
+        "training": {"batch_size": 256},
+    },
+    "clipped": {"training": {"optimizer": {"name": "adam", "global_clipnorm": 0.1}}},
+    "averaged": {
+        "training": {"optimizer": {"name": "sgd", "use_ema": True, "ema_overwrite_frequency": 2}}
+    },
+    "accumulated": {
+        "training": {"optimizer": {"name": "adam", "gradient_accumulation_steps": 2}}
+    },
+    "decay of all weights": {
+        "training": {
+            "optimizer": {"name": "sgd", "weight_decay": 0.1, "weight_decay_on": "all"},
+        }
+    },
+    "cosine decay": {
+        "training": {
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": {
+                    "name": "cosine_decay",
+                    "initial_learning_rate": 0.01,
+                    "decay_steps": 10,
+                },
+            }
+        }
+    },
+    "label smoothing": {
+        "training": {"loss": {"name": "categorical_crossentropy", "label_smoothing": 0.1}}
+    },
+    "class weights": {"training": {"class_weight": {"0": 3.0, "2": 0.5}}},
+    "balanced classes, one-hot": {
+        "split": {"validation": 0.2, "stratify": False},
+        "training": {"loss": "categorical_crossentropy", "class_weight": "balanced"},
     },
     "regression": {
         "dataset": {"source": "builtin", "name": "diabetes"},
@@ -143,19 +200,30 @@ def _our_epoch(setup: Setup, number: int) -> dict[str, float]:
     values = {"loss": trained.data_loss + float(np.sum(trained.penalties))} | trained.metrics
     validated = evaluate_pass(setup.epoch, validation, coefficients)
     values["val_loss"] = validated.data_loss + float(np.sum(validated.penalties))
+    # Each call of `fit` puts the averages in the weights' place when it ends.
+    finalize(setup.objective.optimizer, setup.network.model.trainable_variables)
     return values | {f"val_{name}": value for name, value in validated.metrics.items()}
 
 
 def _keras_twin(setup: Setup) -> keras.Model:
     """The same network as a user of Keras would compile it."""
-    model = keras.models.clone_model(setup.network.model)
+    other = Network(setup.resolution)
+    other.penalize_outputs()
+    model = keras.models.clone_model(other.model)
     model.set_weights(setup.network.model.get_weights())
     optimizer = type(setup.objective.optimizer).from_config(setup.objective.optimizer.get_config())
-    if setup.spec.training.optimizer.name == "adamw":
+    if setup.spec.training.optimizer.weight_decay_on == "kernels":
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     metrics = [type(m).from_config(m.get_config()) for m in setup.objective.metrics.values()]
     model.compile(optimizer=optimizer, loss=setup.objective.loss, metrics=metrics)
     return model
+
+
+def _class_weight(setup: Setup) -> dict[int, float] | None:
+    training, encoding = setup.spec.training, setup.resolution.encoding
+    classes = setup.spec.dataset.shape.classes
+    weights = class_weights(training, encoding, setup.data.train.y, classes)
+    return None if weights is None else dict(enumerate(map(float, weights)))
 
 
 def _keras_epoch(setup: Setup, twin: keras.Model, number: int) -> dict[str, float]:
@@ -167,6 +235,7 @@ def _keras_epoch(setup: Setup, twin: keras.Model, number: int) -> dict[str, floa
         batch_size=setup.spec.training.batch_size,
         validation_data=(validation.x, validation.y),
         shuffle=False,
+        class_weight=_class_weight(setup),
         verbose=0,
     )
     renamed = {m.name: name for name, m in setup.objective.metrics.items()}
