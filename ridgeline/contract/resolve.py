@@ -8,6 +8,7 @@ from ridgeline.contract.advice import Advice, advise
 from ridgeline.contract.dataset import DatasetShape, Split, SplitRows, split_rows
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
+from ridgeline.contract.outputs import check_outputs
 from ridgeline.contract.policy import apply_policy, penalty_terms
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.regularization import PenaltyTerm, Regularization
@@ -62,6 +63,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     graph = build_graph(wired, data.features, position)
     encoding = target_encoding(spec.training, data, graph)
     final = build_graph(_with_policy(wired, spec.regularization), data.features)
+    check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
     batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
     needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
     if memory_limit is not None and needed > memory_limit:

@@ -41,7 +41,6 @@ MetricName = Literal[
     "r2_score",
 ]
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop"]
-OutputName = Literal["keras", "saved_model"]
 
 #: What each loss reads as its target.
 INDEX_LOSSES = frozenset({"sparse_categorical_crossentropy"})

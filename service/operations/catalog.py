@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from ridgeline.contract.dataset import BUILTIN
 from ridgeline.contract.layers import LAYERS, Layer
 from ridgeline.contract.layers.base import Activation, Initializer
+from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.regularization import DropoutPolicy, DropoutSite, Scaling, WeightPenalty
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.training import (
@@ -15,7 +16,6 @@ from ridgeline.contract.training import (
     LossName,
     MetricName,
     Optimizer,
-    OutputName,
     RMSprop,
 )
 
