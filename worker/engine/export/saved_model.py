@@ -1,7 +1,10 @@
 """TensorFlow's SavedModel."""
 
 import shutil
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -16,7 +19,7 @@ def write_saved_model(model: keras.Model, folder: Path) -> tuple[ExportedFile, .
     """A SavedModel is a folder; it travels as a zip, stored as it is: weights do not shrink."""
     tree = folder / "saved_model"
     serving = _serving_module(model)
-    with without_cudnn(model):
+    with without_cudnn(model), _temporary_files_within(folder):
         tf.saved_model.save(serving, str(tree), signatures={"serving_default": serving.serve})
     path = folder / "saved_model.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -24,6 +27,21 @@ def write_saved_model(model: keras.Model, folder: Path) -> tuple[ExportedFile, .
             archive.write(file, file.relative_to(folder))
     shutil.rmtree(tree)
     return (ExportedFile(path, "application/zip"),)
+
+
+@contextmanager
+def _temporary_files_within(folder: Path) -> Iterator[None]:
+    """Remove what TensorFlow leaves until the interpreter exits, which a trainer never does.
+
+    It is its own wrapper of a signature, rewritten by AutoGraph.
+    """
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        tempfile.tempdir = temporary
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _serving_module(model: keras.Model) -> tf.Module:
