@@ -6,8 +6,9 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-#: Celery tells of every message it takes; the supervisor says the same with the job's id.
-_CHATTY = ("celery.app.trace", "celery.worker.strategy")
+#: Celery tells of every message it takes; the supervisor says the same with the job's id. The
+#: converter to ONNX tells of every weight.
+_CHATTY = ("celery.app.trace", "celery.worker.strategy", "tf2onnx")
 
 
 def configure_logs() -> None:

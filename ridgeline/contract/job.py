@@ -85,6 +85,7 @@ class EndCode(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     NO_SPACE = "no_space"  #: the worker's disk is full
     DATA_UNAVAILABLE = "data_unavailable"
+    EXPORT_FAILED = "export_failed"  #: the network trained, but an asked format cannot hold it
     INVALID_SPEC = "invalid_spec"  #: accepted, but Keras refused it
     CRASH_LOOP = "crash_loop"  #: every attempt's process died
     INTERNAL_ERROR = "internal_error"  #: a fault of Ridgeline's own

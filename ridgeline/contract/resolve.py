@@ -10,6 +10,7 @@ from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, 
 from ridgeline.contract.fitting import check_fitting
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
+from ridgeline.contract.outputs import check_outputs
 from ridgeline.contract.policy import apply_policy, penalty_terms
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.regularization import Regularization
@@ -68,6 +69,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
+    check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
     batch_size = spec.training.batch_size
     needed = _needed(spec, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:

@@ -6,9 +6,10 @@ from pydantic import AfterValidator, Field
 
 from ridgeline.contract.dataset import Dataset, Split
 from ridgeline.contract.layers import AnyLayer
+from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.schema import Contract, Label, each_once
-from ridgeline.contract.training import OutputName, Training
+from ridgeline.contract.training import Training
 
 MAX_LAYERS = 1000
 

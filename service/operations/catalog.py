@@ -15,10 +15,11 @@ from ridgeline.contract.dataset import (
 )
 from ridgeline.contract.layers import LAYERS, Layer
 from ridgeline.contract.layers.base import Activation, Initializer
+from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.regularization import DropoutPolicy, DropoutSite
 from ridgeline.contract.regularizers import ACTIVITY, Scaling, WeightPenalty
 from ridgeline.contract.schema import Contract
-from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName, OutputName
+from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName
 from ridgeline.contract.training.callbacks import EarlyStopping, ReduceLROnPlateau
 from ridgeline.contract.training.fit import Precision
 

@@ -87,9 +87,13 @@ def test_a_residual_convnet_with_every_kind_of_regularization(client: Client) ->
             "dropout": {"rate": 0.25, "after": ["pooling"]},
         },
         training=IRIS["training"] | {"batch_size": 64, "epochs": 4},
-        outputs=["keras", "saved_model"],
+        outputs=["keras", "weights", "saved_model", "litert", "onnx"],
     )
     assert job.status is JobStatus.SUCCEEDED, job.reason
+    assert {artifact.name for artifact in job.artifacts} == {
+        *("model.keras", "model.weights.h5", "model.json", "saved_model.zip", "model.tflite"),
+        *("model.onnx", "split.npz"),
+    }
     curves = client.curves(job.id)
     assert curves.complete
     assert curves.epoch == (1, 2, 3, 4)

@@ -1,7 +1,5 @@
 """How a model is trained: optimizer, loss, metrics, epochs."""
 
-from typing import Literal
-
 from ridgeline.contract.training.callbacks import EarlyStopping, Monitor, ReduceLROnPlateau
 from ridgeline.contract.training.fit import DEFAULT_DEADLINE_S, Precision, Training
 from ridgeline.contract.training.losses import LOSSES, AnyLoss, Loss, LossName
@@ -40,12 +38,9 @@ __all__ = [
     "Monitor",
     "Optimizer",
     "OptimizerName",
-    "OutputName",
     "Precision",
     "RMSprop",
     "ReduceLROnPlateau",
     "Schedule",
     "Training",
 ]
-
-OutputName = Literal["keras", "saved_model"]

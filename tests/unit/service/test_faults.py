@@ -132,7 +132,13 @@ def keras(name: str, **options: Any) -> dict[str, Any]:
         (("split", "stratify"), 1, "/split/stratify", "bool-type", "expected true or false"),
         (("split", "test"), "0.1", "/split/test", "float-type", "received a string"),
         (("outputs",), "keras", "/outputs", "tuple-type", "received a string, expected a list"),
-        (("outputs",), ["h5"], "/outputs/0", "unknown-value", "expected one of keras, saved_model"),
+        (
+            ("outputs",),
+            ["h5"],
+            "/outputs/0",
+            "unknown-value",
+            "expected one of keras, weights, saved_model, litert, onnx",
+        ),
     ],
 )
 def test_one_fault(

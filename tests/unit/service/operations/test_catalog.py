@@ -42,7 +42,7 @@ def test_the_rest() -> None:
     assert "accuracy" in CATALOG.metrics
     assert {"relu", "softmax"} <= set(CATALOG.activations)
     assert "glorot_uniform" in CATALOG.initializers
-    assert CATALOG.outputs == ("keras", "saved_model")
+    assert CATALOG.outputs == ("keras", "weights", "saved_model", "litert", "onnx")
     digits = next(entry for entry in CATALOG.datasets if entry.name == "digits")
     assert (digits.rows, digits.features, digits.classes) == (1797, (64,), 10)
     assert CATALOG.regularization.scalings == ("keras", "textbook")

@@ -1,0 +1,5 @@
+"""The trained model in the formats a spec asks for, one file per format."""
+
+from worker.engine.export.write import export
+
+__all__ = ["export"]

@@ -1,0 +1,62 @@
+"""Prediction as one graph of constants, which other formats are converted from."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from ridgeline.contract.wiring import INPUT
+from worker.engine.export.recurrence import plain_loops
+
+
+def rows_of(model: keras.Model) -> tf.TensorSpec:
+    """What `model` takes: any number of raw rows."""
+    (rows,) = model.inputs
+    return tf.TensorSpec([None, *rows.shape[1:]], rows.dtype, name=INPUT)
+
+
+def frozen_function(model: keras.Model) -> Any:
+    """Prediction as a concrete function: no variables, no state, no functions within.
+
+    It computes in float32 whatever the model was trained in: half precision is a matter of training
+    speed, and few of LiteRT's and ONNX Runtime's operations on a CPU take it.
+    """
+    model = _in_float32(model)
+    with plain_loops(model), _inlining():
+        traced = tf.compat.v1.wrap_function(lambda x: model(x, training=False), [rows_of(model)])
+    # What no prediction needs goes: seeds that dropout and augmentation move on in inference too.
+    pruned = traced.prune(traced.inputs[0], traced.outputs[0])
+    return convert_variables_to_constants_v2(pruned, lower_control_flow=False)
+
+
+@contextmanager
+def _inlining() -> Iterator[None]:
+    """Trace through tf.functions: Keras wraps grouped convolutions in one that only XLA runs."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    if all(layer.compute_dtype not in {"float16", "bfloat16"} for layer in model.layers):
+        return model
+    twin = type(model).from_config(_with_float32(model.get_config()))
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _with_float32(config: Any) -> Any:
+    """A layer's or model's `config` with every dtype policy replaced."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return keras.dtype_policies.serialize(keras.DTypePolicy("float32"))
+        return {key: _with_float32(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_with_float32(value) for value in config)
+    return config

@@ -1,0 +1,62 @@
+"""Writes every asked format, and which rows the model was trained on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ridgeline.contract.job import EndCode
+from ridgeline.contract.outputs import OutputName
+from worker.engine.context import ExportedFile, TrainingFailed
+from worker.engine.data import Data
+from worker.engine.export.complete import complete_model
+from worker.engine.export.keras_file import write_keras
+from worker.engine.export.litert import write_litert
+from worker.engine.export.obstacle import CannotHold
+from worker.engine.export.onnx import write_onnx
+from worker.engine.export.saved_model import write_saved_model
+from worker.engine.export.weights import write_weights
+from worker.engine.model import Network
+from worker.engine.objective import Objective
+
+Writer = Callable[[keras.Model, Path], tuple[ExportedFile, ...]]
+WRITERS: Mapping[OutputName, Writer] = {
+    "keras": write_keras,
+    "weights": write_weights,
+    "saved_model": write_saved_model,
+    "litert": write_litert,
+    "onnx": write_onnx,
+}
+
+
+def export(
+    network: Network, objective: Objective, data: Data, outputs: Sequence[OutputName], folder: Path
+) -> tuple[ExportedFile, ...]:
+    """Write the model in every asked format, and which rows it was trained on.
+
+    The saved model takes raw rows: the feature scaling is its first layer. Raises TrainingFailed,
+    naming the format, where one cannot hold the network.
+    """
+    model = complete_model(network, objective, data)
+    files = [file for output in outputs for file in _written(output, model, folder)]
+    return (*files, _write_split(data, folder))
+
+
+def _written(output: OutputName, model: keras.Model, folder: Path) -> tuple[ExportedFile, ...]:
+    try:
+        return WRITERS[output](model, folder)
+    except CannotHold as error:
+        raise TrainingFailed(
+            EndCode.EXPORT_FAILED,
+            f"the network trained, but {output} cannot hold it: {error}; remove {output!r} from"
+            " outputs",
+        ) from error
+
+
+def _write_split(data: Data, folder: Path) -> ExportedFile:
+    """Row numbers of each part, so that anyone can evaluate on the same rows."""
+    path = folder / "split.npz"
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **data.indices)
+    return ExportedFile(path, "application/octet-stream")
