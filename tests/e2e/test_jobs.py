@@ -11,6 +11,8 @@ import pytest
 
 from ridgeline.client import Client
 from ridgeline.contract.job import EndCode, Job, JobStatus
+from ridgeline.contract.patch import apply_patch
+from ridgeline.contract.report import Report, Verdict
 
 pytestmark = pytest.mark.servers
 
@@ -114,7 +116,8 @@ def test_artifacts_are_what_the_job_says(client: Client, tmp_path: Any) -> None:
         contents[artifact.name] = path.read_bytes()
         assert hashlib.sha256(contents[artifact.name]).hexdigest() == artifact.sha256
         assert len(contents[artifact.name]) == artifact.bytes
-    assert set(contents) == {"saved_model.zip", "split.npz"}
+    assert set(contents) == {"saved_model.zip", "report.json", "split.npz"}
+    assert Report.model_validate_json(contents["report.json"]) == client.report(job.id)
     with zipfile.ZipFile(io.BytesIO(contents["saved_model.zip"])) as archive:
         assert "saved_model/saved_model.pb" in archive.namelist()
     with np.load(io.BytesIO(contents["split.npz"])) as split:
@@ -141,6 +144,21 @@ def test_a_spec_that_diverges_says_what_to_change(client: Client) -> None:
     curves = client.curves(job.id)
     assert curves.series["data_loss"][-1] is None
     assert curves.epoch[-1] in curves.nonfinite["data_loss"]
+    report = client.report(job.id)
+    assert report.verdict is Verdict.DIVERGED
+    better = apply_patch(job.resolved, report.suggestions[0].patch)
+    assert client.validate(better).resolved.training.optimizer.learning_rate == 1e7
+
+
+def test_the_report_says_what_the_curves_show(client: Client) -> None:
+    job = run(client, training=IRIS["training"] | {"epochs": 60})
+    report = client.report(job.id)
+    assert report.verdict is not Verdict.UNCLEAR
+    assert report.epochs == 60
+    validation = client.curves(job.id).series["val_data_loss"]
+    least = min(value for value in validation if value is not None)
+    assert report.best_epoch == validation.index(least) + 1
+    assert [each.shape for each in report.weights] == [(4, 16), (16,), (16, 3), (3,)]
 
 
 def test_a_running_job_can_be_cancelled_and_deleted(client: Client) -> None:

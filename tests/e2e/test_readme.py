@@ -30,7 +30,11 @@ def test_the_request_works_as_printed(service_url: str) -> None:
     job = json.loads(answer.stdout)
     assert job["status"] == "succeeded"
     assert job["metrics"]["test_accuracy"] > 0.9
-    assert {artifact["name"] for artifact in job["artifacts"]} == {"model.keras", "split.npz"}
+    assert {artifact["name"] for artifact in job["artifacts"]} == {
+        "model.keras",
+        "report.json",
+        "split.npz",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

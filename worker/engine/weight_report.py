@@ -14,6 +14,8 @@ Array = npt.NDArray[Any]
 NEARLY_ZERO = 0.01
 """A hundredth of the usual size: beside the others, such a weight changes nothing visible."""
 BINS = 32
+NARROWEST = 1e-4
+"""Values closer together, as a share of their size, are one value to a histogram."""
 MOST_HISTOGRAMS = 1000
 """About 0.6 KiB each: with them a report stays far below what one message may hold."""
 
@@ -114,8 +116,11 @@ def _shrinkage(weight: TrainedWeight, learning_rate: float) -> Shrinkage | None:
 def _histogram(values: Array) -> Histogram | None:
     if not values.size:
         return None
-    ends = float(np.min(values)), float(np.max(values))
-    counts, edges = np.histogram(values, bins=BINS, range=ends)
+    low, high = np.float64(np.min(values)), np.float64(np.max(values))
+    size = max(abs(low), abs(high))
+    if high - low <= NARROWEST * size:  # no float32 lies between the edges of such bins
+        low, high = low - (size or 1.0) / 2, high + (size or 1.0) / 2
+    counts, edges = np.histogram(values, bins=BINS, range=(low, high))
     return Histogram(
         edges=tuple(float(f"{edge:.7g}") for edge in edges),
         counts=tuple(int(count) for count in counts),

@@ -56,9 +56,16 @@ class Worker:
         claim: Claim,
         status: JobStatus = JobStatus.SUCCEEDED,
         artifacts: tuple[ArtifactRecord, ...] = (),
+        reason: EndReason = COMPLETED,
+        report: str | None = None,
     ) -> None:
         assert self._leases.finish(
-            claim, status, COMPLETED, metrics={"loss": 0.5, "val_loss": None}, artifacts=artifacts
+            claim,
+            status,
+            reason,
+            metrics={"loss": 0.5, "val_loss": None},
+            artifacts=artifacts,
+            report=report,
         )
 
     def train(self, job_id: str, epochs: int = 3, **files: bytes) -> None:

@@ -262,6 +262,8 @@ def test_a_client_that_leaves(client: TestClient, app: FastAPI) -> None:
         ("GET", "/jobs/job_" + "0" * 32 + "%0A", 404),
         ("GET", "/jobs/..%2F..%2Fetc%2Fpasswd", 404),
         ("GET", "/jobs/job_" + "0" * 32 + "/curves", 404),
+        ("GET", "/jobs/job_" + "0" * 32 + "/report", 404),
+        ("GET", "/jobs/../report", 404),
         ("GET", "/jobs/job_" + "0" * 32 + "/artifacts", 404),
         ("GET", "/jobs/job_" + "0" * 32 + "/artifacts/model.keras", 404),
         ("POST", "/jobs/job_" + "0" * 32 + "/cancel", 404),

@@ -42,6 +42,54 @@ def reclaim(
     return newer
 
 
+REPORTED = '{"verdict": "good"}'
+
+
+class TestReport:
+    def test_is_stored_with_the_end(
+        self, jobs: JobStore, leases: LeaseStore, start: Callable[..., Claim]
+    ) -> None:
+        claim = start()
+        assert jobs.report(claim.job_id) is None
+        reason = EndReason(code=EndCode.DIVERGED, detail="NaN")
+        assert leases.finish(claim, JobStatus.FAILED, reason, report=REPORTED)
+        assert jobs.report(claim.job_id) == REPORTED
+        # The answer was lost, and the worker asks again.
+        assert leases.finish(claim, JobStatus.FAILED, reason, report='{"verdict": "other"}')
+        assert jobs.report(claim.job_id) == REPORTED
+
+    def test_of_a_worker_that_has_lost_the_job_is_not(
+        self,
+        jobs: JobStore,
+        leases: LeaseStore,
+        start: Callable[..., Claim],
+        expire: Callable[[str], None],
+        make_available: Callable[[str], None],
+    ) -> None:
+        claim = start()
+        reclaim(leases, claim, expire, make_available)
+        reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+        assert not leases.finish(claim, JobStatus.SUCCEEDED, reason, report=REPORTED)
+        assert jobs.report(claim.job_id) is None
+
+    def test_goes_with_its_job(
+        self,
+        jobs: JobStore,
+        leases: LeaseStore,
+        start: Callable[..., Claim],
+        rows_in: Callable[..., int],
+    ) -> None:
+        claim = start()
+        leases.finish(claim, JobStatus.CANCELLED, BY_USER, report=REPORTED)
+        # A job that runs is cancelled only once it was told to: this write is refused.
+        assert rows_in("reports") == 0
+        reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+        assert leases.finish(claim, JobStatus.SUCCEEDED, reason, report=REPORTED)
+        assert rows_in("reports") == 1
+        jobs.delete(claim.job_id)
+        assert rows_in("reports") == 0
+
+
 class TestClaim:
     def test_takes_the_job(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from ridgeline.storage import Database, JobStore
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import Database, JobStore, LeaseStore, NewJob
 from ridgeline.storage.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,6 +45,32 @@ def test_migrating_again_changes_nothing(
     job_id = submit()
     database.migrate()
     assert jobs.get(job_id) is not None
+
+
+def test_a_database_of_the_first_release_gets_the_reports(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its jobs stay, without reports; what ends from now on has one."""
+    database = Database(database_url)
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "ridgeline.storage.database.command.upgrade",
+            lambda config, _: upgrade(config, "0001"),
+        )
+        database.migrate()
+    jobs, leases = JobStore(database), LeaseStore(database)
+    job_id = jobs.create(NewJob(spec="{}", resolved="{}", epochs=1)).record.id
+    with database.read() as connection:
+        assert "reports" not in inspect(connection).get_table_names()
+    database.migrate()
+    assert jobs.report(job_id) is None
+    claim = leases.claim(job_id, "worker")
+    assert claim is not None
+    reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+    assert leases.finish(claim, JobStatus.SUCCEEDED, reason, report="{}")
+    assert jobs.report(job_id) == "{}"
+    database.close()
 
 
 def test_processes_that_start_at_once_wait_for_each_other(database_url: str) -> None:

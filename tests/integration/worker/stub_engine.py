@@ -11,6 +11,7 @@ import numpy as np
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
+from ridgeline.contract.report import Environment, Report, Verdict
 from ridgeline.contract.spec import JobSpec
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint
 from worker.engine.context import (
@@ -72,7 +73,8 @@ def silent(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 def diverge(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     context.epoch_ended(row(1))
-    raise TrainingFailed(EndCode.DIVERGED, "data_loss became NaN in epoch 1; train more slowly")
+    detail = "data_loss became NaN in epoch 1; train more slowly"
+    raise TrainingFailed(EndCode.DIVERGED, detail, report(Verdict.DIVERGED))
 
 
 def stumble(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -193,7 +195,30 @@ def train_until_told(context: TrainingContext) -> None:
 def result(context: TrainingContext) -> TrainingResult:
     path = context.workdir / "model.keras"
     path.write_bytes(MODEL)
-    return TrainingResult({"accuracy": 0.5}, (ExportedFile(path, "application/vnd.keras"),))
+    files = (ExportedFile(path, "application/vnd.keras"),)
+    return TrainingResult({"accuracy": 0.5}, files, report(Verdict.GOOD))
+
+
+def report(verdict: Verdict) -> Report:
+    return Report(
+        verdict=verdict,
+        evidence=(),
+        epochs=1,
+        best_epoch=None,
+        gap=None,
+        gap_share=None,
+        reference=None,
+        baseline=None,
+        losses={"loss": None},
+        penalty_share=None,
+        penalties=(),
+        weights=(),
+        nonfinite_weights=(),
+        histograms_left_out=0,
+        raises=(),
+        suggestions=(),
+        environment=Environment(python="3", keras="3", tensorflow="2", numpy="2", devices=()),
+    )
 
 
 def row(epoch: int, helper: int = 0) -> EpochRow:

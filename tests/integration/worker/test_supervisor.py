@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.contract.report import Report, Verdict
 from ridgeline.storage import (
     Claim,
     DatabaseUnavailable,
@@ -37,6 +38,8 @@ def test_success(house: House) -> None:
     assert published == stub_engine.MODEL
     assert file.sha256 == hashlib.sha256(published).hexdigest()
     assert house.files() == ["model.keras"]  # nothing staged is left
+    expected = stub_engine.report(Verdict.GOOD)
+    assert Report.model_validate_json(house.jobs.report(job.id) or "") == expected
 
 
 def test_an_attempt_clears_up_after_one_that_was_killed(house: House) -> None:
@@ -116,6 +119,8 @@ def test_failure_is_told_to_the_user(house: House) -> None:
     assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.DIVERGED)
     assert "train more slowly" in str(job.reason_detail)
     assert len(house.jobs.epochs(job.id)) == 1  # the epoch that explains it is kept
+    expected = stub_engine.report(Verdict.DIVERGED)
+    assert Report.model_validate_json(house.jobs.report(job.id) or "") == expected
     assert house.files() == []
 
 
@@ -123,6 +128,7 @@ def test_unforeseen_exception_is_told_without_its_contents(house: House) -> None
     job = house.run("stumble")
     assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.INTERNAL_ERROR)
     assert "KeyError" in str(job.reason_detail)
+    assert house.jobs.report(job.id) is None
     assert "secret" not in str(job.reason_detail)
 
 

@@ -15,6 +15,7 @@ from ridgeline.contract.job import Job
 from ridgeline.contract.layers.core import Dense
 from ridgeline.contract.problems import Problem, ProblemCode
 from ridgeline.contract.regularization import Regularization, WeightsPolicy
+from ridgeline.contract.report import Environment, Report, Verdict
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec, Model
 from ridgeline.contract.training import SGD, Loss, Training
@@ -29,6 +30,26 @@ MODEL = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(MODEL).hexdigest()
 
 Handler = Callable[[httpx.Request], httpx.Response]
+
+REPORT = Report(
+    verdict=Verdict.GOOD,
+    evidence=(),
+    epochs=3,
+    best_epoch=3,
+    gap=0.1,
+    gap_share=0.05,
+    reference=2.0,
+    baseline=2.0,
+    losses={"loss": 0.5},
+    penalty_share=None,
+    penalties=(),
+    weights=(),
+    nonfinite_weights=(),
+    histograms_left_out=0,
+    raises=(),
+    suggestions=(),
+    environment=Environment(python="3", keras="3", tensorflow="2", numpy="2", devices=("CPU",)),
+)
 
 
 def job_json(status: str = "queued", **changes: object) -> dict[str, Any]:
@@ -291,6 +312,19 @@ class TestJobs:
         service.answers(httpx.Response(200, json={"items": [job_json()], "next": "c2"}))
         next(ridgeline.jobs())
         assert len(service.requests) == 1
+
+
+class TestReport:
+    def test_reads_the_diagnosis(self, ridgeline: Client, service: Service) -> None:
+        report = REPORT.model_dump(mode="json") | {"newer": "than this client"}
+        service.answers(httpx.Response(200, json=report))
+        assert ridgeline.report(JOB_ID) == REPORT
+        assert service.lines == [f"GET /jobs/{JOB_ID}/report"]
+
+    def test_a_job_that_goes_on_has_none(self, ridgeline: Client, service: Service) -> None:
+        service.answers(problem(409, "conflict"))
+        with pytest.raises(client.ConflictError):
+            ridgeline.report(JOB_ID)
 
 
 class TestDownload:

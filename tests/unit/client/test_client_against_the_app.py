@@ -70,7 +70,11 @@ def test_submit_read_list_cancel_delete(ridgeline: Client) -> None:
     curves = ridgeline.curves(job.id)
     assert curves.job_id == job.id
     assert curves.epoch == ()
+    with pytest.raises(ConflictError, match="queued"):
+        ridgeline.report(job.id)
     assert ridgeline.cancel(job.id).status is JobStatus.CANCELLED
+    with pytest.raises(NotFoundError, match="cancelled"):
+        ridgeline.report(job.id)
     assert ridgeline.wait(job.id, timeout=5).status is JobStatus.CANCELLED
     ridgeline.delete(job.id)
     with pytest.raises(NotFoundError):

@@ -140,7 +140,7 @@ class TestUnderfit:
 
     def test_without_a_baseline_by_the_slope(self) -> None:
         # The last quarter lowers it by a twentieth, and the first ones hardly did.
-        slow = [1 - 0.09 * (epoch / (EPOCHS - 1)) ** 4 for epoch in range(EPOCHS)]
+        slow = [1 - 0.1 * (epoch / (EPOCHS - 1)) ** 6 for epoch in range(EPOCHS)]
         diagnosis = judge(slow, slow, baseline=None, loss_name="huber")
         assert diagnosis.verdict is Verdict.UNDERFIT
         assert diagnosis.improving

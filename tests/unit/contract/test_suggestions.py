@@ -70,7 +70,7 @@ class TestOverfit:
     ) -> None:
         found = suggestions(make_spec(model={"layers": CNN}), Verdict.OVERFIT)
         layers = [layer.type_name() for layer in found["add-dropout"].model.layers]
-        assert layers[2:4] == ["MaxPooling2D", "Dropout"]
+        assert layers[2:5] == ["MaxPooling2D", "Flatten", "Dropout"]
 
     def test_a_network_without_hidden_layers_gets_no_dropout(self, make_spec: MakeSpec) -> None:
         model = {"layers": [{"type": "Dense", "units": 10, "activation": "softmax"}]}

@@ -8,6 +8,15 @@ from pydantic import ValidationError
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason
+from ridgeline.contract.patch import PatchOperation
+from ridgeline.contract.report import (
+    Environment,
+    Evidence,
+    Raise,
+    Report,
+    Suggestion,
+    Verdict,
+)
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
@@ -33,6 +42,34 @@ ROW = EpochRow(
 )
 
 
+REPORT = Report(
+    verdict=Verdict.OVERFIT,
+    evidence=(Evidence(id="large-gap", message="A gap.", series=("loss",), epochs=(3,)),),
+    epochs=3,
+    best_epoch=2,
+    gap=0.5,
+    gap_share=0.25,
+    reference=2.0,
+    baseline=2.0,
+    losses={"loss": 0.25},
+    penalty_share=0.1,
+    penalties=(),
+    weights=(),
+    nonfinite_weights=("dense/kernel",),
+    histograms_left_out=0,
+    raises=(Raise(epoch=3, restored_epoch=2, what="dropout", before=0.3, after=0.4),),
+    suggestions=(
+        Suggestion(
+            id="add-dropout",
+            message="Add dropout.",
+            source="note",
+            patch=(PatchOperation(op="add", path="/regularization/dropout", value={"rate": 0.3}),),
+        ),
+    ),
+    environment=Environment(python="3", keras="3", tensorflow="2", numpy="2", devices=("CPU",)),
+)
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -40,6 +77,8 @@ ROW = EpochRow(
         Resumed(until=3, rows=(ROW,)),
         Finished(metrics={"loss": 0.1}, files=(File(name="model.keras", media_type="a/b"),)),
         Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN")),
+        Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN"), report=REPORT),
+        Finished(metrics={}, files=(), report=REPORT),
         Stopped(),
     ],
 )
