@@ -13,7 +13,7 @@ import tensorflow as tf
 
 
 class Update(NamedTuple):
-    """A dense gradient and the variable it is of, with the variable's place among the slots."""
+    """A gradient and the variable it is of, with the variable's place among the slots."""
 
     index: int
     variable: keras.Variable
@@ -115,11 +115,14 @@ def _rmsprop(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Ten
 def _plain_rmsprop(optimizer: keras.Optimizer, update: Update, rate: tf.Tensor) -> None:
     index, variable, gradient = update
     velocity = optimizer._velocities[index].value  # noqa: SLF001
-    denominator = velocity.assign(_towards(velocity, tf.square(gradient), optimizer.rho))
+    variance = _towards(velocity, tf.square(gradient), optimizer.rho)
+    velocity.assign(variance)
     if optimizer.centered:
         mean = optimizer._average_gradients[index].value  # noqa: SLF001
-        denominator -= tf.square(mean.assign(_towards(mean, gradient, optimizer.rho)))
-    root = tf.math.rsqrt(denominator + optimizer.epsilon)
+        centre = _towards(mean, gradient, optimizer.rho)
+        mean.assign(centre)
+        variance -= tf.square(centre)
+    root = tf.math.rsqrt(variance + optimizer.epsilon)
     variable.value.assign_sub(rate * gradient * root)
 
 
