@@ -324,7 +324,7 @@ def keras_slots(said: dict[str, Any], weights: list[tuple[str, tuple[int, ...]]]
     for variable, (path, _) in zip(variables, weights, strict=True):
         variable._path = path
     built.build(variables)
-    slots = [variable.shape for variable in built.variables if variable.shape]
+    slots = [variable.shape for variable in built.variables if len(variable.shape) > 0]
     return sum(math.prod(shape) for shape in slots)
 
 

@@ -73,8 +73,7 @@ SCHEDULES_REFUSED = [
     '{"name": "step_decay"}',
     '{"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 0}',
     '{"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 9, "alpha": 1.1}',
-    '{"name": "cosine_decay_restarts", "initial_learning_rate": 1, "first_decay_steps": 9,'
-    ' "t_mul": 0.5}',
+    '{"name": "cosine_decay_restarts", "initial_learning_rate": 1, "first_decay_steps": 0}',
     '{"name": "exponential_decay", "initial_learning_rate": 0, "decay_steps": 9, "decay_rate": 1}',
     '{"name": "polynomial_decay", "initial_learning_rate": 1, "decay_steps": 9, "power": 0}',
     '{"name": "piecewise_constant_decay", "boundaries": [], "values": [0.1]}',

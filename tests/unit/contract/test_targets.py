@@ -43,7 +43,7 @@ def head(units: int, activation: str = "linear") -> dict[str, Any]:
         ("breast_cancer", "hinge", 1, "tanh", "binary"),
         ("breast_cancer", "binary_focal_crossentropy", 1, "sigmoid", "binary"),
         ("digits", "categorical_focal_crossentropy", 10, "softmax", "one_hot"),
-        ("digits", "categorical_generalized_cross_entropy", 10, "softmax", "one_hot"),
+        ("digits", "categorical_generalized_cross_entropy", 10, "softmax", "index"),
         ("digits", "cosine_similarity", 10, "linear", "one_hot"),
         ("breast_cancer", MSE, 1, "linear", "binary"),
         ("diabetes", MSE, 1, "linear", "value"),

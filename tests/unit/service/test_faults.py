@@ -107,7 +107,7 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
         ),
         (RATE, "0.1", RATE_AT, "float-type", "received a string, expected a finite number > 0"),
         (RATE, {}, f"{RATE_AT}/name", "missing", "one of cosine_decay, "),
-        (RATE, {"name": "cosine"}, f"{RATE_AT}/name", "unknown-type", "mean cosine_decay?"),
+        (RATE, {"name": "cosine_dekay"}, f"{RATE_AT}/name", "unknown-type", "mean cosine_decay?"),
         (RATE, COSINE | {"alpha": 2}, f"{RATE_AT}/alpha", "less-than-equal", "≥ 0 and ≤ 1"),
         (RATE, COSINE | {"decay": 2}, f"{RATE_AT}/decay", "unknown-field", "CosineDecay has no"),
         (CLASSES, {"1": -1}, "/training/class_weight/1", "greater-than-equal", "number ≥ 0"),

@@ -32,7 +32,7 @@ def soft(w: Floats, t: Any) -> Floats:
 
 
 def test_sgd_is_the_exact_soft_threshold() -> None:
-    """w ← sign(w)·max(|w| − ηc, 0) of what plain SGD gives; the bias beside it is not touched."""
+    """Namely sign(w)·max(|w| − ηc, 0) of what SGD gives; the bias beside it is not touched."""
     start, gradient = np.array([1.0, 0.05, -0.04, -2.0, 0.03]), np.array([0.5, 0.2, -0.3, 0.1, 0.0])
     kernel, bias = variable(start), variable(start)
     apply_gradients(
