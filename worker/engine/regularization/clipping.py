@@ -1,11 +1,12 @@
 """Gradient clipping: by value, by each variable's norm, by the norm of all."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-Gradient = tf.Tensor | tf.IndexedSlices
+Gradient: TypeAlias = "tf.Tensor | tf.IndexedSlices"
 
 
 def clip(optimizer: keras.Optimizer, gradients: Sequence[Gradient]) -> list[Gradient]:

@@ -132,7 +132,8 @@ def test_class_weights(encoding: TargetEncoding, y: Any) -> None:
 
 def test_class_weights_of_two_classes_in_one_column() -> None:
     y = np.array([[0.0], [1.0], [1.0], [1.0]], np.float32)
-    training = Training(loss="binary_crossentropy", class_weight="balanced")
+    said = {"loss": "binary_crossentropy", "class_weight": "balanced"}
+    training = Training.model_validate(said, strict=False)
     assert class_weights(training, "binary", y, 2) == pytest.approx([2.0, 2 / 3])
     assert row_classes(y, "binary").tolist() == [0, 1, 1, 1]
 

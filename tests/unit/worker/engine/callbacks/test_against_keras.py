@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -121,7 +121,7 @@ def test_without_the_value_nothing_changes() -> None:
 def test_the_direction_of_each_metric_is_keras_own() -> None:
     names = {
         "".join(part.capitalize() for part in name.split("_")).lower(): name
-        for name in MetricName.__args__
+        for name in get_args(MetricName)
     }
     classes = {each.lower(): getattr(keras.metrics, each) for each in dir(keras.metrics)}
     for flat, name in names.items():

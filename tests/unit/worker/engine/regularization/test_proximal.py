@@ -28,7 +28,8 @@ def variable(values: Any) -> keras.Variable:
 
 
 def soft(w: Floats, t: Any) -> Floats:
-    return np.sign(w) * np.maximum(np.abs(w) - t, 0)
+    shrunk: Floats = np.sign(w) * np.maximum(np.abs(w) - t, 0)
+    return shrunk
 
 
 def test_sgd_is_the_exact_soft_threshold() -> None:
@@ -100,7 +101,7 @@ def descend(name: str, said: dict[str, Any], *, steps: int) -> Floats:
     optimizer = optimizer_of(name, [kernel], **said)
     curvatures, centres = (tf.constant(each, tf.float32) for each in (CURVATURES, CENTRES))
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run() -> None:
         def step(count: tf.Tensor) -> tf.Tensor:
             gradient = curvatures * (kernel.value - centres)
@@ -164,7 +165,7 @@ def test_the_coefficient_is_an_input() -> None:
     kernel = variable([1.0])
     optimizer = optimizer_of("sgd", [kernel])
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(coefficient: tf.Tensor) -> None:
         apply_gradients(optimizer, [tf.zeros(1)], [kernel], proximal={0: coefficient})
 
