@@ -104,7 +104,7 @@ def _locate(location: Sequence[str | int], body: Any) -> _Place:
         if tagged is not None:
             node = _resolve({"$ref": _tags(tagged)[str(element)]})
             continue
-        holder = next((m for m in members if _has(m, element)), None)
+        holder = next((m for m in members if _has(m, element, value)), None)
         if holder is None and isinstance(value, dict) and element not in value:
             continue  # the tag of an object's member: the field it is wrong in follows
         if holder is None and len(members) > 1:
@@ -298,9 +298,10 @@ def _words(node: Schema) -> list[str]:
     return [str(word) for word in node.get("enum", [node["const"]] if "const" in node else [])]
 
 
-def _has(node: Schema, element: str | int) -> bool:
+def _has(node: Schema, element: str | int, value: Any) -> bool:
     if isinstance(element, str):
-        return element in node.get("properties", {}) or bool(node.get("additionalProperties"))
+        free = node.get("additionalProperties") and isinstance(value, dict) and element in value
+        return element in node.get("properties", {}) or bool(free)
     return "items" in node or "prefixItems" in node
 
 

@@ -70,7 +70,7 @@ def build_objective(resolution: Resolution, network: Network, data: Data) -> Obj
 def build_loss(loss: Loss) -> keras.Loss:
     """The loss, averaged over a batch, without the penalty."""
     not_taken = {"name"} if loss.takes_logits else {"name", "from_logits"}
-    if loss.reads == "index":
+    if loss.name == "sparse_categorical_crossentropy":
         not_taken.add("label_smoothing")
     built: keras.Loss = getattr(keras.losses, type(loss).__name__)(
         **loss.model_dump(exclude=not_taken)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from ridgeline.contract.schema import Contract, NonNegativeFloat, PositiveInt
 from ridgeline.contract.training.callbacks import EarlyStopping, ReduceLROnPlateau
@@ -14,9 +14,15 @@ DEFAULT_DEADLINE_S = 86_400
 MAX_CLASS_WEIGHTS = 10_000
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-ClassWeights = Annotated[
+_ByClass = Annotated[
     dict[Annotated[str, Field(max_length=20)], NonNegativeFloat],
     Field(min_length=1, max_length=MAX_CLASS_WEIGHTS),
+]
+# Told apart by hand, so that a wrong weight is one fault, at its class.
+ClassWeight = Annotated[
+    Annotated[_ByClass, Tag("classes")] | Annotated[Literal["balanced"], Tag("word")],
+    Discriminator(lambda value: "classes" if isinstance(value, dict) else "word"),
+    BeforeValidator(lambda value: value, json_schema_input_type=_ByClass | Literal["balanced"]),
 ]
 
 
@@ -26,7 +32,7 @@ class Training(Contract):
     loss: AnyLoss
     optimizer: AnyOptimizer = Adam()
     metrics: Annotated[tuple[AnyMetric, ...], Field(max_length=10, fail_fast=True)] = ()
-    class_weight: ClassWeights | Literal["balanced"] | None = None
+    class_weight: ClassWeight | None = None
     """How much a row of each class counts in the training loss, by the class's number: `{"0": 1,
     "1": 5}`, 1 where it is not named; `balanced` is rows/(classes·rows of the class)."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10

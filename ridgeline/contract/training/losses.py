@@ -104,7 +104,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
     name: Literal["categorical_generalized_cross_entropy"] = "categorical_generalized_cross_entropy"
     q: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
 
-    reads: ClassVar[Target] = "one_hot"
+    reads: ClassVar[Target] = "index"
     activation: ClassVar[str | None] = "softmax"
 
 

@@ -102,12 +102,14 @@ class PiecewiseConstantDecay(Schedule):
     """values[0] up to and including step boundaries[0], then values[1], and so on."""
 
     name: Literal["piecewise_constant_decay"] = "piecewise_constant_decay"
+    # Not strict: behind a validator of names a JSON list comes as a Python list, not as a tuple.
     boundaries: Annotated[
-        tuple[PositiveInt, ...], Field(min_length=1, max_length=MAX_BOUNDARIES, fail_fast=True)
+        tuple[PositiveInt, ...],
+        Field(min_length=1, max_length=MAX_BOUNDARIES, fail_fast=True, strict=False),
     ]
     values: Annotated[
         tuple[PositiveFloat, ...],
-        Field(min_length=2, max_length=MAX_BOUNDARIES + 1, fail_fast=True),
+        Field(min_length=2, max_length=MAX_BOUNDARIES + 1, fail_fast=True, strict=False),
     ]
 
     @property

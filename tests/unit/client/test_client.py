@@ -18,7 +18,8 @@ from ridgeline.contract.regularization import Regularization, WeightsPolicy
 from ridgeline.contract.report import Environment, Report, Verdict
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec, Model
-from ridgeline.contract.training import SGD, Loss, Training
+from ridgeline.contract.training import SGD, Training
+from ridgeline.contract.training.losses import SparseCategoricalCrossentropy
 
 JOB_ID = "job_" + "0" * 32
 SPEC: dict[str, Any] = {
@@ -145,7 +146,7 @@ class TestSubmit:
             dataset=BuiltinDataset(name="iris"),
             model=Model(layers=(Dense(units=3, activation="softmax"),)),
             regularization=Regularization(weights=WeightsPolicy(l2=0.001)),
-            training=Training(loss=Loss(name="sparse_categorical_crossentropy"), optimizer=SGD()),
+            training=Training(loss=SparseCategoricalCrossentropy(), optimizer=SGD()),
         )
         service.answers(httpx.Response(202, json=job_json()))
         ridgeline.submit(spec)

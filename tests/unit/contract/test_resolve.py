@@ -20,7 +20,7 @@ from ridgeline.contract.problems import SpecError
 from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.resolve import Resolution, Validation, resolve
 from ridgeline.contract.spec import MAX_LAYERS, JobSpec
-from ridgeline.contract.training import SGD, Adam, AdamW, AnyOptimizer, RMSprop
+from ridgeline.contract.training import OPTIMIZERS, Training
 from ridgeline.contract.wiring import wire
 
 DIGITS = 1797
@@ -128,18 +128,35 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
         },
         "regularization": dict.fromkeys(PARTS),
         "training": {
-            "loss": {"name": "sparse_categorical_crossentropy", "from_logits": True},
+            "loss": {
+                "name": "sparse_categorical_crossentropy",
+                "from_logits": True,
+                "label_smoothing": 0.0,
+            },
             "optimizer": {
                 "name": "adam",
                 "learning_rate": 0.001,
+                "weight_decay": None,
+                "weight_decay_on": "kernels",
+                "clipnorm": None,
+                "clipvalue": None,
+                "global_clipnorm": None,
+                "use_ema": False,
+                "ema_momentum": 0.99,
+                "ema_overwrite_frequency": None,
+                "gradient_accumulation_steps": None,
                 "beta_1": 0.9,
                 "beta_2": 0.999,
                 "epsilon": 1e-7,
                 "amsgrad": False,
             },
             "metrics": [],
+            "class_weight": None,
             "epochs": 10,
             "batch_size": 32,
+            "early_stopping": None,
+            "reduce_lr_on_plateau": None,
+            "precision": "float32",
             "seed": 0,
             "deadline_s": 86_400,
         },
@@ -278,28 +295,36 @@ MLP = [{"type": "Dense", "units": 8}, {"type": "Dense", "units": 10, "activation
 PARAMETERS = 64 * 8 + 8 + 8 * 10 + 10
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "slots"),
-    [
-        (SGD(), 0),
-        (SGD(momentum=0.9), 1),
-        (RMSprop(), 1),
-        (RMSprop(momentum=0.9, centered=True), 3),
-        (Adam(), 2),
-        (Adam(amsgrad=True), 3),
-        (AdamW(), 2),
-    ],
-)
-def test_memory_in_closed_form(optimizer: AnyOptimizer, slots: int, make_spec: Any) -> None:
+SAID: list[dict[str, Any]] = [
+    *({"name": name} for name in OPTIMIZERS),
+    {"name": "sgd", "momentum": 0.9},
+    {"name": "rmsprop", "momentum": 0.9, "centered": True},
+    {"name": "adam", "amsgrad": True},
+    {"name": "adamw", "use_ema": True},
+    {"name": "adafactor", "gradient_accumulation_steps": 2},
+    {"name": "muon", "exclude_embeddings": False, "use_ema": True},
+]
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+def test_memory_in_closed_form(said: dict[str, Any], make_spec: Any) -> None:
     """Weights, gradients and slots; the activations of 1024 evaluated rows; the rows."""
-    assert keras_slots(optimizer) == slots
-    numbers = PARAMETERS * (2 + slots) + 1024 * (64 + 8 + 10) + DIGITS * 64
-    said = json.loads(optimizer.model_dump_json())
+    slots = keras_slots(said, [("dense/kernel", (64, 8)), ("dense/bias", (8,))])
+    slots += keras_slots(said, [("dense_1/kernel", (8, 10)), ("dense_1/bias", (10,))])
+    numbers = PARAMETERS * 2 + slots + 1024 * (64 + 8 + 10) + DIGITS * 64
     resolution = resolve(make_spec(model={"layers": MLP}, training={"optimizer": said}))
     assert resolution.memory_bytes == 4 * numbers
     assert resolution.parameters == Parameters(
         total=PARAMETERS, trainable=PARAMETERS, non_trainable=0
     )
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+def test_what_an_optimizer_holds_is_what_keras_makes(said: dict[str, Any]) -> None:
+    weights = [("e/embeddings", (7, 3)), ("c/kernel", (3, 2, 4)), ("d/kernel", (5, 4)), ("g", (6,))]
+    training = Training.model_validate({"loss": "mse", "optimizer": said}, strict=False)
+    held = sum(training.optimizer.numbers(path, shape) for path, shape in weights)
+    assert held == keras_slots(said, weights)
 
 
 def test_a_batch_holds_no_more_than_all_rows(make_spec: Any) -> None:
@@ -309,12 +334,16 @@ def test_a_batch_holds_no_more_than_all_rows(make_spec: Any) -> None:
     assert needed(DIGITS - 1) < needed(DIGITS) == needed(10**6)
 
 
-def keras_slots(optimizer: AnyOptimizer) -> int:
-    """Variables as large as the weights that Keras's optimizer makes."""
-    arguments = optimizer.model_dump(exclude={"name"})
-    built = getattr(keras.optimizers, type(optimizer).__name__)(**arguments)
-    built.build([keras.Variable(np.zeros(3, np.float32))])
-    return sum(tuple(variable.shape) == (3,) for variable in built.variables)
+def keras_slots(said: dict[str, Any], weights: list[tuple[str, tuple[int, ...]]]) -> int:
+    """Numbers in the variables that Keras's optimizer makes, but for its few scalars."""
+    arguments = {key: value for key, value in said.items() if key != "name"}
+    built = getattr(keras.optimizers, OPTIMIZERS[said["name"]].__name__)(**arguments)
+    variables = [keras.Variable(np.zeros(shape, np.float32), name="w") for _, shape in weights]
+    for variable, (path, _) in zip(variables, weights, strict=True):
+        variable._path = path
+    built.build(variables)
+    slots = [variable.shape for variable in built.variables if len(variable.shape) > 0]
+    return sum(math.prod(shape) for shape in slots)
 
 
 @given(units=st.integers(1, 10**6), batch=st.integers(1, 10**6), more=st.integers(1, 10**6))

@@ -16,7 +16,8 @@ from ridgeline.contract.layers.core import Dense
 from ridgeline.contract.problems import SpecError
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import MAX_LAYERS, JobSpec, Model
-from ridgeline.contract.training import SGD, Loss, Training
+from ridgeline.contract.training import SGD, Training
+from ridgeline.contract.training.losses import Huber
 
 HOLE = "@@"
 
@@ -62,6 +63,22 @@ def spec_json() -> dict[str, Any]:
         "outputs": ["keras", "saved_model"],
         "tags": ["demo"],
     }
+
+
+SCHEDULES_REFUSED = [
+    "null",
+    "{}",
+    '"cosine_decay"',
+    '{"name": "cosine_decay"}',
+    '{"name": "step_decay"}',
+    '{"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 0}',
+    '{"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 9, "alpha": 1.1}',
+    '{"name": "cosine_decay_restarts", "initial_learning_rate": 1, "first_decay_steps": 0}',
+    '{"name": "exponential_decay", "initial_learning_rate": 0, "decay_steps": 9, "decay_rate": 1}',
+    '{"name": "polynomial_decay", "initial_learning_rate": 1, "decay_steps": 9, "power": 0}',
+    '{"name": "piecewise_constant_decay", "boundaries": [], "values": [0.1]}',
+    '{"name": "piecewise_constant_decay", "boundaries": [0], "values": [0.1, 0.2]}',
+]
 
 
 def body_with(raw: str, *path: str | int) -> str:
@@ -187,9 +204,44 @@ NAME = ("model", "layers", 1, "name")
         (("dataset", "name"), '"mnist"'),
         (("dataset", "source"), '"url"'),
         (("dataset", "scaling"), '"log"'),
-        (("training", "loss"), '"mse"'),
+        (("training", "loss"), '"ctc"'),
+        (("training", "loss"), '{"name": "huber", "delta": 0}'),
+        (("training", "loss"), '{"name": "huber", "label_smoothing": 0.1}'),
+        (("training", "loss"), '{"name": "binary_crossentropy", "label_smoothing": 1.0}'),
         (("training", "loss"), "[]"),
-        (OPTIMIZER, '"lion"'),
+        (OPTIMIZER, '"schedulefreeadamw"'),
+        *(
+            ((*OPTIMIZER, name), raw)
+            for name, raw in (
+                ("weight_decay", "-0.1"),
+                ("weight_decay_on", '"biases"'),
+                ("clipnorm", "0"),
+                ("clipvalue", "NaN"),
+                ("global_clipnorm", "-1"),
+                ("use_ema", "1"),
+                ("ema_momentum", "1.1"),
+                ("ema_overwrite_frequency", "0"),
+                ("gradient_accumulation_steps", "1"),
+            )
+        ),
+        *(((*OPTIMIZER, "learning_rate"), raw) for raw in SCHEDULES_REFUSED),
+        *((("training", "class_weight"), raw) for raw in ('"even"', "[]", "{}", '{"0": -1}')),
+        *(
+            (("training", "early_stopping"), raw)
+            for raw in (
+                '{"patience": -1}',
+                '{"min_delta": -0.1}',
+                '{"mode": "up"}',
+                '{"monitor": ""}',
+                '{"baseline": NaN}',
+                '{"verbose": 1}',
+            )
+        ),
+        *(
+            (("training", "reduce_lr_on_plateau"), raw)
+            for raw in ('{"factor": 1.0}', '{"factor": 0}', '{"cooldown": -1}', '{"min_lr": -1}')
+        ),
+        (("training", "precision"), '"float16"'),
         (OPTIMIZER, '["adam"]'),
         (OPTIMIZER, "{}"),
         (("training", "metrics"), '["f1"]'),
@@ -449,7 +501,7 @@ def test_what_an_author_said_in_python_can_be_read_again() -> None:
     spec = JobSpec(
         dataset=BuiltinDataset(name="iris"),
         model=model,
-        training=Training(loss=Loss(name="huber"), optimizer=SGD()),
+        training=Training(loss=Huber(), optimizer=SGD()),
     )
     text = spec.model_dump_json(exclude_unset=True)
     again = JobSpec.model_validate_json(text)

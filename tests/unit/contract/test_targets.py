@@ -41,6 +41,10 @@ def head(units: int, activation: str = "linear") -> dict[str, Any]:
         ("breast_cancer", BINARY, 2, "softmax", "one_hot"),
         ("breast_cancer", SPARSE, 2, "softmax", "index"),
         ("breast_cancer", "hinge", 1, "tanh", "binary"),
+        ("breast_cancer", "binary_focal_crossentropy", 1, "sigmoid", "binary"),
+        ("digits", "categorical_focal_crossentropy", 10, "softmax", "one_hot"),
+        ("digits", "categorical_generalized_cross_entropy", 10, "softmax", "index"),
+        ("digits", "cosine_similarity", 10, "linear", "one_hot"),
         ("breast_cancer", MSE, 1, "linear", "binary"),
         ("diabetes", MSE, 1, "linear", "value"),
         ("diabetes", "huber", 1, "relu", "value"),
@@ -73,6 +77,15 @@ def test_logits(loss: str, make_spec: Any) -> None:
         ("breast_cancer", BINARY, (1, "softmax"), "loss-fits-activation", ["sigmoid"]),
         ("breast_cancer", BINARY, (1, "relu"), "loss-fits-activation", ["sigmoid", "from_logits"]),
         ("digits", SPARSE, (10, "linear"), "loss-fits-activation", ["softmax", "from_logits"]),
+        (
+            "digits",
+            "categorical_generalized_cross_entropy",
+            (10, "linear"),
+            "loss-fits-activation",
+            ['with "softmax" (it ends with "linear")'],
+        ),
+        ("breast_cancer", "cosine_similarity", (1, "linear"), "loss-fits-output", ["(2)"]),
+        ("diabetes", "cosine_similarity", (1, "linear"), "loss-fits-target", [MSE]),
         ("diabetes", SPARSE, (1, "linear"), "loss-fits-target", [MSE]),
         ("diabetes", BINARY, (1, "sigmoid"), "loss-fits-target", [MSE]),
         ("diabetes", "hinge", (1, "linear"), "loss-fits-target", [MSE]),
@@ -102,7 +115,12 @@ def test_probabilities_are_not_logits(activation: str, make_spec: Any, faults_of
     assert (fault.pointer, fault.rule) == (LOSS, "loss-fits-activation")
 
 
-@pytest.mark.parametrize("loss", sorted({*get_args(LossName)} - {SPARSE, ONE_HOT, BINARY}))
+TAKE_LOGITS = {SPARSE, ONE_HOT, BINARY, "binary_focal_crossentropy"} | {
+    "categorical_focal_crossentropy"
+}
+
+
+@pytest.mark.parametrize("loss", sorted({*get_args(LossName)} - TAKE_LOGITS))
 def test_only_crossentropies_take_logits(loss: str, make_spec: Any, faults_of: Any) -> None:
     training = {"loss": {"name": loss, "from_logits": True}}
     spec = make_spec(dataset={"name": "breast_cancer"}, model=head(2), training=training)
@@ -110,21 +128,22 @@ def test_only_crossentropies_take_logits(loss: str, make_spec: Any, faults_of: A
     assert (fault.pointer, fault.rule) == ("/training/loss/from_logits", "loss-takes-logits")
 
 
-CLASSES_ONLY = {"accuracy", "top_k_categorical_accuracy", "auc", "precision", "recall"}
+CLASSES_ONLY = {"accuracy", "auc", "precision", "recall", "f1_score", BINARY}
+COLUMNS = {"top_k_categorical_accuracy", ONE_HOT, "cosine_similarity"}
 
 
 @pytest.mark.parametrize(
     ("name", "loss", "units", "activation", "misfits"),
     [
-        ("diabetes", MSE, 1, "linear", CLASSES_ONLY),
-        ("breast_cancer", BINARY, 1, "sigmoid", {"top_k_categorical_accuracy", "r2_score"}),
+        ("diabetes", MSE, 1, "linear", CLASSES_ONLY | COLUMNS),
+        ("breast_cancer", BINARY, 1, "sigmoid", {"r2_score"} | COLUMNS),
         ("digits", ONE_HOT, 10, "softmax", {"r2_score"}),
         (
             "digits",
             SPARSE,
             10,
             "softmax",
-            {*get_args(MetricName)} - {"accuracy", "top_k_categorical_accuracy"},
+            {*get_args(MetricName)} - {"accuracy", "top_k_categorical_accuracy", ONE_HOT},
         ),
     ],
     ids=["value", "binary", "one_hot", "index"],
@@ -225,3 +244,21 @@ def test_thresholds_need_probabilities_or_one_margin(metric: str, make_spec: Any
         },
     )
     assert resolve(one).encoding == "binary"
+
+
+@pytest.mark.parametrize("metric", ["f1_score", BINARY])
+def test_scores_that_need_a_probability(metric: str, make_spec: Any) -> None:
+    """F1 of one column is cut at ½; a crossentropy takes logits only where the loss does."""
+
+    def of_margin(loss: Any) -> Any:
+        training = {"loss": loss, "metrics": [metric]}
+        return make_spec(dataset={"name": "breast_cancer"}, model=head(1), training=training)
+
+    with pytest.raises(SpecError, match="gives probabilities"):
+        resolve(of_margin("hinge"))
+    logits = of_margin({"name": BINARY, "from_logits": True})
+    if metric == "f1_score":
+        with pytest.raises(SpecError, match="gives probabilities"):
+            resolve(logits)
+    else:
+        assert resolve(logits).encoding == "binary"

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 
 class Update(NamedTuple):
-    """A dense gradient and the variable it is of, with the variable's place among the slots."""
+    """A gradient, the variable it is of, and the variable's place among the slots."""
 
-    index: int
+    place: int
     variable: keras.Variable
     gradient: tf.Tensor
 
@@ -29,11 +29,11 @@ def kernel_of(optimizer: keras.Optimizer) -> Kernel | None:
 
 
 def _sgd(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor) -> None:
-    for index, variable, gradient in updates:
+    for place, variable, gradient in updates:
         if optimizer.momentum:
             tf.raw_ops.ResourceApplyKerasMomentum(
                 var=variable.value.handle,
-                accum=optimizer.momentums[index].value.handle,
+                accum=optimizer.momentums[place].value.handle,
                 lr=rate,
                 grad=gradient,
                 momentum=optimizer.momentum,
@@ -55,15 +55,15 @@ def _adam(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor
         "beta2": optimizer.beta_2,
         "epsilon": optimizer.epsilon,
     }
-    for index, variable, gradient in updates:
+    for place, variable, gradient in updates:
         slots = {
-            "m": optimizer._momentums[index].value.handle,  # noqa: SLF001
-            "v": optimizer._velocities[index].value.handle,  # noqa: SLF001
+            "m": optimizer._momentums[place].value.handle,  # noqa: SLF001
+            "v": optimizer._velocities[place].value.handle,  # noqa: SLF001
         }
         if optimizer.amsgrad:
             tf.raw_ops.ResourceApplyAdamWithAmsgrad(
                 var=variable.value.handle,
-                vhat=optimizer._velocity_hats[index].value.handle,  # noqa: SLF001
+                vhat=optimizer._velocity_hats[place].value.handle,  # noqa: SLF001
                 grad=gradient,
                 **slots,
                 **common,
@@ -90,15 +90,15 @@ def _rounding(beta_2: float, step: tf.Tensor) -> tf.Tensor | float:
 
 def _rmsprop(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor) -> None:
     """The fused kernels keep a momentum; without one the update is written out."""
-    for index, variable, gradient in updates:
-        velocity = optimizer._velocities[index].value  # noqa: SLF001
+    for place, variable, gradient in updates:
+        velocity = optimizer._velocities[place].value  # noqa: SLF001
         if not optimizer.momentum:
-            _plain_rmsprop(optimizer, Update(index, variable, gradient), rate)
+            _plain_rmsprop(optimizer, Update(place, variable, gradient), rate)
             continue
         common = {
             "var": variable.value.handle,
             "ms": velocity.handle,
-            "mom": optimizer._momentums[index].value.handle,  # noqa: SLF001
+            "mom": optimizer._momentums[place].value.handle,  # noqa: SLF001
             "lr": rate,
             "rho": optimizer.rho,
             "momentum": optimizer.momentum,
@@ -106,20 +106,23 @@ def _rmsprop(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Ten
             "grad": gradient,
         }
         if optimizer.centered:
-            mean = optimizer._average_gradients[index].value  # noqa: SLF001
+            mean = optimizer._average_gradients[place].value  # noqa: SLF001
             tf.raw_ops.ResourceApplyCenteredRMSProp(mg=mean.handle, **common)
         else:
             tf.raw_ops.ResourceApplyRMSProp(**common)
 
 
 def _plain_rmsprop(optimizer: keras.Optimizer, update: Update, rate: tf.Tensor) -> None:
-    index, variable, gradient = update
-    velocity = optimizer._velocities[index].value  # noqa: SLF001
-    denominator = velocity.assign(_towards(velocity, tf.square(gradient), optimizer.rho))
+    place, variable, gradient = update
+    velocity = optimizer._velocities[place].value  # noqa: SLF001
+    variance = _towards(velocity, tf.square(gradient), optimizer.rho)
+    velocity.assign(variance)
     if optimizer.centered:
-        mean = optimizer._average_gradients[index].value  # noqa: SLF001
-        denominator -= tf.square(mean.assign(_towards(mean, gradient, optimizer.rho)))
-    root = tf.math.rsqrt(denominator + optimizer.epsilon)
+        mean = optimizer._average_gradients[place].value  # noqa: SLF001
+        centre = _towards(mean, gradient, optimizer.rho)
+        mean.assign(centre)
+        variance -= tf.square(centre)
+    root = tf.math.rsqrt(variance + optimizer.epsilon)
     variable.value.assign_sub(rate * gradient * root)
 
 

@@ -38,7 +38,7 @@ def apply_gradients(
     updates = _updates(optimizer, gradients, variables)
     moved = [update.variable for update in updates]
     decay(optimizer, moved, rate)
-    (kernel_of(optimizer) or _update_by_keras)(optimizer, updates, rate)
+    _update(optimizer, updates, rate)
     if proximal:
         step = tf.cast(optimizer.iterations.value + 1, tf.float32)
         threshold(optimizer, variables, proximal, rate, step)
@@ -58,18 +58,30 @@ def _updates(
     given = [index for index, gradient in enumerate(gradients) if gradient is not None]
     clipped = clip(optimizer, [gradients[index] for index in given])
     return [
-        Update(index, variables[index], tf.convert_to_tensor(gradient))
+        Update(index, variables[index], gradient)
         for index, gradient in zip(given, clipped, strict=True)
     ]
 
 
-def _update_by_keras(
-    optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor
-) -> None:
-    gradients = [update.gradient for update in updates]
-    optimizer._backend_update_step(  # noqa: SLF001
-        gradients, [update.variable for update in updates], rate
-    )
+def _update(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor) -> None:
+    """Keras does what has no kernel, and embeddings' sparse gradients.
+
+    Of rows that a batch holds several times it squares each before it sums them, which no kernel
+    does.
+    """
+    kernel = kernel_of(optimizer)
+    dense: list[Update] = []
+    rest: list[Update] = []
+    for update in updates:
+        sparse = isinstance(update.gradient, tf.IndexedSlices)
+        (rest if sparse or kernel is None else dense).append(update)
+    if kernel is not None:
+        kernel(optimizer, dense, rate)
+    if rest:
+        gradients = [update.gradient for update in rest]
+        optimizer._backend_update_step(  # noqa: SLF001
+            gradients, [update.variable for update in rest], rate
+        )
 
 
 def _apply_by_keras(

@@ -1,11 +1,12 @@
 """Gradient clipping: by value, by each variable's norm, by the norm of all."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-Gradient = tf.Tensor | tf.IndexedSlices
+Gradient: TypeAlias = "tf.Tensor | tf.IndexedSlices"
 
 
 def clip(optimizer: keras.Optimizer, gradients: Sequence[Gradient]) -> list[Gradient]:
@@ -13,7 +14,7 @@ def clip(optimizer: keras.Optimizer, gradients: Sequence[Gradient]) -> list[Grad
 
     clipnorm: g·c/max(‖g‖, c); global_clipnorm: the same with the norm of all gradients together
     (Pascanu et al., 2013); clipvalue: each entry to ±c. As in Keras, rows that an embedding's
-    sparse gradient holds twice are clipped before they are summed.
+    sparse gradient holds twice are counted before they are summed.
     """
     if optimizer.clipnorm:
         return [_scaled(g, _factor(_norm([g]), optimizer.clipnorm)) for g in gradients]
@@ -21,7 +22,7 @@ def clip(optimizer: keras.Optimizer, gradients: Sequence[Gradient]) -> list[Grad
         norm = _norm(gradients)
         # NaN for an infinite norm, as Keras: the run ends as diverged in place of going on.
         factor = _factor(norm, optimizer.global_clipnorm) + (norm - norm)
-        return [_scaled(g, factor) for g in gradients]
+        return [tf.convert_to_tensor(g) * factor for g in gradients]
     if optimizer.clipvalue:
         limit = optimizer.clipvalue
         return [tf.clip_by_value(g, -limit, limit) for g in gradients]

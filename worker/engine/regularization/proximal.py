@@ -89,7 +89,7 @@ def _adamax(optimizer: keras.Optimizer, index: int, step: tf.Tensor) -> tf.Tenso
 
 
 def _rmsprop(optimizer: keras.Optimizer, index: int, step: tf.Tensor) -> tf.Tensor:
-    variance = optimizer._velocities[index].value  # noqa: SLF001
+    variance = tf.convert_to_tensor(optimizer._velocities[index].value)  # noqa: SLF001
     if optimizer.centered:
         variance -= tf.square(optimizer._average_gradients[index].value)  # noqa: SLF001
     return _gain(optimizer.momentum, step) * tf.math.rsqrt(variance + optimizer.epsilon)

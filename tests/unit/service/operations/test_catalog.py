@@ -5,7 +5,8 @@ import pytest
 
 from ridgeline.contract.dataset import BUILTIN, KERAS
 from ridgeline.contract.layers import LAYERS
-from service.operations.catalog import Argument, LayerEntry, catalog
+from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES
+from service.operations.catalog import Argument, LayerEntry, NamedEntry, catalog
 
 CATALOG = catalog()
 
@@ -36,9 +37,36 @@ def test_a_layer_in_full() -> None:
     assert dense.dropout_site == "dense"
 
 
+def test_optimizers_schedules_losses_and_callbacks_with_their_arguments() -> None:
+    assert [entry.name for entry in CATALOG.optimizers] == list(OPTIMIZERS)
+    assert [entry.name for entry in CATALOG.schedules] == list(SCHEDULES)
+    assert [entry.name for entry in CATALOG.losses] == list(LOSSES)
+    lamb = next(entry for entry in CATALOG.optimizers if entry.name == "lamb")
+    assert {"beta_1", "weight_decay_on", "clipnorm"} <= {each.name for each in lamb.arguments}
+    huber = next(entry for entry in CATALOG.losses if entry.name == "huber")
+    assert {each.name: each.default for each in huber.arguments} == {
+        "from_logits": False,
+        "delta": 1.0,
+    }
+    callbacks = {entry.name: entry for entry in CATALOG.callbacks}
+    assert set(callbacks) == {"early_stopping", "reduce_lr_on_plateau"}
+    assert "cooldown" in {each.name for each in callbacks["reduce_lr_on_plateau"].arguments}
+    assert CATALOG.precisions == ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+NAMED = [*CATALOG.optimizers, *CATALOG.schedules, *CATALOG.losses, *CATALOG.callbacks]
+
+
+@pytest.mark.parametrize("entry", NAMED, ids=lambda entry: entry.name)
+def test_defaults_are_what_the_schema_takes(entry: NamedEntry) -> None:
+    assert entry.description
+    assert entry.json_schema["additionalProperties"] is False
+    for argument in entry.arguments:
+        if not argument.required:
+            jsonschema.validate(argument.default, argument.json_schema)
+
+
 def test_the_rest() -> None:
-    assert {entry.name for entry in CATALOG.optimizers} == {"adam", "adamw", "sgd", "rmsprop"}
-    assert "sparse_categorical_crossentropy" in CATALOG.losses
     assert "accuracy" in CATALOG.metrics
     assert {"relu", "softmax"} <= set(CATALOG.activations)
     assert "glorot_uniform" in CATALOG.initializers
