@@ -109,7 +109,7 @@ def _report(rows: list[EpochRow], resolution: Resolution, network: Network, data
         resolved=resolution.spec,
         weights=trained_weights(network.layers.values()),
         penalties=resolution.penalties,
-        learning_rate=training.optimizer.learning_rate,
+        learning_rate=rows[-1].values["learning_rate"] or 0.0,
         weight_decay=getattr(training.optimizer, "weight_decay", 0.0),
         baseline=constant_baseline(training.loss.name, data.train.y),
     )
