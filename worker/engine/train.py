@@ -63,7 +63,7 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
             if variable.trainable
         ],
         penalties=fitting.penalties,
-        learning_rate=fitting.learning_rate,
+        learning_rate=fitting.rows[-1].values["learning_rate"] or 0.0,
         weight_decay=training.optimizer.weight_decay or 0.0,
         baseline=constant_baseline(training.loss.name, data.train.y),
         raises=fitting.raises,

@@ -39,6 +39,7 @@ def keras_loss(loss: keras.Loss, y: npt.NDArray[np.generic], constant: npt.Array
 )
 def test_class_frequencies(name: LossName, loss: keras.Loss, y: npt.NDArray[np.generic]) -> None:
     baseline = constant_baseline(name, y)
+    assert baseline is not None
     assert baseline == pytest.approx(-float(np.sum(SHARES * np.log(SHARES))))
     assert baseline == pytest.approx(keras_loss(loss, y, SHARES), rel=1e-4)
     for first, second in itertools.product(STEPS, STEPS):
@@ -74,6 +75,7 @@ def test_smoothed_labels() -> None:
 )
 def test_the_best_constant(name: LossName, loss: keras.Loss, y: Array, best: float) -> None:
     baseline = constant_baseline(name, y)
+    assert baseline is not None
     assert baseline == pytest.approx(keras_loss(loss, y, [best]), rel=1e-4)
     for step in STEPS:
         assert keras_loss(loss, y, [best + step]) >= baseline * (1 - 1e-4)

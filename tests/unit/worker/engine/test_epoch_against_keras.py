@@ -97,9 +97,7 @@ CASES: dict[str, dict[str, Any]] = {
     "averaged": {
         "training": {"optimizer": {"name": "sgd", "use_ema": True, "ema_overwrite_frequency": 2}}
     },
-    "accumulated": {
-        "training": {"optimizer": {"name": "adam", "gradient_accumulation_steps": 2}}
-    },
+    "accumulated": {"training": {"optimizer": {"name": "adam", "gradient_accumulation_steps": 2}}},
     "decay of all weights": {
         "training": {
             "optimizer": {"name": "sgd", "weight_decay": 0.1, "weight_decay_on": "all"},
