@@ -137,7 +137,7 @@ class CompiledEpoch:
 
         def step(start: tf.Tensor, data_loss: tf.Tensor, penalties: tf.Tensor) -> list[tf.Tensor]:
             x, y = (part[start : start + self._evaluated] for part in rows)
-            flow = self._network.predict(self._decode(x))
+            flow = self._network.infer(self._decode(x))
             self._update(y, flow.prediction)
             weight = tf.cast(tf.shape(x)[0], tf.float32)
             return [

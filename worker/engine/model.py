@@ -91,7 +91,11 @@ class Network:
         outputs = self._flow(x, apply)
         return Flow(outputs[self.graph.output.name], outputs, target)
 
-    def predict(self, x: tf.Tensor) -> Flow:
+    def predict(self, x: tf.Tensor) -> tf.Tensor:
+        """Predict a batch of rows in inference mode."""
+        return self.infer(x).prediction
+
+    def infer(self, x: tf.Tensor) -> Flow:
         """Pass a batch of rows through in inference mode."""
         outputs = self._flow(x, lambda node, inputs: self._call(node, inputs, training=False))
         return Flow(outputs[self.graph.output.name], outputs)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from ridgeline.contract.regularizers import PenaltyTerm, WeightPenalty
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.epoch import Controls
-from worker.engine.regularization.penalty import WeightPenalties, keras_regularizer
-from worker.engine.train import mask_seed, on_device
+from worker.engine.passes import place, train_pass
+from worker.engine.regularization.penalty import Penalties, keras_regularizer
+from worker.engine.seeds import mask_seed
 
 KERNEL = np.array([[1.0, -2.0], [0.5, 0.0]], np.float32)
 BIAS = np.array([3.0, -1.0], np.float32)
@@ -23,6 +24,10 @@ def layer() -> keras.Layer:
     layer.build((None, 2))
     layer.set_weights([KERNEL, BIAS])
     return layer
+
+
+def weights_of(layer: keras.Layer) -> dict[tuple[str, str], keras.Variable]:
+    return {("dense", "kernel"): layer.kernel, ("dense", "bias"): layer.bias}
 
 
 def term(weight: str, kind: Any, coefficient: float) -> PenaltyTerm:
@@ -38,23 +43,23 @@ def term(weight: str, kind: Any, coefficient: float) -> PenaltyTerm:
 
 def test_each_term_is_its_closed_form(layer: keras.Layer) -> None:
     terms = [term("kernel", "l1", 0.5), term("kernel", "l2", 0.25), term("bias", "l2", 2.0)]
-    penalties = WeightPenalties(terms, {"dense": layer})
-    measured = penalties(penalties.coefficients)
+    penalties = Penalties(terms, weights_of(layer))
+    measured = penalties(penalties.coefficients, {})
     np.testing.assert_allclose(measured, [0.5 * 3.5, 0.25 * 5.25, 2.0 * 10.0], rtol=1e-7)
 
 
 def test_no_terms_give_an_empty_vector() -> None:
-    penalties = WeightPenalties([], {})
-    assert penalties(penalties.coefficients).shape == (0,)
+    penalties = Penalties([], {})
+    assert penalties(penalties.coefficients, {}).shape == (0,)
 
 
 @pytest.mark.parametrize("kinds", [[], ["l1"], ["l2"], ["l1", "l2"]])
 def test_the_saved_regularizer_says_the_same(kinds: list[str], layer: keras.Layer) -> None:
     terms = [term("kernel", kind, 0.1) for kind in kinds]
-    penalties = WeightPenalties(terms, {"dense": layer})
+    penalties = Penalties(terms, weights_of(layer))
     regularizer = keras_regularizer(terms)
     theirs = float(regularizer(layer.kernel)) if regularizer else 0.0
-    assert float(np.sum(penalties(penalties.coefficients))) == pytest.approx(theirs, rel=1e-6)
+    assert float(np.sum(penalties(penalties.coefficients, {}))) == pytest.approx(theirs, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", ["batch", "rows"])
@@ -65,17 +70,16 @@ def test_one_sgd_step_with_the_textbook_strength(kind: str, n: str, make_spec: M
     sgd = {"optimizer": {"name": "sgd", "learning_rate": eta}}
     policy = {"weights": {kind: strength, "scaling": "textbook", "n": n}}
     setup = Setup(make_spec(training=sgd | {"batch_size": 30}, regularization=policy))
-    rows = on_device(setup.data.train)
+    batch = setup.data.train.take(np.arange(30))
     kernel = setup.network.layers["dense"].kernel
     before = kernel.numpy()
     with tf.GradientTape() as tape:
-        predicted = setup.network.predict(rows.x[:30])
-        error = setup.objective.loss(rows.y[:30], predicted)
+        error = setup.objective.loss(batch.y, setup.network.predict(batch.x))
     gradient = tape.gradient(error, kernel.value).numpy()
     controls = Controls(
-        setup.objective.penalties.coefficients, setup.network.rates, mask_seed(0, 1)
+        setup.objective.penalties.coefficients, np.zeros(0, np.float32), mask_seed(0, 1), 0
     )
-    setup.epoch.train(rows, tf.range(30), controls)
+    train_pass(setup.epoch, place(batch, batch_size=30), np.arange(30, dtype=np.int32), controls)
     count = 30 if n == "batch" else setup.data.train.rows
     decay = before if kind == "l2" else np.sign(before)
     expected = before - eta * (gradient + strength / count * decay)
