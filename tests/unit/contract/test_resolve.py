@@ -84,6 +84,25 @@ def assert_same(one: Resolution, other: Resolution) -> None:
     assert (one.rows, one.encoding) == (other.rows, other.encoding)
 
 
+ADAM = {
+    "name": "adam",
+    "learning_rate": 0.001,
+    "weight_decay": None,
+    "weight_decay_on": "kernels",
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "gradient_accumulation_steps": None,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "epsilon": 1e-7,
+    "amsgrad": False,
+}
+
+
 def test_every_default_is_spelled_out(make_spec: Any) -> None:
     layers = [{"type": "Dense", "units": 4}, {"type": "Dense", "units": 10}]
     spec = make_spec(
@@ -133,23 +152,7 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
                 "from_logits": True,
                 "label_smoothing": 0.0,
             },
-            "optimizer": {
-                "name": "adam",
-                "learning_rate": 0.001,
-                "weight_decay": None,
-                "weight_decay_on": "kernels",
-                "clipnorm": None,
-                "clipvalue": None,
-                "global_clipnorm": None,
-                "use_ema": False,
-                "ema_momentum": 0.99,
-                "ema_overwrite_frequency": None,
-                "gradient_accumulation_steps": None,
-                "beta_1": 0.9,
-                "beta_2": 0.999,
-                "epsilon": 1e-7,
-                "amsgrad": False,
-            },
+            "optimizer": ADAM,
             "metrics": [],
             "class_weight": None,
             "epochs": 10,

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
-Gradient: TypeAlias = "tf.Tensor | tf.IndexedSlices"
+Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 
 
 def clip(optimizer: keras.Optimizer, gradients: Sequence[Gradient]) -> list[Gradient]:

@@ -18,7 +18,10 @@ def average(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> 
     share = tf.where(tf.equal(steps, 0), 1.0, 1.0 - optimizer.ema_momentum)
     averages = [each.value for each in optimizer._model_variables_moving_average]  # noqa: SLF001
     for variable, mean in zip(variables, averages, strict=True):
-        mean.assign_sub((mean - variable.value) * share)
+        # In one pass: mean − share·(mean − variable).
+        tf.raw_ops.ResourceApplyGradientDescent(
+            var=mean.handle, alpha=share, delta=mean - variable.value
+        )
     if not optimizer.ema_overwrite_frequency:
         return
 

@@ -36,4 +36,7 @@ def decay(optimizer: keras.Optimizer, variables: Sequence[keras.Variable], rate:
     share = optimizer.weight_decay * rate
     for variable in variables:
         if optimizer._use_weight_decay(variable.value):  # noqa: SLF001
-            variable.value.assign_sub(variable.value * share)
+            # In one pass: variable − share·variable.
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=variable.value.handle, alpha=share, delta=variable.value
+            )

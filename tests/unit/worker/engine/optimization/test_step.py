@@ -160,7 +160,7 @@ def test_a_variable_without_a_gradient_is_left_alone() -> None:
     assert np.array_equal(ours[0].numpy(), weights()[0].numpy())
 
 
-@pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "lamb"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_compiled_the_learning_rate_is_an_input(name: str) -> None:
     """In a tf.function a new rate needs no retrace, and a loop of steps agrees with Keras."""
     said = training(name, use_ema=True, ema_overwrite_frequency=2, clipnorm=0.5, weight_decay=0.1)
