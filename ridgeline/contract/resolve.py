@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ridgeline.contract.advice import Advice, advise
 from ridgeline.contract.applicable import check_applicable
+from ridgeline.contract.augmented import check_augmentation
 from ridgeline.contract.dataset import DatasetShape, Split, SplitRows, split_rows
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
@@ -65,6 +66,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     encoding = target_encoding(spec.training, data, graph)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
+    check_augmentation(final, encoding, position)
     batch_size, optimizer = spec.training.batch_size, spec.training.optimizer
     needed = memory_bytes(final, batch_size=batch_size, rows=data.rows, optimizer=optimizer)
     if memory_limit is not None and needed > memory_limit:
