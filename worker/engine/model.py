@@ -10,8 +10,8 @@ from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
-from worker.engine.regularization.dropout import dropout, is_dropout
 from worker.engine.regularization.penalty import keras_regularizer
+from worker.engine.regularization.rated import RATED, strength
 
 Apply = Callable[[keras.Layer, list[tf.Tensor]], tf.Tensor]
 
@@ -30,27 +30,35 @@ class Network:
             node.name: build_layer(node, resolution.penalties) for node in self.graph.nodes
         }
         self.model = self.keras_model(keras.Input(self.graph.input_shape, name=INPUT))
-        self.dropouts = [name for name, layer in self.layers.items() if is_dropout(layer)]
+        self.rated = [node.layer for node in self.graph.nodes if node.layer.type_name() in RATED]
+        self.replaced = {
+            node.name: build_layer(node, type_name=node.layer.type_name())
+            for node in self.graph.nodes
+            if node.layer.type_name() not in RATED
+            and (node.layer.training_only or node.layer.in_prediction is not None)
+        }
 
     @property
     def rates(self) -> tf.Tensor:
-        """The rates of the dropout layers, in order, shape (dropouts,)."""
-        rates = [self.layers[name].rate for name in self.dropouts]
+        """The strengths of the layers in `rated`, in order, shape (rated,)."""
+        rates = [strength(layer) for layer in self.rated]
         return tf.constant(rates, tf.float32, [len(rates)])
 
     def train(self, x: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Predict a batch in training mode.
 
-        `rates` has shape (dropouts,); `seed`, shape (2,), is this step's, to which each layer
+        `rates` has shape (rated,); `seed`, shape (2,), is this step's, to which each layer
         adds its number.
         """
-        number = {id(self.layers[name]): index for index, name in enumerate(self.dropouts)}
+        number = {layer.name: index for index, layer in enumerate(self.rated)}
 
         def apply(layer: keras.Layer, inputs: list[tf.Tensor]) -> tf.Tensor:
-            index = number.get(id(layer))
+            index = number.get(layer.name)
             if index is None:
-                return _call(layer, inputs, training=True)
-            return dropout(layer, inputs[0], rates[index], seed + tf.constant([0, index]))
+                return _call(self.replaced.get(layer.name, layer), inputs, training=True)
+            spec = self.rated[index]
+            own_seed = seed + tf.constant([0, index])
+            return RATED[spec.type_name()](spec, inputs[0], rates[index], own_seed)
 
         return self._flow(x, apply)
 
@@ -74,8 +82,13 @@ class Network:
         return outputs[self.graph.output.name]
 
 
-def build_layer(node: Node, penalties: tuple[PenaltyTerm, ...] = ()) -> keras.Layer:
-    """The Keras layer a node of the graph says, with the regularizers its penalty terms say."""
+def build_layer(
+    node: Node, penalties: tuple[PenaltyTerm, ...] = (), type_name: str | None = None
+) -> keras.Layer:
+    """The Keras layer a node of the graph says, with the regularizers its penalty terms say.
+
+    It is the one of prediction and of the saved model unless `type_name` names another.
+    """
     own = [term for term in penalties if term.layer == node.name]
     by_weight = {
         weight: list(terms) for weight, terms in groupby(own, key=lambda term: term.weight)
@@ -84,7 +97,10 @@ def build_layer(node: Node, penalties: tuple[PenaltyTerm, ...] = ()) -> keras.La
         argument: keras_regularizer(by_weight.get(role, []))
         for argument, (role, _) in node.layer.regularizers.items()
     }
-    keras_class = getattr(keras.layers, node.layer.type_name())
+    if node.layer.training_only and type_name is None:
+        return keras.layers.Identity(name=node.name)
+    type_name = type_name or node.layer.in_prediction or node.layer.type_name()
+    keras_class = getattr(keras.layers, type_name)
     layer: keras.Layer = keras_class(name=node.name, **node.layer.arguments(), **regularizers)
     return layer
 

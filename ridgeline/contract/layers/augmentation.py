@@ -1,4 +1,8 @@
-"""Augmentation: random changes of images in training. Outside training they pass as they are."""
+"""Augmentation: random changes of images in training. Outside training they pass as they are.
+
+AugMix is left out: Keras draws its chains by Python's `random` when the epoch is traced, so that
+every batch would go through the same ones, and a resumed job through others.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -165,14 +169,19 @@ class RandomElasticTransform(_Colours):
     scale: Factor = 1.0
     """How strong the field is."""
     interpolation: Interpolation = "bilinear"
-    fill_mode: Literal["reflect", "wrap", "constant", "nearest", "mirror"] = "reflect"
+    fill_mode: FillMode = "reflect"
     fill_value: Real = 0.0
 
 
 class RandomCrop(_Cut):
-    """A random window, the same for the whole batch; outside training the middle, resized."""
+    """A random window, one for the whole batch; the middle outside training.
+
+    Keras's own leaves the picture as large as it was outside training, and the next layer fails.
+    """
 
     type: Literal["RandomCrop"] = "RandomCrop"
+
+    in_prediction = "CenterCrop"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(height, width, channels) → the window's size."""
@@ -300,10 +309,15 @@ class RandomErasing(_Colours):
 
 
 class Equalization(_Colours):
-    """Makes each channel's histogram over the batch flat."""
+    """Makes each channel's histogram over the batch flat.
+
+    In training only: Keras's own cannot be part of a model that predicts.
+    """
 
     type: Literal["Equalization"] = "Equalization"
     bins: Annotated[int, Field(ge=2, le=65_536)] = 256
+
+    training_only = True
 
 
 # Several at once ---------------------------------------------------------------------------------
@@ -315,22 +329,6 @@ class RandAugment(_Colours):
     type: Literal["RandAugment"] = "RandAugment"
     num_ops: Depth = 2
     factor: Factor = 0.5
-    interpolation: Interpolation = "bilinear"
-
-    channels = (1, 3)
-
-
-class AugMix(_Colours):
-    """Chains of random changes, mixed with each other and the image (Hendrycks et al., 2020)."""
-
-    type: Literal["AugMix"] = "AugMix"
-    num_chains: Depth = 3
-    chain_depth: Depth = 3
-    factor: Factor = 0.3
-    alpha: PositiveFloat = 1.0
-    """Of the Beta and Dirichlet distributions that weights are drawn from."""
-    all_ops: bool = True
-    """Whether colours change, too."""
     interpolation: Interpolation = "bilinear"
 
     channels = (1, 3)

@@ -99,6 +99,8 @@ class Layer(Contract):
     drops: ClassVar[bool] = False
     #: Whether it is there in training only: no Keras layer stands for it in the saved model.
     training_only: ClassVar[bool] = False
+    #: The Keras class that takes its place, with its arguments, in prediction and the saved model.
+    in_prediction: ClassVar[str | None] = None
     #: Whether it mixes the targets of rows as it mixes the rows.
     mixes_labels: ClassVar[bool] = False
 

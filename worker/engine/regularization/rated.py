@@ -28,7 +28,7 @@ RATED: dict[str, Rated] = {
 """By layer type: f(layer, x, strength, seed) is the layer's output for `x` in training.
 
 `Network.train` calls it in place of the Keras layer, with the layer's element of the vector of
-strengths (a scalar tensor) and a seed of its own (int32, shape (2,)). At strength 0 it returns `x`
+strengths (a float32 scalar) and a seed of its own (int32, shape (2,)). At strength 0 it returns `x`
 exactly, so a rate may rise from 0 and fall to it without a retrace.
 """
 
