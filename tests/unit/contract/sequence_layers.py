@@ -198,6 +198,29 @@ def _of(kind: str) -> Arguments:
 #: Arguments of each layer type, given the shape that it takes.
 ARGUMENTS: dict[str, Arguments] = SIMPLE | {kind: _of(kind) for kind in by_shape((1,))}
 
+#: The least that Keras asks of each type, to find out its default name.
+REQUIRED: dict[str, Json] = {
+    "AlphaDropout": {"rate": 0.5},
+    **dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), {"height": 1, "width": 1}),
+    **{f"ConvLSTM{rank}D": {"filters": 1, "kernel_size": 1} for rank in (1, 2, 3)},
+    "GaussianDropout": {"rate": 0.5},
+    "GaussianNoise": {"stddev": 0.5},
+    "GroupQueryAttention": {"head_dim": 1, "num_query_heads": 1, "num_key_value_heads": 1},
+    "MultiHeadAttention": {"num_heads": 1, "key_dim": 1},
+    **{
+        f"Random{what}": {"factor": 0.5}
+        for what in (
+            *("Brightness", "ColorDegeneration", "Contrast", "Hue", "Rotation"),
+            *("Saturation", "Sharpness"),
+        )
+    },
+    "RandomPosterization": {"factor": 4},
+    "RandomTranslation": {"height_factor": 0.5, "width_factor": 0.5},
+    "RandomZoom": {"height_factor": 0.5},
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), {"units": 1}),
+    **{f"SpatialDropout{rank}D": {"rate": 0.5} for rank in (1, 3)},
+}
+
 #: How many axes a row must have, for the types that care.
 AXES: dict[str, int] = {
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "SpatialDropout1D"), 2),
