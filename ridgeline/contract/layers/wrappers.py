@@ -17,7 +17,8 @@ def _one_of(layers: list[type[Layer]]) -> Any:
 
 if TYPE_CHECKING:
     RecurrentLayer = Recurrent
-    StepLayer = KernelMatrixLayer = Layer
+    StepLayer = Layer
+    KernelMatrixLayer = KernelLayer
 else:
     RecurrentLayer = _one_of(concrete(Recurrent))
     StepLayer = _one_of([Flatten, *(each for each in concrete(Layer) if each.dropout_site)])

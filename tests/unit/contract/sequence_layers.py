@@ -201,7 +201,7 @@ ARGUMENTS: dict[str, Arguments] = SIMPLE | {kind: _of(kind) for kind in by_shape
 #: The least that Keras asks of each type, to find out its default name.
 REQUIRED: dict[str, Json] = {
     "AlphaDropout": {"rate": 0.5},
-    **dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), {"height": 1, "width": 1}),
+    **{kind: {"height": 1, "width": 1} for kind in ("CenterCrop", "RandomCrop", "Resizing")},
     **{f"ConvLSTM{rank}D": {"filters": 1, "kernel_size": 1} for rank in (1, 2, 3)},
     "GaussianDropout": {"rate": 0.5},
     "GaussianNoise": {"stddev": 0.5},
@@ -217,7 +217,7 @@ REQUIRED: dict[str, Json] = {
     "RandomPosterization": {"factor": 4},
     "RandomTranslation": {"height_factor": 0.5, "width_factor": 0.5},
     "RandomZoom": {"height_factor": 0.5},
-    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), {"units": 1}),
+    **{kind: {"units": 1} for kind in ("SimpleRNN", "LSTM", "GRU")},
     **{f"SpatialDropout{rank}D": {"rate": 0.5} for rank in (1, 3)},
 }
 
@@ -226,7 +226,10 @@ AXES: dict[str, int] = {
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "SpatialDropout1D"), 2),
     **dict.fromkeys(("Attention", "AdditiveAttention"), 2),
     **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), 2),
-    **{"ConvLSTM1D": 3, "ConvLSTM2D": 4, "ConvLSTM3D": 5, "SpatialDropout3D": 4},
+    "ConvLSTM1D": 3,
+    "ConvLSTM2D": 4,
+    "ConvLSTM3D": 5,
+    "SpatialDropout3D": 4,
     **{kind: 3 for kind in ARGUMENTS if kind.startswith("Rand")},
     **dict.fromkeys(("Solarization", "Equalization", "AutoContrast", "MixUp", "CutMix"), 3),
     **dict.fromkeys(("Resizing", "CenterCrop", "SpatialDropout2D", "DropBlock2D"), 3),
