@@ -81,7 +81,7 @@ def _after_convolution(node: Node, by_name: Mapping[str, Node], at: str) -> Iter
     source = by_name.get((node.layer.inputs or ("",))[0])
     while source is not None and source.layer.follows and source.layer.arity == (1, 1):
         source = by_name.get((source.layer.inputs or ("",))[0])
-    if source is not None and source.layer.dropout_site == "conv":
+    if source is not None and source.layer.family() == "conv":
         yield _convolution_remark(at)
 
 

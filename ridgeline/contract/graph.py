@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from ridgeline.contract.dataset import DatasetShape
 from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
-from ridgeline.contract.layers.base import MULTIPLIED
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.training import Optimizer
@@ -67,18 +66,13 @@ class Graph:
     @property
     def activations(self) -> int:
         """Numbers that one row becomes on its way, the row itself included."""
-        outputs = sum(math.prod(node.shape) for node in self.nodes)
-        return math.prod(self.input_shape) + outputs
+        held = sum(node.layer.activations(*node.input_shapes) for node in self.nodes)
+        return math.prod(self.input_shape) + held
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds by which one row passes through the kernels: each at every position."""
-        return sum(
-            weight.size * math.prod(node.shape[:-1])
-            for node in self.nodes
-            for weight in node.weights
-            if weight.role in MULTIPLIED
-        )
+        """Multiply-adds by which one row passes through the network."""
+        return sum(node.layer.multiply_adds(*node.input_shapes) for node in self.nodes)
 
 
 def build_graph(

@@ -82,9 +82,7 @@ def _sites(layers: Sequence[Layer], policy: DropoutPolicy) -> list[str]:
     """Names of the layers behind which dropout goes, in order."""
     taken = consumers(layers)
     trailing = _trailing(layers, taken)
-    found = [
-        _site(layer, taken, trailing) for layer in layers if layer.dropout_site in policy.after
-    ]
+    found = [_site(layer, taken, trailing) for layer in layers if layer.family() in policy.after]
     return list(dict.fromkeys(name for name in found if name is not None))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ridgeline.contract.advice import Advice, advise
 from ridgeline.contract.applicable import check_applicable
+from ridgeline.contract.augmented import check_augmentation
 from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
 from ridgeline.contract.fitting import check_fitting
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
@@ -70,6 +71,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
     check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
+    check_augmentation(final, encoding, position)
     batch_size = spec.training.batch_size
     needed = _needed(spec, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:

@@ -61,7 +61,9 @@ class Fitting:
         early, plateau = training.early_stopping, training.reduce_lr_on_plateau
         self._early = EarlyStopping(early) if early else None
         self._plateau = Plateau(plateau) if plateau else None
-        self._raising = RaiseOnOverfit(policy, network.rates, resolution.penalties)
+        self._raising = RaiseOnOverfit(
+            policy, network.rates, network.dropping, resolution.penalties
+        )
         self.kept_epoch: int | None = None
         """The epoch whose weights were kept, where it was not simply the last."""
         self._best: dict[str, Arrays] = {}

@@ -15,15 +15,21 @@ FLOAT32 = "float32"
 
 
 def build_layer(
-    node: Node, penalties: Sequence[PenaltyTerm] = (), dtype: str = FLOAT32
+    node: Node,
+    penalties: Sequence[PenaltyTerm] = (),
+    dtype: str = FLOAT32,
+    *,
+    in_training: bool = False,
 ) -> keras.Layer:
     """The Keras layer of a node, with the regularizers its penalty terms say.
 
-    Penalties on outputs are left out: in training Keras would add them to losses of its own.
-    `dtype` is a Keras dtype policy, such as `mixed_bfloat16`.
+    It is the one of prediction and of the saved model unless `in_training`, where some layers have
+    another. Penalties on outputs are left out: in training Keras would add them to losses of its
+    own. `dtype` is a Keras dtype policy, such as `mixed_bfloat16`.
     """
     terms = [term for term in penalties if term.layer == node.name]
-    return _build(node.layer, terms, name=node.name, dtype=dtype)
+    keras_name = None if in_training else node.layer.in_prediction
+    return _build(node.layer, terms, keras_name, name=node.name, dtype=dtype)
 
 
 def penalize_output(layer: keras.Layer, terms: Sequence[PenaltyTerm]) -> None:
@@ -32,11 +38,13 @@ def penalize_output(layer: keras.Layer, terms: Sequence[PenaltyTerm]) -> None:
     layer.activity_regularizer = keras_regularizer(own)
 
 
-def _build(layer: Layer, terms: Sequence[PenaltyTerm], **common: Any) -> keras.Layer:
+def _build(
+    layer: Layer, terms: Sequence[PenaltyTerm], keras_name: str | None = None, **common: Any
+) -> keras.Layer:
     arguments = layer.arguments() | _regularizers(layer, terms) | _constraints(layer)
     if isinstance(layer, Wrapper):
         arguments["layer"] = _build(layer.layer, terms, dtype=common["dtype"])
-    keras_class = getattr(keras.layers, layer.type_name())
+    keras_class = getattr(keras.layers, keras_name or layer.type_name())
     return keras_class(**arguments, **common)
 
 

@@ -10,7 +10,7 @@ from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
 from worker.engine.layers import FLOAT32, build_layer, penalize_output
-from worker.engine.regularization.rated import RATED
+from worker.engine.regularization.rated import RATED, strength
 from worker.engine.seeds import seed_generators
 
 Apply = Callable[[Node, list[tf.Tensor]], tf.Tensor]
@@ -53,16 +53,23 @@ class Network:
         """The variables by layer and weight name."""
         self.rated = [node for node in self.graph.nodes if node.layer.type_name() in RATED]
         """The layers that drop by a rate, in order."""
-        self._mixers = {
-            node.name: build_layer(node) for node in self.graph.nodes if node.layer.mixes_labels
+        self._in_training = {
+            node.name: build_layer(node, in_training=True, dtype=training.precision)
+            for node in self.graph.nodes
+            if node.layer.type_name() not in RATED and _is_other_in_training(node)
         }
-        self.generators = seed_generators([*self.layers.values(), *self._mixers.values()])
+        self.generators = seed_generators([*self.layers.values(), *self._in_training.values()])
         """Where all other layers take their random numbers from."""
 
     @property
     def rates(self) -> list[float]:
-        """The rates that the spec gives the layers in `rated`."""
-        return [getattr(node.layer, "rate", 0.0) for node in self.rated]
+        """The strengths that the spec gives the layers in `rated`."""
+        return [strength(node.layer) for node in self.rated]
+
+    @property
+    def dropping(self) -> list[bool]:
+        """Which of the layers in `rated` drop: not noise, nor what the spec has switched off."""
+        return [node.layer.drops and strength(node.layer) > 0 for node in self.rated]
 
     def train(self, x: tf.Tensor, y: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> Flow:
         """Pass a batch of rows with their targets through in training mode.
@@ -82,10 +89,13 @@ class Network:
                 return _masked(
                     compute(node.layer, x, rates[index], seed + tf.constant([0, index])), x
                 )
-            if node.name in self._mixers:
-                mixed = self._mixers[node.name]({"images": inputs[0], "labels": target})
+            if node.layer.mixes_labels:
+                rows = {"images": inputs[0], "labels": target}
+                mixed = self._in_training[node.name](rows, training=True)
                 target = mixed["labels"]
                 return mixed["images"]
+            if node.name in self._in_training:
+                return self._in_training[node.name](inputs[0], training=True)
             return self._call(node, inputs, training=True)
 
         outputs = self._flow(x, apply)
@@ -130,6 +140,10 @@ class Network:
             # Attention over one input attends to itself.
             return layer(*(inputs if len(inputs) > 1 else inputs * 2), **mode)
         return layer(inputs if len(inputs) > 1 else inputs[0], **mode)
+
+
+def _is_other_in_training(node: Node) -> bool:
+    return node.layer.training_only or node.layer.in_prediction is not None
 
 
 def _masked(output: tf.Tensor, source: tf.Tensor) -> tf.Tensor:

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
-from ridgeline.contract.layers.base import Layer, Shape, ShapeError, Weight
+from ridgeline.contract.layers.base import Layer, Shape, ShapeError, Weight, concrete
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-
-def _concrete(base: type[Layer]) -> list[type[Layer]]:
-    found = [base] if "type" in base.model_fields else []
-    return found + [layer for child in base.__subclasses__() for layer in _concrete(child)]
-
-
 #: Every layer by its Keras name.
-LAYERS: dict[str, type[Layer]] = {layer.type_name(): layer for layer in _concrete(Layer)}
+LAYERS: dict[str, type[Layer]] = {layer.type_name(): layer for layer in concrete(Layer)}
 
 if TYPE_CHECKING:
     AnyLayer = Layer

@@ -99,7 +99,9 @@ class Layer(Contract):
     drops: ClassVar[bool] = False
     #: Whether it is there in training only: no Keras layer stands for it in the saved model.
     training_only: ClassVar[bool] = False
-    #: Whether it mixes rows with each other, and their targets with them.
+    #: The Keras class that takes its place, with its arguments, in prediction and the saved model.
+    in_prediction: ClassVar[str | None] = None
+    #: Whether it mixes the targets of rows as it mixes the rows.
     mixes_labels: ClassVar[bool] = False
 
     @classmethod
@@ -115,6 +117,19 @@ class Layer(Contract):
         """Its variables, in Keras's order, for inputs that `output_shape` accepts."""
         del inputs
         return ()
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        """Multiply-adds by which one row passes through: each kernel at every position."""
+        sizes = sum(weight.size for weight in self.weights(*inputs) if weight.role in MULTIPLIED)
+        return sizes * math.prod(self.output_shape(*inputs)[:-1])
+
+    def activations(self, *inputs: Shape) -> int:
+        """Numbers that one row becomes in it and that gradients need, its output included."""
+        return math.prod(self.output_shape(*inputs))
+
+    def family(self) -> DropoutSite | None:
+        """The family that `regularization.dropout.after` knows this layer by."""
+        return self.dropout_site
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the Keras class, without regularizers and constraints."""
@@ -145,6 +160,12 @@ class Layer(Contract):
             if argument in silent and part == "weights":
                 filled[argument] = _over_inputs(policy.constraint, role, weights)
         return self.model_copy(update=filled)
+
+
+def concrete(base: type[Layer]) -> list[type[Layer]]:
+    """The layers a spec may name among `base` and its subclasses, in order of definition."""
+    found = [base] if "type" in base.model_fields else []
+    return found + [layer for child in base.__subclasses__() for layer in concrete(child)]
 
 
 def _from_policy(

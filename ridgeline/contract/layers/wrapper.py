@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import field_validator
 
 from ridgeline.contract.layers.base import Layer, Penalised, Weight
-from ridgeline.contract.regularization import Regularization
+from ridgeline.contract.regularization import DropoutSite, Regularization
 
 
 class Wrapper(Layer):
@@ -23,6 +23,10 @@ class Wrapper(Layer):
         if layer.name is not None or layer.inputs is not None:
             raise ValueError("expected neither name nor inputs; they belong to the wrapper")
         return layer
+
+    def family(self) -> DropoutSite | None:
+        """The wrapped layer's."""
+        return self.layer.family()
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the Keras class but `layer`."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ridgeline.contract.layers import LAYERS, Layer, Shape, ShapeError
 from ridgeline.contract.problems import Fault, SpecError
 from ridgeline.contract.spec import JobSpec, Model
+from tests.unit.contract import sequence_layers
 
 Json = dict[str, Any]
 MakeSpec = Callable[..., JobSpec]
@@ -85,6 +86,8 @@ def random_network(
     layers: list[Json] = []
     for _ in range(draw(st.integers(1, 8))):
         layer = draw(random_layer(shapes))
+        if _too_large(shapes, layer):
+            continue
         if not _grow(shapes, layers, layer):
             if fits:
                 continue
@@ -102,15 +105,12 @@ SHAPES = st.one_of(
     st.tuples(st.integers(1, 12)),
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+    sequence_layers.SHAPES,
 )
-ON_IMAGES = (
-    "Conv2D",
-    "MaxPooling2D",
-    "AveragePooling2D",
-    "GlobalAveragePooling2D",
-    "SpatialDropout2D",
-)
-IMAGE_AXES = 3
+AXES = {
+    **dict.fromkeys(("Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D"), 3),
+    **sequence_layers.AXES,
+}
 
 
 @st.composite
@@ -119,22 +119,42 @@ def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
     names = list(shapes)
     source = draw(st.sampled_from([*names, *names[-1:] * len(names)]))
     anywhere = draw(st.integers(0, 19)) == 0
-    kinds = [
-        kind
-        for kind in LAYERS
-        if anywhere or kind not in ON_IMAGES or len(shapes[source]) == IMAGE_AXES
-    ]
-    kind = draw(st.sampled_from(kinds))
+    rank = len(shapes[source])
+    kinds = [kind for kind in LAYERS if anywhere or AXES.get(kind, rank) == rank]
+    # Those that take few shapes are rarely possible, so they are more likely where they are.
+    kind = draw(st.sampled_from([*kinds, *[kind for kind in kinds if kind in AXES] * 3]))
     arguments = draw(ARGUMENTS[kind](shapes[source]))
     layer: Json = {"type": kind, "inputs": [source], **arguments}
-    if kind in ("Add", "Concatenate"):
-        rank = len(shapes[source])
-        partners = [n for n in names if shapes[n] == shapes[source]]
-        partners += [n for n in names if kind == "Concatenate" and len(shapes[n]) == rank]
-        if anywhere:
-            partners = names
-        layer["inputs"] += draw(st.lists(st.sampled_from(partners), min_size=1, max_size=3))
+    least, most = LAYERS[kind].arity
+    if most != 1:
+        partners = [n for n in names if anywhere or PARTNERS[kind](shapes[source], shapes[n])]
+        several = st.lists(
+            st.sampled_from(partners), min_size=least - 1, max_size=3 if most is None else most - 1
+        )
+        layer["inputs"] += draw(several)
     return layer
+
+
+PARTNERS: dict[str, Callable[[Shape, Shape], bool]] = {
+    "Add": lambda source, partner: source == partner,
+    "Concatenate": lambda source, partner: len(source) == len(partner),
+    **sequence_layers.PARTNERS,
+}
+MOST_NUMBERS = 20_000
+
+
+def _too_large(shapes: dict[str, Shape], layer: Json) -> bool:
+    """Whether Keras would take long to build it, or to build a Dense layer upon it."""
+    try:
+        shape = _parse(layer).output_shape(*(shapes[name] for name in layer["inputs"]))
+    except ShapeError:
+        return False
+    return math.prod(shape) > MOST_NUMBERS
+
+
+def _parse(layer: Json) -> Layer:
+    fields = {key: value for key, value in layer.items() if key != "inputs"}
+    return LAYERS[layer["type"]].model_validate_json(json.dumps(fields))
 
 
 def _reshape(shape: Shape) -> st.SearchStrategy[Json]:
@@ -175,23 +195,21 @@ ARGUMENTS: dict[str, Callable[[Shape], st.SearchStrategy[Json]]] = {
     "MaxPooling2D": POOLING,
     "AveragePooling2D": POOLING,
     "GlobalAveragePooling2D": _fixed({}, keepdims=st.booleans()),
-    "BatchNormalization": _fixed({}, center=st.booleans(), scale=st.booleans()),
-    "Dropout": _fixed({"rate": RATES}),
     "SpatialDropout2D": _fixed({"rate": RATES}),
     "Add": _fixed({}),
     "Concatenate": lambda shape: st.fixed_dictionaries(
         {}, optional={"axis": st.sampled_from([-1, 1, len(shape), -len(shape), 0, 4, -5])}
     ),
+    **sequence_layers.ARGUMENTS,
 }
 
 
 def _grow(shapes: dict[str, Shape], layers: list[Json], layer: Json) -> bool:
     """Append `layer` under a new name if it fits."""
     layer["name"] = f"n{len(layers)}"
-    fields = {key: value for key, value in layer.items() if key != "inputs"}
-    built = LAYERS[layer["type"]].model_validate_json(json.dumps(fields))
     try:
-        shapes[layer["name"]] = built.output_shape(*(shapes[name] for name in layer["inputs"]))
+        inputs = (shapes[name] for name in layer["inputs"])
+        shapes[layer["name"]] = _parse(layer).output_shape(*inputs)
     except ShapeError:
         return False
     layers.append(layer)

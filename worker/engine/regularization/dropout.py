@@ -2,17 +2,30 @@
 
 import tensorflow as tf
 
-from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers.regularization import AlphaDropout, Dropout, SpatialDropout
 
 
-def dropout(layer: Layer, x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def dropout(
+    layer: Dropout | SpatialDropout, x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
     """Zero units with probability `rate` and scale the rest by 1/(1 − rate).
 
     `rate` is a scalar; `seed`, shape (2,), decides the mask alone, so a resumed epoch repeats it.
-    SpatialDropout2D drops whole feature maps (batch, 1, 1, channels). Srivastava et al., 2014.
+    Units along an axis where the mask has size 1 share one draw. Srivastava et al., 2014.
     """
-    noise_shape = None
-    if layer.type_name() == "SpatialDropout2D":
-        batch, channels = tf.shape(x)[0], x.shape[-1]
-        noise_shape = [batch, 1, 1, channels]
-    return tf.nn.experimental.stateless_dropout(x, rate=rate, seed=seed, noise_shape=noise_shape)
+    return tf.nn.experimental.stateless_dropout(
+        x, rate=tf.cast(rate, x.dtype), seed=seed, noise_shape=mask_shape(layer, x)
+    )
+
+
+def mask_shape(layer: AlphaDropout | Dropout | SpatialDropout, x: tf.Tensor) -> tf.Tensor:
+    """The shape of the mask over `x`: its own, but for the axes that share one draw.
+
+    Those are the spatial ones in SpatialDropout (batch, 1, …, channels), and what `noise_shape`
+    says elsewhere.
+    """
+    sizes = tf.unstack(tf.shape(x))
+    if isinstance(layer, SpatialDropout):
+        return tf.stack([sizes[0], *[1] * len(layer.spatial), sizes[-1]])
+    given = layer.noise_shape or [None] * len(sizes)
+    return tf.stack([size if one is None else one for one, size in zip(given, sizes, strict=True)])

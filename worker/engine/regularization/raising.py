@@ -21,14 +21,18 @@ class RaiseOnOverfit:
     """Counts the signs of overfitting, and holds the present rates and strengths."""
 
     def __init__(
-        self, policy: Regularization, rates: Sequence[float], terms: Sequence[PenaltyTerm]
+        self,
+        policy: Regularization,
+        rates: Sequence[float],
+        dropping: Sequence[bool],
+        terms: Sequence[PenaltyTerm],
     ) -> None:
+        """`dropping` says which of the rates are dropout's and not switched off by the spec."""
         strengths = [term.strength for term in terms]
         self._terms = tuple(terms)
-        # What the spec switched off stays off.
         dropout = policy.dropout.raise_on_overfit if policy.dropout else None
         weights = policy.weights.raise_on_overfit if policy.weights else None
-        self._dropout = _Raised(dropout, rates, [rate > 0 for rate in rates])
+        self._dropout = _Raised(dropout, rates, dropping)
         self._l2 = _Raised(weights, strengths, [term.kind == "l2" for term in terms])
         self._best_loss, self._best_train, self._best_epoch = inf, inf, 0
         self._signs = 0

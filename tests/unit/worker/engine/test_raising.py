@@ -26,7 +26,8 @@ def term(kind: str, strength: float, coefficient: float) -> PenaltyTerm:
 
 
 def watcher(policy: dict[str, Any], rates: Any = (0.3,), terms: Any = ()) -> RaiseOnOverfit:
-    return RaiseOnOverfit(Regularization.model_validate(policy, strict=False), rates, terms)
+    regularization = Regularization.model_validate(policy, strict=False)
+    return RaiseOnOverfit(regularization, rates, [rate > 0 for rate in rates], terms)
 
 
 def feed(raising: RaiseOnOverfit, *epochs: tuple[float, float]) -> list[Any]:

@@ -1,0 +1,202 @@
+"""Every layer that the contract accepts takes a step of training inside a compiled loop."""
+
+import json
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras.src.random.seed_generator import SeedGenerator
+
+from ridgeline.contract.layers import LAYERS, Layer, Shape
+from ridgeline.contract.layers.augmentation import Augmentation
+from tests.unit.contract.keras_twins import call, keras_layer
+
+Json = dict[str, Any]
+DROPS: Json = {"dropout": 0.3, "recurrent_dropout": 0.3}
+CONV: Json = {"type": "Conv2D", "filters": 2, "kernel_size": 2}
+#: Layers with weights, and the rows that they take.
+LEARNING: list[tuple[Json, Shape]] = [
+    *(({"type": kind, "units": 3, **DROPS}, (4, 5)) for kind in ("SimpleRNN", "LSTM", "GRU")),
+    ({"type": "GRU", "units": 3, "unroll": True, "reset_after": False, **DROPS}, (4, 5)),
+    ({"type": "LSTM", "units": 3, "go_backwards": True, "return_sequences": True}, (1, 5)),
+    ({"type": "ConvLSTM1D", "filters": 2, "kernel_size": 2, "strides": 2, **DROPS}, (3, 4, 2)),
+    ({"type": "ConvLSTM2D", "filters": 2, "kernel_size": 2, "dilation_rate": 2}, (3, 4, 4, 2)),
+    ({"type": "ConvLSTM3D", "filters": 2, "kernel_size": 1, "padding": "same"}, (2, 3, 3, 3, 1)),
+    ({"type": "Bidirectional", "layer": {"type": "LSTM", "units": 2, **DROPS}}, (4, 5)),
+    (
+        {
+            "type": "Bidirectional",
+            "merge_mode": "mul",
+            "layer": {"type": "ConvLSTM1D", "filters": 2, "kernel_size": 2},
+        },
+        (3, 4, 2),
+    ),
+    ({"type": "TimeDistributed", "layer": CONV}, (3, 4, 4, 2)),
+    ({"type": "SpectralNormalization", "layer": CONV, "power_iterations": 2}, (4, 4, 2)),
+    ({"type": "SpectralNormalization", "layer": {"type": "Dense", "units": 3}}, (4,)),
+    (
+        {
+            "type": "MultiHeadAttention",
+            "num_heads": 2,
+            "key_dim": 3,
+            "value_dim": 4,
+            "use_gate": True,
+            "sliding_window": 2,
+            "dropout": 0.3,
+        },
+        (4, 5),
+    ),
+    (
+        {
+            "type": "GroupQueryAttention",
+            "head_dim": 3,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "dropout": 0.3,
+        },
+        (4, 5),
+    ),
+    ({"type": "Attention", "use_scale": True, "score_mode": "concat", "dropout": 0.3}, (4, 5)),
+    ({"type": "AdditiveAttention", "dropout": 0.3}, (4, 5)),
+    ({"type": "BatchNormalization", "axis": 1}, (4, 5)),
+    (
+        {"type": "BatchNormalization", "renorm": True, "renorm_clipping": {"rmax": 3.0}},
+        (4, 4, 2),
+    ),
+    ({"type": "LayerNormalization", "axis": [2, 1]}, (4, 5, 2)),
+    ({"type": "LayerNormalization", "axis": 1}, (4, 5, 2)),
+    ({"type": "GroupNormalization", "groups": 2, "axis": 1}, (4, 5, 2)),
+    ({"type": "GroupNormalization", "groups": -1, "axis": -2}, (4, 5, 2)),
+    ({"type": "RMSNormalization"}, (4, 5)),
+    ({"type": "UnitNormalization", "axis": [1, 2]}, (4, 5)),
+]
+
+#: The augmentations' arguments, where Keras asks for any.
+AUGMENTING: dict[str, Json] = {
+    **{kind: {"factor": 0.5} for kind in LAYERS if "factor" in LAYERS[kind].model_fields},
+    "RandomPosterization": {"factor": 4},
+    "RandomCrop": {"height": 3, "width": 4},
+    "RandomTranslation": {"height_factor": 0.3, "width_factor": [-0.2, 0.1]},
+    "RandomZoom": {"height_factor": 0.5},
+    "RandomShear": {"x_factor": 0.5},
+    "RandomColorJitter": {"hue_factor": 0.5, "brightness_factor": 0.5},
+    "Solarization": {"threshold_factor": 0.5},
+}
+KINDS = [kind for kind, layer in LAYERS.items() if issubclass(layer, Augmentation)]
+ROWS, BATCH = 20, 8
+
+
+def parse(fields: Json) -> Layer:
+    return LAYERS[fields["type"]].model_validate_json(json.dumps(fields))
+
+
+def rows_of(shape: Shape) -> tf.Tensor:
+    return tf.random.stateless_uniform([ROWS, *shape], [1, 2])
+
+
+def seed_generators(layer: keras.Layer) -> list[SeedGenerator]:
+    """A layer's own and those of the layers inside it."""
+    every = [layer, *layer._flatten_layers(include_self=False, recursive=True)]
+    found = [value for each in every for value in vars(each).values()]
+    return list({id(each): each for each in found if isinstance(each, SeedGenerator)}.values())
+
+
+@pytest.mark.parametrize(("fields", "shape"), LEARNING, ids=[it["type"] for it, _ in LEARNING])
+def test_a_step_of_training(fields: Json, shape: Shape) -> None:
+    """In `tf.while_loop` without autograph, over batches of unequal size.
+
+    Every weight gets a finite gradient, and equal seed states give equal losses.
+    """
+    layer = parse(fields)
+    built, head = keras_layer(layer), keras.layers.Dense(2)
+    inputs = [keras.Input(shape)] * max(layer.arity[0], 1)
+    head(keras.layers.Flatten()(call(layer, built, inputs)))
+    x, target = rows_of(shape), rows_of((2,))
+    variables = built.trainable_variables + head.trainable_variables
+    start = [(each, each.numpy()) for each in [*built.variables, *head.variables]]
+
+    def step(first: tf.Tensor, total: tf.Tensor) -> list[tf.Tensor]:
+        batch = [x[first : first + BATCH]] * len(inputs)
+        with tf.GradientTape() as tape:
+            out = call(layer, built, batch, training=True)
+            predicted = head(tf.reshape(out, [-1, head.kernel.shape[0]]))
+            loss = tf.reduce_mean((predicted - target[first : first + BATCH]) ** 2)
+        for gradient, each in zip(
+            tape.gradient(loss, [each.value for each in variables]), variables, strict=True
+        ):
+            tf.debugging.assert_all_finite(gradient, each.path)
+            each.assign_sub(0.01 * gradient)
+        return [first + BATCH, total + loss]
+
+    def steps() -> tf.Tensor:
+        return tf.while_loop(
+            lambda first, _: first < ROWS, step, [0, tf.constant(0.0)], parallel_iterations=1
+        )[1]
+
+    epoch = tf.function(steps, autograph=False)
+
+    def losses(seed: int) -> float:
+        for each, value in start:
+            each.assign(value)
+        for generator in seed_generators(built):
+            generator.state.assign([seed, 2])
+        return float(epoch())
+
+    first, again, other = losses(1), losses(1), losses(7)
+    assert np.isfinite(first)
+    assert first == again
+    inner = fields.get("layer", fields)
+    assert (first != other) == (inner.get("dropout", 0) > 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_augmentation_in_a_compiled_loop(kind: str) -> None:
+    """By the state of its seed generators alone, within the range of values."""
+    fields: Json = {"type": kind, **AUGMENTING.get(kind, {})}
+    if "value_range" in LAYERS[kind].model_fields:
+        fields["value_range"] = [0, 1]
+    layer, shape = parse(fields), (5, 6, 3)
+    built = getattr(keras.layers, kind)(**layer.arguments())
+    x, labels = rows_of(shape), tf.one_hot(tf.range(ROWS) % 3, 3)
+    expected = layer.output_shape(shape)
+
+    def change(first: tf.Tensor, found: tf.Tensor) -> list[tf.Tensor]:
+        images = tf.ensure_shape(x[first : first + BATCH], [None, *shape])
+        if not layer.mixes_labels:
+            return [first + BATCH, tf.concat([found, built(images, training=True)], axis=0)]
+        mixed = built({"images": images, "labels": labels[first : first + BATCH]}, training=True)
+        sums = tf.reduce_sum(mixed["labels"], axis=1)
+        tf.debugging.assert_near(sums, tf.ones_like(sums))
+        return [first + BATCH, tf.concat([found, mixed["images"]], axis=0)]
+
+    def steps() -> tf.Tensor:
+        shapes = [tf.TensorShape([]), tf.TensorShape([None, *expected])]
+        start = [0, tf.zeros([0, *expected])]
+        return tf.while_loop(lambda first, _: first < ROWS, change, start, shapes)[1]
+
+    epoch = tf.function(steps, autograph=False)
+
+    def images(seed: int) -> np.ndarray:
+        for generator in seed_generators(built):
+            generator.state.assign([seed, 2])
+        return np.asarray(epoch())
+
+    first, again, other = images(1), images(1), images(7)
+    assert first.shape == (ROWS, *expected)
+    assert np.all(np.isfinite(first))
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other) == (kind != "Equalization")
+    if "value_range" in fields:
+        assert first.min() >= -1e-5
+        assert first.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not LAYERS[kind].training_only])
+def test_images_pass_as_they_are_in_prediction(kind: str) -> None:
+    layer = parse({"type": kind, **AUGMENTING.get(kind, {})})
+    model = keras.Sequential([keras.Input((5, 6, 3)), keras_layer(layer)])
+    x = rows_of((5, 6, 3))
+    expected = x[:, 1:4, 1:5] if kind == "RandomCrop" else x
+    np.testing.assert_array_equal(model(x, training=False), expected)
