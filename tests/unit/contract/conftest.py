@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from ridgeline.contract.graph import MAX_AXES
 from ridgeline.contract.layers import LAYERS, Layer, Shape, ShapeError
 from ridgeline.contract.problems import Fault, SpecError
 from ridgeline.contract.spec import JobSpec, Model
+from tests.unit.contract import spatial_layers
 
 Json = dict[str, Any]
 MakeSpec = Callable[..., JobSpec]
@@ -22,7 +24,6 @@ CLASSIFIER = [
     {"type": "Dense", "units": 16, "activation": "relu"},
     {"type": "Dense", "units": 10, "activation": "softmax"},
 ]
-PAIRS = st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3)).map(list)
 RATES = st.sampled_from([0.0, 0.25, 0.9])
 
 
@@ -85,6 +86,8 @@ def random_network(
     layers: list[Json] = []
     for _ in range(draw(st.integers(1, 8))):
         layer = draw(random_layer(shapes))
+        if _too_large(shapes, layer):
+            continue
         if not _grow(shapes, layers, layer):
             if fits:
                 continue
@@ -102,15 +105,8 @@ SHAPES = st.one_of(
     st.tuples(st.integers(1, 12)),
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+    st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 5), st.integers(1, 2)),
 )
-ON_IMAGES = (
-    "Conv2D",
-    "MaxPooling2D",
-    "AveragePooling2D",
-    "GlobalAveragePooling2D",
-    "SpatialDropout2D",
-)
-IMAGE_AXES = 3
 
 
 @st.composite
@@ -119,79 +115,53 @@ def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
     names = list(shapes)
     source = draw(st.sampled_from([*names, *names[-1:] * len(names)]))
     anywhere = draw(st.integers(0, 19)) == 0
-    kinds = [
-        kind
-        for kind in LAYERS
-        if anywhere or kind not in ON_IMAGES or len(shapes[source]) == IMAGE_AXES
-    ]
+    rank = len(shapes[source])
+    kinds = [kind for kind in LAYERS if anywhere or AXES.get(kind, rank) == rank]
     kind = draw(st.sampled_from(kinds))
     arguments = draw(ARGUMENTS[kind](shapes[source]))
     layer: Json = {"type": kind, "inputs": [source], **arguments}
-    if kind in ("Add", "Concatenate"):
-        rank = len(shapes[source])
-        partners = [n for n in names if shapes[n] == shapes[source]]
-        partners += [n for n in names if kind == "Concatenate" and len(shapes[n]) == rank]
-        if anywhere:
-            partners = names
-        layer["inputs"] += draw(st.lists(st.sampled_from(partners), min_size=1, max_size=3))
+    least, most = LAYERS[kind].arity
+    if most != 1:
+        partners = [n for n in names if anywhere or PARTNERS[kind](shapes[source], shapes[n])]
+        several = st.lists(
+            st.sampled_from(partners), min_size=least - 1, max_size=3 if most is None else most - 1
+        )
+        layer["inputs"] += draw(several)
     return layer
 
 
-def _reshape(shape: Shape) -> st.SearchStrategy[Json]:
-    total = math.prod(shape)
-    divisors = [number for number in range(1, total + 1) if total % number == 0]
-
-    def target(first: int, second: int, form: int) -> list[int]:
-        first = min(first, total)
-        rest = total // first
-        second = math.gcd(second, rest)
-        forms = [[total], [-1], [first, -1], [-1, first], [first, second, rest // second]]
-        return [*forms, [-1, second, first], [first + 1, -1], [-1, -1], [0, -1]][form]
-
-    several = st.sampled_from(divisors)
-    targets = st.builds(target, several, several, st.integers(0, 5) | st.integers(0, 8))
-    return st.builds(lambda it: {"target_shape": it}, targets)
-
-
-def _fixed(required: Json, **optional: st.SearchStrategy[Any]) -> Any:
-    return lambda shape: st.fixed_dictionaries(required, optional=optional)
-
-
-PADDING = st.sampled_from(["valid", "same"])
-ACTIVATION = st.sampled_from(["linear", "relu", "tanh"])
-POOLING = _fixed({}, pool_size=PAIRS, strides=st.none() | PAIRS, padding=PADDING)
-ARGUMENTS: dict[str, Callable[[Shape], st.SearchStrategy[Json]]] = {
-    "Dense": _fixed({"units": st.integers(1, 6)}, activation=ACTIVATION, use_bias=st.booleans()),
-    "Activation": _fixed({"activation": ACTIVATION}),
-    "Flatten": _fixed({}),
-    "Reshape": _reshape,
-    "Conv2D": _fixed(
-        {"filters": st.integers(1, 4), "kernel_size": PAIRS},
-        strides=PAIRS,
-        padding=PADDING,
-        dilation_rate=PAIRS,
-        use_bias=st.booleans(),
-    ),
-    "MaxPooling2D": POOLING,
-    "AveragePooling2D": POOLING,
-    "GlobalAveragePooling2D": _fixed({}, keepdims=st.booleans()),
-    "BatchNormalization": _fixed({}, center=st.booleans(), scale=st.booleans()),
-    "Dropout": _fixed({"rate": RATES}),
-    "SpatialDropout2D": _fixed({"rate": RATES}),
-    "Add": _fixed({}),
-    "Concatenate": lambda shape: st.fixed_dictionaries(
-        {}, optional={"axis": st.sampled_from([-1, 1, len(shape), -len(shape), 0, 4, -5])}
-    ),
+ARGUMENTS: dict[str, spatial_layers.Arguments] = {
+    **spatial_layers.ARGUMENTS,
+    "BatchNormalization": spatial_layers.fixed(center=st.booleans(), scale=st.booleans()),
+    "Dropout": spatial_layers.fixed({"rate": RATES}),
+    "SpatialDropout2D": spatial_layers.fixed({"rate": RATES}),
 }
+#: How many axes a row must have, for the types that care.
+AXES = {**spatial_layers.AXES, "SpatialDropout2D": 3}
+PARTNERS = {**spatial_layers.PARTNERS}
+MOST_NUMBERS = 20_000
+
+
+def _too_large(shapes: dict[str, Shape], layer: Json) -> bool:
+    """Whether Keras would take long to build it, or to build a Dense layer upon it."""
+    try:
+        shape = _parse(layer).output_shape(*(shapes[name] for name in layer["inputs"]))
+    except ShapeError:
+        return False
+    return math.prod(shape) > MOST_NUMBERS or len(shape) > MAX_AXES
+
+
+def _parse(layer: Json) -> Layer:
+    fields = {key: value for key, value in layer.items() if key != "inputs"}
+    return LAYERS[layer["type"]].model_validate_json(json.dumps(fields))
 
 
 def _grow(shapes: dict[str, Shape], layers: list[Json], layer: Json) -> bool:
     """Append `layer` under a new name if it fits."""
     layer["name"] = f"n{len(layers)}"
-    fields = {key: value for key, value in layer.items() if key != "inputs"}
-    built = LAYERS[layer["type"]].model_validate_json(json.dumps(fields))
     try:
-        shapes[layer["name"]] = built.output_shape(*(shapes[name] for name in layer["inputs"]))
+        inputs = (shapes[name] for name in layer["inputs"])
+        shapes[layer["name"]] = _parse(layer).output_shape(*inputs)
     except ShapeError:
         return False
     layers.append(layer)
