@@ -106,11 +106,16 @@ class EinsumDense(Layer):
                     f'EinsumDense with "{self.equation}" expects output_shape to repeat the size of'
                     f' "{letter}", {taken[letter]} in {render(shape)}; received {given[letter]}'
                 )
+        rest = self._elided(shape)
+        if equation.elided_left and rest != rest[::-1]:
+            raise ShapeError(
+                f'EinsumDense with "{self.equation}" expects letters for more of the axes of'
+                f" {render(shape)}: Keras turns around the order of those it leaves out"
+            )
         if self.kernel_initializer == "orthogonal" and len(equation.kernel) == 1:
             raise ShapeError(
                 "EinsumDense expects a kernel of two axes or more for an orthogonal start"
             )
-        rest = self._elided(shape)
         return (*rest, *self._sizes()) if equation.elided_left else (*self._sizes(), *rest)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:

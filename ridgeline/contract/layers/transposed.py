@@ -134,3 +134,17 @@ class Conv3DTranspose(_TransposedConvolution):
     dilation_rate: Triple = 1
 
     rank = 3
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As every transposed convolution's.
+
+        Raises ShapeError for dilations that TensorFlow mixes up in the gradient: it checks the
+        width against the height's.
+        """
+        _, height, width = spread(self.dilation_rate, self.rank)
+        if self.padding == "valid" and height != width:
+            raise ShapeError(
+                'Conv3DTranspose with padding "valid" expects the same dilation_rate along height'
+                f" and width, received {height} and {width}; TensorFlow cannot train others"
+            )
+        return super().output_shape(*inputs)

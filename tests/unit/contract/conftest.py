@@ -72,6 +72,21 @@ def networks() -> Networks:
     return random_network
 
 
+@pytest.fixture(scope="session")
+def layer_on() -> Callable[[str], st.SearchStrategy[Network]]:
+    """Networks of one layer of a type, see `lone_layer`."""
+    return lone_layer
+
+
+@st.composite
+def lone_layer(draw: st.DrawFn, kind: str) -> Network:
+    """An input shape with as many axes as the type expects, and one layer upon it as JSON."""
+    rank = AXES.get(kind)
+    shape = draw(SHAPES if rank is None else SHAPES.filter(lambda it: len(it) == rank))
+    inputs = ["input"] * LAYERS[kind].arity[0]
+    return shape, [{"type": kind, "inputs": inputs, **draw(ARGUMENTS[kind](shape))}]
+
+
 @st.composite
 def random_network(
     draw: st.DrawFn, input_shape: Shape | None = None, *, fits: bool = False

@@ -144,7 +144,9 @@ ARGUMENTS: dict[str, Arguments] = {
     "ReLU": fixed(max_value=st.none() | SLOPES, negative_slope=SLOPES, threshold=SLOPES),
     "LeakyReLU": fixed(negative_slope=SLOPES),
     "PReLU": fixed(
-        shared_axes=st.none() | st.integers(1, 3) | st.lists(st.integers(1, 3), min_size=1, max_size=3)
+        shared_axes=st.none()
+        | st.integers(1, 3)
+        | st.lists(st.integers(1, 3), min_size=1, max_size=3)
     ),
     "ELU": fixed(alpha=SLOPES),
     "Softmax": fixed(axis=AXIS | st.lists(AXIS, min_size=1, max_size=2)),
@@ -211,6 +213,9 @@ STRICTER: Sequence[str] = (
     "expects each axis once",
     "expects one number, or one for each index",
     "axes but the batch",
+    "expects the same dilation_rate along height and width",
+    # Keras works out another shape than TensorFlow gives.
+    "Keras turns around the order",
     # AdaptivePooling asks for no number of axes before it runs.
     "Pooling1D expects an input of shape",
     "Pooling2D expects an input of shape",
