@@ -49,7 +49,6 @@ def step(layer: Layer, shape: Shape) -> tuple[Shape, list[Any]]:
     tokens = layer.type_name() == "Embedding"
     x = tf.zeros((ROWS, *shape)) if tokens else tf.random.stateless_uniform((ROWS, *shape), (1, 2))
 
-    @tf.function
     def run(x: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -57,7 +56,7 @@ def step(layer: Layer, shape: Shape) -> tuple[Shape, list[Any]]:
             loss = tf.reduce_sum(y**2)
         return y, tape.gradient(loss, [*model.trainable_variables, *([] if tokens else [x])])
 
-    y, gradients = run(x)
+    y, gradients = tf.function(run)(x)
     return tuple(y.shape), [
         None if each is None else tf.convert_to_tensor(each) for each in gradients
     ]
