@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ridgeline.contract.dataset import DatasetShape
 from ridgeline.contract.layers import Layer, Shape, ShapeError, Weight
+from ridgeline.contract.layers.base import render
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.training import Optimizer
@@ -19,6 +20,8 @@ BLOCK_BYTES = 64 * 2**20
 """What is read at once where rows stream."""
 MAX_NUMBERS = 2**48
 """What one tensor may hold. No machine has as much; beyond it the arithmetic itself grows slow."""
+MAX_AXES = 8
+"""Of a row. TensorFlow broadcasts tensors of nine axes, the batch one of them, and no more."""
 
 
 class Parameters(Contract):
@@ -41,6 +44,11 @@ class Node(NamedTuple):
     def name(self) -> str:
         """The layer's name."""
         return str(self.layer.name)
+
+    @property
+    def activations(self) -> int:
+        """Numbers that the layer makes of one row."""
+        return self.layer.activations(*self.input_shapes)
 
 
 @dataclass(frozen=True)
@@ -66,12 +74,11 @@ class Graph:
     @property
     def activations(self) -> int:
         """Numbers that one row becomes on its way, the row itself included."""
-        held = sum(node.layer.activations(*node.input_shapes) for node in self.nodes)
-        return math.prod(self.input_shape) + held
+        return math.prod(self.input_shape) + sum(node.activations for node in self.nodes)
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds by which one row passes through the network."""
+        """Multiply-adds by which one row passes through the kernels."""
         return sum(node.layer.multiply_adds(*node.input_shapes) for node in self.nodes)
 
 
@@ -145,8 +152,15 @@ def _optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
 
 
 def _check_size(node: Node, index: int) -> None:
-    """Raise SpecError where one tensor alone is beyond every machine."""
-    numbers = max(math.prod(node.shape), *(weight.size for weight in node.weights), 0)
+    """Raise SpecError where one layer alone is beyond every machine, or has too many axes."""
+    if len(node.shape) > MAX_AXES:
+        detail = (
+            f"layer {node.name!r} would give {len(node.shape)} axes, {render(node.shape)};"
+            f" expected at most {MAX_AXES}"
+        )
+        at = pointer("model", "layers", index)
+        raise SpecError([Fault(pointer=at, detail=detail, rule="too-many-axes")])
+    numbers = max(node.activations, *(weight.size for weight in node.weights), 0)
     if numbers <= MAX_NUMBERS:
         return
     detail = (

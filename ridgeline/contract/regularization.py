@@ -85,5 +85,5 @@ class Regularization(Contract):
     activity: ActivityPenalty | None = None
     """On the output of every layer that has a kernel."""
     constraint: AnyConstraint | None = None
-    """On every kernel; norms are taken over all its axes but the last unless `axis` is given."""
+    """On every kernel; norms are taken over the inputs of each unit unless `axis` is given."""
     dropout: DropoutPolicy | None = None

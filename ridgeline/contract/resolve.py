@@ -1,6 +1,5 @@
 """Turns a spec into what will be trained, or says why it cannot be."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -198,7 +197,7 @@ def _too_large(
 
 def _size(node: Node, batch: int) -> int:
     """Numbers a layer holds. No dropout the policy adds holds more than the layer it is behind."""
-    return sum(weight.size for weight in node.weights) + batch * math.prod(node.shape)
+    return sum(weight.size for weight in node.weights) + batch * node.activations
 
 
 def _spelled_out(spec: JobSpec, graph: Graph) -> JobSpec:

@@ -177,11 +177,13 @@ def _arguments(model: type[Contract], *tags: str) -> tuple[Argument, ...]:
     schema = model.model_json_schema()
     return tuple(
         Argument(
-            name=name,
+            name=field.alias or name,
             required=field.is_required(),
             default=None if field.is_required() else field.default,
             description=field.description or "",
-            json_schema=_standalone(schema["properties"][name], schema.get("$defs", {})),
+            json_schema=_standalone(
+                schema["properties"][field.alias or name], schema.get("$defs", {})
+            ),
         )
         for name, field in model.model_fields.items()
         if name not in tags

@@ -17,14 +17,20 @@ Shape = tuple[int, ...]
 
 Activation = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish",
-    "sigmoid", "hard_sigmoid", "hard_silu", "softmax", "log_softmax", "softplus", "softsign",
-    "tanh", "exponential",
+    "sigmoid", "hard_sigmoid", "hard_silu", "log_sigmoid", "softmax", "log_softmax", "sparsemax",
+    "softplus", "softsign", "squareplus", "sparse_plus", "sparse_sigmoid", "tanh", "hard_tanh",
+    "tanh_shrink", "soft_shrink", "hard_shrink", "exponential",
 ]  # fmt: skip
-Initializer = Literal[
+"""All of `keras.activations` but glu, which halves the last axis behind Keras's back, and
+threshold, which has no defaults."""
+VectorInitializer = Literal[
     "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
     "lecun_uniform", "lecun_normal", "random_uniform", "random_normal", "truncated_normal",
-    "orthogonal",
 ]  # fmt: skip
+"""What a weight of one axis, such as a bias, can begin with."""
+Initializer = Literal[VectorInitializer, "orthogonal"]
+KerasAxis = Annotated[int, Field(ge=-8, le=8)]
+"""As in Keras, axis 0 is the batch, so 1 is the first axis of a row; -1 is the last."""
 PolicyPart = Literal["weights", "bias", "activity"]
 MULTIPLIED = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 """Weights that every position of the input is multiplied by."""
@@ -37,6 +43,8 @@ class Weight(NamedTuple):
     """Keras's; behind the name of its part where a layer has parts: `forward_layer/kernel`."""
     shape: Shape
     trainable: bool = True
+    input_axes: tuple[int, ...] | None = None
+    """The axes over which one unit's inputs lie; by default all but the last."""
 
     @property
     def role(self) -> str:
@@ -119,12 +127,13 @@ class Layer(Contract):
         return ()
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """Multiply-adds by which one row passes through: each kernel at every position."""
-        sizes = sum(weight.size for weight in self.weights(*inputs) if weight.role in MULTIPLIED)
-        return sizes * math.prod(self.output_shape(*inputs)[:-1])
+        """Multiply-adds by which one row passes through it: each kernel at every position."""
+        positions = math.prod(self.output_shape(*inputs)[:-1])
+        kernels = (weight.size for weight in self.weights(*inputs) if weight.role in MULTIPLIED)
+        return positions * sum(kernels)
 
     def activations(self, *inputs: Shape) -> int:
-        """Numbers that one row becomes in it and that gradients need, its output included."""
+        """Numbers that it makes of one row on the way to its output, that included."""
         return math.prod(self.output_shape(*inputs))
 
     def family(self) -> DropoutSite | None:
@@ -135,7 +144,9 @@ class Layer(Contract):
         """The arguments of the Keras class, without regularizers and constraints."""
         apart = {"type", "name", "inputs", *self.regularizers, *self.constraints}
         return {
-            field: getattr(self, field) for field in type(self).model_fields if field not in apart
+            field.alias or name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if name not in apart
         }
 
     def penalties(self) -> Iterator[Penalised]:
@@ -148,7 +159,7 @@ class Layer(Contract):
     def with_policy(self, policy: Regularization, weights: Sequence[Weight]) -> Self:
         """The layer with the policy's penalties and constraints where it says nothing itself.
 
-        `weights` are its own: norms are taken over all axes but the last of those.
+        `weights` are its own: norms are taken over the inputs of each unit.
         """
         silent = set(self.regularizers) | set(self.constraints)
         silent -= self.model_fields_set
@@ -183,22 +194,45 @@ def _from_policy(
 def _over_inputs(
     constraint: AnyConstraint | None, role: str, weights: Sequence[Weight]
 ) -> AnyConstraint | None:
-    """The constraint with its norms over what comes into each unit, unless it names axes."""
+    """The constraint with its norms over what comes into each unit, unless it names axes.
+
+    None where a unit has one weight of the kind only.
+    """
     if (
         constraint is None
         or isinstance(constraint, NonNeg)
         or "axis" in constraint.model_fields_set
     ):
         return constraint
-    ranks = {len(weight.shape) for weight in weights if weight.role == role}
-    axes = tuple(range(max(ranks, default=2) - 1))
-    return constraint.model_copy(update={"axis": axes if len(axes) > 1 else 0})
+    axes = max((_input_axes(weight) for weight in weights if weight.role == role), default=())
+    if not axes:
+        return None
+    return constraint.model_copy(update={"axis": axes if len(axes) > 1 else axes[0]})
+
+
+def _input_axes(weight: Weight) -> tuple[int, ...]:
+    return tuple(range(len(weight.shape) - 1)) if weight.input_axes is None else weight.input_axes
 
 
 def snake_case(type_name: str) -> str:
     """Keras's default layer name: `MaxPooling2D` → `max_pooling2d`."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type_name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def axis_of(layer: Layer, axis: int, shape: Shape) -> int:
+    """Which axis of a row a Keras axis is: axis 0 of Keras's is the batch, -1 the last.
+
+    Raises ShapeError where the row has no such axis.
+    """
+    rank = len(shape)
+    index = axis + rank if axis < 0 else axis - 1
+    if not 0 <= index < rank:
+        raise ShapeError(
+            f"{layer.type_name()} with axis {axis} expects an axis of {render(shape)}:"
+            f" 1 to {rank}, or -{rank} to -1"
+        )
+    return index
 
 
 def expect_rank(layer: Layer, shape: Shape, rank: int, axes: str) -> None:

@@ -1,14 +1,14 @@
-"""Core layers: Dense, Activation, Flatten, Reshape."""
+"""Core layers: Dense, Embedding, Rescaling."""
 
-import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ridgeline.contract.constraints import AnyConstraint
 from ridgeline.contract.layers.base import (
-    Activation as ActivationName,
-)
-from ridgeline.contract.layers.base import (
+    Activation,
+    Governed,
+    Initializer,
     Layer,
     Shape,
     ShapeError,
@@ -16,7 +16,11 @@ from ridgeline.contract.layers.base import (
     render,
 )
 from ridgeline.contract.layers.kernel import KernelLayer
+from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import PositiveInt
+
+_Number = Annotated[float, Field(ge=-1e9, le=1e9)]
+_Numbers = Annotated[tuple[_Number, ...], Field(min_length=1, max_length=4096, fail_fast=True)]
 
 
 class Dense(KernelLayer):
@@ -24,7 +28,7 @@ class Dense(KernelLayer):
 
     type: Literal["Dense"] = "Dense"
     units: PositiveInt
-    activation: ActivationName = "linear"
+    activation: Activation = "linear"
 
     dropout_site = "dense"
 
@@ -37,51 +41,54 @@ class Dense(KernelLayer):
         return self.kernel_and_bias((inputs[0][-1], self.units))
 
 
-class Activation(Layer):
-    """An activation on its own."""
+class Embedding(Layer):
+    """A learned vector for each token number below `input_dim` (Bengio et al., 2003).
 
-    type: Literal["Activation"] = "Activation"
-    activation: ActivationName
+    Its input are whole numbers from 0 to input_dim − 1; as floats they are cut to whole ones. The
+    policy leaves its vectors alone: penalize them with `embeddings_regularizer`.
+    """
+
+    type: Literal["Embedding"] = "Embedding"
+    input_dim: PositiveInt
+    """Size of the vocabulary."""
+    output_dim: PositiveInt
+    """Numbers in each vector."""
+    embeddings_initializer: Initializer = "random_uniform"
+    embeddings_regularizer: WeightPenalty | None = None
+    embeddings_constraint: AnyConstraint | None = None
+    mask_zero: bool = False
+    """Whether token 0 is padding, which layers that take a mask pass over."""
+
+    regularizers: ClassVar[dict[str, Governed]] = {
+        "embeddings_regularizer": Governed("embeddings"),
+    }
+    constraints: ClassVar[dict[str, Governed]] = {"embeddings_constraint": Governed("embeddings")}
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(…) → (…, output_dim)."""
+        return (*inputs[0], self.output_dim)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Embeddings (input_dim, output_dim)."""
+        del inputs
+        return (Weight("embeddings", (self.input_dim, self.output_dim)),)
+
+
+class Rescaling(Layer):
+    """x·scale + offset, each one number, or one for each index of the last axis."""
+
+    type: Literal["Rescaling"] = "Rescaling"
+    scale: _Number | _Numbers
+    offset: _Number | _Numbers = 0.0
 
     follows = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
+        for given in (self.scale, self.offset):
+            if isinstance(given, tuple) and len(given) != inputs[0][-1]:
+                raise ShapeError(
+                    f"Rescaling expects one number, or one for each index of the last axis of"
+                    f" {render(inputs[0])}; received {len(given)}"
+                )
         return inputs[0]
-
-
-class Flatten(Layer):
-    """All axes into one."""
-
-    type: Literal["Flatten"] = "Flatten"
-
-    follows = True
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        """(a, b, …) → (a·b·…,)."""
-        return (math.prod(inputs[0]),)
-
-
-class Reshape(Layer):
-    """The same elements in another shape; one axis may be -1."""
-
-    type: Literal["Reshape"] = "Reshape"
-    target_shape: Annotated[
-        tuple[Annotated[int, Field(ge=-1, le=2**31 - 1)], ...],
-        Field(min_length=1, max_length=8, fail_fast=True),
-    ]
-
-    follows = True
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        """`target_shape` with -1 worked out."""
-        total = math.prod(inputs[0])
-        known = math.prod(size for size in self.target_shape if size != -1)
-        unknown = self.target_shape.count(-1)
-        fits = known > 0 and (total == known if unknown == 0 else total % known == 0)
-        if unknown > 1 or not fits:
-            raise ShapeError(
-                f"Reshape cannot turn {render(inputs[0])} ({total} elements) into"
-                f" {render(self.target_shape)}; the elements must be as many, with at most one -1"
-            )
-        return tuple(total // known if size == -1 else size for size in self.target_shape)

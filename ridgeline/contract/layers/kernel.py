@@ -3,7 +3,14 @@
 from typing import ClassVar
 
 from ridgeline.contract.constraints import AnyConstraint
-from ridgeline.contract.layers.base import Governed, Initializer, Layer, Shape, Weight
+from ridgeline.contract.layers.base import (
+    Governed,
+    Initializer,
+    Layer,
+    Shape,
+    VectorInitializer,
+    Weight,
+)
 from ridgeline.contract.regularizers import ACTIVITY, ActivityPenalty, WeightPenalty
 
 
@@ -11,7 +18,7 @@ class BiasLayer(Layer):
     """A layer that may add a bias and may penalize it, and its output."""
 
     use_bias: bool = True
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: VectorInitializer = "zeros"
     bias_regularizer: WeightPenalty | None = None
     activity_regularizer: ActivityPenalty | None = None
     bias_constraint: AnyConstraint | None = None
@@ -21,6 +28,10 @@ class BiasLayer(Layer):
         "activity_regularizer": Governed(ACTIVITY, "activity"),
     }
     constraints: ClassVar[dict[str, Governed]] = {"bias_constraint": Governed("bias")}
+
+    def bias_over(self, units: int) -> tuple[Weight, ...]:
+        """A number for each unit, or nothing without a bias."""
+        return (Weight("bias", (units,)),) if self.use_bias else ()
 
 
 class KernelLayer(BiasLayer):
@@ -41,5 +52,4 @@ class KernelLayer(BiasLayer):
 
     def kernel_and_bias(self, kernel: Shape) -> tuple[Weight, ...]:
         """A kernel of that shape, and the bias over its last axis if there is one."""
-        weights = (Weight("kernel", kernel),)
-        return (*weights, Weight("bias", kernel[-1:])) if self.use_bias else weights
+        return (Weight("kernel", kernel), *self.bias_over(kernel[-1]))

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from ridgeline.contract.graph import MAX_AXES
 from ridgeline.contract.layers import LAYERS, Layer, Shape, ShapeError
 from ridgeline.contract.problems import Fault, SpecError
 from ridgeline.contract.spec import JobSpec, Model
-from tests.unit.contract import sequence_layers
+from tests.unit.contract import sequence_layers, spatial_layers
 
 Json = dict[str, Any]
 MakeSpec = Callable[..., JobSpec]
@@ -23,7 +24,6 @@ CLASSIFIER = [
     {"type": "Dense", "units": 16, "activation": "relu"},
     {"type": "Dense", "units": 10, "activation": "softmax"},
 ]
-PAIRS = st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3)).map(list)
 RATES = st.sampled_from([0.0, 0.25, 0.9])
 
 
@@ -72,6 +72,21 @@ def networks() -> Networks:
     return random_network
 
 
+@pytest.fixture(scope="session")
+def layer_on() -> Callable[[str], st.SearchStrategy[Network]]:
+    """Networks of one layer of a type, see `lone_layer`."""
+    return lone_layer
+
+
+@st.composite
+def lone_layer(draw: st.DrawFn, kind: str) -> Network:
+    """An input shape with as many axes as the type expects, and one layer upon it as JSON."""
+    rank = AXES.get(kind)
+    shape = draw(SHAPES if rank is None else SHAPES.filter(lambda it: len(it) == rank))
+    inputs = ["input"] * LAYERS[kind].arity[0]
+    return shape, [{"type": kind, "inputs": inputs, **draw(ARGUMENTS[kind](shape))}]
+
+
 @st.composite
 def random_network(
     draw: st.DrawFn, input_shape: Shape | None = None, *, fits: bool = False
@@ -105,12 +120,9 @@ SHAPES = st.one_of(
     st.tuples(st.integers(1, 12)),
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+    st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 5), st.integers(1, 2)),
     sequence_layers.SHAPES,
 )
-AXES = {
-    **dict.fromkeys(("Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D"), 3),
-    **sequence_layers.AXES,
-}
 
 
 @st.composite
@@ -135,11 +147,13 @@ def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
     return layer
 
 
-PARTNERS: dict[str, Callable[[Shape, Shape], bool]] = {
-    "Add": lambda source, partner: source == partner,
-    "Concatenate": lambda source, partner: len(source) == len(partner),
-    **sequence_layers.PARTNERS,
+ARGUMENTS: dict[str, spatial_layers.Arguments] = {
+    **spatial_layers.ARGUMENTS,
+    **sequence_layers.ARGUMENTS,
 }
+#: How many axes a row must have, for the types that care.
+AXES = {**spatial_layers.AXES, **sequence_layers.AXES}
+PARTNERS = {**spatial_layers.PARTNERS, **sequence_layers.PARTNERS}
 MOST_NUMBERS = 20_000
 
 
@@ -149,59 +163,12 @@ def _too_large(shapes: dict[str, Shape], layer: Json) -> bool:
         shape = _parse(layer).output_shape(*(shapes[name] for name in layer["inputs"]))
     except ShapeError:
         return False
-    return math.prod(shape) > MOST_NUMBERS
+    return math.prod(shape) > MOST_NUMBERS or len(shape) > MAX_AXES
 
 
 def _parse(layer: Json) -> Layer:
     fields = {key: value for key, value in layer.items() if key != "inputs"}
     return LAYERS[layer["type"]].model_validate_json(json.dumps(fields))
-
-
-def _reshape(shape: Shape) -> st.SearchStrategy[Json]:
-    total = math.prod(shape)
-    divisors = [number for number in range(1, total + 1) if total % number == 0]
-
-    def target(first: int, second: int, form: int) -> list[int]:
-        first = min(first, total)
-        rest = total // first
-        second = math.gcd(second, rest)
-        forms = [[total], [-1], [first, -1], [-1, first], [first, second, rest // second]]
-        return [*forms, [-1, second, first], [first + 1, -1], [-1, -1], [0, -1]][form]
-
-    several = st.sampled_from(divisors)
-    targets = st.builds(target, several, several, st.integers(0, 5) | st.integers(0, 8))
-    return st.builds(lambda it: {"target_shape": it}, targets)
-
-
-def _fixed(required: Json, **optional: st.SearchStrategy[Any]) -> Any:
-    return lambda shape: st.fixed_dictionaries(required, optional=optional)
-
-
-PADDING = st.sampled_from(["valid", "same"])
-ACTIVATION = st.sampled_from(["linear", "relu", "tanh"])
-POOLING = _fixed({}, pool_size=PAIRS, strides=st.none() | PAIRS, padding=PADDING)
-ARGUMENTS: dict[str, Callable[[Shape], st.SearchStrategy[Json]]] = {
-    "Dense": _fixed({"units": st.integers(1, 6)}, activation=ACTIVATION, use_bias=st.booleans()),
-    "Activation": _fixed({"activation": ACTIVATION}),
-    "Flatten": _fixed({}),
-    "Reshape": _reshape,
-    "Conv2D": _fixed(
-        {"filters": st.integers(1, 4), "kernel_size": PAIRS},
-        strides=PAIRS,
-        padding=PADDING,
-        dilation_rate=PAIRS,
-        use_bias=st.booleans(),
-    ),
-    "MaxPooling2D": POOLING,
-    "AveragePooling2D": POOLING,
-    "GlobalAveragePooling2D": _fixed({}, keepdims=st.booleans()),
-    "SpatialDropout2D": _fixed({"rate": RATES}),
-    "Add": _fixed({}),
-    "Concatenate": lambda shape: st.fixed_dictionaries(
-        {}, optional={"axis": st.sampled_from([-1, 1, len(shape), -len(shape), 0, 4, -5])}
-    ),
-    **sequence_layers.ARGUMENTS,
-}
 
 
 def _grow(shapes: dict[str, Shape], layers: list[Json], layer: Json) -> bool:

@@ -24,19 +24,42 @@ from ridgeline.contract.training import (
 )
 from ridgeline.contract.training.losses import LOSS_ALIASES, LossAlias
 from ridgeline.contract.training.metrics import METRIC_ALIASES, MetricAlias
-from tests.unit.contract import sequence_layers
+from tests.unit.contract import sequence_layers, spatial_layers
 
-#: Written otherwise, meaning the same in Keras: a pair for one number, None for no activation.
-SAME = {(1, 1): 1, (2, 2): 2}
+#: Written otherwise, meaning the same in Keras: a tuple for one number, an alias for a name.
+SAME = {
+    (1, 1): 1,
+    (2, 2): 2,
+    (1, 1, 1): 1,
+    (2, 2, 2): 2,
+    ((0, 0), (0, 0)): 0,
+    ((1, 1), (1, 1), (1, 1)): 1,
+    "uniform": "random_uniform",
+    "Zeros": "zeros",
+}
 #: Not of Keras.
 OURS = {"DropPath", "DropBlock2D"}
-#: Keras asks for it; the contract gives what Keras's MaxPooling2D has.
-REQUIRED_BY_KERAS = {("AveragePooling2D", "pool_size")}
+KERAS_LAYERS = [name for name in LAYERS if name not in OURS]
+#: Keras asks for it in the average poolings; the contract gives what the max poolings have.
+REQUIRED_BY_KERAS = {(f"AveragePooling{rank}D", "pool_size") for rank in (1, 2, 3)}
+#: What Keras's base class takes of every layer, beside the arguments a layer names.
+OF_EVERY_LAYER = {"activity_regularizer": None}
 
 
 @pytest.mark.parametrize("name", get_args(Activation))
 def test_activations(name: str) -> None:
     assert keras.activations.get(name) is getattr(keras.activations, name)
+
+
+def test_every_activation_but_two() -> None:
+    """`glu` halves an axis, which Keras's own shapes do not know; `threshold` has no defaults."""
+    every = {name for name, each in vars(keras.activations).items() if inspect.isfunction(each)}
+    aliases = {"swish", "hard_swish"}
+    assert every - {"get", "serialize", "deserialize"} - aliases == {
+        *get_args(Activation),
+        "glu",
+        "threshold",
+    }
 
 
 @pytest.mark.parametrize("name", get_args(Initializer))
@@ -85,12 +108,16 @@ def test_metrics(name: str) -> None:
     assert issubclass(getattr(keras.metrics, classes[name]), keras.Metric)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name not in OURS])
-def test_layers_take_keras_arguments_and_defaults(name: str) -> None:
-    layer = LAYERS[name]
-    parameters = inspect.signature(getattr(keras.layers, name)).parameters
-    for argument, field in layer.model_fields.items():
-        if argument in Layer.model_fields or argument == "type":
+@pytest.mark.parametrize("kind", KERAS_LAYERS)
+def test_layers_take_keras_arguments_and_defaults(kind: str) -> None:
+    layer = LAYERS[kind]
+    parameters = inspect.signature(getattr(keras.layers, kind)).parameters
+    for name, field in layer.model_fields.items():
+        if name in Layer.model_fields or name == "type":
+            continue
+        argument = field.alias or name
+        if argument not in parameters:
+            assert field.default == OF_EVERY_LAYER[argument]
             continue
         keras_default = parameters[argument].default
         if (layer.type_name(), argument) in REQUIRED_BY_KERAS or field.is_required():
@@ -98,8 +125,29 @@ def test_layers_take_keras_arguments_and_defaults(name: str) -> None:
         elif argument == "activation" and keras_default is None:
             assert field.default == "linear"
         else:
-            assert field.default == SAME.get(keras_default, keras_default)
-            assert type(field.default) is type(SAME.get(keras_default, keras_default))
+            same = SAME.get(keras_default, keras_default)
+            assert (field.default, type(field.default)) == (same, type(same))
+
+
+#: Not offered: channels are last always; LoRA and quantization are for models already trained.
+LEFT_OUT = {
+    "data_format",
+    "name",
+    "kwargs",
+    "lora_rank",
+    "lora_alpha",
+    "quantization_config",
+    "gptq_unpacked_column_size",
+}
+
+
+@pytest.mark.parametrize("kind", spatial_layers.ARGUMENTS)
+def test_layers_take_every_argument_of_keras(kind: str) -> None:
+    parameters = inspect.signature(getattr(keras.layers, kind)).parameters
+    fields = {field.alias or name for name, field in LAYERS[kind].model_fields.items()}
+    missing = set(parameters) - fields - LEFT_OUT
+    # Starting vectors would be an upload of their own.
+    assert missing == ({"weights"} if kind == "Embedding" else set())
 
 
 def test_arguments_are_for_keras_and_regularizers_apart(parse_layers: Any) -> None:
@@ -177,22 +225,45 @@ def defaults_of(model: type[Contract], *, but: set[str]) -> dict[str, Any]:
     return {name: field.default for name, field in fields if name not in {"name", *but}}
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name not in OURS])
-def test_default_names(name: str) -> None:
-    required: dict[str, Any] = {
-        "Activation": {"activation": "relu"},
-        "AveragePooling2D": {"pool_size": 2},
-        "Conv2D": {"filters": 1, "kernel_size": 1},
-        "Dense": {"units": 1},
-        "Dropout": {"rate": 0.5},
-        "Reshape": {"target_shape": (1,)},
-        "SpatialDropout2D": {"rate": 0.5},
+def required_arguments() -> dict[str, dict[str, Any]]:
+    """Something for what each layer type asks for."""
+    some = {
+        "activation": "relu",
+        "axes": 1,
+        "dims": (1,),
+        "equation": "ab,bc->ac",
+        "filters": 1,
+        "input_dim": 2,
+        "kernel_size": 1,
+        "n": 1,
+        "output_dim": 1,
+        "output_shape": 1,
+        "output_size": 1,
+        "pool_size": 2,
+        "rate": 0.5,
+        "scale": 1.0,
+        "target_shape": (1,),
+        "units": 1,
+    }
+    found = {
+        kind: {
+            name: some.get(name)
+            for name, each in inspect.signature(getattr(keras.layers, kind)).parameters.items()
+            if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+        }
+        for kind in KERAS_LAYERS
+    }
+    wrapped = {
         "Bidirectional": {"layer": keras.layers.GRU(1)},
         "SpectralNormalization": {"layer": keras.layers.Dense(1)},
         "TimeDistributed": {"layer": keras.layers.Dense(1)},
-        **sequence_layers.REQUIRED,
     }
+    return found | wrapped | sequence_layers.REQUIRED
+
+
+@pytest.mark.parametrize(("name", "required"), required_arguments().items())
+def test_default_names(name: str, required: dict[str, Any]) -> None:
     keras.backend.clear_session()
-    built = getattr(keras.layers, name)(**required.get(name, {}))
+    built = getattr(keras.layers, name)(**required)
     # Keras knows one class by two names.
     assert snake_case(name) == built.name.replace("grouped_query", "group_query")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ridgeline.contract.constraints import MaxNorm
 from ridgeline.contract.graph import build_graph
-from ridgeline.contract.layers import Layer, Weight
+from ridgeline.contract.layers import Layer, Shape, Weight
 from ridgeline.contract.policy import apply_policy, penalty_terms
 from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.regularizers import WeightPenalty
@@ -326,3 +327,45 @@ def test_deep_and_braided_networks_take_linear_time(apply: Apply) -> None:
     assert behind(apply(*braid, dropout=dropout())) == []
     assert behind(apply(DENSE, *[RELU] * 900, dropout=dropout())) == []
     assert behind(apply(DENSE, *[RELU] * 900, HEAD, dropout=dropout())) == ["activation_899"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "argument", "axis"),
+    [
+        ({"type": "Conv2D", "filters": 2, "kernel_size": 3}, (5, 5, 4), "kernel", (0, 1, 2)),
+        (
+            {"type": "Conv2DTranspose", "filters": 2, "kernel_size": 3},
+            (5, 5, 4),
+            "kernel",
+            (0, 1, 3),
+        ),
+        ({"type": "DepthwiseConv2D", "kernel_size": 3}, (5, 5, 4), "depthwise", (0, 1)),
+        (
+            {"type": "SeparableConv1D", "filters": 2, "kernel_size": 3},
+            (5, 4),
+            "pointwise",
+            (0, 1),
+        ),
+        (
+            {"type": "EinsumDense", "equation": "abc,dcb->ad", "output_shape": 3},
+            (5, 4),
+            "kernel",
+            (1, 2),
+        ),
+    ],
+)
+def test_the_policys_norms_are_over_the_inputs_of_each_unit(
+    layer: dict[str, Any], shape: Shape, argument: str, axis: tuple[int, ...], parse_layers: Any
+) -> None:
+    (node,) = build_graph(wire(parse_layers(layer)), shape).nodes
+    policy = Regularization(constraint=MaxNorm(max_value=3.0))
+    filled = node.layer.with_policy(policy, node.weights)
+    assert getattr(filled, f"{argument}_constraint") == MaxNorm(max_value=3.0, axis=axis)
+
+
+def test_the_policy_constrains_no_unit_of_one_weight(parse_layers: Any) -> None:
+    layer = {"type": "EinsumDense", "equation": "ab,b->ab", "output_shape": 4}
+    (node,) = build_graph(wire(parse_layers(layer)), (4,)).nodes
+    filled = node.layer.with_policy(Regularization(constraint=MaxNorm()), node.weights)
+    assert "kernel_constraint" in type(filled).model_fields
+    assert filled.model_dump()["kernel_constraint"] is None

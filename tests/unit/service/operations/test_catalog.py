@@ -20,10 +20,11 @@ def test_every_layer_is_listed() -> None:
 @pytest.mark.parametrize("entry", CATALOG.layers, ids=lambda entry: entry.type)
 def test_a_layer_is_what_the_contract_says(entry: LayerEntry) -> None:
     layer = LAYERS[entry.type]
-    assert {argument.name for argument in entry.arguments} == set(layer.model_fields) - {"type"}
+    fields = {field.alias or name: field for name, field in layer.model_fields.items()}
+    assert {argument.name for argument in entry.arguments} == set(fields) - {"type"}
     assert entry.description
     for argument in entry.arguments:
-        assert argument.required == layer.model_fields[argument.name].is_required()
+        assert argument.required == fields[argument.name].is_required()
         if not argument.required:
             jsonschema.validate(json.loads(json.dumps(argument.default)), argument.json_schema)
 
