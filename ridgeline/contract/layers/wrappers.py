@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Field, field_validator
 
 from ridgeline.contract.layers.base import Layer, Shape, ShapeError, Weight, concrete, render
-from ridgeline.contract.layers.core import Flatten
 from ridgeline.contract.layers.kernel import KernelLayer
 from ridgeline.contract.layers.recurrent import LONGEST_UNROLLED, Recurrent
+from ridgeline.contract.layers.reshaping import Flatten
 from ridgeline.contract.layers.wrapper import Wrapper
 
 
