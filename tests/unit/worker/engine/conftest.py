@@ -22,7 +22,7 @@ DENSE = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_spec() -> MakeSpec:
     """Build a small iris spec; keywords replace its sections, `training` is merged."""
 
