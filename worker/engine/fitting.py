@@ -98,7 +98,7 @@ class Fitting:
         keeper = Keeper(checkpoints, context.checkpoint_interval_s)
         self._resume(keeper.newest(), context)
         while len(self.rows) < self.training.epochs:
-            row = self._run_epoch(len(self.rows) + 1)
+            row = self.run_epoch(len(self.rows) + 1)
             self.rows.append(row)
             context.epoch_ended(row)
             self._check_finite(row)
@@ -135,7 +135,7 @@ class Fitting:
         coefficients = self._raising.coefficients
         return tf.constant(coefficients, tf.float32, [len(coefficients)])
 
-    def _run_epoch(self, number: int) -> EpochRow:
+    def run_epoch(self, number: int) -> EpochRow:
         started = time.perf_counter()
         seed, raising = self.training.seed, self._raising
         coefficients = self._coefficients()
