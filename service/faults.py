@@ -283,9 +283,11 @@ def _resolve(node: Schema) -> Schema:
 def _members(node: Schema) -> list[Schema]:
     """The alternatives that `node` allows, but for null."""
     node = _resolve(node)
-    if "anyOf" not in node:
+    # With a discriminator `oneOf` is one thing of several types, without it several things.
+    alternatives = node.get("anyOf") or ("discriminator" not in node and node.get("oneOf"))
+    if not alternatives:
         return [node]
-    found = [member for each in node["anyOf"] for member in _members(each)]
+    found = [member for each in alternatives for member in _members(each)]
     return [member for member in found if member.get("type") != "null"]
 
 

@@ -18,6 +18,17 @@ from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import NonNegativeFloat, PositiveInt, Rate
 
 Units = Annotated[int, Field(ge=1, le=2**29)]
+_JOB = {
+    "dataset": {"source": "keras", "name": "cifar10", "scaling": "standard"},
+    "split": {"validation": 0.1},
+    "training": {
+        "loss": "sparse_categorical_crossentropy",
+        "optimizer": "adam",
+        "metrics": ["accuracy"],
+        "epochs": 50,
+        "batch_size": 64,
+    },
+}
 
 
 class Cifar10CNN(Preset):
@@ -44,17 +55,7 @@ class Cifar10CNN(Preset):
     classes: PositiveInt = 10
 
     source = "note, 1. Weight Regularization: CONV1 of the CIFAR-10 baseline network"
-    job = {
-        "dataset": {"source": "keras", "name": "cifar10", "scaling": "standard"},
-        "split": {"validation": 0.1},
-        "training": {
-            "loss": "sparse_categorical_crossentropy",
-            "optimizer": "adam",
-            "metrics": ["accuracy"],
-            "epochs": 50,
-            "batch_size": 64,
-        },
-    }
+    job = _JOB
 
     @property
     def layers(self) -> tuple[Layer, ...]:

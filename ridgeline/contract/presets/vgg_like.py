@@ -18,6 +18,22 @@ from ridgeline.contract.schema import PositiveInt, Rate
 LEAST_SIZE = 16
 """What four convolutions without padding and two poolings leave something of."""
 Filters = Annotated[int, Field(ge=1, le=2**30)]
+_JOB = {
+    "dataset": {"source": "keras", "name": "cifar10"},
+    "split": {"validation": 0.1},
+    "training": {
+        "loss": "categorical_crossentropy",
+        "optimizer": {
+            "name": "sgd",
+            "learning_rate": 0.01,
+            "momentum": 0.9,
+            "nesterov": True,
+        },
+        "metrics": ["accuracy"],
+        "epochs": 10,
+        "batch_size": 32,
+    },
+}
 
 
 class VGGLike(Preset):
@@ -42,22 +58,7 @@ class VGGLike(Preset):
     classes: PositiveInt = 10
 
     source = "note, 2. Dropout: VGG-like convnet"
-    job = {
-        "dataset": {"source": "keras", "name": "cifar10"},
-        "split": {"validation": 0.1},
-        "training": {
-            "loss": "categorical_crossentropy",
-            "optimizer": {
-                "name": "sgd",
-                "learning_rate": 0.01,
-                "momentum": 0.9,
-                "nesterov": True,
-            },
-            "metrics": ["accuracy"],
-            "epochs": 10,
-            "batch_size": 32,
-        },
-    }
+    job = _JOB
 
     @property
     def layers(self) -> tuple[Layer, ...]:
