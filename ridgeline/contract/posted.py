@@ -29,7 +29,8 @@ def about_layer(spec: JobSpec, path: Path, text: str) -> str:
     if isinstance(spec.model, Model) or path[:2] != _LAYERS:
         return text
     names = {index: name for name, index in positions(spec.model.layers).items()}
-    return f"{names[int(path[2])]}: {text}"
+    name = names[int(path[2])]
+    return text if repr(name) in text else f"{name}: {text}"
 
 
 def at_preset(error: SpecError, spec: JobSpec) -> SpecError:
