@@ -93,7 +93,6 @@ def cases() -> dict[str, Case]:
     images = {"source": "keras", "name": "cifar10"}
     adam = {"optimizer": "adam", "metrics": ["accuracy"]}
     classes = {"loss": "sparse_categorical_crossentropy", **adam}
-    vgg = {"preset": "vgg_like", "input_size": None}
     return {
         "digits MLP 64-64-10": Case(json.loads(DEMO.read_text("utf-8")), 1797),
         "IMDB MLP 16-16-1": Case(
@@ -110,12 +109,12 @@ def cases() -> dict[str, Case]:
                 "model": {"preset": "cifar10_cnn"},
                 "training": {"batch_size": 64, **classes},
             },
-            4_000,
+            8_000,
         ),
         "VGG-like 100x100x3": Case(
             {
                 "dataset": images,
-                "model": vgg,
+                "model": {"preset": "vgg_like"},
                 "training": {"batch_size": 32, **classes},
             },
             640,

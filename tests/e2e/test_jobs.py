@@ -94,7 +94,7 @@ def test_a_residual_convnet_with_every_kind_of_regularization(client: Client) ->
     assert job.status is JobStatus.SUCCEEDED, job.reason
     assert {artifact.name for artifact in job.artifacts} == {
         *("model.keras", "model.weights.h5", "model.json", "saved_model.zip", "model.tflite"),
-        *("model.onnx", "split.npz"),
+        *("model.onnx", "split.npz", "report.json"),
     }
     curves = client.curves(job.id)
     assert curves.complete

@@ -112,6 +112,44 @@ ADAM = {
 }
 
 
+TRAINING = {
+    "loss": {
+        "name": "sparse_categorical_crossentropy",
+        "from_logits": True,
+        "label_smoothing": 0.0,
+    },
+    "optimizer": ADAM,
+    "metrics": [],
+    "class_weight": None,
+    "epochs": 10,
+    "batch_size": 32,
+    "early_stopping": None,
+    "reduce_lr_on_plateau": None,
+    "precision": "float32",
+    "seed": 0,
+    "deadline_s": 86_400,
+}
+DENSE = {
+    "type": "Dense",
+    "activation": "linear",
+    "use_bias": True,
+    "kernel_initializer": "glorot_uniform",
+    "bias_initializer": "zeros",
+    "kernel_regularizer": {
+        "l1": 0.0,
+        "l2": 0.1,
+        "scaling": "keras",
+        "n": "batch",
+        "l1_mode": "penalty",
+        "orthogonal": None,
+    },
+    "bias_regularizer": None,
+    "activity_regularizer": None,
+    "kernel_constraint": None,
+    "bias_constraint": None,
+}
+
+
 def test_every_default_is_spelled_out(make_spec: Any) -> None:
     layers = [{"type": "Dense", "units": 4}, {"type": "Dense", "units": 10}]
     spec = make_spec(
@@ -119,25 +157,6 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
         regularization={"weights": {"l2": 0.1}, "dropout": {"rate": 0.3}},
         training={"loss": {"name": "sparse_categorical_crossentropy", "from_logits": True}},
     )
-    dense = {
-        "type": "Dense",
-        "activation": "linear",
-        "use_bias": True,
-        "kernel_initializer": "glorot_uniform",
-        "bias_initializer": "zeros",
-        "kernel_regularizer": {
-            "l1": 0.0,
-            "l2": 0.1,
-            "scaling": "keras",
-            "n": "batch",
-            "l1_mode": "penalty",
-            "orthogonal": None,
-        },
-        "bias_regularizer": None,
-        "activity_regularizer": None,
-        "kernel_constraint": None,
-        "bias_constraint": None,
-    }
     assert json.loads(resolve(spec).spec.model_dump_json()) == {
         "name": None,
         "dataset": {
@@ -149,7 +168,7 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
         "split": {"validation": 0.2, "test": 0.0, "stratify": False},
         "model": {
             "layers": [
-                dense | {"name": "dense", "inputs": ["input"], "units": 4},
+                DENSE | {"name": "dense", "inputs": ["input"], "units": 4},
                 {
                     "type": "Dropout",
                     "name": "dropout",
@@ -157,27 +176,11 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
                     "rate": 0.3,
                     "noise_shape": None,
                 },
-                dense | {"name": "dense_1", "inputs": ["dropout"], "units": 10},
+                DENSE | {"name": "dense_1", "inputs": ["dropout"], "units": 10},
             ]
         },
         "regularization": dict.fromkeys(PARTS),
-        "training": {
-            "loss": {
-                "name": "sparse_categorical_crossentropy",
-                "from_logits": True,
-                "label_smoothing": 0.0,
-            },
-            "optimizer": ADAM,
-            "metrics": [],
-            "class_weight": None,
-            "epochs": 10,
-            "batch_size": 32,
-            "early_stopping": None,
-            "reduce_lr_on_plateau": None,
-            "precision": "float32",
-            "seed": 0,
-            "deadline_s": 86_400,
-        },
+        "training": TRAINING,
         "outputs": ["keras"],
         "tags": [],
     }
