@@ -24,7 +24,11 @@ _LONGEST_NAME = 64
 _CUTOFF = 0.7
 """How close two spellings are that are taken for one another."""
 _UPPER = ("maximum", "exclusiveMaximum")
-_EXAMPLES = {"WeightPenalty": '{"l2": 0.01}', "DropoutPolicy": '{"rate": 0.5}'}
+_EXAMPLES = {
+    "WeightPenalty": '{"l2": 0.01}',
+    "WeightsPolicy": '{"l2": 0.01}',
+    "DropoutPolicy": '{"rate": 0.5}',
+}
 _SYNONYMS = dict.fromkeys(
     ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"), "accuracy"
 )

@@ -5,6 +5,7 @@ from typing import Literal
 
 from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.layers import Layer
+from ridgeline.contract.masks import lost_masks
 from ridgeline.contract.problems import pointer
 from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import Contract
@@ -27,7 +28,12 @@ class Advice(Contract):
 
 def advise(spec: JobSpec, graph: Graph, position: Mapping[str, int]) -> tuple[Advice, ...]:
     """All remarks on `spec`; `graph` is resolved, `position` gives each posted layer's place."""
-    remarks = [*_dropout_layers(graph, position), *_policy(spec), *_both_techniques(graph)]
+    remarks = [
+        *_dropout_layers(graph, position),
+        *_policy(spec),
+        *_both_techniques(graph),
+        *_lost_masks(graph, position),
+    ]
     if spec.split.validation == 0:
         remarks.append(
             Advice(
@@ -118,6 +124,18 @@ def _both_techniques(graph: Graph) -> Iterator[Advice]:
             pointer=pointer("regularization"),
             message=f"Only {used} is used; using {missing} as well is recommended.",
             source="note, last remark: use both types of regularization",
+        )
+
+
+def _lost_masks(graph: Graph, position: Mapping[str, int]) -> Iterator[Advice]:
+    for node in lost_masks(graph):
+        yield Advice(
+            id="mask-lost",
+            severity="warning",
+            pointer=pointer("model", "layers", position[node.name]),
+            message=f"{node.layer.type_name()} takes no mask: from here on padding counts like any"
+            " token. A recurrent layer, attention or GlobalAveragePooling1D passes over it.",
+            source="Keras guide, Understanding masking & padding",
         )
 
 

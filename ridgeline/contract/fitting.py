@@ -1,8 +1,9 @@
 """Whether the parts of `training` fit one another, the target and the split."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.training import Monitor, Schedule, Training
 from ridgeline.contract.training.losses import SparseCategoricalCrossentropy
 from ridgeline.contract.training.schedules import CosineDecay, PiecewiseConstantDecay
@@ -25,6 +26,30 @@ def check_fitting(training: Training, *, classes: int | None, validates: bool) -
         *_class_weight(training, classes),
         *_monitors(training, validates=validates),
     ]
+    if faults:
+        raise SpecError(faults)
+
+
+def check_proximal(training: Training, penalties: Sequence[PenaltyTerm]) -> None:
+    """Raise SpecError where the optimizer would undo the exact zeros of a proximal L1."""
+    if not any(term.proximal for term in penalties):
+        return
+    optimizer, at = training.optimizer, ("training", "optimizer")
+    faults = []
+    if optimizer.name == "ftrl":
+        detail = (
+            'expected another optimizer beside l1_mode "proximal": ftrl makes its weights anew from'
+            " its own sums at every step; use its l1_regularization_strength, which reaches zeros"
+            " too"
+        )
+        faults.append(Fault(pointer=pointer(*at), detail=detail, rule="proximal-optimizer"))
+    if optimizer.use_ema:
+        detail = (
+            'expected false beside l1_mode "proximal": an average over steps is zero only where'
+            " every step was, so the exact zeros would be lost"
+        )
+        at_average = pointer(*at, "use_ema")
+        faults.append(Fault(pointer=at_average, detail=detail, rule="proximal-average"))
     if faults:
         raise SpecError(faults)
 

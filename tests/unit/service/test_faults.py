@@ -187,7 +187,7 @@ SIZES = ("training", "optimizer", "learning_rate")
             0.01,
             (
                 "received a decimal number, expected an object with any of l1, l2, scaling, n,"
-                ' such as {"l2": 0.01}'
+                ' l1_mode, orthogonal, raise_on_overfit, such as {"l2": 0.01}'
             ),
         ),
         (
@@ -195,7 +195,7 @@ SIZES = ("training", "optimizer", "learning_rate")
             "l2",
             (
                 "received a string, expected an object with any of l1, l2, scaling, n,"
-                ' such as {"l2": 0.01}'
+                ' l1_mode, orthogonal, such as {"l2": 0.01}'
             ),
         ),
         (("training", "optimizer"), "schedulefreeadamw", OPTIMIZERS),
