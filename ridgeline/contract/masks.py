@@ -33,7 +33,7 @@ def lost_masks(graph: Graph) -> list[Node]:
 def _masked(graph: Graph) -> list[tuple[Node, Sequence[bool]]]:
     """The layers that take a mask, with the inputs that have one."""
     carrying: set[str] = set()
-    found = []
+    found: list[tuple[Node, Sequence[bool]]] = []
     for node in graph.nodes:
         masked = [name in carrying for name in node.layer.inputs or ()]
         if any(masked):

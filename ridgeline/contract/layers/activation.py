@@ -10,6 +10,7 @@ from ridgeline.contract.layers.base import (
     Axis,
     Governed,
     Layer,
+    MaskUse,
     Shape,
     ShapeError,
     VectorInitializer,
@@ -27,7 +28,7 @@ class _Elementwise(Layer):
     """A function of each number of its input, or of each among those along one axis."""
 
     follows = True
-    mask_use = "passed"
+    mask_use: ClassVar[MaskUse] = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""

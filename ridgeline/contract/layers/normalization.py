@@ -5,7 +5,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ridgeline.contract.constraints import AnyConstraint
-from ridgeline.contract.layers.base import Axis, Governed, Layer, Shape, ShapeError, Weight, render
+from ridgeline.contract.layers.base import (
+    Axis,
+    Governed,
+    Layer,
+    MaskUse,
+    Shape,
+    ShapeError,
+    Weight,
+    render,
+)
 from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import (
     Contract,
@@ -39,7 +48,7 @@ class _Normalization(Layer):
     """A layer that brings its input to a standard scale along `axis`."""
 
     follows = True
-    mask_use = "passed"
+    mask_use: ClassVar[MaskUse] = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""

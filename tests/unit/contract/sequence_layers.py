@@ -29,7 +29,9 @@ RECURRENT = {
 STEPWISE = {**RECURRENT, "unroll": BOOLEANS, "go_backwards": BOOLEANS}
 AFFINE = {"center": BOOLEANS, "scale": BOOLEANS}
 PROJECTED = {"use_bias": BOOLEANS, "use_gate": BOOLEANS, "dropout": RATES}
-IMAGE = {"value_range": st.sampled_from([[0, 255], [0, 1], [-1.0, 1.0]])}
+IMAGE: dict[str, st.SearchStrategy[Any]] = {
+    "value_range": st.sampled_from([[0, 255], [0, 1], [-1.0, 1.0]])
+}
 
 
 def conv_lstm(rank: int) -> Arguments:

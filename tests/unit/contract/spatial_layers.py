@@ -12,7 +12,7 @@ Json = dict[str, Any]
 Arguments = Callable[[Shape], st.SearchStrategy[Json]]
 
 
-def fixed(required: Json | None = None, **optional: st.SearchStrategy[Any]) -> Arguments:
+def fixed(required: Json | None = None, /, **optional: st.SearchStrategy[Any]) -> Arguments:
     """Arguments that do not depend on the input's shape."""
     return lambda shape: st.fixed_dictionaries(required or {}, optional=optional)
 

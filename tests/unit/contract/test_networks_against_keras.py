@@ -36,6 +36,7 @@ STRICTER = (
     "as many keys as values",
     "(time, features)",
     "expected at most 8",
+    "TensorFlow's softmax takes at most",
     # Keras works out another shape than TensorFlow gives, or asks for none before it runs.
     "Keras turns around the order",
     "expects an input of shape",
@@ -73,7 +74,7 @@ def test_every_layer_type_equals_keras(kind: str, layer_on: Any, parse_layers: A
     fitted = 0
 
     @given(layer_on(kind))
-    @settings(max_examples=15, database=None, derandomize=True)
+    @settings(max_examples=8, database=None, derandomize=True, deadline=None)
     def check(network: tuple[Shape, list[dict[str, Any]]]) -> None:
         nonlocal fitted
         shape, listed = network
@@ -377,6 +378,14 @@ def test_activations_count_what_comes_before_the_output(
 ) -> None:
     graph = build_graph(wire(parse_layers(layer)), shape)
     assert graph.activations == math.prod(shape) + activations
+
+
+def test_too_many_axes_for_a_softmax(parse_layers: Any, faults_of: Callable[..., Any]) -> None:
+    for layer in ({"type": "Softmax"}, {"type": "Activation", "activation": "softmax"}):
+        build_graph(wire(parse_layers(layer)), (1,) * 4)
+        (fault,) = faults_of(lambda it=layer: build_graph(wire(parse_layers(it)), (1,) * 5))
+        assert (fault.pointer, fault.rule) == ("/model/layers/0", "too-many-axes")
+    assert fault.detail.endswith("takes at most 4")
 
 
 def test_too_many_axes(parse_layers: Any, faults_of: Callable[..., Any]) -> None:
