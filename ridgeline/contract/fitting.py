@@ -1,9 +1,10 @@
 """Whether the parts of `training`, and raises, fit one another, the target and the split."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.regularization import Regularization
+from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.training import Monitor, Schedule, Training
 from ridgeline.contract.training.losses import SparseCategoricalCrossentropy
 from ridgeline.contract.training.schedules import CosineDecay, PiecewiseConstantDecay
@@ -42,6 +43,30 @@ def check_raising(policy: Regularization, *, validates: bool) -> None:
         for name, part in (("dropout", policy.dropout), ("weights", policy.weights))
         if part is not None and part.raise_on_overfit is not None and not validates
     ]
+    if faults:
+        raise SpecError(faults)
+
+
+def check_proximal(training: Training, penalties: Sequence[PenaltyTerm]) -> None:
+    """Raise SpecError where the optimizer would undo the exact zeros of a proximal L1."""
+    if not any(term.proximal for term in penalties):
+        return
+    optimizer, at = training.optimizer, ("training", "optimizer")
+    faults = []
+    if optimizer.name == "ftrl":
+        detail = (
+            'expected another optimizer beside l1_mode "proximal": ftrl makes its weights anew from'
+            " its own sums at every step; use its l1_regularization_strength, which reaches zeros"
+            " too"
+        )
+        faults.append(Fault(pointer=pointer(*at), detail=detail, rule="proximal-optimizer"))
+    if optimizer.use_ema:
+        detail = (
+            'expected false beside l1_mode "proximal": an average over steps is zero only where'
+            " every step was, so the exact zeros would be lost"
+        )
+        at_average = pointer(*at, "use_ema")
+        faults.append(Fault(pointer=at_average, detail=detail, rule="proximal-average"))
     if faults:
         raise SpecError(faults)
 

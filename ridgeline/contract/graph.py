@@ -23,6 +23,9 @@ MAX_NUMBERS = 2**48
 MAX_AXES = 8
 """Of a row. TensorFlow broadcasts tensors of nine axes, the batch one of them, and no more."""
 
+MAX_SOFTMAX_AXES = 4
+"""Of a row. TensorFlow's softmax on CPUs takes five axes, the batch one of them, and no more."""
+
 
 class Parameters(Contract):
     """How many numbers a model holds, as Keras's `count_params()` counts them."""
@@ -102,6 +105,7 @@ def build_graph(
             raise SpecError([_misfit(layer, place, error)]) from error
         node = Node(layer, inputs, shape, layer.weights(*inputs))
         _check_size(node, place)
+        _check_softmax(node, place)
         nodes.append(node)
         shapes[str(layer.name)] = shape
     return Graph(input_shape, tuple(nodes))
@@ -170,6 +174,18 @@ def _check_size(node: Node, index: int) -> None:
     raise SpecError(
         [Fault(pointer=pointer("model", "layers", index), detail=detail, rule="memory")]
     )
+
+
+def _check_softmax(node: Node, index: int) -> None:
+    layer = node.layer
+    softmax = layer.type_name() == "Softmax" or getattr(layer, "activation", None) == "softmax"
+    if softmax and len(node.shape) > MAX_SOFTMAX_AXES:
+        detail = (
+            f"layer {node.name!r} would take a softmax of {len(node.shape)} axes,"
+            f" {render(node.shape)}; TensorFlow's softmax takes at most {MAX_SOFTMAX_AXES}"
+        )
+        at = pointer("model", "layers", index)
+        raise SpecError([Fault(pointer=at, detail=detail, rule="too-many-axes")])
 
 
 def _misfit(layer: Layer, index: int, error: ShapeError) -> Fault:

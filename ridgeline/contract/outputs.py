@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers.wrapper import Wrapper
 from ridgeline.contract.problems import Fault, SpecError, pointer
 
 OutputName = Literal[
@@ -43,18 +44,25 @@ def obstacle(output: OutputName, layer_type: str, arguments: Arguments) -> str |
 
 def _details(output: OutputName, layers: Sequence[Layer], parameters: int) -> Iterator[str]:
     for layer in layers:
-        what = obstacle(output, layer.type_name(), layer.arguments())
-        if what is not None:
-            yield (
-                f"{output} has no operation for {what} of {layer.name!r} ({layer.type_name()});"
-                f" remove {output!r} or change the layer"
-            )
+        for each in _with_wrapped(layer):
+            what = obstacle(output, each.type_name(), each.arguments())
+            if what is not None:
+                yield (
+                    f"{output} has no operation for {what} of {layer.name!r} ({each.type_name()});"
+                    f" remove {output!r} or change the layer"
+                )
     size = parameters * _BYTES_PER_PARAMETER
     if output in _OBSTACLES and size > MAX_BYTES:
         yield (
             f"the model would take {size / 2**30:,.1f} GiB, a file of {output} holds less than"
             f" 2 GiB; remove {output!r} or make the network smaller"
         )
+
+
+def _with_wrapped(layer: Layer) -> Iterator[Layer]:
+    yield layer
+    if isinstance(layer, Wrapper):
+        yield from _with_wrapped(layer.layer)
 
 
 def _always(_: Arguments) -> bool:

@@ -7,9 +7,10 @@ from ridgeline.contract.advice import Advice, Case, advise
 from ridgeline.contract.applicable import check_applicable
 from ridgeline.contract.augmented import check_augmentation
 from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
-from ridgeline.contract.fitting import check_fitting, check_raising
+from ridgeline.contract.fitting import check_fitting, check_proximal, check_raising
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
+from ridgeline.contract.masks import check_masks
 from ridgeline.contract.outputs import check_outputs
 from ridgeline.contract.policy import apply_policy, penalty_terms
 from ridgeline.contract.posted import at_preset
@@ -80,13 +81,14 @@ def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
     check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
+    check_masks(final, position)
     check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
     check_augmentation(final, encoding, position)
-    batch_size = spec.training.batch_size
+    penalties = _penalties(final, batch_size=spec.training.batch_size, rows=rows.train)
+    check_proximal(spec.training, penalties)
     needed = _needed(spec, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:
         raise SpecError([_too_large(spec, final, position, needed, memory_limit)])
-    penalties = _penalties(final, batch_size=batch_size, rows=rows.train)
     return Resolution(
         spec=_spelled_out(spec, final),
         graph=final,

@@ -4,8 +4,9 @@ from typing import Literal
 
 from ridgeline.contract.dataset import DatasetShape
 from ridgeline.contract.graph import Graph
-from ridgeline.contract.layers import Shape
+from ridgeline.contract.layers import Layer, Shape
 from ridgeline.contract.layers.base import render
+from ridgeline.contract.layers.wrapper import Wrapper
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.training import CLASS_METRICS, Loss, Training
 
@@ -22,6 +23,14 @@ _COLUMN_METRICS = frozenset(
 )
 #: Metrics that have a form for classes by number.
 _INDEX_METRICS = frozenset({"accuracy", "top_k_categorical_accuracy", "categorical_crossentropy"})
+#: The activations that are layers of their own.
+_ACTIVATION_LAYERS = {
+    "ELU": "elu",
+    "LeakyReLU": "leaky_relu",
+    "PReLU": "prelu",
+    "ReLU": "relu",
+    "Softmax": "softmax",
+}
 _PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})
 _LOSS_AT = pointer("training", "loss")
 
@@ -79,7 +88,7 @@ def _check_activation(loss: Loss, graph: Graph) -> None:
             f"expected false: {loss.name} has none",
         )
         raise SpecError([Fault(pointer=at, detail=detail, rule="loss-takes-logits")])
-    activation = getattr(graph.output.layer, "activation", None)
+    activation = _activation(graph.output.layer)
     if loss.activation is None or activation is None:
         return
     if loss.from_logits and activation in _PROBABILITIES:
@@ -144,7 +153,15 @@ def _output_expectation(
 
 
 def _gives_probabilities(loss: Loss, graph: Graph) -> bool:
-    activation = getattr(graph.output.layer, "activation", None)
+    activation = _activation(graph.output.layer)
     if activation is None:
         return loss.activation is not None and not loss.from_logits
     return activation in _PROBABILITIES
+
+
+def _activation(layer: Layer) -> str | None:
+    """What gives a layer's output its range; None where the layer does not say."""
+    if isinstance(layer, Wrapper):
+        return _activation(layer.layer)
+    named: str | None = getattr(layer, "activation", None)
+    return named or _ACTIVATION_LAYERS.get(layer.type_name())

@@ -16,6 +16,7 @@ _SUBJECTS = (
     "normalization",
     "training",
     "data",
+    "masks",
 )
 for _subject in _SUBJECTS:
     importlib.import_module(f"{__name__}.{_subject}")

@@ -7,9 +7,10 @@ from pydantic import Field
 from ridgeline.contract.constraints import AnyConstraint
 from ridgeline.contract.layers.base import Activation as ActivationName
 from ridgeline.contract.layers.base import (
+    Axis,
     Governed,
-    KerasAxis,
     Layer,
+    MaskUse,
     Shape,
     ShapeError,
     VectorInitializer,
@@ -27,6 +28,7 @@ class _Elementwise(Layer):
     """A function of each number of its input, or of each among those along one axis."""
 
     follows = True
+    mask_use: ClassVar[MaskUse] = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
@@ -103,10 +105,10 @@ class Softmax(_Elementwise):
     """exp(x) / Σexp(x) along an axis or several."""
 
     type: Literal["Softmax"] = "Softmax"
-    axis: (
-        KerasAxis
-        | Annotated[tuple[KerasAxis, ...], Field(min_length=1, max_length=8, fail_fast=True)]
-    ) = -1
+    axis: Axis | Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8, fail_fast=True)] = -1
+
+    # It would mask numbers of the last axis, and Keras's masks are of positions.
+    mask_use = "refused"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""

@@ -1,11 +1,20 @@
 """Attention over (time, features): query, value and, where it is another, key."""
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from ridgeline.contract.layers.base import Layer, Shape, ShapeError, Weight, expect_rank, render
+from ridgeline.contract.layers.base import (
+    Layer,
+    MaskUse,
+    Shape,
+    ShapeError,
+    Weight,
+    expect_rank,
+    render,
+)
 from ridgeline.contract.layers.kernel import KernelLayer
 from ridgeline.contract.schema import PositiveInt, Rate
 
@@ -25,6 +34,11 @@ class _Attention(Layer):
                 f" received {render(query)} and {render(key)}"
             )
         return (query[0], value[1])
+
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """Masked values have no weight; the query's mask goes on."""
+        del inputs
+        return "passed" if masked[0] else "used"
 
     def multiply_adds(self, *inputs: Shape) -> int:
         """The scores and the means."""
@@ -105,14 +119,19 @@ class _Heads(KernelLayer):
         """The query's shape, (queries, features)."""
         return three(self, inputs)[0]
 
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """Masked keys and values have no weight; the query's mask goes on."""
+        del inputs
+        return "passed" if masked[0] else "used"
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """A kernel and a bias of `query`, `key`, `gate`, `value` and `attention_output`."""
         query, value, key = three(self, inputs)
         found: list[Weight] = []
         for part, (features, made) in self.projections(query, value, key).items():
-            found += self._projection(part, (features, *made), made)
+            found += self._projection(part, (features, *made), made, inputs=1)
         heads = self.projections(query, value, key)["query"][1][0], self.value_width()
-        found += self._projection("attention_output", (*heads, query[-1]), query[-1:])
+        found += self._projection("attention_output", (*heads, query[-1]), query[-1:], inputs=2)
         return tuple(found)
 
     def value_width(self) -> int:
@@ -144,8 +163,9 @@ class _Heads(KernelLayer):
         scores = 2 * heads * query[0] * value[0]
         return projected + scores + heads * query[0] * self.value_width() + math.prod(query)
 
-    def _projection(self, part: str, kernel: Shape, bias: Shape) -> list[Weight]:
-        weights = [Weight(f"{part}/kernel", kernel)]
+    def _projection(self, part: str, kernel: Shape, bias: Shape, *, inputs: int) -> list[Weight]:
+        """A kernel whose first axes, `inputs` of them, are summed over, and a bias."""
+        weights = [Weight(f"{part}/kernel", kernel, input_axes=tuple(range(inputs)))]
         return [*weights, Weight(f"{part}/bias", bias)] if self.use_bias else weights
 
 

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field
 from ridgeline.contract.layers.base import Layer, Shape, ShapeError, render
 from ridgeline.contract.schema import PositiveFloat
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-SignedShare = Annotated[float, Field(ge=-1.0, le=1.0)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_SignedShare = Annotated[float, Field(ge=-1.0, le=1.0)]
 Real = Annotated[float, Field(ge=-1e9, le=1e9)]
 
 
@@ -28,23 +28,23 @@ def _odd(size: int) -> int:
     return size
 
 
-Factor = Share | Annotated[tuple[Share, Share], AfterValidator(_ascending)]
+_Factor = _Share | Annotated[tuple[_Share, _Share], AfterValidator(_ascending)]
 """How strongly at most, or at least and at most."""
-SignedFactor = Share | Annotated[tuple[SignedShare, SignedShare], AfterValidator(_ascending)]
+_SignedFactor = _Share | Annotated[tuple[_SignedShare, _SignedShare], AfterValidator(_ascending)]
 """One number f for what is drawn from −f to f, or both bounds."""
-ZoomShare = Annotated[float, Field(ge=-0.99, le=1.0)]
-ZoomFactor = (
+_ZoomShare = Annotated[float, Field(ge=-0.99, le=1.0)]
+_ZoomFactor = (
     Annotated[float, Field(ge=0.0, le=0.99)]
-    | Annotated[tuple[ZoomShare, ZoomShare], AfterValidator(_ascending)]
+    | Annotated[tuple[_ZoomShare, _ZoomShare], AfterValidator(_ascending)]
 )
-"""As SignedFactor; −0.5 zooms in to half of the picture, 0.5 out to half as much again."""
-Sigma = Annotated[float, Field(ge=0.01, le=1.0)]
-Bits = Annotated[int, Field(ge=1, le=8)]
-OddSize = Annotated[int, Field(ge=1, le=255), AfterValidator(_odd)]
+"""As _SignedFactor; −0.5 zooms in to half of the picture, 0.5 out to half as much again."""
+_Sigma = Annotated[float, Field(ge=0.01, le=1.0)]
+_Bits = Annotated[int, Field(ge=1, le=8)]
+_OddSize = Annotated[int, Field(ge=1, le=255), AfterValidator(_odd)]
 Interpolation = Literal["nearest", "bilinear"]
-FillMode = Literal["reflect", "wrap", "constant", "nearest"]
+_FillMode = Literal["reflect", "wrap", "constant", "nearest"]
 PictureSize = Annotated[int, Field(ge=1, le=16_384)]
-Depth = Annotated[int, Field(ge=1, le=8)]
+_Depth = Annotated[int, Field(ge=1, le=8)]
 
 
 def _range(pair: tuple[float, float]) -> tuple[float, float]:
@@ -96,7 +96,7 @@ class _Moved(Augmentation):
 class _Filled(_Moved):
     """A change of place with a choice of what comes into the picture."""
 
-    fill_mode: FillMode = "reflect"
+    fill_mode: _FillMode = "reflect"
 
 
 class _Cut(Augmentation):
@@ -124,23 +124,23 @@ class RandomRotation(_Filled):
     """Turns by a random share of a full turn."""
 
     type: Literal["RandomRotation"] = "RandomRotation"
-    factor: SignedFactor
+    factor: _SignedFactor
 
 
 class RandomTranslation(_Filled):
     """Shifts by a random share of height and width."""
 
     type: Literal["RandomTranslation"] = "RandomTranslation"
-    height_factor: SignedFactor
-    width_factor: SignedFactor
+    height_factor: _SignedFactor
+    width_factor: _SignedFactor
 
 
 class RandomZoom(_Filled):
     """Zooms in or out."""
 
     type: Literal["RandomZoom"] = "RandomZoom"
-    height_factor: ZoomFactor
-    width_factor: ZoomFactor | None = None
+    height_factor: _ZoomFactor
+    width_factor: _ZoomFactor | None = None
     """By default what is drawn for the height, which keeps proportions."""
 
 
@@ -148,16 +148,16 @@ class RandomShear(_Filled):
     """Slants rows and columns."""
 
     type: Literal["RandomShear"] = "RandomShear"
-    x_factor: Factor = 0.0
-    y_factor: Factor = 0.0
+    x_factor: _Factor = 0.0
+    y_factor: _Factor = 0.0
 
 
 class RandomPerspective(_Moved):
     """Tilts the picture, with probability `factor`."""
 
     type: Literal["RandomPerspective"] = "RandomPerspective"
-    factor: Factor = 1.0
-    scale: Share = 1.0
+    factor: _Factor = 1.0
+    scale: _Share = 1.0
     """How far the corners move at most."""
 
 
@@ -165,11 +165,11 @@ class RandomElasticTransform(_Colours):
     """Bends the picture by a random smooth field (Simard et al., 2003)."""
 
     type: Literal["RandomElasticTransform"] = "RandomElasticTransform"
-    factor: Factor = 1.0
-    scale: Factor = 1.0
+    factor: _Factor = 1.0
+    scale: _Factor = 1.0
     """How strong the field is."""
     interpolation: Interpolation = "bilinear"
-    fill_mode: FillMode = "reflect"
+    fill_mode: _FillMode = "reflect"
     fill_value: Real = 0.0
 
 
@@ -201,21 +201,21 @@ class RandomBrightness(_Colours):
     """Adds a random share of the range to all values."""
 
     type: Literal["RandomBrightness"] = "RandomBrightness"
-    factor: SignedFactor
+    factor: _SignedFactor
 
 
 class RandomContrast(_Colours):
     """Draws values away from or towards their mean."""
 
     type: Literal["RandomContrast"] = "RandomContrast"
-    factor: Factor
+    factor: _Factor
 
 
 class RandomHue(_Colours):
     """Turns colours around the wheel."""
 
     type: Literal["RandomHue"] = "RandomHue"
-    factor: Factor
+    factor: _Factor
 
     channels = (3,)
 
@@ -224,7 +224,7 @@ class RandomSaturation(_Colours):
     """Makes colours paler or stronger."""
 
     type: Literal["RandomSaturation"] = "RandomSaturation"
-    factor: Factor
+    factor: _Factor
 
     channels = (3,)
 
@@ -233,14 +233,14 @@ class RandomSharpness(_Colours):
     """Blurs or sharpens."""
 
     type: Literal["RandomSharpness"] = "RandomSharpness"
-    factor: Factor
+    factor: _Factor
 
 
 class RandomColorDegeneration(_Colours):
     """Draws colours towards grey."""
 
     type: Literal["RandomColorDegeneration"] = "RandomColorDegeneration"
-    factor: Factor
+    factor: _Factor
 
     channels = (3,)
 
@@ -249,10 +249,10 @@ class RandomColorJitter(_Colours):
     """Brightness, contrast, saturation and hue at once, those that have a factor."""
 
     type: Literal["RandomColorJitter"] = "RandomColorJitter"
-    brightness_factor: SignedFactor | None = None
-    contrast_factor: Factor | None = None
-    saturation_factor: Factor | None = None
-    hue_factor: Factor | None = None
+    brightness_factor: _SignedFactor | None = None
+    contrast_factor: _Factor | None = None
+    saturation_factor: _Factor | None = None
+    hue_factor: _Factor | None = None
 
     channels = (3,)
 
@@ -261,14 +261,14 @@ class RandomPosterization(_Colours):
     """Keeps a random number of bits of each value, up to `factor`."""
 
     type: Literal["RandomPosterization"] = "RandomPosterization"
-    factor: Bits | Annotated[tuple[Bits, Bits], AfterValidator(_ascending)]
+    factor: _Bits | Annotated[tuple[_Bits, _Bits], AfterValidator(_ascending)]
 
 
 class RandomGrayscale(Augmentation):
     """Takes the colour out of a share `factor` of the images."""
 
     type: Literal["RandomGrayscale"] = "RandomGrayscale"
-    factor: Share = 0.5
+    factor: _Share = 0.5
 
     channels = (1, 3)
 
@@ -277,33 +277,33 @@ class RandomInvert(_Colours):
     """Turns values around: the least becomes the greatest."""
 
     type: Literal["RandomInvert"] = "RandomInvert"
-    factor: Factor = 1.0
+    factor: _Factor = 1.0
 
 
 class Solarization(_Colours):
     """Adds a random amount, then turns around the values above a random threshold."""
 
     type: Literal["Solarization"] = "Solarization"
-    addition_factor: Factor = 0.0
-    threshold_factor: Factor = 0.0
+    addition_factor: _Factor = 0.0
+    threshold_factor: _Factor = 0.0
 
 
 class RandomGaussianBlur(_Colours):
     """Blurs."""
 
     type: Literal["RandomGaussianBlur"] = "RandomGaussianBlur"
-    factor: Factor = 1.0
-    kernel_size: OddSize | tuple[OddSize, OddSize] = 3
+    factor: _Factor = 1.0
+    kernel_size: _OddSize | tuple[_OddSize, _OddSize] = 3
     """Odd; height and width."""
-    sigma: Sigma | Annotated[tuple[Sigma, Sigma], AfterValidator(_ascending)] = 1.0
+    sigma: _Sigma | Annotated[tuple[_Sigma, _Sigma], AfterValidator(_ascending)] = 1.0
 
 
 class RandomErasing(_Colours):
     """Covers a random rectangle with noise or with `fill_value` (Zhong et al., 2020)."""
 
     type: Literal["RandomErasing"] = "RandomErasing"
-    factor: Factor = 1.0
-    scale: Factor = (0.02, 0.33)
+    factor: _Factor = 1.0
+    scale: _Factor = (0.02, 0.33)
     """The rectangle's share of the picture."""
     fill_value: Real | None = None
 
@@ -327,8 +327,8 @@ class RandAugment(_Colours):
     """`num_ops` random changes after another (Cubuk et al., 2020)."""
 
     type: Literal["RandAugment"] = "RandAugment"
-    num_ops: Depth = 2
-    factor: Factor = 0.5
+    num_ops: _Depth = 2
+    factor: _Factor = 0.5
     interpolation: Interpolation = "bilinear"
 
     channels = (1, 3)
@@ -352,4 +352,4 @@ class CutMix(_Mix):
     """A rectangle of x′ in x, targets by its share of the picture (Yun et al., 2019)."""
 
     type: Literal["CutMix"] = "CutMix"
-    factor: Factor = 1.0
+    factor: _Factor = 1.0

@@ -29,9 +29,12 @@ VectorInitializer = Literal[
 ]  # fmt: skip
 """What a weight of one axis, such as a bias, can begin with."""
 Initializer = Literal[VectorInitializer, "orthogonal"]
-KerasAxis = Annotated[int, Field(ge=-8, le=8)]
+Axis = Annotated[int, Field(ge=-8, le=8)]
 """As in Keras, axis 0 is the batch, so 1 is the first axis of a row; -1 is the last."""
 PolicyPart = Literal["weights", "bias", "activity"]
+MaskUse = Literal["passed", "used", "lost", "refused"]
+"""What becomes of the mask of a layer's input: it is handed on, used up, dropped unheeded, or
+Keras fails on it at the first batch."""
 MULTIPLIED = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 """Weights that every position of the input is multiplied by."""
 
@@ -109,6 +112,8 @@ class Layer(Contract):
     training_only: ClassVar[bool] = False
     #: The Keras class that takes its place, with its arguments, in prediction and the saved model.
     in_prediction: ClassVar[str | None] = None
+    #: What it does with the mask that an Embedding has put on padding.
+    mask_use: ClassVar[MaskUse] = "lost"
     #: Whether it mixes the targets of rows as it mixes the rows.
     mixes_labels: ClassVar[bool] = False
 
@@ -135,6 +140,18 @@ class Layer(Contract):
     def activations(self, *inputs: Shape) -> int:
         """Numbers that it makes of one row on the way to its output, that included."""
         return math.prod(self.output_shape(*inputs))
+
+    def makes_mask(self) -> bool:
+        """Whether it tells padding from tokens."""
+        return False
+
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """What becomes of the masks where at least one input has one; `masked` says which.
+
+        A mask is over all axes of a row but the last, and stays so where it is passed.
+        """
+        del masked, inputs
+        return self.mask_use
 
     def family(self) -> DropoutSite | None:
         """The family that `regularization.dropout.after` knows this layer by."""

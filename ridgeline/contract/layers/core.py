@@ -31,6 +31,7 @@ class Dense(KernelLayer):
     activation: Activation = "linear"
 
     dropout_site = "dense"
+    mask_use = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(…, features) → (…, units)."""
@@ -73,6 +74,10 @@ class Embedding(Layer):
         del inputs
         return (Weight("embeddings", (self.input_dim, self.output_dim)),)
 
+    def makes_mask(self) -> bool:
+        """With `mask_zero`, over every token that is not 0."""
+        return self.mask_zero
+
 
 class Rescaling(Layer):
     """x·scale + offset, each one number, or one for each index of the last axis."""
@@ -82,6 +87,7 @@ class Rescaling(Layer):
     offset: _Number | _Numbers = 0.0
 
     follows = True
+    mask_use = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""

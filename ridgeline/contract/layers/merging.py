@@ -1,9 +1,18 @@
 """Layers that merge several inputs into one."""
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from ridgeline.contract.layers.base import KerasAxis, Layer, Shape, ShapeError, axis_of, render
+from ridgeline.contract.layers.base import (
+    Axis,
+    Layer,
+    MaskUse,
+    Shape,
+    ShapeError,
+    axis_of,
+    render,
+)
 
 
 class _Elementwise(Layer):
@@ -19,6 +28,11 @@ class _Elementwise(Layer):
                 f"{self.type_name()} expects inputs of one shape, received {_render_all(inputs)}"
             )
         return inputs[0]
+
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """A position counts where any input has it count; an input without a mask drops them."""
+        del inputs
+        return "passed" if all(masked) else "lost"
 
 
 class Add(_Elementwise):
@@ -63,10 +77,11 @@ class Concatenate(Layer):
     """Its inputs side by side along one axis."""
 
     type: Literal["Concatenate"] = "Concatenate"
-    axis: KerasAxis = -1
+    axis: Axis = -1
 
     arity = (2, None)
     follows = True
+    mask_use = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The inputs' shape with `axis` summed."""
@@ -83,7 +98,7 @@ class Dot(Layer):
     """Σ x·y along an axis of each: for every combination of what is left of both."""
 
     type: Literal["Dot"] = "Dot"
-    axes: KerasAxis | tuple[KerasAxis, KerasAxis]
+    axes: Axis | tuple[Axis, Axis]
     """One for both inputs, or one for each."""
     normalize: bool = False
     """Whether to divide both by their norms along the axis before: cosine similarity."""

@@ -5,7 +5,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ridgeline.contract.constraints import AnyConstraint
-from ridgeline.contract.layers.base import Governed, Layer, Shape, ShapeError, Weight, render
+from ridgeline.contract.layers.base import (
+    Axis,
+    Governed,
+    Layer,
+    MaskUse,
+    Shape,
+    ShapeError,
+    Weight,
+    render,
+)
 from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import (
     Contract,
@@ -15,9 +24,6 @@ from ridgeline.contract.schema import (
     each_once,
 )
 
-Axis = Annotated[int, Field(ge=-8, le=8)]
-"""As in Keras, axis 0 is the batch, so 1 is the first axis of a row; -1 is the last."""
-
 
 def _one_way(axes: tuple[int, ...]) -> tuple[int, ...]:
     if min(axes) < 0 <= max(axes):
@@ -25,7 +31,7 @@ def _one_way(axes: tuple[int, ...]) -> tuple[int, ...]:
     return axes
 
 
-Axes = (
+_Axes = (
     Axis
     | Annotated[
         tuple[Axis, ...],
@@ -35,13 +41,14 @@ Axes = (
     ]
 )
 """One axis or several."""
-Start = Literal["zeros", "ones"]
+_Start = Literal["zeros", "ones"]
 
 
 class _Normalization(Layer):
     """A layer that brings its input to a standard scale along `axis`."""
 
     follows = True
+    mask_use: ClassVar[MaskUse] = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
@@ -72,8 +79,8 @@ class _Affine(_Normalization):
     """Whether there is a beta."""
     scale: bool = True
     """Whether there is a gamma."""
-    beta_initializer: Start = "zeros"
-    gamma_initializer: Start = "ones"
+    beta_initializer: _Start = "zeros"
+    gamma_initializer: _Start = "ones"
     beta_regularizer: WeightPenalty | None = None
     gamma_regularizer: WeightPenalty | None = None
     beta_constraint: AnyConstraint | None = None
@@ -143,7 +150,7 @@ class LayerNormalization(_Affine):
     """Normalizes each row over `axis` (Ba et al., 2016)."""
 
     type: Literal["LayerNormalization"] = "LayerNormalization"
-    axis: Axes = -1
+    axis: _Axes = -1
     epsilon: PositiveFloat = 1e-3
 
 
@@ -178,6 +185,8 @@ class RMSNormalization(_Normalization):
     type: Literal["RMSNormalization"] = "RMSNormalization"
     epsilon: PositiveFloat = 1e-6
 
+    mask_use = "lost"
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """The scale, over the last axis."""
         return (Weight("scale", inputs[0][-1:]),)
@@ -187,4 +196,4 @@ class UnitNormalization(_Normalization):
     """x/‖x‖ along `axis`."""
 
     type: Literal["UnitNormalization"] = "UnitNormalization"
-    axis: Axes = -1
+    axis: _Axes = -1

@@ -150,6 +150,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
     type: Literal["GlobalAveragePooling1D"] = "GlobalAveragePooling1D"
 
     rank = 1
+    mask_use = "used"
 
 
 class GlobalAveragePooling2D(_GlobalPooling):

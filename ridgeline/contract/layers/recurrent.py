@@ -1,6 +1,7 @@
 """Recurrent layers: over (time, features), and convolutional ones over (time, …, channels)."""
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from ridgeline.contract.constraints import AnyConstraint
@@ -8,21 +9,27 @@ from ridgeline.contract.layers.base import (
     Activation,
     Governed,
     Initializer,
+    MaskUse,
     Shape,
     ShapeError,
     Weight,
     expect_rank,
 )
 from ridgeline.contract.layers.kernel import KernelLayer
-from ridgeline.contract.layers.window import Padding, Pair, Size, window_output
+from ridgeline.contract.layers.window import (
+    Padding,
+    Pair,
+    Single,
+    Sizes,
+    Triple,
+    spread,
+    window_output,
+)
 from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import PositiveInt, Rate
 
 LONGEST_UNROLLED = 256
 """Time steps that are written out one by one. Each is a piece of the graph to be traced."""
-
-Triple = Size | tuple[Size, Size, Size]
-"""One number for all three spatial axes, or one for each."""
 
 
 class Recurrent(KernelLayer):
@@ -64,6 +71,11 @@ class Recurrent(KernelLayer):
         """Both kernels, at every position of every step."""
         kernels = sum(weight.size for weight in self.weights(*inputs) if weight.role != "bias")
         return inputs[0][0] * kernels * math.prod(self.step_shape(inputs[0])[:-1])
+
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """Steps that are masked leave the state as it is."""
+        del masked, inputs
+        return "passed" if self.return_sequences else "used"
 
     def activations(self, *inputs: Shape) -> int:
         """The gates, the state and the output of every step."""
@@ -137,7 +149,10 @@ class _ConvLSTM(Recurrent):
     """An LSTM whose products are convolutions (Shi et al., 2015)."""
 
     filters: PositiveInt
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: Padding = "valid"
+    dilation_rate: Sizes = 1
     recurrent_activation: Activation = "sigmoid"
     unit_forget_bias: bool = True
     """Whether the forget gate's bias starts at 1."""
@@ -146,22 +161,17 @@ class _ConvLSTM(Recurrent):
     #: The names of the spatial axes.
     spatial: ClassVar[tuple[str, ...]]
 
-    def sizes(self, argument: str) -> tuple[int, ...]:
-        """An argument with one number an axis, such as `strides`, spelled out."""
-        value: int | tuple[int, ...] = getattr(self, argument)
-        return (value,) * len(self.spatial) if isinstance(value, int) else value
-
     def step_shape(self, sequence: Shape) -> Shape:
         """(time, …, channels) → (…', filters)."""
-        axes = ", ".join(("time", *self.spatial, "channels"))
-        expect_rank(self, sequence, len(self.spatial) + 2, axes)
-        strides, dilation = self.sizes("strides"), self.sizes("dilation_rate")
+        rank = len(self.spatial)
+        expect_rank(self, sequence, rank + 2, ", ".join(("time", *self.spatial, "channels")))
+        strides, dilation = spread(self.strides, rank), spread(self.dilation_rate, rank)
         if max(strides) > 1 and max(dilation) > 1:
             raise ShapeError(f"{self.type_name()} takes strides > 1 or dilation_rate > 1, not both")
         spatial = window_output(
             self,
             sequence[1:-1],
-            size=self.sizes("kernel_size"),
+            size=spread(self.kernel_size, rank),
             strides=strides,
             padding=self.padding,
             dilation=dilation,
@@ -170,21 +180,26 @@ class _ConvLSTM(Recurrent):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel (…, channels, 4·filters), recurrent kernel (…, filters, 4·filters), bias."""
-        window, width = self.sizes("kernel_size"), self.gates * self.filters
+        window, width = spread(self.kernel_size, len(self.spatial)), self.gates * self.filters
         kernels = (
             Weight("kernel", (*window, inputs[0][-1], width)),
             Weight("recurrent_kernel", (*window, self.filters, width)),
         )
         return (*kernels, Weight("bias", (width,))) if self.use_bias else kernels
 
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """It can pass over whole steps alone, and a mask here is over positions in them too."""
+        del masked, inputs
+        return "refused"
+
 
 class ConvLSTM1D(_ConvLSTM):
     """Convolutional LSTM over (time, steps, channels)."""
 
     type: Literal["ConvLSTM1D"] = "ConvLSTM1D"
-    kernel_size: Size
-    strides: Size = 1
-    dilation_rate: Size = 1
+    kernel_size: Single
+    strides: Single = 1
+    dilation_rate: Single = 1
 
     spatial = ("steps",)
 

@@ -16,7 +16,7 @@ from ridgeline.contract.layers.base import (
 from ridgeline.contract.regularizers import ACTIVITY, ActivityPenalty
 from ridgeline.contract.schema import NonNegativeFloat, PositiveInt, Rate
 
-NoiseShape = Annotated[
+_NoiseShape = Annotated[
     tuple[PositiveInt | None, ...], Field(min_length=2, max_length=9, fail_fast=True)
 ]
 """The mask's shape, the batch's axis first: 1 along an axis that shares one draw, else null."""
@@ -24,6 +24,8 @@ NoiseShape = Annotated[
 
 class _SameShape(Layer):
     """A layer that leaves the shape as it is."""
+
+    mask_use = "passed"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
@@ -41,7 +43,7 @@ class _Drop(_SameShape):
 class _Masked(_Drop):
     """A layer whose mask may be shared along axes."""
 
-    noise_shape: NoiseShape | None = None
+    noise_shape: _NoiseShape | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""

@@ -1,10 +1,21 @@
 """Layers around another layer. Imported last, so that every layer they may hold is known."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, field_validator
 
-from ridgeline.contract.layers.base import Layer, Shape, ShapeError, Weight, concrete, render
+from ridgeline.contract.layers.base import (
+    Layer,
+    MaskUse,
+    Shape,
+    ShapeError,
+    Weight,
+    concrete,
+    render,
+)
+from ridgeline.contract.layers.core import Embedding
+from ridgeline.contract.layers.einsum import EinsumDense
 from ridgeline.contract.layers.kernel import KernelLayer
 from ridgeline.contract.layers.recurrent import LONGEST_UNROLLED, Recurrent
 from ridgeline.contract.layers.reshaping import Flatten
@@ -18,11 +29,12 @@ def _one_of(layers: list[type[Layer]]) -> Any:
 if TYPE_CHECKING:
     RecurrentLayer = Recurrent
     StepLayer = Layer
-    KernelMatrixLayer = KernelLayer
+    KernelMatrixLayer = Layer
 else:
     RecurrentLayer = _one_of(concrete(Recurrent))
     StepLayer = _one_of([Flatten, *(each for each in concrete(Layer) if each.dropout_site)])
-    KernelMatrixLayer = _one_of([each for each in concrete(KernelLayer) if each.dropout_site])
+    _kernels = [each for each in concrete(KernelLayer) if each.dropout_site]
+    KernelMatrixLayer = _one_of([*_kernels, EinsumDense, Embedding])
 
 
 class Bidirectional(Wrapper):
@@ -52,6 +64,10 @@ class Bidirectional(Wrapper):
             for weight in self.layer.weights(*inputs)
         )
 
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """The recurrent layer's."""
+        return self.layer.masking(masked, *inputs)
+
     def multiply_adds(self, *inputs: Shape) -> int:
         """Both ways."""
         return 2 * self.layer.multiply_adds(*inputs)
@@ -75,6 +91,11 @@ class TimeDistributed(Wrapper):
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """The layer's, once."""
         return self.layer.weights(inputs[0][1:])
+
+    def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
+        """Keras hands the mask on as it is, whatever the layer makes of the positions."""
+        del masked
+        return "passed" if self.output_shape(*inputs)[:-1] == inputs[0][:-1] else "refused"
 
     def multiply_adds(self, *inputs: Shape) -> int:
         """The layer's, at every step."""
@@ -101,12 +122,23 @@ class TimeDistributed(Wrapper):
 class SpectralNormalization(Wrapper):
     """Divides the layer's kernel by its largest singular value at every step of training.
 
-    The value is found by power iteration (Miyato et al., 2018). The layer is one with a `kernel`.
+    The value is found by power iteration (Miyato et al., 2018). The layer is one with a `kernel`,
+    or an Embedding.
     """
 
     type: Literal["SpectralNormalization"] = "SpectralNormalization"
     layer: KernelMatrixLayer
     power_iterations: Annotated[int, Field(ge=1, le=100)] = 1
+
+    # Keras says that it drops the mask, and hands it on where the precision is not mixed.
+    mask_use = "refused"
+
+    @field_validator("layer")
+    @classmethod
+    def _unmasked(cls, layer: Layer) -> Layer:
+        if layer.makes_mask():
+            raise ValueError("expected mask_zero false: Keras does not hand the mask on reliably")
+        return layer
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The layer's."""

@@ -1,32 +1,24 @@
-"""Arguments of recurrent, attention, normalization, regularization, augmentation and wrappers."""
+"""Random arguments for recurrent layers, attention, normalization, dropout, images, wrappers."""
 
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
-Json = dict[str, Any]
-Shape = tuple[int, ...]
-Arguments = Callable[[Shape], st.SearchStrategy[Json]]
+from ridgeline.contract.layers import Shape
+from tests.unit.contract.spatial_layers import (
+    BOOLEANS,
+    PADDING,
+    RATES,
+    Arguments,
+    Json,
+    fixed,
+    windows,
+)
 
-SIZES = st.integers(1, 2)
-RATES = st.sampled_from([0.0, 0.25, 0.9])
-PADDING = st.sampled_from(["valid", "same"])
-BOOLEANS = st.booleans()
 SHARES = st.sampled_from([0.0, 0.3, 1.0, [0.2, 0.4]])
 HEADS = st.integers(1, 3)
-
-
-def sizes(rank: int) -> st.SearchStrategy[Any]:
-    """One number for every axis, or one for each."""
-    each = st.lists(SIZES, min_size=rank, max_size=rank)
-    return SIZES | each if rank > 1 else SIZES
-
-
-def some(required: Json, **optional: st.SearchStrategy[Any]) -> Arguments:
-    """The same arguments whatever the shape."""
-    return lambda shape: st.fixed_dictionaries(required, optional=optional)
-
+SIZES = st.integers(1, 2)
 
 RECURRENT = {
     "use_bias": BOOLEANS,
@@ -37,15 +29,17 @@ RECURRENT = {
 STEPWISE = {**RECURRENT, "unroll": BOOLEANS, "go_backwards": BOOLEANS}
 AFFINE = {"center": BOOLEANS, "scale": BOOLEANS}
 PROJECTED = {"use_bias": BOOLEANS, "use_gate": BOOLEANS, "dropout": RATES}
-IMAGE = {"value_range": st.sampled_from([[0, 255], [0, 1], [-1.0, 1.0]])}
+IMAGE: dict[str, st.SearchStrategy[Any]] = {
+    "value_range": st.sampled_from([[0, 255], [0, 1], [-1.0, 1.0]])
+}
 
 
 def conv_lstm(rank: int) -> Arguments:
-    return some(
-        {"filters": st.integers(1, 2), "kernel_size": sizes(rank)},
-        strides=sizes(rank),
+    return fixed(
+        {"filters": st.integers(1, 2), "kernel_size": windows(rank, most=2)},
+        strides=windows(rank, most=2),
         padding=PADDING,
-        dilation_rate=sizes(rank),
+        dilation_rate=windows(rank, most=2),
         **RECURRENT,
     )
 
@@ -104,23 +98,23 @@ CONV = st.fixed_dictionaries(
 POOL = st.just({"type": "MaxPooling2D", "pool_size": 1})
 
 SIMPLE = {
-    "SimpleRNN": some({"units": HEADS}, **STEPWISE),
-    "LSTM": some({"units": HEADS}, unit_forget_bias=BOOLEANS, **STEPWISE),
-    "GRU": some({"units": HEADS}, reset_after=BOOLEANS, **STEPWISE),
+    "SimpleRNN": fixed({"units": HEADS}, **STEPWISE),
+    "LSTM": fixed({"units": HEADS}, unit_forget_bias=BOOLEANS, **STEPWISE),
+    "GRU": fixed({"units": HEADS}, reset_after=BOOLEANS, **STEPWISE),
     "ConvLSTM1D": conv_lstm(1),
     "ConvLSTM2D": conv_lstm(2),
     "ConvLSTM3D": conv_lstm(3),
-    "Attention": some(
-        {}, use_scale=BOOLEANS, score_mode=st.sampled_from(["dot", "concat"]), dropout=RATES
+    "Attention": fixed(
+        use_scale=BOOLEANS, score_mode=st.sampled_from(["dot", "concat"]), dropout=RATES
     ),
-    "AdditiveAttention": some({}, use_scale=BOOLEANS, dropout=RATES),
-    "MultiHeadAttention": some(
+    "AdditiveAttention": fixed(use_scale=BOOLEANS, dropout=RATES),
+    "MultiHeadAttention": fixed(
         {"num_heads": HEADS, "key_dim": HEADS},
         value_dim=st.none() | HEADS,
         sliding_window=st.none() | HEADS,
         **PROJECTED,
     ),
-    "GroupQueryAttention": some(
+    "GroupQueryAttention": fixed(
         {
             "head_dim": HEADS,
             "num_query_heads": st.sampled_from([2, 4]),
@@ -129,43 +123,44 @@ SIMPLE = {
         sliding_window=st.none() | HEADS,
         **PROJECTED,
     ),
-    "RMSNormalization": some({}, epsilon=st.just(1e-3)),
-    "GaussianDropout": some({"rate": RATES}),
-    "GaussianNoise": some({"stddev": SHARES.filter(lambda it: isinstance(it, float))}),
-    "SpatialDropout1D": some({"rate": RATES}),
-    "SpatialDropout3D": some({"rate": RATES}),
-    "DropPath": some({"rate": RATES}),
-    "DropBlock2D": some({"rate": RATES, "block_size": st.integers(1, 3)}),
-    "ActivityRegularization": some({}, l1=st.just(0.1), l2=st.just(0.1)),
-    "RandomFlip": some({}, mode=st.sampled_from(["horizontal", "vertical"])),
-    "RandomRotation": some({"factor": SHARES}),
-    "RandomTranslation": some({"height_factor": SHARES, "width_factor": SHARES}),
-    "RandomZoom": some({"height_factor": st.sampled_from([0.0, 0.5, [-0.5, 1.0]])}),
-    "RandomShear": some({}, x_factor=SHARES, y_factor=SHARES),
-    "RandomPerspective": some({}, factor=SHARES, scale=st.sampled_from([0.0, 1.0])),
-    "RandomElasticTransform": some({}, factor=SHARES, scale=SHARES, **IMAGE),
-    "RandomBrightness": some({"factor": SHARES}, **IMAGE),
-    "RandomContrast": some({"factor": SHARES}, **IMAGE),
-    "RandomHue": some({"factor": SHARES}, **IMAGE),
-    "RandomSaturation": some({"factor": SHARES}, **IMAGE),
-    "RandomSharpness": some({"factor": SHARES}, **IMAGE),
-    "RandomColorDegeneration": some({"factor": SHARES}, **IMAGE),
-    "RandomColorJitter": some({}, hue_factor=SHARES, contrast_factor=SHARES, **IMAGE),
-    "RandomPosterization": some({"factor": st.sampled_from([1, 8, [2, 5]])}, **IMAGE),
-    "RandomGrayscale": some({}, factor=st.sampled_from([0.0, 1.0])),
-    "RandomInvert": some({}, factor=SHARES, **IMAGE),
-    "Solarization": some({}, addition_factor=SHARES, threshold_factor=SHARES, **IMAGE),
-    "RandomGaussianBlur": some({}, kernel_size=st.sampled_from([1, 3, [3, 5]]), **IMAGE),
-    "RandomErasing": some({}, scale=SHARES, fill_value=st.none() | st.just(0.5), **IMAGE),
-    "Equalization": some({}, bins=st.sampled_from([2, 256]), **IMAGE),
-    "AutoContrast": some({}, **IMAGE),
-    "RandAugment": some({}, num_ops=SIZES, factor=SHARES, **IMAGE),
-    "MixUp": some({}, alpha=st.just(0.4)),
-    "CutMix": some({}, factor=SHARES),
-    "Resizing": some({"height": st.integers(1, 6), "width": st.integers(1, 6)}, antialias=BOOLEANS),
-    "CenterCrop": some({"height": st.integers(1, 6), "width": st.integers(1, 6)}),
-    "TimeDistributed": some({"layer": DENSE | CONV | POOL | st.just({"type": "Flatten"})}),
-    "SpectralNormalization": some({"layer": DENSE | CONV}, power_iterations=SIZES),
+    "RMSNormalization": fixed(epsilon=st.just(1e-3)),
+    "GaussianDropout": fixed({"rate": RATES}),
+    "GaussianNoise": fixed({"stddev": SHARES.filter(lambda it: isinstance(it, float))}),
+    **{f"SpatialDropout{rank}D": fixed({"rate": RATES}) for rank in (1, 2, 3)},
+    "DropPath": fixed({"rate": RATES}),
+    "DropBlock2D": fixed({"rate": RATES, "block_size": st.integers(1, 3)}),
+    "ActivityRegularization": fixed(l1=st.just(0.1), l2=st.just(0.1)),
+    "RandomFlip": fixed(mode=st.sampled_from(["horizontal", "vertical"])),
+    "RandomRotation": fixed({"factor": SHARES}),
+    "RandomTranslation": fixed({"height_factor": SHARES, "width_factor": SHARES}),
+    "RandomZoom": fixed({"height_factor": st.sampled_from([0.0, 0.5, [-0.5, 1.0]])}),
+    "RandomShear": fixed(x_factor=SHARES, y_factor=SHARES),
+    "RandomPerspective": fixed(factor=SHARES, scale=st.sampled_from([0.0, 1.0])),
+    "RandomElasticTransform": fixed(factor=SHARES, scale=SHARES, **IMAGE),
+    "RandomBrightness": fixed({"factor": SHARES}, **IMAGE),
+    "RandomContrast": fixed({"factor": SHARES}, **IMAGE),
+    "RandomHue": fixed({"factor": SHARES}, **IMAGE),
+    "RandomSaturation": fixed({"factor": SHARES}, **IMAGE),
+    "RandomSharpness": fixed({"factor": SHARES}, **IMAGE),
+    "RandomColorDegeneration": fixed({"factor": SHARES}, **IMAGE),
+    "RandomColorJitter": fixed(hue_factor=SHARES, contrast_factor=SHARES, **IMAGE),
+    "RandomPosterization": fixed({"factor": st.sampled_from([1, 8, [2, 5]])}, **IMAGE),
+    "RandomGrayscale": fixed(factor=st.sampled_from([0.0, 1.0])),
+    "RandomInvert": fixed(factor=SHARES, **IMAGE),
+    "Solarization": fixed(addition_factor=SHARES, threshold_factor=SHARES, **IMAGE),
+    "RandomGaussianBlur": fixed(kernel_size=st.sampled_from([1, 3, [3, 5]]), **IMAGE),
+    "RandomErasing": fixed(scale=SHARES, fill_value=st.none() | st.just(0.5), **IMAGE),
+    "Equalization": fixed(bins=st.sampled_from([2, 256]), **IMAGE),
+    "AutoContrast": fixed(**IMAGE),
+    "RandAugment": fixed(num_ops=SIZES, factor=SHARES, **IMAGE),
+    "MixUp": fixed(alpha=st.just(0.4)),
+    "CutMix": fixed(factor=SHARES),
+    "Resizing": fixed(
+        {"height": st.integers(1, 6), "width": st.integers(1, 6)}, antialias=BOOLEANS
+    ),
+    "CenterCrop": fixed({"height": st.integers(1, 6), "width": st.integers(1, 6)}),
+    "TimeDistributed": fixed({"layer": DENSE | CONV | POOL | st.just({"type": "Flatten"})}),
+    "SpectralNormalization": fixed({"layer": DENSE | CONV}, power_iterations=SIZES),
 }
 
 
@@ -247,24 +242,3 @@ PARTNERS: dict[str, Callable[[Shape, Shape], bool]] = {
     "GroupQueryAttention": _same_features,
     "MultiHeadAttention": lambda source, partner: len(source) == len(partner),
 }
-
-#: What the contract refuses and Keras builds: words of the fault.
-STRICTER = (
-    "is for images",  # Keras takes whatever comes first for a batch of one
-    "expects images of",  # said when it is called with numbers, in the middle of training
-    "nothing to choose",
-    "does not fit into",  # DropBlock2D is not Keras's
-    "expects axes of",  # normalization over the batch's axis
-    "(time, features)",
-    "equally many features",
-    "as many keys as values",
-    "each null or 1",  # Dropout's noise_shape is read in training only
-    "expects an input of shape",
-)
-
-#: Shapes for the types that need more axes.
-SHAPES = st.one_of(
-    st.tuples(st.integers(1, 4), *[st.integers(1, 3)] * 3),
-    st.tuples(st.integers(1, 3), *[st.integers(1, 2)] * 4),
-    st.tuples(st.integers(2, 6), st.integers(2, 6), st.just(3)),
-)

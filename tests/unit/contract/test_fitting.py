@@ -174,3 +174,43 @@ def test_what_a_run_measures(make_spec: Any) -> None:
     for name in monitored(training, validates=True):
         said = {"metrics": ["accuracy"], "early_stopping": {"monitor": name}}
         resolve(make_spec(training=said))
+
+
+PROXIMAL = {"weights": {"l1": 0.01, "l1_mode": "proximal"}}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "pointer", "rule", "words"),
+    [
+        (
+            {"name": "ftrl"},
+            "/training/optimizer",
+            "proximal-optimizer",
+            "l1_regularization_strength",
+        ),
+        (
+            {"name": "adam", "use_ema": True},
+            "/training/optimizer/use_ema",
+            "proximal-average",
+            "exact zeros would be lost",
+        ),
+    ],
+)
+def test_what_would_undo_exact_zeros(
+    optimizer: dict[str, Any], pointer: str, rule: str, words: str, make_spec: Any, faults_of: Any
+) -> None:
+    training = {"optimizer": optimizer}
+    (fault,) = faults_of(lambda: resolve(make_spec(training, regularization=PROXIMAL)))
+    assert (fault.pointer, fault.rule) == (pointer, rule)
+    assert words in fault.detail
+    # Without the soft threshold, or with one that has nothing to do, both are fine.
+    for penalty in ({"l1": 0.01}, {"l2": 0.01, "l1_mode": "proximal"}):
+        resolve(make_spec(training, regularization={"weights": penalty}))
+
+
+def test_a_proximal_penalty_of_one_layer_counts_too(make_spec: Any, faults_of: Any) -> None:
+    layer = {"type": "Dense", "units": 10, "activation": "softmax"}
+    layers = [layer | {"bias_regularizer": PROXIMAL["weights"]}]
+    training = {"optimizer": {"name": "ftrl"}}
+    (fault,) = faults_of(lambda: resolve(make_spec(training, model={"layers": layers})))
+    assert fault.pointer == "/training/optimizer"

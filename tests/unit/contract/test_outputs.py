@@ -84,3 +84,10 @@ def test_resolving_checks(make_spec: Any) -> None:
     assert [fault.pointer for fault in caught.value.faults] == ["/outputs/3", "/outputs/4"]
     assert {fault.rule for fault in caught.value.faults} == {"output-fits-model"}
     resolve(make_spec(model=model, outputs=outputs[:3]), memory_limit=None)
+
+
+def test_looks_inside_wrappers(parse_layers: Any) -> None:
+    inner = {"type": "Conv3D", "filters": 2, "kernel_size": 1, "groups": 2}
+    layers = parse_layers({"type": "TimeDistributed", "name": "steps", "layer": inner})
+    (detail,) = faults("onnx", layers=list(layers))["/outputs/0"]
+    assert "the groups of 'steps' (Conv3D)" in detail

@@ -115,6 +115,34 @@ def test_probabilities_are_not_logits(activation: str, make_spec: Any, faults_of
     assert (fault.pointer, fault.rule) == (LOSS, "loss-fits-activation")
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        [{"type": "Dense", "units": 10}, {"type": "Softmax"}],
+        [{"type": "Dense", "units": 10}, {"type": "Activation", "activation": "softmax"}],
+        [
+            {
+                "type": "SpectralNormalization",
+                "layer": {"type": "Dense", "units": 10, "activation": "softmax"},
+            }
+        ],
+    ],
+)
+def test_probabilities_of_a_layer_of_their_own(
+    last: list[dict[str, Any]], make_spec: Any, faults_of: Any
+) -> None:
+    resolve(make_spec({"metrics": ["accuracy"]}, model={"layers": last}))
+    logits = {"loss": {"name": SPARSE, "from_logits": True}}
+    (fault,) = faults_of(lambda: resolve(make_spec(logits, model={"layers": last})))
+    assert fault.rule == "loss-fits-activation"
+
+
+def test_an_activation_layer_that_gives_no_probabilities(make_spec: Any, faults_of: Any) -> None:
+    layers = [{"type": "Dense", "units": 10}, {"type": "ReLU"}]
+    (fault,) = faults_of(lambda: resolve(make_spec(model={"layers": layers})))
+    assert '(it ends with "relu")' in fault.detail
+
+
 TAKE_LOGITS = {SPARSE, ONE_HOT, BINARY, "binary_focal_crossentropy"} | {
     "categorical_focal_crossentropy"
 }

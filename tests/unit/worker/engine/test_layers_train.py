@@ -7,11 +7,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
 from keras.src.random.seed_generator import SeedGenerator
 
-from ridgeline.contract.layers import LAYERS, Layer, Shape
+from ridgeline.contract.graph import Node, build_graph
+from ridgeline.contract.layers import LAYERS, Shape
 from ridgeline.contract.layers.augmentation import Augmentation
-from tests.unit.contract.keras_twins import call, keras_layer
+from ridgeline.contract.problems import SpecError
+from ridgeline.contract.spec import Model
+from ridgeline.contract.wiring import wire
+from tests.unit.contract.keras_twins import call
+from tests.unit.contract.random_layers import lone_layer
+from worker.engine.layers import build_layer
 
 Json = dict[str, Any]
 DROPS: Json = {"dropout": 0.3, "recurrent_dropout": 0.3}
@@ -88,8 +95,11 @@ KINDS = [kind for kind, layer in LAYERS.items() if issubclass(layer, Augmentatio
 ROWS, BATCH = 20, 8
 
 
-def parse(fields: Json) -> Layer:
-    return LAYERS[fields["type"]].model_validate_json(json.dumps(fields))
+def node_of(fields: Json, shape: Shape) -> Node:
+    """A layer upon rows of a shape; raises SpecError where it cannot take them."""
+    listed = {"inputs": ["input"] * LAYERS[fields["type"]].arity[0], **fields}
+    model = Model.model_validate_json(json.dumps({"layers": [listed]}))
+    return build_graph(wire(model.layers), shape).output
 
 
 def rows_of(shape: Shape) -> tf.Tensor:
@@ -103,15 +113,62 @@ def seed_generators(layer: keras.Layer) -> list[SeedGenerator]:
     return list({id(each): each for each in found if isinstance(each, SeedGenerator)}.values())
 
 
+@pytest.mark.filterwarnings("ignore:.*softmax over axis:UserWarning")
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind not in KINDS])
+def test_a_step_through_every_layer_type(kind: str) -> None:
+    """Shapes are as worked out, and every weight and the input get a finite gradient."""
+
+    @given(lone_layer(kind))
+    @settings(max_examples=3, database=None, derandomize=True, deadline=None)
+    def check(network: tuple[Shape, list[Json]]) -> None:
+        shape, (fields,) = network
+        try:
+            node = node_of(fields, shape)
+        except SpecError:
+            return
+        if node.layer.training_only:
+            assert node.shape == shape
+            return
+        output, gradients = step_through(node, shape)
+        assert output == (ROWS, *node.shape)
+        for gradient in gradients:
+            assert np.isfinite(tf.convert_to_tensor(gradient)).all()
+
+    check()
+
+
+def step_through(node: Node, shape: Shape) -> tuple[Shape, list[Any]]:
+    """The output's shape, batch and all, and the gradients of its sum of squares.
+
+    Tokens have none, and a picture of one colour has no contrast to differentiate.
+    """
+    built = build_layer(node)
+    tokens = "Embedding" in str(node.layer)
+    constant = tokens or node.layer.type_name() == "AutoContrast"
+    x = tf.zeros((ROWS, *shape)) if tokens else rows_of(shape)
+    inputs = len(node.layer.inputs or ())
+    call(node.layer, built, [keras.Input(shape)] * inputs)
+
+    def run(x: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = call(node.layer, built, [x] * inputs, training=True)
+            loss = tf.reduce_sum(y**2)
+        return y, tape.gradient(loss, [*built.trainable_variables, *([] if constant else [x])])
+
+    y, gradients = tf.function(run)(x)
+    return tuple(y.shape), gradients
+
+
 @pytest.mark.parametrize(("fields", "shape"), LEARNING, ids=[it["type"] for it, _ in LEARNING])
 def test_a_step_of_training(fields: Json, shape: Shape) -> None:
     """In `tf.while_loop` without autograph, over batches of unequal size.
 
     Every weight gets a finite gradient, and equal seed states give equal losses.
     """
-    layer = parse(fields)
-    built, head = keras_layer(layer), keras.layers.Dense(2)
-    inputs = [keras.Input(shape)] * max(layer.arity[0], 1)
+    node = node_of(fields, shape)
+    layer, built, head = node.layer, build_layer(node), keras.layers.Dense(2)
+    inputs = [keras.Input(shape)] * layer.arity[0]
     head(keras.layers.Flatten()(call(layer, built, inputs)))
     x, target = rows_of(shape), rows_of((2,))
     variables = built.trainable_variables + head.trainable_variables
@@ -157,10 +214,11 @@ def test_augmentation_in_a_compiled_loop(kind: str) -> None:
     fields: Json = {"type": kind, **AUGMENTING.get(kind, {})}
     if "value_range" in LAYERS[kind].model_fields:
         fields["value_range"] = [0, 1]
-    layer, shape = parse(fields), (5, 6, 3)
-    built = getattr(keras.layers, kind)(**layer.arguments())
+    shape = (5, 6, 3)
+    node = node_of(fields, shape)
+    layer, built = node.layer, build_layer(node, in_training=True)
     x, labels = rows_of(shape), tf.one_hot(tf.range(ROWS) % 3, 3)
-    expected = layer.output_shape(shape)
+    expected = node.shape
 
     def change(first: tf.Tensor, found: tf.Tensor) -> list[tf.Tensor]:
         images = tf.ensure_shape(x[first : first + BATCH], [None, *shape])
@@ -195,8 +253,8 @@ def test_augmentation_in_a_compiled_loop(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not LAYERS[kind].training_only])
 def test_images_pass_as_they_are_in_prediction(kind: str) -> None:
-    layer = parse({"type": kind, **AUGMENTING.get(kind, {})})
-    model = keras.Sequential([keras.Input((5, 6, 3)), keras_layer(layer)])
+    node = node_of({"type": kind, **AUGMENTING.get(kind, {})}, (5, 6, 3))
+    model = keras.Sequential([keras.Input((5, 6, 3)), build_layer(node)])
     x = rows_of((5, 6, 3))
     expected = x[:, 1:4, 1:5] if kind == "RandomCrop" else x
     np.testing.assert_array_equal(model(x, training=False), expected)

@@ -43,7 +43,7 @@ EVERYTHING: dict[str, Any] = {
         "epochs": EPOCHS,
         "batch_size": 64,
         "metrics": ["accuracy"],
-        "optimizer": {"name": "adam", "learning_rate": 0.03, "use_ema": True, "clipnorm": 1.0},
+        "optimizer": {"name": "adam", "learning_rate": 0.03, "clipnorm": 1.0},
         "early_stopping": {"patience": 4, "restore_best_weights": True},
         "reduce_lr_on_plateau": {"patience": 1, "factor": 0.7, "min_delta": 0.3},
     },
@@ -65,7 +65,7 @@ OVERFITTING: dict[str, Any] = {
     "training": {
         "epochs": 14,
         "batch_size": 16,
-        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "optimizer": {"name": "adam", "learning_rate": 0.01, "use_ema": True},
     },
 }
 
