@@ -28,10 +28,11 @@ from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from ridgeline.contract.curves import Curves
 from ridgeline.contract.job import Artifact, Job, JobPage, JobStatus
+from ridgeline.contract.preset_jobs import PresetEntry
 from ridgeline.contract.problems import Problem, ProblemCode
 from ridgeline.contract.report import Report
 from ridgeline.contract.resolve import Validation
@@ -113,6 +114,10 @@ _ERRORS: dict[ProblemCode, type[ProblemError]] = {
 }
 
 
+class _Presets(RootModel[tuple[PresetEntry, ...]]):
+    """What GET /presets answers."""
+
+
 class Client:
     """Talks to one Ridgeline service. Use it as a context manager, or close it.
 
@@ -162,6 +167,21 @@ class Client:
         headers = {"Content-Type": "application/json"}
         answer = self._send("POST", "/jobs/validate", content=_body(spec), headers=headers)
         return _read(Validation, answer)
+
+    def presets(self) -> tuple[PresetEntry, ...]:
+        """List the networks that a spec can name, each with a spec to submit."""
+        return _read(_Presets, self._send("GET", "/presets")).root
+
+    def preset(self, name: str, **parameters: Any) -> PresetEntry:
+        """Get a network by its name, with `parameters` in place of its own.
+
+        >>> client.submit(client.preset("imdb_mlp", rate=0.4).spec)
+
+        Raises NotFoundError, and InvalidRequestError where it does not take the parameters.
+        """
+        query = {key: json.dumps(value) for key, value in parameters.items()}
+        path = f"/presets/{quote(name, safe='')}"
+        return _read(PresetEntry, self._send("GET", path, params=query))
 
     def job(self, job_id: str) -> Job:
         """Get a job."""

@@ -24,7 +24,11 @@ _LONGEST_NAME = 64
 _CUTOFF = 0.7
 """How close two spellings are that are taken for one another."""
 _UPPER = ("maximum", "exclusiveMaximum")
-_EXAMPLES = {"WeightPenalty": '{"l2": 0.01}', "DropoutPolicy": '{"rate": 0.5}'}
+_EXAMPLES = {
+    "WeightPenalty": '{"l2": 0.01}',
+    "WeightsPolicy": '{"l2": 0.01}',
+    "DropoutPolicy": '{"rate": 0.5}',
+}
 _SYNONYMS = dict.fromkeys(
     ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"), "accuracy"
 )
@@ -106,7 +110,9 @@ def _locate(location: Sequence[str | int], body: Any) -> _Place:
             continue
         holder = next((m for m in members if _has(m, element, value)), None)
         if holder is None and isinstance(value, dict) and element not in value:
-            continue  # the tag of an object's member: the field it is wrong in follows
+            # The tag of an object's member: the field it is wrong in follows.
+            node = next((m for m in members if m.get("title") == element), node)
+            continue
         if holder is None and len(members) > 1:
             break  # the tag of a union without one in the body: what it expects is said as a whole
         parent = holder or members[0]
@@ -128,7 +134,7 @@ def _discriminator(place: _Place) -> _Place:
 def _unknown_field(place: _Place) -> str:
     fields = list(place.parent.get("properties", {}))
     owner = place.parent.get("title", "this object")
-    guess = _guess(place.parts[-1], fields) or _elsewhere(place.parts[-1])
+    guess = _guess(place.parts[-1], fields) or _elsewhere(place.parts)
     return f"{owner} has no such field{guess or '.'} It takes {', '.join(fields)}"
 
 
@@ -248,11 +254,12 @@ def _guess(name: Any, known: Sequence[str]) -> str:
     return f"; did you mean {spellings[near[0]]}?" if near else ""
 
 
-def _elsewhere(name: Any) -> str:
-    """A question back, where a section of the spec has a field of that name."""
+def _elsewhere(parts: Path) -> str:
+    """A question back, where another section of the spec has a field of that name."""
+    name = parts[-1]
     for section in _root()["properties"]:
         for member in _members(_root()["properties"][section]):
-            if name in member.get("properties", {}):
+            if name in member.get("properties", {}) and parts != (section, name):
                 return f"; did you mean {pointer(section, str(name))}?"
     return ""
 
@@ -283,9 +290,11 @@ def _resolve(node: Schema) -> Schema:
 def _members(node: Schema) -> list[Schema]:
     """The alternatives that `node` allows, but for null."""
     node = _resolve(node)
-    if "anyOf" not in node:
+    # With a discriminator `oneOf` is one thing of several types, without it several things.
+    alternatives = node.get("anyOf") or ("discriminator" not in node and node.get("oneOf"))
+    if not alternatives:
         return [node]
-    found = [member for each in node["anyOf"] for member in _members(each)]
+    found = [member for each in alternatives for member in _members(each)]
     return [member for member in found if member.get("type") != "null"]
 
 

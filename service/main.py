@@ -15,7 +15,7 @@ from service.dispatch import CeleryDispatch
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
 from service.parameters import refuse_unknown
-from service.routes import artifacts, catalog, curves, health, jobs, reports
+from service.routes import artifacts, catalog, curves, health, jobs, presets, reports
 from service.routing import HeadLikeGet
 from service.settings import Settings
 from service.watch import Watcher
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for routes in (jobs, curves, reports, artifacts, catalog, health):
+    for routes in (jobs, curves, reports, artifacts, catalog, presets, health):
         app.include_router(routes.router)
     app.add_middleware(HeadLikeGet)
     problems.install(app)

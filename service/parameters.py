@@ -38,8 +38,9 @@ def _fault(name: str, known: tuple[str, ...]) -> Fault:
 
 
 def _known(route: APIRoute) -> tuple[str, ...]:
-    """The names of the route's query parameters, apart or in one model."""
-    names: list[str] = []
+    """The names of the route's query parameters, apart, in one model, or said to OpenAPI alone."""
+    said = (route.openapi_extra or {}).get("parameters", ())
+    names = [str(parameter["name"]) for parameter in said]
     for parameter in route.dependant.query_params:
         kind = parameter.field_info.annotation
         if isclass(kind) and issubclass(kind, BaseModel):

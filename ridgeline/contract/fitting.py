@@ -1,8 +1,9 @@
-"""Whether the parts of `training` fit one another, the target and the split."""
+"""Whether the parts of `training`, and raises, fit one another, the target and the split."""
 
 from collections.abc import Iterator
 
 from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.training import Monitor, Schedule, Training
 from ridgeline.contract.training.losses import SparseCategoricalCrossentropy
 from ridgeline.contract.training.schedules import CosineDecay, PiecewiseConstantDecay
@@ -24,6 +25,22 @@ def check_fitting(training: Training, *, classes: int | None, validates: bool) -
         *_label_smoothing(training),
         *_class_weight(training, classes),
         *_monitors(training, validates=validates),
+    ]
+    if faults:
+        raise SpecError(faults)
+
+
+def check_raising(policy: Regularization, *, validates: bool) -> None:
+    """Raise SpecError for a raise on overfitting without validation rows to see it by."""
+    faults = [
+        Fault(
+            pointer=pointer("regularization", name, "raise_on_overfit"),
+            detail="expected validation rows, which show overfitting; set /split/validation above"
+            " 0, or leave raise_on_overfit out",
+            rule="raise-needs-validation",
+        )
+        for name, part in (("dropout", policy.dropout), ("weights", policy.weights))
+        if part is not None and part.raise_on_overfit is not None and not validates
     ]
     if faults:
         raise SpecError(faults)

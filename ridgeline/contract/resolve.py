@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ridgeline.contract.advice import Advice, advise
+from ridgeline.contract.advice import Advice, Case, advise
 from ridgeline.contract.applicable import check_applicable
 from ridgeline.contract.augmented import check_augmentation
 from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
-from ridgeline.contract.fitting import check_fitting
+from ridgeline.contract.fitting import check_fitting, check_raising
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.outputs import check_outputs
 from ridgeline.contract.policy import apply_policy, penalty_terms
+from ridgeline.contract.posted import at_preset
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.regularizers import PenaltyTerm
@@ -59,6 +60,15 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit`
     bytes; None is without a limit.
     """
+    try:
+        return _resolve(spec, memory_limit)
+    except SpecError as error:
+        if isinstance(spec.model, Model):
+            raise
+        raise at_preset(error, spec) from None
+
+
+def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
     data = spec.dataset.shape
     _check_own_rows(spec.dataset, spec.split)
     rows = _split(spec.split, data)
@@ -67,6 +77,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     graph = build_graph(wired, data.features, position)
     encoding = target_encoding(spec.training, data, graph)
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
+    check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
     check_applicable(final, position)
     check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
@@ -75,14 +86,15 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
     needed = _needed(spec, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:
         raise SpecError([_too_large(spec, final, position, needed, memory_limit)])
+    penalties = _penalties(final, batch_size=batch_size, rows=rows.train)
     return Resolution(
         spec=_spelled_out(spec, final),
         graph=final,
         rows=rows,
         encoding=encoding,
-        penalties=_penalties(final, batch_size=batch_size, rows=rows.train),
+        penalties=penalties,
         memory_bytes=needed,
-        advice=advise(spec, final, position),
+        advice=advise(Case(spec, final, position, rows, penalties)),
     )
 
 

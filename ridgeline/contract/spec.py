@@ -1,12 +1,13 @@
 """JobSpec: what a user POSTs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from ridgeline.contract.dataset import Dataset, Split
 from ridgeline.contract.layers import AnyLayer
 from ridgeline.contract.outputs import OutputName
+from ridgeline.contract.presets import AnyPreset, Preset
 from ridgeline.contract.regularization import Regularization
 from ridgeline.contract.schema import Contract, Label, each_once
 from ridgeline.contract.training import Training
@@ -24,13 +25,25 @@ class Model(Contract):
     layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
 
 
+def _kind(value: Any) -> str:
+    """The tag of the union's member that `value` is meant for."""
+    named = "preset" in value if isinstance(value, dict) else isinstance(value, Preset)
+    return "Preset" if named else "Model"
+
+
+AnyModel = Annotated[
+    Annotated[Model, Tag("Model")] | Annotated[AnyPreset, Tag("Preset")], Discriminator(_kind)
+]
+"""The layers, or a preset that stands for them."""
+
+
 class JobSpec(Contract):
     """A training job: data, model, regularization, training, outputs."""
 
     name: Label | None = None
     dataset: Dataset
     split: Split = Split()
-    model: Model
+    model: AnyModel
     regularization: Regularization = Regularization()
     training: Training
     outputs: Annotated[

@@ -1,9 +1,9 @@
 """What a spec may say, read off the contract."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+from ridgeline.contract.arguments import Argument, arguments_of, description_of
 from ridgeline.contract.dataset import (
     BUILTIN,
     KERAS,
@@ -24,17 +24,6 @@ from ridgeline.contract.training.callbacks import EarlyStopping, ReduceLROnPlate
 from ridgeline.contract.training.fit import Precision
 
 AnyDataset = BuiltinDataset | KerasImages | KerasCifar100 | KerasReviews | KerasHousing
-
-
-class Argument(Contract):
-    """An argument of a layer, an optimizer, a schedule, a loss or a callback."""
-
-    name: str
-    required: bool
-    default: Any
-    """The value when it is left out; null if it is required, too."""
-    description: str
-    json_schema: dict[str, Any]
 
 
 class LayerEntry(Contract):
@@ -136,8 +125,8 @@ def _layer(layer: type[Layer]) -> LayerEntry:
     least, most = layer.arity
     return LayerEntry(
         type=layer.type_name(),
-        description=_description(layer),
-        arguments=_arguments(layer, "type"),
+        description=description_of(layer),
+        arguments=arguments_of(layer, "type"),
         min_inputs=least,
         max_inputs=most,
         regularized_weights=tuple(
@@ -152,8 +141,8 @@ def _named(models: Mapping[str, type[Contract]]) -> tuple[NamedEntry, ...]:
     return tuple(
         NamedEntry(
             name=name,
-            description=_description(model),
-            arguments=_arguments(model, "name"),
+            description=description_of(model),
+            arguments=arguments_of(model, "name"),
             json_schema=model.model_json_schema(),
         )
         for name, model in models.items()
@@ -165,35 +154,9 @@ def _datasets(model: type[AnyDataset]) -> list[DatasetEntry]:
         DatasetEntry(
             name=name,
             source=get_args(model.model_fields["source"].annotation)[0],
-            description=_description(model),
+            description=description_of(model),
             **(BUILTIN | KERAS)[name]._asdict(),
-            arguments=_arguments(model, "source", "name"),
+            arguments=arguments_of(model, "source", "name"),
         )
         for name in get_args(model.model_fields["name"].annotation)
     ]
-
-
-def _arguments(model: type[Contract], *tags: str) -> tuple[Argument, ...]:
-    schema = model.model_json_schema()
-    return tuple(
-        Argument(
-            name=field.alias or name,
-            required=field.is_required(),
-            default=None if field.is_required() else field.default,
-            description=field.description or "",
-            json_schema=_standalone(
-                schema["properties"][field.alias or name], schema.get("$defs", {})
-            ),
-        )
-        for name, field in model.model_fields.items()
-        if name not in tags
-    )
-
-
-def _standalone(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """`node` with the definitions that it refers to."""
-    return {**node, "$defs": definitions} if "$ref" in json.dumps(node) else node
-
-
-def _description(model: type[Contract]) -> str:
-    return (model.__doc__ or "").strip()

@@ -17,6 +17,8 @@ UNKNOWN = "job_" + "0" * 32
         (f"/jobs/{UNKNOWN}/artifacts?x=1", "?x", "this path takes none"),
         ("/jobs?limits=5", "?limits", "did you mean limit?"),
         ("/catalog?a", "?a", "this path takes none"),
+        ("/presets?rate=0.3", "?rate", "this path takes none"),
+        ("/presets/imdb_mlp?ratee=0.3", "?ratee", "did you mean rate?"),
         ("/healthz?a=b", "?a", "this path takes none"),
         ("/readyz?" + "a" * 500, "?" + "a" * 64, "this path takes none"),
     ],

@@ -102,6 +102,21 @@ def test_validate_stores_nothing(ridgeline: Client) -> None:
     assert list(ridgeline.jobs()) == []
 
 
+def test_presets_are_ready_to_be_submitted(ridgeline: Client) -> None:
+    entries = ridgeline.presets()
+    assert [entry.name for entry in entries][:2] == ["imdb_mlp", "imdb_mlp_half"]
+    assert ridgeline.preset("imdb_mlp") == entries[0]
+    small = ridgeline.preset("vgg_like", input_size=None, pooling_rate=0.3)
+    job = ridgeline.submit(small.spec)
+    assert job.spec == small.spec
+    assert job.spec.model.model_dump(exclude_unset=True)["pooling_rate"] == 0.3
+    assert job.resolved.model.layers[0].type_name() == "Conv2D"
+    with pytest.raises(NotFoundError, match="there are imdb_mlp"):
+        ridgeline.preset("resnet")
+    with pytest.raises(InvalidRequestError, match="rate"):
+        ridgeline.preset("imdb_mlp", rate=1.5)
+
+
 def test_a_fault_is_pointed_at(ridgeline: Client) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         ridgeline.submit(SPEC | {"regularization": {"dropout": {"rate": 1.0}}})

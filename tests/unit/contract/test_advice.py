@@ -63,7 +63,8 @@ def test_rates_within_it(rate: float, make_spec: Any) -> None:
 @pytest.mark.parametrize("between", [[], [RELU], [NORM, RELU], [FLAT]])
 def test_dropout_after_a_convolution(between: list[Json], make_spec: Any) -> None:
     layers = [IMAGE, CONV, *between, drop(), FLAT, OUT]
-    assert remarks(make_spec, *layers, regularization=L2) == [
+    layers[-1] = OUT | {"kernel_regularizer": {"l2": 0.001}}
+    assert remarks(make_spec, *layers) == [
         ("dropout-after-convolution", f"/model/layers/{2 + len(between)}")
     ]
 
@@ -95,7 +96,7 @@ def test_dropout_on_the_output(make_spec: Any) -> None:
     ("layers", "regularization", "used"),
     [
         ([DENSE, drop(), OUT], {}, "dropout"),
-        ([DENSE, drop(), OUT], {"weights": {"l1": 0.1}}, "dropout"),
+        ([DENSE, drop(), OUT], {"weights": {"l1": 0.1, "l1_mode": "proximal"}}, "dropout"),
         ([DENSE, drop(), OUT], {"weights": {"l2": 0}}, "dropout"),
         ([DENSE, OUT], {"dropout": {"rate": 0.3}}, "dropout"),
         ([DENSE, OUT], L2, "L2"),

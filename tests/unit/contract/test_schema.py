@@ -127,7 +127,8 @@ def test_unknown_fields_anywhere(path: tuple[str | int, ...]) -> None:
     (error,) = refusal(body_with("1", *path, "unknown_field")).errors()
     assert error["type"] == "extra_forbidden"
     assert error["loc"][-1] == "unknown_field"
-    assert error["loc"][: len(path)][:3] == path[:3]
+    location = tuple(part for part in error["loc"] if part != "Model")  # the union's tag
+    assert location[: len(path)][:3] == path[:3]
 
 
 UNITS = ("model", "layers", 5, "units")

@@ -13,6 +13,7 @@ from service.examples import DIGITS
 from service.faults import MAX_FAULTS, spec_faults
 
 LAYER = ("model", "layers", 0)
+PRESET = ("model", "preset")
 POOLING = {"type": "MaxPooling2D"}
 MISSING = object()
 RATE = ("training", "optimizer", "learning_rate")
@@ -29,6 +30,9 @@ def faults_of(body: Any) -> list[Fault]:
 
 def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     body = copy.deepcopy(DIGITS)
+    if path == PRESET:
+        body["model"] = {"preset": "imdb_mlp", **value}
+        return body
     holder: Any = body
     for part in path[:-1]:
         holder = holder[part]
@@ -77,6 +81,13 @@ def keras(name: str, **options: Any) -> dict[str, Any]:
         ),
         (("model", "layers"), [], "/model/layers", "too-short", "a list of at least 1"),
         (("model",), None, "/model", "model-type", "received null, expected an object with layers"),
+        (("model",), {}, "/model/layers", "missing", "missing; expected a list of at least 1"),
+        (("model", "layer"), [], "/model/layer", "unknown-field", "did you mean layers?"),
+        (("model",), {"preset": "vgglike"}, "/model/preset", "unknown-type", "mean vgg_like?"),
+        (("model",), {"preset": 3}, "/model/preset", "unknown-type", "expected one of cifar10"),
+        (PRESET, {"rate": 1.0}, "/model/rate", "less-than", "too large, expected a finite number"),
+        (PRESET, {"unit": 3}, "/model/unit", "unknown-field", "did you mean units?"),
+        (PRESET, {"layers": []}, "/model/layers", "unknown-field", "It takes preset, units, rate"),
         (("training", "loss"), MISSING, "/training/loss", "missing", "missing"),
         (
             ("training", "loss"),
@@ -187,7 +198,7 @@ SIZES = ("training", "optimizer", "learning_rate")
             0.01,
             (
                 "received a decimal number, expected an object with any of l1, l2, scaling, n,"
-                ' such as {"l2": 0.01}'
+                ' l1_mode, orthogonal, raise_on_overfit, such as {"l2": 0.01}'
             ),
         ),
         (
@@ -195,7 +206,7 @@ SIZES = ("training", "optimizer", "learning_rate")
             "l2",
             (
                 "received a string, expected an object with any of l1, l2, scaling, n,"
-                ' such as {"l2": 0.01}'
+                ' l1_mode, orthogonal, such as {"l2": 0.01}'
             ),
         ),
         (("training", "optimizer"), "schedulefreeadamw", OPTIMIZERS),

@@ -30,6 +30,8 @@ ROUTES = {
     ("get", "/jobs/{job_id}/artifacts"): {200, 404, 422, 500, 503},
     ("get", "/jobs/{job_id}/artifacts/{name}"): {200, 206, 304, 404, 410, 416, 422, 500, 503},
     ("get", "/catalog"): {200, 304, 422, 500},
+    ("get", "/presets"): {200, 304, 422, 500},
+    ("get", "/presets/{name}"): {200, 304, 404, 422, 500},
     ("get", "/healthz"): {200, 422, 500},
     ("get", "/readyz"): {200, 422, 500, 503},
 }
@@ -117,3 +119,20 @@ def test_a_layer_without_type_does_not_fit_the_schema() -> None:
     validator = jsonschema.Draft202012Validator(schema)
     assert validator.is_valid({"layers": [{"type": "Dense", "units": 3}]})
     assert not validator.is_valid({"layers": [{"units": 3}]})
+
+
+def test_a_model_is_layers_or_a_preset() -> None:
+    model = DOCUMENT["components"]["schemas"]["JobSpec"]["properties"]["model"]
+    validator = jsonschema.Draft202012Validator({**model, "components": DOCUMENT["components"]})
+    assert validator.is_valid({"layers": [{"type": "Dense", "units": 3}]})
+    assert validator.is_valid({"preset": "vgg_like", "input_size": None})
+    assert not validator.is_valid({"preset": "vgg_like", "layers": []})
+    assert not validator.is_valid({"units": 16})
+
+
+def test_the_parameters_of_presets_are_documented() -> None:
+    parameters = DOCUMENT["paths"]["/presets/{name}"]["get"]["parameters"]
+    found = {each["name"]: each for each in parameters if each["in"] == "query"}
+    assert {"rate", "units", "base_hidden_units", "input_size"} <= set(found)
+    assert found["rate"]["schema"] == {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0}
+    assert "imdb_mlp, imdb_mlp_half" in found["rate"]["description"]

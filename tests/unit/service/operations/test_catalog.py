@@ -5,10 +5,11 @@ import json
 import jsonschema
 import pytest
 
+from ridgeline.contract.arguments import Argument
 from ridgeline.contract.dataset import BUILTIN, KERAS
 from ridgeline.contract.layers import LAYERS
 from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES
-from service.operations.catalog import Argument, LayerEntry, NamedEntry, catalog
+from service.operations.catalog import LayerEntry, NamedEntry, catalog
 
 CATALOG = catalog()
 

@@ -1,0 +1,46 @@
+"""Where things stand in the spec as it was posted, without defaults and a preset's layers."""
+
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.schema import Contract
+from ridgeline.contract.spec import JobSpec, Model
+from ridgeline.contract.wiring import positions
+
+Path = tuple[str | int, ...]
+"""The parts of a JSON pointer."""
+
+_LAYERS = ("model", "layers")
+
+
+def posted_path(spec: JobSpec, path: Path) -> Path:
+    """As much of `path` as leads to something that the spec says."""
+    value: object = spec
+    for depth, part in enumerate(path):
+        if isinstance(value, Contract) and part in value.model_fields_set:
+            value = getattr(value, str(part))
+        elif isinstance(value, tuple) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return path[:depth]
+    return path
+
+
+def about_layer(spec: JobSpec, path: Path, text: str) -> str:
+    """`text`, and which of a preset's layers it is about where `path` leads to one."""
+    if isinstance(spec.model, Model) or path[:2] != _LAYERS:
+        return text
+    names = {index: name for name, index in positions(spec.model.layers).items()}
+    name = names[int(path[2])]
+    return text if repr(name) in text else f"{name}: {text}"
+
+
+def at_preset(error: SpecError, spec: JobSpec) -> SpecError:
+    """The error with what is wrong with a preset's layers pointing at the preset."""
+    return SpecError([_at_preset(fault, spec) for fault in error.faults])
+
+
+def _at_preset(fault: Fault, spec: JobSpec) -> Fault:
+    path = tuple(fault.pointer.split("/")[1:])
+    if path[:2] != _LAYERS:
+        return fault
+    detail = about_layer(spec, path, fault.detail)
+    return Fault(pointer=pointer("model"), detail=detail, rule=fault.rule)
