@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -53,13 +54,12 @@ def random_rows(resolution: Resolution, rows: int) -> Data:
     """Rows of the data set's shape, in the type in which the engine holds them."""
     rng = np.random.default_rng(0)
     shape = resolution.spec.dataset.shape
-    everything = np.empty((rows, *shape.features))
-    if shape.bytes_per_number == 1 and len(shape.features) == 1:
-        everything = (rng.random(everything.shape, np.float32) < WORDS_SHARE).astype(np.uint8)
-    elif shape.bytes_per_number == 1:
-        everything = rng.integers(0, 256, everything.shape, np.uint8)
-    else:
-        everything = rng.standard_normal(everything.shape, np.float32)
+    size = (rows, *shape.features)
+    everything: npt.NDArray[Any] = rng.standard_normal(size, np.float32)
+    if shape.bytes_per_number == 1:
+        is_text = len(shape.features) == 1
+        pixels = rng.integers(0, 256, size, np.uint8)
+        everything = (pixels < 256 * WORDS_SHARE).astype(np.uint8) if is_text else pixels
     target = encode(rng.integers(0, shape.classes or 1, rows), resolution.encoding, shape.classes)
     cut = round(rows * (1 - VALIDATION_SHARE))
     train, validation = (
@@ -100,7 +100,12 @@ def ridgeline(resolution: Resolution, data: Data) -> Epochs:
     objective = build_objective(resolution, network, data)
     batch_size = resolution.spec.training.batch_size
     epoch = CompiledEpoch(
-        network, objective, row_spec(data.train), decoding(data), batch_size=batch_size
+        network,
+        objective,
+        row_spec(data.train),
+        decoding(data),
+        rows=data.train.rows,
+        batch_size=batch_size,
     )
     fitting = Fitting(resolution, network, objective, epoch, data)
     while True:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ridgeline.contract.graph import evaluation_rows
-from worker.engine.model import Flow, Network
+from ridgeline.contract.graph import BYTES_PER_NUMBER, evaluation_rows
+from worker.engine.model import Flow, Masks, Network
 from worker.engine.objective import Objective
 from worker.engine.optimization import apply_gradients
 
@@ -41,6 +41,8 @@ class Sums(NamedTuple):
     """Results over all rows since `start` was 0."""
 
 
+MASK_BYTES = 64 * 2**20
+"""Up to where all dropout masks of an epoch are drawn before it."""
 Decode = Callable[[tf.Tensor], tf.Tensor]
 _ORDER = tf.TensorSpec([None], tf.int32)
 _START = tf.TensorSpec([], tf.int32)
@@ -68,8 +70,10 @@ class CompiledEpoch:
         row_spec: Rows,
         decode: Decode,
         *,
+        rows: int,
         batch_size: int,
     ) -> None:
+        """`rows` is how many it is trained on at once, all of them or a block."""
         self._network = network
         self._objective = objective
         self._decode = decode
@@ -79,6 +83,7 @@ class CompiledEpoch:
             for number, variable in objective.penalties.proximal.items()
         }
         self._batch_size = batch_size
+        self._draws_ahead = BYTES_PER_NUMBER * rows * network.mask_numbers <= MASK_BYTES
         self._evaluated = evaluation_rows(network.graph, batch_size=batch_size)
         # No autograph: the loops are written out, and tracing takes a fraction of the time.
         # Numbers of rows are left open, so that validation and test share one trace.
@@ -94,12 +99,18 @@ class CompiledEpoch:
     def _train(self, rows: Rows, order: tf.Tensor, controls: Controls) -> Sums:
         """Train on `rows` in the given order (a permutation, shape (rows,))."""
         self._reset(controls.start)
+        block_seed = controls.seed + tf.stack([controls.start, 0])
+        masks: Masks = {}
+        if self._draws_ahead:
+            masks = self._network.draw_masks(tf.shape(order)[0], controls.rates, block_seed)
 
         def step(start: tf.Tensor, data_loss: tf.Tensor, penalties: tf.Tensor) -> list[tf.Tensor]:
-            taken = order[start : start + self._batch_size]
+            end = start + self._batch_size
+            taken = order[start:end]
             batch = Rows(tf.gather(rows.x, taken), tf.gather(rows.y, taken))
-            seed = controls.seed + tf.stack([controls.start + start, 0])
-            batch_loss, batch_penalties = self._step(batch, controls._replace(seed=seed))
+            drawn = {name: mask[start:end] for name, mask in masks.items()}
+            seed = block_seed + tf.stack([start, 0])
+            batch_loss, batch_penalties = self._step(batch, drawn, controls._replace(seed=seed))
             weight = tf.cast(tf.shape(taken)[0], tf.float32)
             return [
                 start + self._batch_size,
@@ -110,14 +121,14 @@ class CompiledEpoch:
         _, data_loss, penalties = self._loop(step, self._zeros(), tf.shape(order)[0])
         return Sums(data_loss, penalties, self._results())
 
-    def _step(self, batch: Rows, controls: Controls) -> tuple[tf.Tensor, tf.Tensor]:
+    def _step(self, batch: Rows, drawn: Masks, controls: Controls) -> tuple[tf.Tensor, tf.Tensor]:
         """One gradient step."""
         loss, penalties_of = self._objective.loss, self._objective.penalties
         weights = self._objective.row_weights(batch.y)
         variables = [variable.value for variable in self._variables]
         with tf.GradientTape() as tape:
             x = self._decode(batch.x)
-            flow = self._network.train(x, batch.y, controls.rates, controls.seed)
+            flow = self._network.train(x, batch.y, controls.rates, controls.seed, drawn)
             data_loss = loss(flow.target, flow.prediction, sample_weight=weights)
             penalties = penalties_of(controls.coefficients, flow.outputs)
             minimized = data_loss + penalties_of.differentiated(penalties)

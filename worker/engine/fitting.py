@@ -136,6 +136,7 @@ class Fitting:
         return tf.constant(coefficients, tf.float32, [len(coefficients)])
 
     def run_epoch(self, number: int) -> EpochRow:
+        """Train one epoch and measure it."""
         started = time.perf_counter()
         seed, raising = self.training.seed, self._raising
         coefficients = self._coefficients()

@@ -1,6 +1,7 @@
 """The network of a graph: its Keras layers, and the ways they are applied."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import keras
@@ -10,10 +11,13 @@ from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
 from worker.engine.layers import FLOAT32, build_layer, penalize_output
+from worker.engine.regularization.dropout import is_plain_dropout, masks
 from worker.engine.regularization.rated import RATED, strength
 from worker.engine.seeds import seed_generators
 
 Apply = Callable[[Node, list[tf.Tensor]], tf.Tensor]
+Masks = Mapping[str, tf.Tensor]
+"""By layer, for a batch of rows."""
 
 
 class Flow(NamedTuple):
@@ -71,17 +75,34 @@ class Network:
         """Which of the layers in `rated` drop: not noise, nor what the spec has switched off."""
         return [node.layer.drops and strength(node.layer) > 0 for node in self.rated]
 
-    def train(self, x: tf.Tensor, y: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> Flow:
+    def draw_masks(self, rows: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> Masks:
+        """The masks of all Dropout layers for so many rows."""
+        return {
+            node.name: masks(node.shape, rows, rates[index], seed + tf.constant([0, index]))
+            for index, node in enumerate(self.rated)
+            if is_plain_dropout(node.layer)
+        }
+
+    @property
+    def mask_numbers(self) -> int:
+        """How many numbers `draw_masks` draws for each row."""
+        return sum(math.prod(node.shape) for node in self.rated if is_plain_dropout(node.layer))
+
+    def train(
+        self, x: tf.Tensor, y: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor, drawn: Masks
+    ) -> Flow:
         """Pass a batch of rows with their targets through in training mode.
 
         `rates` has shape (rated,); `seed`, shape (2,), is this step's, to which each layer
-        adds its number.
+        adds its number. `drawn` are masks for these rows, by layer; others are drawn here.
         """
         number = {node.name: index for index, node in enumerate(self.rated)}
         target = y
 
         def apply(node: Node, inputs: list[tf.Tensor]) -> tf.Tensor:
             nonlocal target
+            if node.name in drawn:
+                return _masked(inputs[0] * tf.cast(drawn[node.name], inputs[0].dtype), inputs[0])
             if node.name in number:
                 index = number[node.name]
                 compute = RATED[node.layer.type_name()]

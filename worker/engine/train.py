@@ -43,7 +43,9 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 def _compiled(spec: JobSpec, network: Network, objective: Objective, data: Data) -> CompiledEpoch:
     rows = row_spec(data.train)
     batch_size = spec.training.batch_size
-    return CompiledEpoch(network, objective, rows, decoding(data), batch_size=batch_size)
+    return CompiledEpoch(
+        network, objective, rows, decoding(data), rows=data.train.rows, batch_size=batch_size
+    )
 
 
 def _checkpoints(spec: JobSpec, context: TrainingContext) -> CheckpointStore | None:

