@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
