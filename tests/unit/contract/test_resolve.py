@@ -112,7 +112,7 @@ ADAM = {
 }
 
 
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "loss": {
         "name": "sparse_categorical_crossentropy",
         "from_logits": True,
