@@ -73,8 +73,11 @@ def test_every_layer_type_equals_keras(kind: str, layer_on: Any, parse_layers: A
     """Each type on its own: the property above draws some seldom."""
     fitted = 0
 
+    # Most of what is drawn for these does not fit, which takes no time to find out.
+    examples = 90 if kind.startswith(("Adaptive", "Cropping")) else 8
+
     @given(layer_on(kind))
-    @settings(max_examples=8, database=None, derandomize=True, deadline=None)
+    @settings(max_examples=examples, database=None, derandomize=True, deadline=None)
     def check(network: tuple[Shape, list[dict[str, Any]]]) -> None:
         nonlocal fitted
         shape, listed = network

@@ -90,7 +90,11 @@ def test_half_precision_is_published_in_single(policy: str, output: str, workdir
     ("output", "missing"), [("litert", "tf.ResizeBicubic"), ("onnx", "ScaleAndTranslate")]
 )
 def test_a_format_that_cannot_hold_the_network_is_named(
-    output: Any, missing: str, make_spec: MakeSpec, workdir: Path
+    output: Any,
+    missing: str,
+    make_spec: MakeSpec,
+    workdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Beyond what validation knows: Keras or a converter may change."""
     setup = Setup(make_spec(dataset={"source": "builtin", "name": "iris", "scaling": "none"}))
@@ -98,7 +102,8 @@ def test_a_format_that_cannot_hold_the_network_is_named(
     image = kl.Reshape((2, 2, 1))(x)
     interpolation = "bicubic" if output == "litert" else "lanczos3"
     enlarged = kl.Flatten()(kl.UpSampling2D(2, interpolation=interpolation)(image))
-    setup.network.model = keras.Model(x, kl.Dense(3, activation="softmax")(enlarged))
+    model = keras.Model(x, kl.Dense(3, activation="softmax")(enlarged))
+    monkeypatch.setattr(setup.network, "keras_model", lambda *_: model)
     with pytest.raises(TrainingFailed, match=f"{output} cannot hold it.*{missing}") as caught:
         export(setup.network, setup.objective, setup.data, ["keras", output], workdir)
     assert caught.value.code is EndCode.EXPORT_FAILED
