@@ -80,7 +80,7 @@ def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
-    check_applicable(final, position)
+    check_applicable(spec, final, position)
     check_masks(final, position)
     check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
     check_augmentation(final, encoding, position)
