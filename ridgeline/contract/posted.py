@@ -26,7 +26,8 @@ def posted_path(spec: JobSpec, path: Path) -> Path:
 
 def origin(spec: JobSpec, index: int, argument: Path) -> Path:
     """The path to a layer's penalty or constraint, in the layer or in the policy it is from."""
-    layer, at = spec.model.layers[index], (*_LAYERS, index)
+    layer = spec.model.layers[index]
+    at: Path = (*_LAYERS, index)
     for part in argument[:-1]:
         layer, at = getattr(layer, str(part)), (*at, part)
     last = argument[-1:]

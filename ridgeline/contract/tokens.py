@@ -6,6 +6,7 @@ from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.layers.core import Embedding
 from ridgeline.contract.layers.wrapper import Wrapper
+from ridgeline.contract.posted import Path
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.training import Precision
 from ridgeline.contract.wiring import INPUT
@@ -25,7 +26,7 @@ def check_tokens(
     moved, faults = {INPUT}, []
     for node in graph.nodes:
         for embedding, path in _embeddings(node.layer):
-            at = ("model", "layers", position[node.name], *path)
+            at: Path = ("model", "layers", position[node.name], *path)
             faults += [
                 Fault(pointer=pointer(*at, *argument), detail=detail, rule="embeds-tokens")
                 for argument, detail in _misfits(node, embedding, tokens, moved, precision)
