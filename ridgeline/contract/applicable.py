@@ -1,42 +1,50 @@
 """Whether penalties and constraints can be applied to the weights they are put on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from ridgeline.contract.constraints import NonNeg
 from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.layers import Layer, Weight
 from ridgeline.contract.layers.base import Penalised, render
 from ridgeline.contract.layers.wrapper import Wrapper
+from ridgeline.contract.posted import Path, origin
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.regularizers import WeightPenalty
+from ridgeline.contract.spec import JobSpec
 
+Said = Callable[[Path], Path]
+"""Where in the spec an argument of a layer is said."""
 _MATRIX = 2
 
 
-def check_applicable(graph: Graph, position: Mapping[str, int]) -> None:
-    """Raise SpecError for an orthogonal penalty on what is no matrix, and for axes out of range.
+def check_applicable(spec: JobSpec, graph: Graph, position: Mapping[str, int]) -> None:
+    """Raise SpecError for an orthogonal penalty on what is no matrix, and for axes that are not.
 
-    Keras would say so in the middle of training. `position` gives each layer's place in the spec.
+    Keras would say so in the middle of training. `position` gives each layer's place in `spec`;
+    what a layer has from the policy is a fault of the policy.
     """
     faults = [
         fault
         for node in graph.nodes
         if node.name in position
-        for fault in _faults(node, pointer("model", "layers", position[node.name]))
+        for fault in _faults(node, partial(origin, spec, position[node.name]))
     ]
     if faults:
         raise SpecError(faults)
 
 
-def _faults(node: Node, at: str) -> Iterator[Fault]:
+def _faults(node: Node, said: Said) -> Iterator[Fault]:
     for penalised in node.layer.penalties():
         for weight in node.weights:
             if weight.role == penalised.role:
-                yield from _orthogonal_fault(penalised, weight, node, at)
-    yield from _axis_faults(node.layer, node, at)
+                yield from _orthogonal_fault(penalised, weight, node, said)
+    yield from _axis_faults(node.layer, node, said)
 
 
-def _orthogonal_fault(penalised: Penalised, weight: Weight, node: Node, at: str) -> Iterator[Fault]:
+def _orthogonal_fault(
+    penalised: Penalised, weight: Weight, node: Node, said: Said
+) -> Iterator[Fault]:
     penalty = penalised.penalty
     if not isinstance(penalty, WeightPenalty) or penalty.orthogonal is None:
         return
@@ -48,27 +56,35 @@ def _orthogonal_fault(penalised: Penalised, weight: Weight, node: Node, at: str)
     else:
         return
     yield Fault(
-        pointer=at + pointer(*penalised.argument),
+        pointer=pointer(*said(penalised.argument)),
         detail=f"expected a weight that is a matrix of several {mode}; {weight.name} of"
         f" {node.name!r}, shape {render(weight.shape)}, {problem}",
         rule="orthogonal-matrix",
     )
 
 
-def _axis_faults(layer: Layer, node: Node, at: str) -> Iterator[Fault]:
+def _axis_faults(
+    layer: Layer, node: Node, said: Said, inside: tuple[str, ...] = ()
+) -> Iterator[Fault]:
     for argument, (role, _) in layer.constraints.items():
         constraint = getattr(layer, argument)
         if constraint is None or isinstance(constraint, NonNeg):
             continue
         given = constraint.axis if isinstance(constraint.axis, tuple) else (constraint.axis,)
         for weight in node.weights:
-            rank = len(weight.shape)
-            if weight.role == role and not all(-rank <= axis < rank for axis in given):
+            if weight.role == role and not _are_axes(given, len(weight.shape)):
+                rank = len(weight.shape)
                 yield Fault(
-                    pointer=at + pointer(argument, "axis"),
+                    pointer=pointer(*said((*inside, argument)), "axis"),
                     detail=f"expected axes of {weight.name} of {node.name!r}, shape"
-                    f" {render(weight.shape)}: {-rank} to {rank - 1}; received {render(given)}",
+                    f" {render(weight.shape)}: {-rank} to {rank - 1}, each once; received"
+                    f" {render(given)}",
                     rule="constraint-axis",
                 )
     if isinstance(layer, Wrapper):
-        yield from _axis_faults(layer.layer, node, at + pointer("layer"))
+        yield from _axis_faults(layer.layer, node, said, (*inside, "layer"))
+
+
+def _are_axes(given: tuple[int, ...], rank: int) -> bool:
+    known = all(-rank <= axis < rank for axis in given)
+    return known and len({axis % rank for axis in given}) == len(given)

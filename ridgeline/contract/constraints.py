@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ridgeline.contract.schema import Contract, NonNegativeFloat, PositiveFloat
 
@@ -52,6 +52,14 @@ class MinMaxNorm(Constraint):
     max_value: PositiveFloat = 1.0
     rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     axis: Axis = 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "MinMaxNorm":
+        if self.min_value > self.max_value:
+            raise ValueError(
+                f"expected min_value ({self.min_value:g}) up to max_value ({self.max_value:g})"
+            )
+        return self
 
 
 AnyConstraint = Annotated[MaxNorm | UnitNorm | NonNeg | MinMaxNorm, Field(discriminator="type")]

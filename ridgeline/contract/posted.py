@@ -24,6 +24,21 @@ def posted_path(spec: JobSpec, path: Path) -> Path:
     return path
 
 
+def origin(spec: JobSpec, index: int, argument: Path) -> Path:
+    """The path to a layer's penalty or constraint, in the layer or in the policy it is from."""
+    layer = spec.model.layers[index]
+    at: Path = (*_LAYERS, index)
+    for part in argument[:-1]:
+        layer, at = getattr(layer, str(part)), (*at, part)
+    last = argument[-1:]
+    if not last or last[0] in layer.model_fields_set:
+        return (*at, *last)
+    name = str(last[0])
+    if name in layer.constraints:
+        return ("regularization", "constraint")
+    return ("regularization", str(layer.regularizers[name].part))
+
+
 def about_layer(spec: JobSpec, path: Path, text: str) -> str:
     """`text`, and which of a preset's layers it is about where `path` leads to one."""
     if isinstance(spec.model, Model) or path[:2] != _LAYERS:

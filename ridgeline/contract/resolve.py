@@ -20,6 +20,7 @@ from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import MAX_LAYERS, JobSpec, Model
 from ridgeline.contract.targets import TargetEncoding, target_encoding
+from ridgeline.contract.tokens import check_tokens
 from ridgeline.contract.wiring import positions, wire
 
 DEFAULT_MEMORY_LIMIT = 8 * 2**30
@@ -80,8 +81,9 @@ def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
-    check_applicable(final, position)
+    check_applicable(spec, final, position)
     check_masks(final, position)
+    check_tokens(final, data.tokens, spec.training.precision, position)
     check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
     check_augmentation(final, encoding, position)
     penalties = _penalties(final, batch_size=spec.training.batch_size, rows=rows.train)

@@ -155,8 +155,14 @@ def _datasets(model: type[AnyDataset]) -> list[DatasetEntry]:
             name=name,
             source=get_args(model.model_fields["source"].annotation)[0],
             description=description_of(model),
-            **(BUILTIN | KERAS)[name]._asdict(),
+            **_shape(name),
             arguments=arguments_of(model, "source", "name"),
         )
         for name in get_args(model.model_fields["name"].annotation)
     ]
+
+
+def _shape(name: str) -> dict[str, Any]:
+    """A data set's shape but for what depends on its scaling."""
+    shape = (BUILTIN | KERAS)[name]._asdict()
+    return {field: value for field, value in shape.items() if field != "tokens"}

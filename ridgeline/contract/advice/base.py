@@ -9,7 +9,7 @@ from ridgeline.contract.dataset import SplitRows
 from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.layers.wrapper import Wrapper
-from ridgeline.contract.posted import Path, about_layer, posted_path
+from ridgeline.contract.posted import Path, about_layer, origin, posted_path
 from ridgeline.contract.problems import pointer
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.schema import Contract
@@ -63,18 +63,7 @@ class Case:
 
     def origin(self, node: Node, argument: Path) -> Path:
         """The path to a layer's penalty or constraint, in the layer or in the policy it is from."""
-        index = self.position[node.name]
-        layer = self.spec.model.layers[index]
-        at: Path = ("model", "layers", index)
-        for part in argument[:-1]:
-            layer, at = getattr(layer, str(part)), (*at, part)
-        last = argument[-1:]
-        if not last or last[0] in layer.model_fields_set:
-            return (*at, *last)
-        name = str(last[0])
-        if name in layer.constraints:
-            return ("regularization", "constraint")
-        return ("regularization", str(layer.regularizers[name].part))
+        return origin(self.spec, self.position[node.name], argument)
 
 
 Finding = tuple[Path, str]

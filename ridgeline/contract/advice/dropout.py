@@ -42,9 +42,9 @@ def after_convolution(case: Case) -> Iterator[Finding]:
     for node, at in case.posted:
         if node.layer.type_name() == "Dropout" and _behind_convolution(node, case):
             yield at, message
-    dropout = case.spec.regularization.dropout
-    if dropout is not None and "conv" in dropout.after:
-        yield (*_POLICY, "after"), message
+    for node in case.graph.nodes:
+        if node.name not in case.position and _behind_convolution(node, case):
+            yield (*_POLICY, "after"), message
 
 
 def _behind_convolution(node: Node, case: Case) -> bool:

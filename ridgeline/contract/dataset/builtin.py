@@ -12,6 +12,8 @@ BUILTIN: dict[str, DatasetShape] = {
     "iris": DatasetShape(rows=150, features=(4,), classes=3),
     "diabetes": DatasetShape(rows=442, features=(10,), classes=None),
 }
+DIGITS_LEVELS = 17
+"""A pixel of digits is 0 to 16."""
 
 
 class BuiltinDataset(Contract):
@@ -29,4 +31,5 @@ class BuiltinDataset(Contract):
     @property
     def shape(self) -> DatasetShape:
         """Rows, features and classes."""
-        return BUILTIN[self.name]
+        pixels = self.name == "digits" and self.scaling == "none"
+        return BUILTIN[self.name]._replace(tokens=DIGITS_LEVELS if pixels else None)

@@ -17,12 +17,13 @@ KERAS: dict[str, DatasetShape] = {
     "fashion_mnist": DatasetShape(60_000, (28, 28, 1), 10, test_rows=10_000, bytes_per_number=1),
     "cifar10": DatasetShape(50_000, (32, 32, 3), 10, test_rows=10_000, bytes_per_number=1),
     "cifar100": DatasetShape(50_000, (32, 32, 3), 100, test_rows=10_000, bytes_per_number=1),
-    "imdb": DatasetShape(25_000, (10_000,), 2, test_rows=25_000, bytes_per_number=1),
-    "reuters": DatasetShape(8_982, (10_000,), 46, test_rows=2_246, bytes_per_number=1),
+    "imdb": DatasetShape(25_000, (10_000,), 2, test_rows=25_000, bytes_per_number=1, tokens=2),
+    "reuters": DatasetShape(8_982, (10_000,), 46, test_rows=2_246, bytes_per_number=1, tokens=2),
     "california_housing": DatasetShape(16_512, (8,), None, test_rows=4_128),
 }
 COARSE_CLASSES = 20
 SMALL_HOUSING = DatasetShape(480, (8,), None, test_rows=120)
+PIXEL_LEVELS = 256
 MAX_WORDS = 100_000
 """More than there are words in either set (88,587 and 30,982)."""
 
@@ -70,7 +71,7 @@ class KerasImages(_KerasDataset):
     @property
     def whole(self) -> DatasetShape:
         """The set with all its rows."""
-        return KERAS[self.name]
+        return KERAS[self.name]._replace(tokens=_levels(self.scaling))
 
 
 class KerasCifar100(_KerasDataset):
@@ -86,7 +87,7 @@ class KerasCifar100(_KerasDataset):
     @property
     def whole(self) -> DatasetShape:
         """The set with all its rows."""
-        fine = KERAS[self.name]
+        fine = KERAS[self.name]._replace(tokens=_levels(self.scaling))
         return fine if self.label_mode == "fine" else fine._replace(classes=COARSE_CLASSES)
 
 
@@ -113,7 +114,9 @@ class KerasReviews(_KerasDataset):
         """The set with all its rows."""
         texts = KERAS[self.name]
         if self.encoding == "sequence":
-            return texts._replace(features=(self.maxlen,), bytes_per_number=4)
+            return texts._replace(
+                features=(self.maxlen,), bytes_per_number=4, tokens=self.num_words
+            )
         return texts._replace(features=(self.num_words,))
 
 
@@ -132,6 +135,10 @@ class KerasHousing(_KerasDataset):
     def whole(self) -> DatasetShape:
         """The set with all its rows."""
         return KERAS[self.name] if self.version == "large" else SMALL_HOUSING
+
+
+def _levels(scaling: ImageScaling) -> int | None:
+    return PIXEL_LEVELS if scaling == "none" else None
 
 
 # An alias with a name, so that the JSON schema has one for it too.

@@ -23,6 +23,8 @@ class DatasetShape(NamedTuple):
     """Rows the set itself keeps apart for testing."""
     bytes_per_number: int = 4
     """What a feature takes in memory: 1 for pixels and words said or not, else 4."""
+    tokens: int | None = None
+    """The features are whole numbers from 0 to below it; None where they are not."""
 
     @property
     def all_rows(self) -> int:

@@ -145,6 +145,10 @@ class Layer(Contract):
         """Whether it tells padding from tokens."""
         return False
 
+    def keeps_numbers(self) -> bool:
+        """Whether it moves numbers about, or puts zeros between them, and computes none."""
+        return False
+
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
         """What becomes of the masks where at least one input has one; `masked` says which.
 

@@ -83,6 +83,10 @@ class Concatenate(Layer):
     follows = True
     mask_use = "passed"
 
+    def keeps_numbers(self) -> bool:
+        """It does."""
+        return True
+
     def output_shape(self, *inputs: Shape) -> Shape:
         """The inputs' shape with `axis` summed."""
         axis = axis_of(self, self.axis, inputs[0])

@@ -27,6 +27,10 @@ class _Reshaping(Layer):
 
     follows = True
 
+    def keeps_numbers(self) -> bool:
+        """It does."""
+        return True
+
 
 class Flatten(_Reshaping):
     """All axes into one."""
@@ -231,6 +235,10 @@ class UpSampling2D(_UpSampling):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"] = "nearest"
 
     rank = 2
+
+    def keeps_numbers(self) -> bool:
+        """Unless it computes what lies between."""
+        return self.interpolation == "nearest"
 
 
 class UpSampling3D(_UpSampling):

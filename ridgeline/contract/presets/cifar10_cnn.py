@@ -17,7 +17,7 @@ from ridgeline.contract.presets.base import Preset
 from ridgeline.contract.regularizers import WeightPenalty
 from ridgeline.contract.schema import NonNegativeFloat, PositiveInt, Rate
 
-Units = Annotated[int, Field(ge=1, le=2**29)]
+Units = Annotated[int, Field(ge=1, le=2**29 - 1)]
 _JOB = {
     "dataset": {"source": "keras", "name": "cifar10", "scaling": "standard"},
     "split": {"validation": 0.1},

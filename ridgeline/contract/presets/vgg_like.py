@@ -17,7 +17,7 @@ from ridgeline.contract.schema import PositiveInt, Rate
 
 LEAST_SIZE = 16
 """What four convolutions without padding and two poolings leave something of."""
-Filters = Annotated[int, Field(ge=1, le=2**30)]
+Filters = Annotated[int, Field(ge=1, le=2**30 - 1)]
 _JOB = {
     "dataset": {"source": "keras", "name": "cifar10"},
     "split": {"validation": 0.1},

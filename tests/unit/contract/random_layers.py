@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from ridgeline.contract.graph import MAX_AXES
+from ridgeline.contract.graph import MAX_AXES, MAX_SOFTMAX_AXES
 from ridgeline.contract.layers import LAYERS, Layer, Shape, ShapeError
 from tests.unit.contract import sequence_layers, spatial_layers
 from tests.unit.contract.spatial_layers import Arguments, Json
@@ -91,12 +91,14 @@ def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
 
 
 def _too_large(shapes: dict[str, Shape], layer: Json) -> bool:
-    """Whether Keras would take long to build it, or to build a Dense layer upon it."""
+    """Whether it has too many axes, or Keras would take long to build it or a Dense upon it."""
     try:
         shape = _parse(layer).output_shape(*(shapes[name] for name in layer["inputs"]))
     except ShapeError:
         return False
-    return math.prod(shape) > MOST_NUMBERS or len(shape) > MAX_AXES
+    softmax = "softmax" in (layer["type"].lower(), layer.get("activation"))
+    most_axes = MAX_SOFTMAX_AXES if softmax else MAX_AXES
+    return math.prod(shape) > MOST_NUMBERS or len(shape) > most_axes
 
 
 def _parse(layer: Json) -> Layer:

@@ -85,6 +85,8 @@ def test_a_policy_of_dropout_after_convolutions(make_spec: Any) -> None:
     found = remarks(make_spec, *layers, regularization=policy(0.3, "conv", "pooling"))
     assert found == [("dropout-after-convolution", "/regularization/dropout/after")]
     assert remarks(make_spec, *layers, regularization=policy(0.3, "pooling")) == []
+    without = remarks(make_spec, DENSE, OUT, regularization=policy(0.3, "conv", "dense"))
+    assert without == []
 
 
 def test_dropout_on_the_output(make_spec: Any) -> None:

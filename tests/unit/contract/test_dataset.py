@@ -54,9 +54,9 @@ def test_options_change_the_shape() -> None:
     assert cifar.shape == KERAS["cifar100"]
     assert cifar.model_copy(update={"label_mode": "coarse"}).shape.classes == 20
     imdb = KerasReviews(source="keras", name="imdb", num_words=500, rows=100, test_rows=0)
-    assert imdb.shape == DatasetShape(100, (500,), 2, test_rows=0, bytes_per_number=1)
+    assert imdb.shape == DatasetShape(100, (500,), 2, test_rows=0, bytes_per_number=1, tokens=2)
     texts = KerasReviews(source="keras", name="imdb", encoding="sequence", maxlen=80)
-    assert texts.shape == DatasetShape(25_000, (80,), 2, test_rows=25_000, bytes_per_number=4)
+    assert texts.shape == DatasetShape(25_000, (80,), 2, test_rows=25_000, tokens=10_000)
     housing = KerasHousing(source="keras", name="california_housing", version="small")
     assert (housing.shape.rows, housing.shape.test_rows) == (480, 120)
 

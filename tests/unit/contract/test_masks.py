@@ -20,6 +20,7 @@ from tests.unit.contract.random_layers import ARGUMENTS
 from tests.unit.contract.spatial_layers import Json
 
 TOKENS: Json = {"type": "Embedding", "name": "tokens", "mask_zero": True, "input_dim": 17}
+PIXELS: Json = {"source": "builtin", "name": "digits", "scaling": "none"}
 VECTORS = TOKENS | {"output_dim": 4}
 LSTM: Json = {"type": "LSTM", "units": 3}
 AVERAGE: Json = {"type": "GlobalAveragePooling1D"}
@@ -113,10 +114,10 @@ def test_a_mask_that_does_not_fit_is_refused(
     layers: list[Json], place: int, make_spec: Any, faults_of: Any
 ) -> None:
     listed = [VECTORS, *layers, OUT]
-    (fault,) = faults_of(lambda: resolve(make_spec(model={"layers": listed})))
+    (fault,) = faults_of(lambda: resolve(make_spec(dataset=PIXELS, model={"layers": listed})))
     assert (fault.pointer, fault.rule) == (f"/model/layers/{place}", "mask-fits")
     unmasked = [VECTORS | {"mask_zero": False}, *layers, OUT]
-    resolve(make_spec(model={"layers": unmasked}))
+    resolve(make_spec(dataset=PIXELS, model={"layers": unmasked}))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_mask_that_does_not_fit_is_refused(
 def test_where_padding_counts_again_is_said(
     layers: list[Json], lost_at: list[int], make_spec: Any
 ) -> None:
-    resolution = resolve(make_spec(model={"layers": [VECTORS, *layers, OUT]}))
+    resolution = resolve(make_spec(dataset=PIXELS, model={"layers": [VECTORS, *layers, OUT]}))
     found = [each.pointer for each in resolution.advice if each.id == "mask-lost"]
     assert found == [f"/model/layers/{index}" for index in lost_at]
 
@@ -145,7 +146,7 @@ def test_merging_drops_the_mask_unless_every_input_has_one(make_spec: Any) -> No
         other = VECTORS | {"name": "other", "mask_zero": mask_zero, "inputs": ["input"]}
         merged = {"type": "Add", "inputs": ["tokens", "other"]}
         listed = [VECTORS, other, merged, AVERAGE, OUT]
-        advice = resolve(make_spec(model={"layers": listed})).advice
+        advice = resolve(make_spec(dataset=PIXELS, model={"layers": listed})).advice
         return [each.pointer for each in advice if each.id == "mask-lost"]
 
     assert lost(mask_zero=True) == []

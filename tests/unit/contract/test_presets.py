@@ -19,8 +19,9 @@ from keras.layers import (
 )
 from pydantic import ValidationError
 
+from ridgeline.contract.arguments import arguments_of
 from ridgeline.contract.preset_jobs import PresetEntry, preset_entry
-from ridgeline.contract.presets import PRESETS
+from ridgeline.contract.presets import PRESETS, Preset
 from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec, Model
 
@@ -201,3 +202,14 @@ def test_an_entry_says_where_it_is_from_and_what_it_takes(name: str) -> None:
     assert entry.source.startswith("note, ")
     assert {each.name for each in entry.parameters} == set(PRESETS[name].model_fields) - {"preset"}
     assert PresetEntry.model_validate_json(entry.model_dump_json(exclude_unset=True)) == entry
+
+
+@pytest.mark.parametrize("preset", PRESETS.values())
+def test_the_largest_parameters_are_layers_too(preset: type[Preset]) -> None:
+    """Of a block that has several times as many filters as the first."""
+    for argument in arguments_of(preset, "preset"):
+        largest = argument.json_schema.get("maximum")
+        if largest is not None:
+            assert preset.model_validate({argument.name: largest}).layers
+            with pytest.raises(ValidationError):
+                preset.model_validate({argument.name: largest + 1})

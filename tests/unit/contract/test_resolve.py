@@ -38,7 +38,7 @@ PENALTIES = st.none() | st.fixed_dictionaries(
         "n": st.sampled_from(["batch", "rows"]),
     },
 )
-MISPLACED = {"augments-data", "mixes-data", "mixes-one-hot"}
+MISPLACED = {"augments-data", "embeds-tokens", "mixes-data", "mixes-one-hot"}
 PARTS = ("weights", "bias", "activity", "constraint", "dropout")
 POLICIES = st.fixed_dictionaries(
     {"weights": PENALTIES},
@@ -72,7 +72,7 @@ def test_resolving_twice_changes_nothing(
     try:
         once = resolve(spec)
     except SpecError as error:
-        # Networks are drawn without regard to where augmentation may stand.
+        # Networks are drawn without regard to where augmentation and Embedding may stand.
         rules = {fault.rule for fault in error.faults}
         event("refused")
         if rules <= MISPLACED:

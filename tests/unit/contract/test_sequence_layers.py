@@ -129,6 +129,23 @@ def test_penalties_that_cannot_be_applied(
     assert {fault.pointer for fault in faults_of(lambda: resolve(spec))} == {pointer}
 
 
+@pytest.mark.parametrize(
+    ("policy", "pointer"),
+    [
+        ({"bias": {"orthogonal": {}}}, "/regularization/bias"),
+        ({"constraint": {"type": "MaxNorm", "axis": 2}}, "/regularization/constraint/axis"),
+        # TensorFlow sums over an axis once, and fails where it is named twice.
+        ({"constraint": {"type": "UnitNorm", "axis": [0, 0]}}, "/regularization/constraint/axis"),
+        ({"constraint": {"type": "UnitNorm", "axis": [0, -2]}}, "/regularization/constraint/axis"),
+    ],
+)
+def test_policies_that_cannot_be_applied(
+    policy: Json, pointer: str, make_spec: Any, faults_of: Any
+) -> None:
+    spec = make_spec(regularization=policy)
+    assert {fault.pointer for fault in faults_of(lambda: resolve(spec))} == {pointer}
+
+
 # Work and memory ---------------------------------------------------------------------------------
 
 
@@ -211,6 +228,14 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
         (
             {"type": "BatchNormalization", "renorm_clipping": {"rmin": 2.0, "rmax": 1.0}},
             "up to rmax",
+        ),
+        (
+            {
+                "type": "Dense",
+                "units": 1,
+                "kernel_constraint": {"type": "MinMaxNorm", "min_value": 2.0},
+            },
+            "up to max_value",
         ),
         ({"type": "RandomZoom", "height_factor": 1.0}, "0.99"),
         ({"type": "RandomErasing", "scale": [0.5, 0.1]}, "lower bound first"),

@@ -1,0 +1,75 @@
+"""Whether an Embedding reads token numbers, and has a vector for each of them."""
+
+from collections.abc import Iterator, Mapping
+
+from ridgeline.contract.graph import Graph, Node
+from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers.core import Embedding
+from ridgeline.contract.layers.wrapper import Wrapper
+from ridgeline.contract.posted import Path
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.training import Precision
+from ridgeline.contract.wiring import INPUT
+
+_EXACT = 257
+"""bfloat16 holds every whole number below it, float16 more."""
+
+
+def check_tokens(
+    graph: Graph, tokens: int | None, precision: Precision, position: Mapping[str, int]
+) -> None:
+    """Raise SpecError for an Embedding of what are no token numbers, or of more than it has.
+
+    `tokens`: the data are whole numbers below it; None where they are not. TensorFlow fails on a
+    number without a vector in the middle of training, on a GPU it silently takes zeros.
+    """
+    moved, faults = {INPUT}, []
+    for node in graph.nodes:
+        for embedding, path in _embeddings(node.layer):
+            at: Path = ("model", "layers", position[node.name], *path)
+            faults += [
+                Fault(pointer=pointer(*at, *argument), detail=detail, rule="embeds-tokens")
+                for argument, detail in _misfits(node, embedding, tokens, moved, precision)
+            ]
+        if node.layer.keeps_numbers() and moved.issuperset(node.layer.inputs or ()):
+            moved.add(node.name)
+    if faults:
+        raise SpecError(faults)
+
+
+def _embeddings(layer: Layer) -> Iterator[tuple[Embedding, tuple[str, ...]]]:
+    if isinstance(layer, Embedding):
+        yield layer, ()
+    if isinstance(layer, Wrapper):
+        yield from ((each, ("layer", *path)) for each, path in _embeddings(layer.layer))
+
+
+def _misfits(
+    node: Node, embedding: Embedding, tokens: int | None, moved: set[str], precision: Precision
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    (source,) = node.layer.inputs or (INPUT,)
+    direct = source == INPUT and node.layer is embedding
+    if source not in moved:
+        detail = (
+            f"Embedding reads the token numbers of the data; expected {node.name!r} on them, behind"
+            f" nothing but layers that move numbers about, received it behind {source!r}"
+        )
+        yield (), detail
+    elif tokens is None:
+        detail = (
+            f"expected data of whole numbers for the Embedding {node.name!r}; these are real"
+            ' values: use imdb or reuters with encoding "sequence", or scaling "none" for pixels'
+        )
+        yield (), detail
+    elif embedding.input_dim < tokens:
+        detail = (
+            f"expected at least {tokens}, for the data hold numbers up to {tokens - 1}; received"
+            f" {embedding.input_dim}"
+        )
+        yield ("input_dim",), detail
+    elif precision != "float32" and tokens > _EXACT and not direct:
+        detail = (
+            f"expected the Embedding {node.name!r} itself to take the data where precision is"
+            f' "{precision}": a layer before or around it rounds token numbers from {_EXACT} on'
+        )
+        yield (), detail
