@@ -1,13 +1,14 @@
 """The network of a graph: its Keras layers, and the ways they are applied."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from ridgeline.contract.graph import Graph, Node
+from ridgeline.contract.regularizers import ACTIVITY, PenaltyTerm
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
 from worker.engine.layers import FLOAT32, build_layer, penalize_output
@@ -141,6 +142,19 @@ class Network:
         """Give the Keras layers their penalties on outputs, for the model that is saved."""
         for layer in self.layers.values():
             penalize_output(layer, self._terms)
+
+    def settle(self, terms: Sequence[PenaltyTerm], rates: Sequence[float]) -> None:
+        """Give the Keras layers what training ended with, for the model that is saved.
+
+        `terms` are those it was built with, with other coefficients; `rates` are as in `rates`.
+        """
+        self._terms = tuple(terms)
+        for term in terms:
+            if term.kind == "l2" and term.weight != ACTIVITY:
+                self.weights[term.layer, term.weight].regularizer.l2 = term.coefficient
+        for node, rate in zip(self.rated, rates, strict=True):
+            if node.layer.drops and node.name in self.layers:
+                self.layers[node.name].rate = rate
 
     def _flow(self, x: tf.Tensor, apply: Apply) -> dict[str, tf.Tensor]:
         outputs = {INPUT: x}
