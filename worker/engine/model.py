@@ -164,8 +164,13 @@ class Network:
         return outputs
 
     def _dtype(self, node: Node, precision: str) -> str:
-        """The output is computed in full precision: a loss of half-precision numbers is noise."""
-        return FLOAT32 if node is self.graph.output else precision
+        """What a layer computes in.
+
+        The output in full precision: a loss of half-precision numbers is noise. So too what comes
+        before an Embedding, for bfloat16 holds no number of a token above 256 exactly.
+        """
+        full = node is self.graph.output or node.name in _before_embeddings(self.graph)
+        return FLOAT32 if full else precision
 
     def _call(self, node: Node, inputs: list[tf.Tensor], **mode: bool) -> tf.Tensor:
         layer = self.layers.get(node.name)
@@ -175,6 +180,15 @@ class Network:
             # Attention over one input attends to itself.
             return layer(*(inputs if len(inputs) > 1 else inputs * 2), **mode)
         return layer(inputs if len(inputs) > 1 else inputs[0], **mode)
+
+
+def _before_embeddings(graph: Graph) -> set[str]:
+    """The layers whose output reaches an Embedding."""
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.layer.type_name() == "Embedding" or node.name in found:
+            found |= set(node.layer.inputs or ())
+    return found
 
 
 def _is_other_in_training(node: Node) -> bool:
