@@ -209,13 +209,14 @@ def _divergence(rows: Sequence[EpochRow], run: _Run, loss_name: str) -> Iterator
                 f" {GREW:g} times its least value of {min(curve.course):.4g}."
             )
             yield _evidence("loss-grew", message, (curve.name,), run.epochs[0], run.epochs[-1])
-    end = run.own.course[-1]
+    # The training rows as they are measured: class weights may make data_loss many times as large.
+    end, name = run.train[-1], run.training.name
     if loss_name in CROSSENTROPIES and run.baseline and end > HOPELESS * run.baseline:
         message = (
-            f"data_loss ended at {end:.4g}, {end / run.baseline:.0f} times the"
+            f"{name} ended at {end:.4g}, {end / run.baseline:.0f} times the"
             f" {run.baseline:.4g} of predicting the class frequencies alone."
         )
-        yield _evidence("worse-than-guessing", message, ("data_loss",), run.epochs[-1])
+        yield _evidence("worse-than-guessing", message, (name,), run.epochs[-1])
 
 
 def _rise(run: _Run, validation: Curve) -> Evidence | None:

@@ -168,9 +168,10 @@ class Report(Contract):
     baseline: float | None
     """The data loss of the best prediction that ignores the features; null where it is unknown."""
     losses: dict[str, float | None]
-    """The last epoch's values: losses, penalties, metrics, gap; null where not finite."""
+    """The values of the epoch whose weights were kept, else the last one's: losses, penalties,
+    metrics, gap; null where not finite."""
     penalty_share: float | None
-    """penalty / loss in the last epoch; null where the loss is not a positive number."""
+    """penalty / loss in that epoch; null where the loss is not a positive number."""
     penalties: tuple[PenaltyShare, ...]
     weights: tuple[WeightReport, ...]
     nonfinite_weights: tuple[str, ...]

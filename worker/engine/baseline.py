@@ -16,7 +16,11 @@ _EPSILON = 1e-7
 
 
 def constant_baseline(
-    loss_name: LossName, y: npt.NDArray[Any], *, label_smoothing: float = 0.0
+    loss_name: LossName,
+    y: npt.NDArray[Any],
+    *,
+    label_smoothing: float = 0.0,
+    row_weights: npt.NDArray[Any] | None = None,
 ) -> float | None:
     """The least mean loss that one constant prediction c has on the encoded targets `y`.
 
@@ -29,21 +33,35 @@ def constant_baseline(
     - mean squared error: the variance; the logarithmic one: that of ln(1 + y);
     - mean absolute error: mean |y − median|; the percentage one: with weights 1/|y|.
 
+    With `row_weights`, shape (rows,), c is the constant that training prefers, whose loss the rows
+    count alike in, as the curves measure it: −Σ p·ln q with q the weighted frequencies, and so on.
+
     None for the losses that have no such form (`huber`, `log_cosh`, `categorical_hinge`), for
     `poisson`, which is not 0 where the prediction is perfect, and where there are no rows or their
-    baseline is beyond a float64.
+    baseline is beyond a float64; with weights for the absolute errors too.
     """
     if len(y) == 0:
         return None
+    if row_weights is not None and (loss_name in _UNWEIGHTED or not np.any(row_weights)):
+        return None
+    weights = np.ones(len(y)) if row_weights is None else row_weights.astype(np.float64)
+    with np.errstate(over="ignore", divide="ignore"):
+        baseline = _measured(loss_name, y, weights, label_smoothing)
+    return baseline if baseline is not None and math.isfinite(baseline) else None
+
+
+def _measured(
+    loss_name: LossName, y: npt.NDArray[Any], weights: Targets, label_smoothing: float
+) -> float | None:
     if loss_name == "sparse_categorical_crossentropy":
-        return _entropy(np.bincount(y.reshape(-1).astype(np.int64)) / y.size)
+        classes = y.reshape(-1).astype(np.int64)
+        preferred = np.bincount(classes, weights) / np.sum(weights)
+        return _crossentropy(np.bincount(classes) / y.size, preferred)
     measure = _BASELINES.get(loss_name)
     if measure is None:
         return None
     targets = y.reshape(len(y), -1).astype(np.float64)
-    with np.errstate(over="ignore"):
-        baseline = measure(_smoothed(loss_name, targets, label_smoothing))
-    return baseline if math.isfinite(baseline) else None
+    return measure(_smoothed(loss_name, targets, label_smoothing), weights)
 
 
 def _smoothed(loss_name: str, targets: Targets, label_smoothing: float) -> Targets:
@@ -54,38 +72,43 @@ def _smoothed(loss_name: str, targets: Targets, label_smoothing: float) -> Targe
     return targets * (1 - label_smoothing) + label_smoothing / classes[loss_name]
 
 
-def _categorical(targets: Targets) -> float:
-    return _entropy(targets.mean(axis=0))
+def _categorical(targets: Targets, weights: Targets) -> float:
+    return _crossentropy(targets.mean(axis=0), _mean(targets, weights))
 
 
-def _binary(targets: Targets) -> float:
-    frequencies = targets.mean(axis=0)
-    return float(np.mean([_entropy(np.array([p, 1 - p])) for p in frequencies]))
+def _binary(targets: Targets, weights: Targets) -> float:
+    columns = zip(targets.mean(axis=0), _mean(targets, weights), strict=True)
+    both = [_crossentropy(np.array([p, 1 - p]), np.array([q, 1 - q])) for p, q in columns]
+    return float(np.mean(both))
 
 
-def _divergence(targets: Targets) -> float:
-    return _entropy(targets.mean(axis=0)) - _entropy(targets) / len(targets)
+def _divergence(targets: Targets, weights: Targets) -> float:
+    return _categorical(targets, weights) - _crossentropy(targets, targets) / len(targets)
 
 
-def _hinge(targets: Targets) -> float:
-    share = (targets > 0).mean(axis=0)
-    return float(np.mean(2 * np.minimum(share, 1 - share)))
+def _hinge(targets: Targets, weights: Targets) -> float:
+    """Mean max(1 − y·c, 0) with y = ±1 and c the sign of the classes' difference, 0 of equals."""
+    signs = np.where(targets > 0, 1.0, -1.0)
+    constant = np.sign(np.round(_mean(signs, weights), 9))
+    return float(np.mean(1 - constant * signs.mean(axis=0)))
 
 
-def _squared_hinge(targets: Targets) -> float:
-    share = (targets > 0).mean(axis=0)
-    return float(np.mean(4 * share * (1 - share)))
+def _squared_hinge(targets: Targets, weights: Targets) -> float:
+    return _squared(np.where(targets > 0, 1.0, -1.0), weights)
 
 
-def _squared(targets: Targets) -> float:
-    return float(np.mean(targets.var(axis=0)))
+def _squared(targets: Targets, weights: Targets) -> float:
+    distance = targets.mean(axis=0) - _mean(targets, weights)
+    return float(np.mean(targets.var(axis=0) + np.square(distance)))
 
 
-def _absolute(targets: Targets) -> float:
+def _absolute(targets: Targets, weights: Targets) -> float:
+    del weights
     return float(np.mean(np.abs(targets - np.median(targets, axis=0))))
 
 
-def _percentage(targets: Targets) -> float:
+def _percentage(targets: Targets, weights: Targets) -> float:
+    del weights
     return float(np.mean([_column_percentage(column) for column in targets.T]))
 
 
@@ -98,17 +121,23 @@ def _column_percentage(column: Targets) -> float:
     return float(100 * np.mean(weights * np.abs(ordered - middle)))
 
 
-def _logarithmic(targets: Targets) -> float:
-    return _squared(np.log1p(np.maximum(targets, _EPSILON)))
+def _logarithmic(targets: Targets, weights: Targets) -> float:
+    return _squared(np.log1p(np.maximum(targets, _EPSILON)), weights)
 
 
-def _entropy(p: Targets) -> float:
-    """−Σ p·ln p over all elements, in nats; 0·ln 0 = 0."""
-    present = p[p > 0]
-    return float(-np.sum(present * np.log(present)))
+def _mean(values: Targets, weights: Targets) -> Targets:
+    """Of each column."""
+    return np.asarray(weights @ values / np.sum(weights))
 
 
-_BASELINES: dict[str, Callable[[Targets], float]] = {
+def _crossentropy(p: Targets, q: Targets) -> float:
+    """−Σ p·ln q over all elements, in nats; 0·ln 0 = 0."""
+    present = p > 0
+    return float(-np.sum(p[present] * np.log(q[present])))
+
+
+_UNWEIGHTED = {"mean_absolute_error", "mean_absolute_percentage_error"}
+_BASELINES: dict[str, Callable[[Targets, Targets], float]] = {
     "categorical_crossentropy": _categorical,
     "binary_crossentropy": _binary,
     "kl_divergence": _divergence,

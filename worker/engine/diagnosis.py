@@ -19,6 +19,7 @@ from ridgeline.contract.report import Environment, PenaltyShare, Raise, Report
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec
 from ridgeline.contract.suggestions import Accepts, suggest
+from ridgeline.contract.training.optimizers import Optimizer
 from worker.engine.context import ExportedFile
 from worker.engine.weight_report import TrainedWeight, report_weights
 
@@ -40,8 +41,6 @@ class TrainedRun:
     """That of the last epoch."""
     penalties: Sequence[PenaltyTerm] = ()
     """What acts on the weights, with the coefficients training ended with."""
-    weight_decay: float = 0.0
-    """The decoupled decay of kernels; biases, gamma and beta are spared."""
     baseline: float | None = None
     """What `constant_baseline` gives for the training targets."""
     raises: Sequence[Raise] = ()
@@ -52,14 +51,15 @@ class TrainedRun:
 
 def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
     """The report of a run; `accepts` raises SpecError for a spec that could not be trained."""
-    rows, last = run.rows, run.rows[-1]
+    rows, kept = run.rows, run.rows[(run.kept_epoch or len(run.rows)) - 1]
     diagnosis = diagnose(
         rows,
         loss_name=run.resolved.training.loss.name,
         baseline=run.baseline,
         kept_epoch=run.kept_epoch,
     )
-    named = [_trained(each, run.penalties, run.weight_decay) for each in run.weights]
+    optimizer = run.resolved.training.optimizer
+    named = [_trained(each, run.penalties, optimizer) for each in run.weights]
     found = report_weights(named, run.learning_rate)
     return Report(
         verdict=diagnosis.verdict,
@@ -70,9 +70,9 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         gap_share=diagnosis.gap_share,
         reference=diagnosis.reference,
         baseline=run.baseline,
-        losses=last.values,
-        penalty_share=_part(last.values.get("penalty"), last),
-        penalties=tuple(_penalty_share(key, value, last) for key, value in _finite(last).items()),
+        losses=kept.values,
+        penalty_share=_part(kept.values.get("penalty"), kept),
+        penalties=tuple(_penalty_share(key, value, kept) for key, value in _finite(kept).items()),
         weights=found.weights,
         nonfinite_weights=found.nonfinite,
         histograms_left_out=found.histograms_left_out,
@@ -101,7 +101,7 @@ def write_report(report: Report, folder: Path) -> ExportedFile:
 
 
 def _trained(
-    weight: NamedWeight, penalties: Sequence[PenaltyTerm], weight_decay: float
+    weight: NamedWeight, penalties: Sequence[PenaltyTerm], optimizer: Optimizer
 ) -> TrainedWeight:
     layer, path, values = weight
     name = path.rpartition("/")[2]
@@ -110,7 +110,7 @@ def _trained(
         for term in penalties
         if term.layer == layer and term.weight in (path, name)
     }
-    decay = weight_decay if name.endswith("kernel") else 0.0
+    decay = optimizer.decay(f"{layer}/{path}", values.shape)
     return TrainedWeight(layer, path, np.asarray(values), coefficients, decay)
 
 

@@ -85,6 +85,11 @@ class Fitting:
         )
 
     @property
+    def rates(self) -> list[float]:
+        """The strengths of the layers that drop, those of the last epoch."""
+        return self._raising.rates
+
+    @property
     def raises(self) -> list[Raise]:
         """What was raised because the model overfitted."""
         return self._raising.raises
@@ -129,6 +134,9 @@ class Fitting:
             if placed.part.rows:
                 measured = evaluate_pass(self._epoch, placed, self._coefficients())
                 values |= prefixed(prefix, measured)
+        held_out, trained = values.get("val_data_loss"), values.get("train_data_loss")
+        if held_out is not None and trained is not None:
+            values["gap"] = held_out - trained
         return values
 
     def _coefficients(self) -> tf.Tensor:
@@ -169,7 +177,8 @@ class Fitting:
         word = self._raising.epoch_ended(row.epoch, row.values)
         if word == "best":
             self._best["raise"] = snapshot(self._network, self._objective)
-        if word == "raise" and not stop:
+        # After the last epoch there is nothing to go on with: its weights are those measured.
+        if word == "raise" and not stop and row.epoch < self.training.epochs:
             self._raise(row.epoch)
         return stop
 
@@ -221,7 +230,7 @@ class Fitting:
         return float(self._objective.optimizer.learning_rate)
 
     def _check_finite(self, row: EpochRow) -> None:
-        watched = ("data_loss", "penalty", "val_data_loss")
+        watched = ("data_loss", "penalty", "val_data_loss", "train_data_loss")
         broken = [name for name in watched if name in row.nonfinite]
         if not broken:
             return

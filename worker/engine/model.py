@@ -1,13 +1,14 @@
 """The network of a graph: its Keras layers, and the ways they are applied."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from ridgeline.contract.graph import Graph, Node
+from ridgeline.contract.regularizers import ACTIVITY, PenaltyTerm
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.wiring import INPUT
 from worker.engine.layers import FLOAT32, build_layer, penalize_output
@@ -142,6 +143,19 @@ class Network:
         for layer in self.layers.values():
             penalize_output(layer, self._terms)
 
+    def settle(self, terms: Sequence[PenaltyTerm], rates: Sequence[float]) -> None:
+        """Give the Keras layers what training ended with, for the model that is saved.
+
+        `terms` are those it was built with, with other coefficients; `rates` are as in `rates`.
+        """
+        self._terms = tuple(terms)
+        for term in terms:
+            if term.kind == "l2" and term.weight != ACTIVITY:
+                self.weights[term.layer, term.weight].regularizer.l2 = term.coefficient
+        for node, rate in zip(self.rated, rates, strict=True):
+            if node.layer.drops and node.name in self.layers:
+                self.layers[node.name].rate = rate
+
     def _flow(self, x: tf.Tensor, apply: Apply) -> dict[str, tf.Tensor]:
         outputs = {INPUT: x}
         for node in self.graph.nodes:
@@ -150,8 +164,13 @@ class Network:
         return outputs
 
     def _dtype(self, node: Node, precision: str) -> str:
-        """The output is computed in full precision: a loss of half-precision numbers is noise."""
-        return FLOAT32 if node is self.graph.output else precision
+        """What a layer computes in.
+
+        The output in full precision: a loss of half-precision numbers is noise. So too what comes
+        before an Embedding, for bfloat16 holds no number of a token above 256 exactly.
+        """
+        full = node is self.graph.output or node.name in _before_embeddings(self.graph)
+        return FLOAT32 if full else precision
 
     def _call(self, node: Node, inputs: list[tf.Tensor], **mode: bool) -> tf.Tensor:
         layer = self.layers.get(node.name)
@@ -161,6 +180,15 @@ class Network:
             # Attention over one input attends to itself.
             return layer(*(inputs if len(inputs) > 1 else inputs * 2), **mode)
         return layer(inputs if len(inputs) > 1 else inputs[0], **mode)
+
+
+def _before_embeddings(graph: Graph) -> set[str]:
+    """The layers whose output reaches an Embedding."""
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.layer.type_name() == "Embedding" or node.name in found:
+            found |= set(node.layer.inputs or ())
+    return found
 
 
 def _is_other_in_training(node: Node) -> bool:

@@ -12,7 +12,7 @@ from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
 from worker.engine.fitting import Fitting
 from worker.engine.model import Network
-from worker.engine.objective import Objective, build_objective
+from worker.engine.objective import Objective, build_objective, class_weights, row_classes
 from worker.engine.passes import decoding, row_spec
 
 
@@ -34,6 +34,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
         failure.report = _report(fitting, resolution, network, data)
         raise
     metrics = fitting.final_values()
+    network.settle(fitting.penalties, fitting.rates)
     report = _report(fitting, resolution, network, data)
     files = export(network, objective, data, spec.outputs, context.workdir)
     files = (*files, write_report(report, context.workdir))
@@ -55,7 +56,6 @@ def _checkpoints(spec: JobSpec, context: TrainingContext) -> CheckpointStore | N
 
 
 def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Data) -> Report:
-    training = resolution.spec.training
     run = TrainedRun(
         rows=fitting.rows,
         resolved=resolution.spec,
@@ -66,9 +66,17 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
         ],
         penalties=fitting.penalties,
         learning_rate=fitting.rows[-1].values["learning_rate"] or 0.0,
-        weight_decay=training.optimizer.weight_decay or 0.0,
-        baseline=constant_baseline(training.loss.name, data.train.y),
+        baseline=_baseline(resolution, data),
         raises=fitting.raises,
         kept_epoch=fitting.kept_epoch,
     )
     return build_report(run)
+
+
+def _baseline(resolution: Resolution, data: Data) -> float | None:
+    """What the model has to beat, by the loss that curves are measured in."""
+    training, y = resolution.spec.training, data.train.y
+    weights = class_weights(training, resolution.encoding, y, resolution.spec.dataset.shape.classes)
+    counts = None if weights is None else weights[row_classes(y, resolution.encoding)]
+    smoothing = getattr(training.loss, "label_smoothing", 0.0)
+    return constant_baseline(training.loss.name, y, label_smoothing=smoothing, row_weights=counts)

@@ -66,6 +66,16 @@ class Optimizer(Contract):
         averages = int(self.use_ema) + (self.gradient_accumulation_steps is not None)
         return averages * math.prod(shape) + self._slot_numbers(weight, shape)
 
+    def decay(self, weight: str, shape: tuple[int, ...]) -> float:
+        """The decoupled decay of one trainable weight, 0 where it is spared; `layer/name`."""
+        if self.weight_decay_on == "kernels" and weight.rpartition("/")[2] not in KERNELS:
+            return 0.0
+        return self._decay(weight, shape) or 0.0
+
+    def _decay(self, weight: str, shape: tuple[int, ...]) -> float | None:
+        del weight, shape
+        return self.weight_decay
+
     def _slot_numbers(self, weight: str, shape: tuple[int, ...]) -> int:
         del weight
         return self._slots() * math.prod(shape)
@@ -256,9 +266,14 @@ class Muon(Optimizer):
     rms_rate: PositiveFloat | None = 0.2
 
     def _slot_numbers(self, weight: str, shape: tuple[int, ...]) -> int:
+        return (1 if self._by_muon(weight, shape) else 2) * math.prod(shape)
+
+    def _decay(self, weight: str, shape: tuple[int, ...]) -> float | None:
+        return self.weight_decay if self._by_muon(weight, shape) else self.adam_weight_decay
+
+    def _by_muon(self, weight: str, shape: tuple[int, ...]) -> bool:
         embedding = self.exclude_embeddings and "embedding" in weight.lower()
-        by_muon = len(shape) == _MATRIX_AXES and not embedding
-        return (1 if by_muon else 2) * math.prod(shape)
+        return len(shape) == _MATRIX_AXES and not embedding
 
 
 _Any = (

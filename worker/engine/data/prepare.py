@@ -20,8 +20,12 @@ from worker.engine.data.scaling import FeatureScaling, fit_scaling
 from worker.engine.data.sources import KerasCache, RawRows, raw_rows
 from worker.engine.data.stream import write_rows
 
-MEMORY_SHARE = 0.5
-"""How much of the memory that is left rows may take before they stream by themselves."""
+MEMORY_SHARE = 0.3
+"""How much of the memory that is left rows may take before they stream by themselves.
+
+They are there three times while TensorFlow takes them over: as they were read, as its own copy,
+and as one more for the time of copying.
+"""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,48 @@ def test_smoothed_labels() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "loss", "best"),
+    [
+        ("binary_crossentropy", keras.losses.BinaryCrossentropy(), 0.75),
+        ("hinge", keras.losses.Hinge(), 1.0),
+        ("squared_hinge", keras.losses.SquaredHinge(), 0.5),
+        ("mean_squared_error", keras.losses.MeanSquaredError(), 0.75),
+    ],
+)
+def test_weighted_rows_choose_the_constant_and_count_alike_in_its_loss(
+    name: LossName, loss: keras.Loss, best: float
+) -> None:
+    """Class 1 counts seven times: 7·0.3 of 7·0.3 + 0.7."""
+    weights = np.where(BINARY[:, 0] == 1, 7.0, 1.0)
+    baseline = constant_baseline(name, BINARY, row_weights=weights)
+    assert baseline == pytest.approx(keras_loss(loss, BINARY, [best]), rel=1e-4)
+    unweighted = constant_baseline(name, BINARY)
+    assert baseline is not None
+    assert unweighted is not None
+    assert baseline > unweighted
+    assert constant_baseline(name, BINARY, row_weights=np.full(100, 20.0)) == unweighted
+
+
+def test_balanced_classes_leave_an_even_guess() -> None:
+    weights = (1 / SHARES)[CLASSES]
+    sparse = constant_baseline("sparse_categorical_crossentropy", CLASSES, row_weights=weights)
+    one_hot = constant_baseline("categorical_crossentropy", ONE_HOT, row_weights=weights)
+    assert sparse == pytest.approx(np.log(3))
+    assert one_hot == pytest.approx(np.log(3))
+    even = np.where(BINARY[:, 0] == 1, 7.0, 3.0)
+    assert constant_baseline("hinge", BINARY, row_weights=even) == 1
+
+
+def test_weights_without_a_closed_form() -> None:
+    weights = np.ones(len(VALUES))
+    assert constant_baseline("mean_absolute_error", VALUES, row_weights=weights) is None
+    assert constant_baseline("mean_squared_error", VALUES, row_weights=0 * weights) is None
+    alone = (CLASSES == 0).astype(np.float32)  # then the others' probability falls to 0
+    name: LossName = "sparse_categorical_crossentropy"
+    assert constant_baseline(name, CLASSES, row_weights=alone) is None
+
+
+@pytest.mark.parametrize(
     ("name", "loss", "y", "best"),
     [
         ("binary_crossentropy", keras.losses.BinaryCrossentropy(), BINARY, 0.3),

@@ -63,7 +63,7 @@ OVERFITTING: dict[str, Any] = {
         "dropout": {"rate": 0.1, "raise_on_overfit": {"to": 0.3, "step": 0.1, "patience": 1}},
     },
     "training": {
-        "epochs": 14,
+        "epochs": 15,
         "batch_size": 16,
         "optimizer": {"name": "adam", "learning_rate": 0.01, "use_ema": True},
     },
