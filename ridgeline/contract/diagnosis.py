@@ -75,6 +75,7 @@ def diagnose(
     *,
     loss_name: str,
     baseline: float | None = None,
+    floor: float = 0.0,
     kept_epoch: int | None = None,
 ) -> Diagnosis:
     """Judge a run by its curves.
@@ -88,11 +89,12 @@ def diagnose(
 
     The training loss is `train_data_loss` (inference mode) where every row has it, else
     `data_loss`, which dropout raises and which is a mean over the epoch: it makes the gap look
-    smaller. `kept_epoch` names the epoch whose weights are the result, if later ones ran: only the
-    rows up to it are judged.
+    smaller. `floor` is the loss of a perfect prediction, above 0 where labels are smoothed; the
+    reference is what the baseline has above it. `kept_epoch` names the epoch whose weights are the
+    result, if later ones ran: only the rows up to it are judged.
     """
     judged = [row for row in rows if kept_epoch is None or row.epoch <= kept_epoch]
-    run = _Run(judged, baseline)
+    run = _Run(judged, baseline, floor)
     verdict, evidence = _judge(rows, run, loss_name)
     best = _best_epoch(rows)
     return Diagnosis(
@@ -103,7 +105,7 @@ def diagnose(
         gap_share=_over(run.gap, run.reference),
         reference=run.reference,
         baseline=baseline,
-        level=_over(run.train[-1], run.reference) if run.train else None,
+        level=run.share(run.train[-1]) if run.train else None,
         improving=run.improving,
         falling=run.falling,
     )
@@ -112,7 +114,7 @@ def diagnose(
 class _Run:
     """The judged epochs: those with every loss finite."""
 
-    def __init__(self, rows: Sequence[EpochRow], baseline: float | None) -> None:
+    def __init__(self, rows: Sequence[EpochRow], baseline: float | None, floor: float) -> None:
         self.held_out = any("val_data_loss" in row.values for row in rows)
         needed = ["data_loss", "val_data_loss"] if self.held_out else ["data_loss"]
         finite = [row for row in rows if all(row.values.get(name) is not None for name in needed)]
@@ -126,12 +128,17 @@ class _Run:
         self.validation = _curve(finite, "val_data_loss") if self.held_out else None
         self.baseline = baseline
         first = self.training.values[0] if finite else 0.0
-        reference = baseline or first
+        self.floor = floor if baseline else 0.0
+        reference = (baseline or first) - self.floor
         self.reference = reference if reference > 0 else None
 
     @property
     def train(self) -> list[float]:
         return self.training.course
+
+    def share(self, loss: float) -> float | None:
+        """What of the reference the loss still is: 0 for a perfect prediction."""
+        return _over(loss - self.floor, self.reference)
 
     @property
     def gap(self) -> float | None:
@@ -185,7 +192,7 @@ def _by_level(run: _Run) -> Verdict:
     if run.reference is None or run.validation is None:
         return Verdict.UNCLEAR
     # Both: measured with dropout on, the training loss alone may be high.
-    lower = min(run.train[-1], run.validation.course[-1]) / run.reference
+    lower = (min(run.train[-1], run.validation.course[-1]) - run.floor) / run.reference
     if run.baseline:
         return Verdict.UNDERFIT if lower > HIGH else Verdict.GOOD
     if lower <= HARDLY_FELL:
@@ -242,7 +249,7 @@ def _fall(run: _Run, validation: Curve) -> Evidence | None:
     if before - end > NOISES * run.training.noise and before > end:
         message = f"{name} fell on from {before:.4g} to {end:.4g} since epoch {at[0]}."
         return _evidence("training-fell-on", message, (name,), *at)
-    if run.reference is not None and end <= MEMORISED * run.reference:
+    if run.reference is not None and end - run.floor <= MEMORISED * run.reference:
         message = f"{name} is {end:.4g}: the training rows are learned by heart."
         return _evidence("training-memorised", message, (name,), at[-1])
     return None
@@ -265,7 +272,7 @@ def _level(run: _Run) -> Iterator[Evidence]:
     """How the training loss stands to the reference."""
     if run.reference is None:
         return
-    share = run.train[-1] / run.reference
+    share = (run.train[-1] - run.floor) / run.reference
     high = share > (HIGH if run.baseline else HARDLY_FELL)
     message = (
         f"{run.training.name} ended at {run.train[-1]:.4g}, {share:.0%} of the {_reference(run)}."
@@ -275,6 +282,11 @@ def _level(run: _Run) -> Iterator[Evidence]:
 
 
 def _reference(run: _Run) -> str:
+    if run.floor:
+        return (
+            f"{run.reference:.4g} between a constant prediction and a perfect one's"
+            f" {run.floor:.4g}, for labels are smoothed"
+        )
     what = "a constant prediction gives" if run.baseline else "of the first epoch"
     return f"{run.reference:.4g} {what}"
 

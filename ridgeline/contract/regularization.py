@@ -25,7 +25,7 @@ class RaiseDropout(Contract):
 
 
 class RaiseL2(Contract):
-    """Raise every L2 strength when the model overfits, as RaiseDropout does the rates."""
+    """Raise the L2 strength of every kernel when the model overfits, as RaiseDropout the rates."""
 
     to: PositiveFloat
     step: PositiveFloat | None = None

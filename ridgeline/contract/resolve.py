@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ridgeline.contract.advice import Advice, Case, advise
-from ridgeline.contract.applicable import check_applicable
-from ridgeline.contract.augmented import check_augmentation
+from ridgeline.contract.checks.applicable import check_applicable
+from ridgeline.contract.checks.augmented import check_augmentation
+from ridgeline.contract.checks.fitting import check_fitting, check_proximal, check_raising
+from ridgeline.contract.checks.masks import check_masks
+from ridgeline.contract.checks.tokens import check_tokens
 from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
-from ridgeline.contract.fitting import check_fitting, check_proximal, check_raising
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
-from ridgeline.contract.masks import check_masks
 from ridgeline.contract.outputs import check_outputs
 from ridgeline.contract.policy import apply_policy, penalty_terms
 from ridgeline.contract.posted import at_preset
@@ -20,7 +21,6 @@ from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import MAX_LAYERS, JobSpec, Model
 from ridgeline.contract.targets import TargetEncoding, target_encoding
-from ridgeline.contract.tokens import check_tokens
 from ridgeline.contract.wiring import positions, wire
 
 DEFAULT_MEMORY_LIMIT = 8 * 2**30

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from ridgeline.contract import diagnosis, suggestions
 from ridgeline.contract.advice import RULES
+from ridgeline.contract.checks.fitting import monitored
 from ridgeline.contract.constraints import AnyConstraint
 from ridgeline.contract.dataset import BUILTIN, KERAS
-from ridgeline.contract.fitting import monitored
 from ridgeline.contract.layers import LAYERS
 from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.presets import PRESETS

@@ -3,11 +3,11 @@
 from ridgeline.contract.report import Report
 from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
-from worker.engine.baseline import constant_baseline
 from worker.engine.checkpoint import CheckpointStore, fingerprint
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingResult
 from worker.engine.data import Data, prepare_data
-from worker.engine.diagnosis import TrainedRun, build_report, write_report
+from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
+from worker.engine.diagnosis.report import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
 from worker.engine.fitting import Fitting
@@ -67,6 +67,7 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
         penalties=fitting.penalties,
         learning_rate=fitting.rows[-1].values["learning_rate"] or 0.0,
         baseline=_baseline(resolution, data),
+        floor=_floor(resolution, data),
         raises=fitting.raises,
         kept_epoch=fitting.kept_epoch,
     )
@@ -80,3 +81,10 @@ def _baseline(resolution: Resolution, data: Data) -> float | None:
     counts = None if weights is None else weights[row_classes(y, resolution.encoding)]
     smoothing = getattr(training.loss, "label_smoothing", 0.0)
     return constant_baseline(training.loss.name, y, label_smoothing=smoothing, row_weights=counts)
+
+
+def _floor(resolution: Resolution, data: Data) -> float:
+    """What a perfect prediction costs."""
+    loss, columns = resolution.spec.training.loss, data.train.y.shape[-1]
+    smoothing = getattr(loss, "label_smoothing", 0.0)
+    return perfect_loss(loss.name, columns, label_smoothing=smoothing)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ridgeline.contract.advice.base import Case, Finding, rule
-from ridgeline.contract.masks import lost_masks
+from ridgeline.contract.checks.masks import lost_masks
 
 
 @rule("mask-lost", "warning", "Keras guide, Understanding masking & padding")

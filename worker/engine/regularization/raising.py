@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Literal
 
+from ridgeline.contract.layers.base import MULTIPLIED
 from ridgeline.contract.regularization import RaiseDropout, RaiseL2, Regularization
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.report import Raise
@@ -33,7 +34,7 @@ class RaiseOnOverfit:
         dropout = policy.dropout.raise_on_overfit if policy.dropout else None
         weights = policy.weights.raise_on_overfit if policy.weights else None
         self._dropout = _Raised(dropout, rates, dropping)
-        self._l2 = _Raised(weights, strengths, [term.kind == "l2" for term in terms])
+        self._l2 = _Raised(weights, strengths, [_is_kernels(term) for term in terms])
         self._best_loss, self._best_train, self._best_epoch = inf, inf, 0
         self._signs = 0
         self.raises: list[Raise] = []
@@ -113,6 +114,11 @@ class RaiseOnOverfit:
             self._best_loss, self._best_train, self._best_epoch = state["best"]
         self._signs = state["signs"]
         self.raises = [Raise(**made) for made in state["raises"]]
+
+
+def _is_kernels(term: PenaltyTerm) -> bool:
+    """Whether it is L2 on a kernel: what the policy's `weights` speak of."""
+    return term.kind == "l2" and term.weight.rpartition("/")[2] in MULTIPLIED
 
 
 class _Raised:

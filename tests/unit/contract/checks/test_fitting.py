@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.fitting import monitored
+from ridgeline.contract.checks.fitting import monitored
 from ridgeline.contract.resolve import resolve
 
 RATE = "/training/optimizer/learning_rate"

@@ -50,6 +50,20 @@ def constant_baseline(
     return baseline if baseline is not None and math.isfinite(baseline) else None
 
 
+def perfect_loss(loss_name: LossName, columns: int, *, label_smoothing: float) -> float:
+    """The loss of a perfect prediction: the entropy of a smoothed label, 0 without smoothing.
+
+    With s the smoothing and k the classes (2 for the binary loss): −Σ q·ln q over q = 1 − s + s/k
+    once and s/k otherwise.
+    """
+    classes = {"binary_crossentropy": 2, "categorical_crossentropy": columns}.get(loss_name)
+    if not label_smoothing or classes is None:
+        return 0.0
+    label = np.full(classes, label_smoothing / classes)
+    label[0] += 1 - label_smoothing
+    return _crossentropy(label, label)
+
+
 def _measured(
     loss_name: LossName, y: npt.NDArray[Any], weights: Targets, label_smoothing: float
 ) -> float | None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from ridgeline.contract.training import LossName
-from worker.engine.baseline import constant_baseline
+from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 
 Array = npt.NDArray[np.float32]
 
@@ -45,6 +45,18 @@ def test_class_frequencies(name: LossName, loss: keras.Loss, y: npt.NDArray[np.g
     for first, second in itertools.product(STEPS, STEPS):
         moved = SHARES + np.array([first, second, -first - second])
         assert keras_loss(loss, y, moved) >= baseline * (1 - 1e-4)
+
+
+def test_a_perfect_prediction_of_smoothed_labels() -> None:
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
+    smoothed = ONE_HOT * 0.8 + 0.2 / ONE_HOT.shape[1]
+    floor = perfect_loss("categorical_crossentropy", ONE_HOT.shape[1], label_smoothing=0.2)
+    assert floor == pytest.approx(float(loss(ONE_HOT, smoothed)), rel=1e-5)
+    binary = keras.losses.BinaryCrossentropy(label_smoothing=0.2)
+    floor = perfect_loss("binary_crossentropy", 1, label_smoothing=0.2)
+    assert floor == pytest.approx(float(binary(BINARY, BINARY * 0.8 + 0.1)), rel=1e-5)
+    assert perfect_loss("categorical_crossentropy", 3, label_smoothing=0.0) == 0.0
+    assert perfect_loss("mean_squared_error", 1, label_smoothing=0.0) == 0.0
 
 
 def test_smoothed_labels() -> None:

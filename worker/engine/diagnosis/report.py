@@ -21,7 +21,7 @@ from ridgeline.contract.spec import JobSpec
 from ridgeline.contract.suggestions import Accepts, suggest
 from ridgeline.contract.training.optimizers import Optimizer
 from worker.engine.context import ExportedFile
-from worker.engine.weight_report import TrainedWeight, report_weights
+from worker.engine.diagnosis.weights import TrainedWeight, report_weights
 
 NamedWeight = tuple[str, str, npt.NDArray[Any]]
 """A layer's name, a weight's path in it (`kernel`, `lstm_cell/kernel`), and its values."""
@@ -43,6 +43,8 @@ class TrainedRun:
     """What acts on the weights, with the coefficients training ended with."""
     baseline: float | None = None
     """What `constant_baseline` gives for the training targets."""
+    floor: float = 0.0
+    """The loss of a perfect prediction, above 0 where labels are smoothed."""
     raises: Sequence[Raise] = ()
     """What training raised by itself."""
     kept_epoch: int | None = None
@@ -56,6 +58,7 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         rows,
         loss_name=run.resolved.training.loss.name,
         baseline=run.baseline,
+        floor=run.floor,
         kept_epoch=run.kept_epoch,
     )
     optimizer = run.resolved.training.optimizer

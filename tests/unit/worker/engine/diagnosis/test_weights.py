@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.engine.weight_report import BINS, TrainedWeight, report_weight, report_weights
+from worker.engine.diagnosis.weights import BINS, TrainedWeight, report_weight, report_weights
 
 RNG = np.random.default_rng(3)
 

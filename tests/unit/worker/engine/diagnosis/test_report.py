@@ -16,7 +16,7 @@ from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingResult
-from worker.engine.diagnosis import TrainedRun, build_report
+from worker.engine.diagnosis.report import TrainedRun, build_report
 from worker.engine.train import train
 from worker.trainer.messages import MAX_MESSAGE_BYTES, Finished, decode_from_trainer, encode
 
@@ -96,6 +96,32 @@ def test_good(make_spec: MakeSpec, workdir: Path) -> None:
     assert report.verdict is Verdict.GOOD
     assert report.gap_share is not None
     assert abs(report.gap_share) < 0.1
+
+
+def test_smoothed_labels_leave_a_floor_that_is_no_underfitting(
+    make_spec: MakeSpec, workdir: Path
+) -> None:
+    """A perfect model's loss is three quarters of what guessing costs."""
+    spec = make_spec(
+        dataset={"source": "builtin", "name": "digits"},
+        split={"validation": 0.2, "stratify": True},
+        model={
+            "layers": [
+                {"type": "Dense", "units": 64, "activation": "relu"},
+                {"type": "Dense", "units": 10, "activation": "softmax"},
+            ]
+        },
+        training={
+            "loss": {"name": "categorical_crossentropy", "label_smoothing": 0.5},
+            "metrics": ["accuracy"],
+            "epochs": 20,
+            "optimizer": {"name": "adam", "learning_rate": 0.003},
+            "seed": 1,
+        },
+    )
+    report = trained(spec, workdir)
+    assert (report.losses["val_accuracy"] or 0) > 0.95
+    assert report.verdict is Verdict.GOOD
 
 
 def test_diverged_with_weights_that_are_still_numbers(make_spec: MakeSpec, workdir: Path) -> None:

@@ -1,0 +1,1 @@
+"""The report of a run: its verdict, its baseline, its weights."""
