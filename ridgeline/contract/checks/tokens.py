@@ -48,7 +48,6 @@ def _misfits(
     node: Node, embedding: Embedding, tokens: int | None, moved: set[str], precision: Precision
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     (source,) = node.layer.inputs or (INPUT,)
-    direct = source == INPUT and node.layer is embedding
     if source not in moved:
         detail = (
             f"Embedding reads the token numbers of the data; expected {node.name!r} on them, behind"
@@ -67,9 +66,9 @@ def _misfits(
             f" {embedding.input_dim}"
         )
         yield ("input_dim",), detail
-    elif precision != "float32" and tokens > _EXACT and not direct:
+    elif precision != "float32" and tokens > _EXACT and node.layer is not embedding:
         detail = (
-            f"expected the Embedding {node.name!r} itself to take the data where precision is"
-            f' "{precision}": a layer before or around it rounds token numbers from {_EXACT} on'
+            f"expected the Embedding of {node.name!r} without a layer around it where precision is"
+            f' "{precision}": that rounds token numbers from {_EXACT} on'
         )
         yield (), detail

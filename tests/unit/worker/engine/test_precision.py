@@ -18,11 +18,16 @@ def test_an_embedding_reads_every_number_exactly(
         *before,
         {"type": "Embedding", "input_dim": 5000, "output_dim": 4},
         {"type": "Flatten"},
-        {"type": "Dense", "units": 3, "activation": "softmax"},
+        {"type": "Dense", "units": 2, "activation": "softmax"},
     ]
-    network = Network(
-        resolve(make_spec(model={"layers": layers}, training={"precision": precision}))
+    texts = {"source": "keras", "name": "imdb", "encoding": "sequence", "maxlen": 4}
+    spec = make_spec(
+        dataset=texts | {"num_words": 5000},
+        split={"validation": 0.2},
+        model={"layers": layers},
+        training={"precision": precision},
     )
+    network = Network(resolve(spec))
     for number in (300, 2048):
         rows = np.full((2, 4), number, np.float32)
         rows[1] += 1

@@ -120,11 +120,11 @@ def test_the_report_says_what_weight_decay_takes(
         {"type": "Embedding", "input_dim": 20, "output_dim": 4},
         {"type": "Flatten"},
         {"type": "LayerNormalization"},
-        {"type": "Dense", "units": 3, "activation": "softmax"},
+        {"type": "Dense", "units": 10, "activation": "softmax"},
     ]
     spec = make_spec(
         model={"layers": layers},
-        dataset={"source": "builtin", "name": "iris", "scaling": "none"},
+        dataset={"source": "builtin", "name": "digits", "scaling": "none"},
         training={"optimizer": {"name": "sgd", "weight_decay": 0.5, "weight_decay_on": decayed}},
     )
     weights = report_of(train(spec, InMemoryContext(workdir))).weights
