@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from typing import Any
 
 from ridgeline.contract.schema import Contract
@@ -42,5 +43,16 @@ def description_of(model: type[Contract]) -> str:
 
 
 def _standalone(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """`node` with the definitions that it refers to."""
-    return {**node, "$defs": definitions} if "$ref" in json.dumps(node) else node
+    """`node` with the definitions that it refers to, and those that they refer to."""
+    needed: dict[str, Any] = {}
+    waiting = _references(node)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed[name] = definitions[name]
+            waiting |= _references(definitions[name])
+    return {**node, "$defs": needed} if needed else node
+
+
+def _references(node: dict[str, Any]) -> set[str]:
+    return set(re.findall(r'"\$ref": "#/\$defs/([^"]+)"', json.dumps(node)))
