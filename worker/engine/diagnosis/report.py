@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,15 +85,6 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         ),
         environment=_environment(),
     )
-
-
-def trained_weights(layers: Iterable[keras.Layer]) -> list[NamedWeight]:
-    """The trainable weights of Keras layers, as TrainedRun holds them."""
-    return [
-        (layer.name, variable.path.removeprefix(f"{layer.name}/"), variable.numpy())
-        for layer in layers
-        for variable in layer.trainable_variables
-    ]
 
 
 def write_report(report: Report, folder: Path) -> ExportedFile:
