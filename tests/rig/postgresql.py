@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from tests.rig.process import STOP_S, Process, free_port
+from tests.rig.process import STOP_S, Process, free_port, kill_all
 
 _ANSWER_S = 2
 
@@ -70,26 +70,20 @@ class PostgreSQL(Process):
 
     def kill(self) -> None:
         """End every one of its processes with SIGKILL, as a machine that fails."""
-        family = self._family()
+        family = self.descendants()
         super().kill()
-        for process in family:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(family, timeout=STOP_S)
+        kill_all(family)
 
     def freeze(self) -> None:
         """Let every one of its processes stand still."""
         super().freeze()  # the one that starts others first
-        for process in self._family():
+        for process in self.descendants():
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def thaw(self) -> None:
         """Let them go on."""
-        for process in self._family():
+        for process in self.descendants():
             with suppress(psutil.NoSuchProcess):
                 process.resume()
         super().thaw()
-
-    def _family(self) -> list[psutil.Process]:
-        return self.descendants()

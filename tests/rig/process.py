@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -152,10 +152,7 @@ class Process:
         """End it and everything it was ever seen to start, whatever state they are in."""
         self.descendants()
         self.kill()
-        for process in self._seen:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()  # psutil knows a process by its start too, so never a stranger
-        psutil.wait_procs(list(self._seen), timeout=STOP_S)
+        kill_all(self._seen)
         self._seen.clear()
 
     def log_text(self) -> str:
@@ -181,6 +178,22 @@ def poll(what: str, ready: Callable[[], Any], seconds: float) -> Any:
         if time.monotonic() >= until:
             raise NotReady(f"{what}: not within {seconds:g} s")
         time.sleep(POLL_S)
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes that need not be this one's children, and return when they are gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()  # psutil knows a process by its start too, so never a stranger
+    poll("the end of what was killed", lambda: not any(map(alive, processes)), STOP_S)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that waits for its parent to take note of its end does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def free_port() -> int:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from redis import Redis as Client
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from ridgeline.cli.redis_server import find_redis_server
 from tests.rig.process import Process, free_port
@@ -55,5 +57,8 @@ class Redis(Process):
     def client(self) -> Client:
         """A connection past all proxies; the caller closes it."""
         return Client(
-            port=self.port, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S, retry=None
+            port=self.port,
+            socket_timeout=_ANSWER_S,
+            socket_connect_timeout=_ANSWER_S,
+            retry=Retry(NoBackoff(), retries=0),
         )
