@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Sequence
 
 import structlog
 from celery import Celery, signals
@@ -19,25 +20,30 @@ from worker.settings import WorkerSettings, hide_first_environment, read_setting
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
-from worker.trainer.forkserver import Forkserver, ForkserverError
+from worker.trainer.child import Engine, keras_engine
+from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
 
 log = structlog.get_logger()
 
 
-def run() -> int:
-    """Take jobs until SIGTERM or Ctrl-C; returns the exit code."""
+def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
+    """Take jobs until SIGTERM or Ctrl-C; returns the exit code.
+
+    `engine` trains in processes that have imported the modules `preload`. Nothing but a program of
+    its own can choose others than Ridgeline's: no setting does.
+    """
     configure_logs()
     try:
         settings = read_settings()
         hide_first_environment()
-        return _run(settings)
+        return _run(settings, engine, preload)
     except (ValidationError, UnusableDatabaseUrl, ForkserverError) as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG
 
 
-def _run(settings: WorkerSettings) -> int:
-    forkserver = Forkserver()  # imports TensorFlow while the rest is put together
+def _run(settings: WorkerSettings, engine: Engine, preload: Sequence[str]) -> int:
+    forkserver = Forkserver(preload)  # imports TensorFlow while the rest is put together
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
     database = Database(settings.database_url.get_secret_value())
@@ -48,6 +54,7 @@ def _run(settings: WorkerSettings) -> int:
         settings=settings,
         drain=drain,
         context=forkserver.context,
+        engine=engine,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
     )
     dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)

@@ -9,7 +9,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-ENGINE = ("worker.trainer.preloaded",)
+PRELOAD = ("worker.trainer.preloaded",)
 _IMPORT_S = 120.0
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ class Forkserver:
     brings it back.
     """
 
-    def __init__(self, preload: Sequence[str] = ENGINE) -> None:
+    def __init__(self, preload: Sequence[str] = PRELOAD) -> None:
         self._preload = list(preload)
         self.context = multiprocessing.get_context("forkserver")
         """What starts processes forked from it."""

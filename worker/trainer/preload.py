@@ -6,7 +6,7 @@ Nothing here may touch a device or start a thread: neither survives the fork.
 import gc
 import importlib
 import os
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 
 from worker.logs import configure_logs
 
@@ -26,12 +26,12 @@ def scrub(environment: MutableMapping[str, str]) -> None:
             del environment[name]
 
 
-def preload() -> None:
-    """Make this process what trainers are copied from."""
+def preload(modules: Sequence[str] = ENGINE) -> None:
+    """Make this process what trainers are copied from; `modules` are those that hold the engine."""
     scrub(os.environ)
     configure_logs()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    for name in ENGINE:
+    for name in modules:
         importlib.import_module(name)
     # A collection in a trainer would walk all that was imported here and, since a walk writes,
     # copy it: 0.2 s of a job that takes one.

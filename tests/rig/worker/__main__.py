@@ -1,0 +1,16 @@
+"""`python -m tests.rig.worker`: a real worker, composed by the worker's own program."""
+
+import sys
+
+
+def main() -> int:
+    """Take jobs until told to end."""
+    # Here, not above: trainers import a main module again.
+    from tests.rig.worker.engine import train
+    from worker.program import run
+
+    return run(engine=train, preload=("tests.rig.worker.preloaded",))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""What the rig's forkserver imports: as worker.trainer.preloaded, without TensorFlow."""
+
+from worker.trainer.preload import preload
+
+preload(("worker.trainer.child", "tests.rig.worker.engine"))

@@ -1,0 +1,36 @@
+"""The stub engine's work can be told from its name, and its result from the work."""
+
+import json
+
+import pytest
+
+from ridgeline.contract.spec import JobSpec
+from tests.rig.work import Fault, Work, epochs_of
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        Work(),
+        Work("a", epoch_s=0.125, payload=64),
+        Work("b-2", fault=Fault.SEGFAULT, at=3, always=True),
+    ],
+)
+def test_the_name_says_it_all(work: Work) -> None:
+    assert Work.named(work.name) == work
+    assert JobSpec.model_validate_json(json.dumps(work.spec(epochs=4, seed=1))).name == work.name
+
+
+def test_a_fault_strikes_in_the_first_attempt_or_in_all() -> None:
+    once, always = Work(fault=Fault.EXIT, at=2), Work(fault=Fault.EXIT, at=2, always=True)
+    assert [once.strikes(1, 1), once.strikes(2, 1), once.strikes(2, 2)] == [False, True, False]
+    assert always.strikes(2, 9)
+    assert not Work().strikes(1, 1)
+
+
+def test_every_epoch_leaves_its_trace_in_the_files() -> None:
+    work = Work("a")
+    assert work.files(5, seed=1) == work.files(5, seed=1)
+    different = [work.files(5, 1), work.files(4, 1), work.files(5, 2), Work("b").files(5, 1)]
+    assert len({str(sorted(files.items())) for files in different}) == 4
+    assert len(list(epochs_of(seed=1, epochs=5))) == 5
