@@ -84,8 +84,9 @@ class Conclusion:
                 self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
             case Crashed(exit=ended):
                 self._crashed(ended)
-            case Hung(seconds=seconds):
-                detail = f"The trainer reported nothing for {seconds:.0f} s and was killed."
+            case Hung(seconds=seconds, phase=phase):
+                where = f" in the phase {phase!r}" if phase else ""
+                detail = f"The trainer made no progress for {seconds:.0f} s{where} and was killed."
                 self._release(AttemptExit(detail=detail), penalised=True)
             case Drained():
                 self._release(AttemptExit(), penalised=False)
