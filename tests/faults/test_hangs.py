@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from ridgeline.contract.job import JobStatus
-from tests.faults.conftest import House, frozen
+from tests.faults.conftest import House, frozen, no_backoff
 from tests.rig.process import alive, poll
 from tests.rig.work import Fault, Work
 
@@ -14,34 +13,25 @@ pytestmark = pytest.mark.servers
 FOUND_S = 3.0
 
 
-def test_a_trainer_that_stands_still_is_found_while_its_supervisor_beats(house: House) -> None:
-    """Its epochs have taken 0.05 s, so the floor of 1.5 s counts."""
-    work, epochs = Work("still", epoch_s=0.05), 40
-    job_id = house.post(work, epochs)
-    house.at_epoch(job_id, 3)
-    (trainer,) = house.holder(job_id).trainers()
-    lease = house.record(job_id).lease_expires_at
-    assert lease is not None
-    began = time.monotonic()
-    with frozen([trainer]):
+def test_hangs_are_found_while_their_supervisor_beats(house: House) -> None:
+    """One trainer stands still, one repeats itself for ever, one stops amid a message.
+
+    Their epochs were quick, so what the floor of 1.5 s allows counts, and not the hour.
+    """
+    still = Work("still", epoch_s=0.05)
+    words = [Work("words", fault=fault, at=3) for fault in (Fault.CHATTER, Fault.HALF)]
+    first = house.post(still, 40)
+    house.at_epoch(first, 3)
+    (trainer,) = house.holder(first).trainers()
+    job_ids = {first: (still, 40)} | {house.post(work, 5): (work, 5) for work in words}
+    with frozen([trainer]), no_backoff(house):
+        began = time.monotonic()
         poll("the end of the trainer", lambda: not alive(trainer), FOUND_S)
         assert time.monotonic() - began > 1.0
-    record = house.record(job_id)
-    assert record.attempt == 1, "it was taken by the reaper"
-    record = house.ended(job_id)
-    house.is_whole(record, work, epochs)
-    assert (record.attempt, record.crash_count) == (2, 1)
-    first, _ = house.jobs.attempts(job_id)
-    assert first.reason == "crashed"
-    assert "made no progress" in str(first.detail)
-
-
-@pytest.mark.parametrize("fault", [Fault.CHATTER, Fault.HALF])
-def test_words_are_no_progress(house: House, fault: Fault) -> None:
-    """One repeats its phase and its last epoch for ever, the other stops amid a message."""
-    work, epochs = Work("words", fault=fault, at=3), 5
-    record = house.ended(house.post(work, epochs))
-    assert record.status is JobStatus.SUCCEEDED
-    house.is_whole(record, work, epochs)
-    first, _ = house.jobs.attempts(record.id)
-    assert "made no progress" in str(first.detail)
+        for job_id, (work, epochs) in job_ids.items():
+            record = house.ended(job_id)
+            house.is_whole(record, work, epochs)
+            assert (record.attempt, record.crash_count) == (2, 1)
+            cut, _ = house.jobs.attempts(job_id)
+            assert cut.reason == "crashed", "the reaper took it: nobody beat"
+            assert "made no progress" in str(cut.detail)

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from service.settings import Settings
-from tests.faults.conftest import END_S, LEASE_S, REAP_S, House, frozen
+from tests.faults.conftest import END_S, LEASE_S, REAP_S, House, frozen, no_backoff
 from tests.rig.process import alive, poll
 from tests.rig.work import Work
 from tests.rig.workers import Worker
@@ -31,8 +31,8 @@ def test_by_default_a_dead_worker_is_noticed_within_45_s() -> None:
 def test_killed_at_random_epochs_jobs_go_on_elsewhere(house: House) -> None:
     """Each from its checkpoint; noticed as soon as lease and reaper allow."""
     generator = random.Random(20)  # noqa: S311 - the same kills in every run
-    works = [Work(f"killed-{number}", epoch_s=0.05 + 0.03 * number) for number in range(4)]
-    epochs = {house.post(work, 40): generator.randint(3, 12) for work in works}
+    works = [Work(f"killed-{number}", epoch_s=0.06 + 0.02 * number) for number in range(4)]
+    epochs = {house.post(work, 25): generator.randint(3, 12) for work in works}
     killed: dict[str, tuple[int, float]] = {}
     orphans: list[psutil.Process] = []
     for job_id in sorted(epochs, key=lambda job_id: epochs[job_id]):
@@ -48,30 +48,30 @@ def test_killed_at_random_epochs_jobs_go_on_elsewhere(house: House) -> None:
     assert len(killed) == 4
     poll("no orphan", lambda: not any(map(alive, orphans)), ORPHANS_S)
     for job_id, (_, at) in killed.items():
-        poll("the reaper", lambda: house.record(job_id).crash_count == 1, END_S)  # noqa: B023
+        poll("the reaper", lambda: house.record(job_id).crash_count, END_S)  # noqa: B023
         assert time.monotonic() - at < LEASE_S + REAP_S + LATE_S
     house.cluster.heal()
-    for work, record in zip(works, house.all_ended(list(epochs)), strict=True):
-        house.is_whole(record, work, 40)
+    with no_backoff(house):
+        records = house.all_ended(list(epochs))
+    for work, record in zip(works, records, strict=True):
+        house.is_whole(record, work, 25)
         assert (record.attempt, record.crash_count) == (2, 1)
         epoch, _ = killed[record.id]
         # It was told until `epoch` at least, and the checkpoint of each epoch was kept.
         assert house.told(record.id, attempt=2)[0] >= epoch
 
 
-@pytest.mark.parametrize("trainer_stands", [False, True])
-def test_a_worker_that_wakes_up_changes_nothing(house: House, trainer_stands: bool) -> None:
-    """SIGSTOP past the lease: another finishes the job, and the first finds that out."""
-    work, epochs = Work("zombie", epoch_s=0.1), 30
+def test_a_worker_that_wakes_up_changes_nothing(house: House) -> None:
+    """It stands still with its trainer past the lease; another has finished the job by then."""
+    work, epochs = Work("zombie", epoch_s=0.1), 20
     job_id = house.post(work, epochs)
     house.at_epoch(job_id, 3)
     worker = house.holder(job_id)
     trainers = worker.trainers()
-    stopped = [psutil.Process(worker.pid), *(trainers if trainer_stands else [])]
-    with frozen(stopped):
+    with frozen([psutil.Process(worker.pid), *trainers]), no_backoff(house):
         record = house.ended(job_id)
-        assert trainer_stands is all(map(alive, trainers))
-    house.is_whole(record, work, epochs)
+        house.is_whole(record, work, epochs)
+        assert all(map(alive, trainers))
     poll("the end of its trainer", lambda: not any(map(alive, trainers)), END_S)
     poll("its word", lambda: lost(worker, job_id), END_S)
     assert house.record(job_id) == record

@@ -140,6 +140,7 @@ class Conclusion:
         result: Finished | None = None,
         files: list[ArtifactRecord] | None = None,
         report: Report | None = None,
+        attempt_exit: AttemptExit | None = None,
     ) -> bool:
         """End the job; False if it is lost, or does not end so any more."""
         metrics = result.metrics if result else None
@@ -148,7 +149,13 @@ class Conclusion:
 
         def finish() -> bool:
             return self._leases.finish(
-                self._claim, status, reason, metrics=metrics, artifacts=files or [], report=text
+                self._claim,
+                status,
+                reason,
+                metrics=metrics,
+                artifacts=files or [],
+                report=text,
+                attempt_exit=attempt_exit,
             )
 
         ended = self._patiently(finish)
@@ -166,7 +173,7 @@ class Conclusion:
     def _crashed(self, ended: AttemptExit) -> None:
         log.warning("trainer_died", exit_code=ended.code, signal=ended.signal)
         if ended.signal == signal.SIGKILL and self._is_last_crash():
-            self._finish(JobStatus.FAILED, _KILLED)
+            self._finish(JobStatus.FAILED, _KILLED, attempt_exit=ended)
         else:
             self._release(ended, penalised=True)
 
