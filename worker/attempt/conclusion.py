@@ -27,6 +27,7 @@ from worker.attempt.endings import (
     Hung,
     Lost,
     Overdue,
+    Paused,
     Refused,
 )
 from worker.attempt.patience import Patience
@@ -88,7 +89,7 @@ class Conclusion:
                 where = f" in the phase {phase!r}" if phase else ""
                 detail = f"The trainer made no progress for {seconds:.0f} s{where} and was killed."
                 self._release(AttemptExit(detail=detail), penalised=True)
-            case Drained():
+            case Paused() | Drained():
                 self._release(AttemptExit(), penalised=False)
             case Lost():
                 log.warning("job_lost")
