@@ -24,7 +24,7 @@ help: ## List these commands
 	@echo
 	@echo '  GPU=1       with demo or run: install the CUDA libraries too'
 	@echo '  PYTHON=...  the interpreter to make .venv from'
-	@echo '  ARGS=...    further arguments of demo, run, test or bench'
+	@echo '  ARGS=...    further arguments of demo, run, test, chaos or bench'
 
 .PHONY: demo
 demo: $(READY) ## Train a network on this machine, from the POST to a checked model file
@@ -37,6 +37,10 @@ run: $(READY) ## Run the whole service on 127.0.0.1:8000 until Ctrl-C
 .PHONY: test
 test: $(READY) ## Run all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: chaos
+chaos: $(READY) ## Kill, stop and cut off everything for minutes, then check every guarantee
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, format, types and the direction of imports

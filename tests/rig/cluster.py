@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -11,7 +12,7 @@ from typing import Literal, Self
 from ridgeline.storage import Database, JobStore
 from tests.rig.api import Api
 from tests.rig.postgresql import PostgreSQL
-from tests.rig.process import Process
+from tests.rig.process import START_S, Process, poll
 from tests.rig.proxy import Proxy
 from tests.rig.redis import Redis
 from tests.rig.workers import Worker
@@ -26,6 +27,7 @@ SHORT = {
     "RIDGELINE_PROGRESS_INTERVAL_S": "0.05",
     "RIDGELINE_CHECKPOINT_INTERVAL_S": "0",
     "RIDGELINE_HANG_TIMEOUT_S": "6",
+    "RIDGELINE_POLL_INTERVAL_S": "1",
     "RIDGELINE_REAP_INTERVAL_S": "0.5",
     "RIDGELINE_SWEEP_INTERVAL_S": "0.5",
     "RIDGELINE_REDISPATCH_INTERVAL_S": "2",
@@ -116,7 +118,7 @@ class Cluster:
         for process in self.processes:
             process.thaw()
         for process in self.processes:
-            process.start()
+            poll(f"{process.name} to answer", partial(_up, process), START_S)
 
     def _start(self, stack: ExitStack) -> None:
         # Not pytest's folder: PostgreSQL runs under a user of its own and has to get in.
@@ -161,3 +163,9 @@ class Cluster:
             "RIDGELINE_WORKER_CONCURRENCY": str(self.slots),
             **self.settings,
         }
+
+
+def _up(process: Process) -> bool:
+    """Whether it answers; one that has ended is started, and again if its database is not up."""
+    process.launch()
+    return process.answers()

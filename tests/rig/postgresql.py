@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from tests.rig.process import STOP_S, Process, free_port, kill_all
+from tests.rig.process import Process, free_port, kill_all
 
 _ANSWER_S = 2
 
@@ -58,15 +58,13 @@ class PostgreSQL(Process):
             return False
         return True
 
-    def stop(self, seconds: float = STOP_S) -> int:
-        """End it in order, and break off what its clients are doing."""
-        self._signal(signal.SIGINT)
-        return self.wait(seconds)
+    def terminate(self) -> None:
+        """End it in order, breaking off what its clients do: by SIGTERM it would wait for them."""
+        self.send(signal.SIGINT)
 
-    def stop_at_once(self) -> None:
+    def terminate_at_once(self) -> None:
         """End it without a checkpoint: the next start recovers from the log."""
-        self._signal(signal.SIGQUIT)
-        self.wait()
+        self.send(signal.SIGQUIT)
 
     def kill(self) -> None:
         """End every one of its processes with SIGKILL, as a machine that fails."""

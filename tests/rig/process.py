@@ -110,7 +110,7 @@ class Process:
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM), and wait for nothing."""
-        self._signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
 
     def stop(self, seconds: float = STOP_S) -> int:
         """Ask it to end and wait until it has; its exit status."""
@@ -127,17 +127,17 @@ class Process:
 
     def kill(self) -> None:
         """End it with SIGKILL, and nothing else with it: what it started is left to itself."""
-        self._signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(STOP_S)
 
     def freeze(self) -> None:
         """Let it stand still (SIGSTOP), but not what it has started."""
-        self._signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on (SIGCONT)."""
-        self._signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
     def descendants(self) -> list[psutil.Process]:
         """The processes it has started and that still run."""
@@ -163,7 +163,8 @@ class Process:
         """The end of its log, for a failure's message."""
         return "\n".join(f"  | {line}" for line in self.log_text().splitlines()[-_LAST_LINES:])
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
         self.descendants()  # remembered: they lose their parent with it
         if self._process is not None and self.running:
             self._process.send_signal(number)

@@ -1,0 +1,229 @@
+"""Evidence of a run that never was: sound to begin with, and to be spoiled by tests."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import (
+    ArtifactRecord,
+    AttemptReason,
+    AttemptRecord,
+    EventRecord,
+    EventType,
+    JobRecord,
+)
+from tests.chaos.evidence import Evidence, Story, Timing
+from tests.chaos.history import Entry, Outcome
+from tests.chaos.plan import Target
+from tests.rig.work import Fault, Work, epochs_of, loss_of
+
+START = 1_800_000_000.0
+TIMING = Timing(lease_s=4, heartbeat_s=1, reap_s=0.5, grace_s=2)
+FIRST, SECOND = 100, 200
+"""The processes of two workers."""
+RESUMED, POISON, CANCELLED = "job_resumed", "job_poison", "job_cancelled"
+SEED, EPOCHS = 3, 5
+
+
+def sound() -> Evidence:
+    """Three jobs that went as they should.
+
+    One lost its worker behind its third epoch and went on elsewhere, one is poison, one was
+    cancelled when all was well again.
+    """
+    stories = (resumed(), poison(), cancelled())
+    return Evidence({story.id: story for story in stories}, tuple(history()), TIMING)
+
+
+def history() -> Iterable[Entry]:
+    """What clients and nemesis saw of it."""
+    post: dict[str, Any] = {"code": 202, "status": "queued"}
+    for job, label, key in (
+        (RESUMED, "resumed", "key-1"),
+        (POISON, "poison", None),
+        (CANCELLED, "cancelled", None),
+    ):
+        at = 50 if job == CANCELLED else 0
+        yield entry("client-0", "post", at, job=job, label=label, key=key, **post)
+    yield entry("client-0", "read", 3, job=RESUMED, code=200, status="running")
+    yield entry("nemesis", "kill worker-0", 4, 5, pid=FIRST, target=Target.WORKER)
+    yield entry("nemesis", "flush redis", 6, 6, pid=1, target=Target.REDIS)
+    yield entry("client-0", "cancel", 52, job=CANCELLED, code=202, status="cancelling")
+    yield entry("reader", "read", 60, job=RESUMED, code=200, status="succeeded")
+    digest = work_of(RESUMED).files(EPOCHS, SEED)["model.keras"]
+    promised = hashlib.sha256(digest).hexdigest()
+    got = {"name": "model.keras", "sha256": promised, "promised": promised}
+    yield entry("reader", "download", 60, None, job=RESUMED, **got)
+
+
+def entry(who: str, action: str, began: float, ended: float | None = None, **detail: Any) -> Entry:
+    """An action that was answered with yes, at seconds from the start."""
+    until = began if ended is None else ended
+    return Entry(who, action, Outcome.OK, START + began, START + until, detail)
+
+
+def resumed() -> Story:
+    """The job that had two workers."""
+    files = work_of(RESUMED).files(EPOCHS, SEED)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    artifacts = tuple(
+        ArtifactRecord(name=n, key=f"{RESUMED}/2/{n}", bytes=1, sha256=h, media_type="x/y")
+        for n, h in hashes.items()
+    )
+    rows = _rows()
+    events = (
+        _status(1, 0, 0, None, JobStatus.QUEUED),
+        _status(2, 1, 1, JobStatus.QUEUED, JobStatus.RUNNING),
+        *(_epoch(2 + row.epoch, 1, row) for row in rows[:3]),
+        _status(6, 8, 1, JobStatus.RUNNING, JobStatus.QUEUED),
+        _status(7, 9, 2, JobStatus.QUEUED, JobStatus.RUNNING),
+        *(_epoch(5 + row.epoch, 2, row) for row in rows[2:]),
+        _status(11, 15, 2, JobStatus.RUNNING, JobStatus.SUCCEEDED),
+    )
+    attempts = (
+        _attempt(1, FIRST, 1, 8, AttemptReason.LEASE_EXPIRED),
+        _attempt(2, SECOND, 9, 15, EndCode.COMPLETED),
+    )
+    record = _record(
+        RESUMED,
+        status=JobStatus.SUCCEEDED,
+        reason_code=EndCode.COMPLETED,
+        attempt=2,
+        fence=2,
+        crash_count=1,
+        finished_at=_time(15),
+        artifacts=artifacts,
+    )
+    return Story(record, attempts, events, tuple(rows), hashes)
+
+
+def poison() -> Story:
+    """The job whose loss is no number."""
+    events = (
+        _status(20, 0, 0, None, JobStatus.QUEUED),
+        _status(21, 1, 1, JobStatus.QUEUED, JobStatus.RUNNING),
+        _status(22, 2, 1, JobStatus.RUNNING, JobStatus.FAILED),
+    )
+    attempts = (_attempt(1, SECOND, 1, 2, EndCode.DIVERGED),)
+    record = _record(
+        POISON, status=JobStatus.FAILED, reason_code=EndCode.DIVERGED, finished_at=_time(2)
+    )
+    return Story(record, attempts, events, (), {})
+
+
+def cancelled() -> Story:
+    """The job that a client has cancelled while it ran."""
+    events = (
+        _status(30, 50, 0, None, JobStatus.QUEUED),
+        _status(31, 51, 1, JobStatus.QUEUED, JobStatus.RUNNING),
+        _status(32, 52, 1, JobStatus.RUNNING, JobStatus.CANCELLING),
+        _status(33, 53, 1, JobStatus.CANCELLING, JobStatus.CANCELLED),
+    )
+    attempts = (_attempt(1, SECOND, 51, 53, EndCode.CANCELLED_BY_USER),)
+    record = _record(
+        CANCELLED,
+        status=JobStatus.CANCELLED,
+        reason_code=EndCode.CANCELLED_BY_USER,
+        created_at=_time(50),
+        cancel_requested_at=_time(52),
+        finished_at=_time(53),
+    )
+    return Story(record, attempts, events, (), {})
+
+
+def work_of(job: str) -> Work:
+    """What a job of the forgery is to do."""
+    label = job.removeprefix("job_")
+    return Work(label, fault=Fault.NAN, always=True) if job == POISON else Work(label)
+
+
+def _rows() -> list[EpochRow]:
+    losses = [loss_of(weights) for weights in epochs_of(SEED, EPOCHS)]
+    return [
+        EpochRow(epoch=n, values={"loss": loss}, penalty_by_layer={}, seconds=0.1)
+        for n, loss in enumerate(losses, start=1)
+    ]
+
+
+def _record(job: str, **changes: Any) -> JobRecord:
+    values: dict[str, Any] = {
+        "id": job,
+        "version": 9,
+        "name": work_of(job).name,
+        "tags": (),
+        "spec": "{}",
+        "resolved": json.dumps({"training": {"seed": SEED}}),
+        "penalties": "[]",
+        "advice": "[]",
+        "epochs": EPOCHS,
+        "reason_detail": "",
+        "metrics": "{}",
+        "available_at": _time(0),
+        "attempt": 1,
+        "crash_count": 0,
+        "drain_count": 0,
+        "fence": 1,
+        "progress_epoch": 0,
+        "created_at": _time(0),
+        "started_at": _time(1),
+        "artifacts": (),
+    }
+    nothing: dict[str, Any] = dict.fromkeys(_NULLABLE)
+    return JobRecord(**nothing | values | changes)
+
+
+_NULLABLE = (
+    *("lease_owner", "lease_expires_at", "progress_at", "eta_s", "deadline_s", "deadline_at"),
+    *("cancel_requested_at", "last_dispatched_at"),
+)
+
+
+def _attempt(number: int, pid: int, began: float, ended: float, reason: str) -> AttemptRecord:
+    return AttemptRecord(
+        attempt=number,
+        fence=number,
+        owner=f"host:{pid}:abcd",
+        started_at=_time(began),
+        ended_at=_time(ended),
+        exit_code=None,
+        exit_signal=None,
+        reason=reason,
+        detail=None,
+    )
+
+
+def _status(
+    number: int, at: float, attempt: int, before: JobStatus | None, after: JobStatus
+) -> EventRecord:
+    reason = EndReason(code=EndCode.COMPLETED, detail="").model_dump_json()
+    return EventRecord(
+        id=number,
+        type=EventType.STATUS,
+        attempt=attempt,
+        fence=attempt,
+        before=before,
+        after=after,
+        payload=reason if after.terminal else "{}",
+        created_at=_time(at),
+    )
+
+
+def _epoch(number: int, attempt: int, row: EpochRow) -> EventRecord:
+    return EventRecord(
+        id=number,
+        type=EventType.EPOCH,
+        attempt=attempt,
+        fence=attempt,
+        before=None,
+        after=None,
+        payload=row.model_dump_json(),
+        created_at=_time(row.epoch if attempt == 1 else 7 + row.epoch),
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(START + seconds, UTC)

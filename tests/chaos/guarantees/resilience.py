@@ -1,0 +1,159 @@
+"""Guarantees about what may go wrong around a job."""
+
+from collections.abc import Iterator
+
+from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.storage import AttemptReason, AttemptRecord
+from tests.chaos.evidence import Evidence, Story
+from tests.chaos.guarantees.guarantee import Look, guarantee
+from tests.chaos.history import Entry
+from tests.chaos.plan import Target
+from tests.rig.work import Fault
+
+_PENALISED = (AttemptReason.CRASHED, AttemptReason.LEASE_EXPIRED)
+#: What takes an attempt with it; the database, the broker and the APIs do not.
+_DEADLY = (Target.WORKER, Target.TRAINER, Target.DATABASE_LINK)
+#: While these are struck, nobody can notice anything; and afterwards each worker gets a lease.
+_BLINDING = (Target.API, Target.POSTGRESQL, Target.DATABASE_LINK)
+
+_ENDS = {
+    Fault.EXIT: {EndCode.CRASH_LOOP},
+    Fault.SEGFAULT: {EndCode.CRASH_LOOP},
+    Fault.HANG: {EndCode.CRASH_LOOP},
+    Fault.KILL: {EndCode.OUT_OF_MEMORY, EndCode.CRASH_LOOP},
+    Fault.NAN: {EndCode.DIVERGED},
+    Fault.MEMORY: {EndCode.OUT_OF_MEMORY},
+    Fault.DISK_FULL: {EndCode.NO_SPACE},
+    Fault.ERROR: {EndCode.INTERNAL_ERROR},
+}
+_CRASHES = {EndCode.CRASH_LOOP, EndCode.OUT_OF_MEMORY}
+
+
+@guarantee("5a", "a dead worker is noticed within the lease and a turn of the reaper")
+def dead_workers_are_noticed(evidence: Evidence) -> Iterator[Look]:
+    """Of every attempt that a killed worker had, its end is written in time.
+
+    That time begins when the APIs and the database were last struck, plus a lease.
+    """
+    for strike in evidence.strikes:
+        if not strike.action.startswith("kill worker"):
+            continue
+        for story, attempt in _attempts_of(evidence, strike.detail["pid"]):
+            if not _running_at(attempt, strike.began):
+                continue
+            until = _noticed_by(evidence, strike.began)
+            ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
+            late = f"attempt {attempt.attempt} ended {ended - until:.1f} s too late"
+            yield Look(story.id, late if ended > until else None)
+
+
+@guarantee("5c", "no attempt is burnt but by what struck it, its worker or its way to the database")
+def attempts_are_burnt_for_a_reason(evidence: Evidence) -> Iterator[Look]:
+    """The broker, the database and the APIs may go away: training goes on."""
+    for story in evidence.stories.values():
+        for attempt in story.attempts:
+            if attempt.reason not in _PENALISED:
+                continue
+            broken = not _fault_struck(story, attempt) and not _strikes_on(evidence, attempt)
+            yield Look(
+                story.id,
+                f"attempt {attempt.attempt} ended as {attempt.reason} for no reason"
+                if broken
+                else None,
+            )
+
+
+@guarantee("10", "Redis may be flushed, killed or cut off at any moment")
+def redis_may_go(evidence: Evidence) -> Iterator[Look]:
+    """Every job that had not ended when Redis was struck has ended in the end."""
+    for strike in evidence.strikes:
+        if strike.detail["target"] not in (Target.REDIS, Target.REDIS_LINK):
+            continue
+        for story in evidence.stories.values():
+            if _alive_at(story, strike.began):
+                status = story.record.status
+                broken = f"it is {status}; Redis was struck: {strike.action}"
+                yield Look(story.id, None if status.terminal else broken)
+
+
+@guarantee("11a", "a bad job ends with its reason")
+def bad_jobs_end_with_their_reason(evidence: Evidence) -> Iterator[Look]:
+    """The poison's own reason, or one that the nemesis or a client has given it before."""
+    for story in evidence.stories.values():
+        if story.good or not story.record.status.terminal:
+            continue
+        fault, code = Fault(str(story.work.fault)), EndCode(str(story.record.reason_code))
+        allowed = set(_ENDS[fault]) | ({EndCode.CANCELLED_BY_USER} if _cancelled(story) else set())
+        if any(_strikes_on(evidence, attempt) for attempt in story.attempts):
+            allowed |= _CRASHES
+        broken = code not in allowed
+        yield Look(story.id, f"its fault is {fault}, and its reason {code}" if broken else None)
+
+
+@guarantee("11b", "a good job succeeds, unless cancelled or struck too often itself")
+def good_jobs_succeed(evidence: Evidence) -> Iterator[Look]:
+    """Whatever the bad ones did."""
+    for story in evidence.stories.values():
+        record = story.record
+        if not story.good or not record.status.terminal or _cancelled(story):
+            continue
+        struck = record.crash_count >= evidence.timing.crash_cap and record.reason_code in _CRASHES
+        broken = record.status is not JobStatus.SUCCEEDED and not struck
+        text = f"it is {record.status}: {record.reason_code}, {record.reason_detail}"
+        yield Look(story.id, text if broken else None)
+
+
+def _cancelled(story: Story) -> bool:
+    return story.record.cancel_requested_at is not None
+
+
+def _alive_at(story: Story, moment: float) -> bool:
+    record = story.record
+    ended = record.finished_at.timestamp() if record.finished_at else float("inf")
+    return record.created_at.timestamp() <= moment <= ended
+
+
+def _running_at(attempt: AttemptRecord, moment: float) -> bool:
+    ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
+    return attempt.started_at.timestamp() < moment < ended
+
+
+def _attempts_of(evidence: Evidence, pid: int) -> Iterator[tuple[Story, AttemptRecord]]:
+    for story in evidence.stories.values():
+        for attempt in story.attempts:
+            if _owner_pid(attempt) == pid:
+                yield story, attempt
+
+
+def _owner_pid(attempt: AttemptRecord) -> int:
+    """The worker's process: an owner is host:pid:random."""
+    return int(attempt.owner.split(":")[-2])
+
+
+def _fault_struck(story: Story, attempt: AttemptRecord) -> bool:
+    return story.work.fault is not None and (story.work.always or attempt.attempt == 1)
+
+
+def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:
+    """The blows that may have taken the attempt, or have let its lease expire."""
+    began = attempt.started_at.timestamp()
+    ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
+    pid = _owner_pid(attempt)
+    return [
+        strike
+        for strike in evidence.strikes
+        if strike.detail["target"] in _DEADLY
+        and strike.detail["pid"] == pid
+        and strike.overlaps(began, ended)
+    ]
+
+
+def _noticed_by(evidence: Evidence, killed: float) -> float:
+    """When a death must have been noticed at the latest."""
+    timing = evidence.timing
+    until = killed + timing.notice_s
+    blinding = [s for s in evidence.strikes if s.detail["target"] in _BLINDING]
+    for strike in sorted(blinding, key=lambda strike: strike.began):
+        if strike.overlaps(killed - timing.lease_s, until):
+            until = max(until, strike.ended + timing.lease_s + timing.notice_s)
+    return until

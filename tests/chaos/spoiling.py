@@ -1,0 +1,136 @@
+"""Ways to spoil forged evidence: each breaks some guarantee."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ridgeline.contract.curves import EpochRow
+from tests.chaos.evidence import Evidence, Story
+from tests.chaos.forgery import START, sound
+from tests.chaos.history import Entry
+
+
+def spoiled(job: str, change: Callable[[Story], Story]) -> Evidence:
+    """The sound evidence, but for one story."""
+    evidence = sound()
+    stories = dict(evidence.stories)
+    stories[job] = change(stories[job])
+    return replace(evidence, stories=stories)
+
+
+def with_record(**changes: Any) -> Callable[[Story], Story]:
+    """Change columns of a job's row."""
+    return lambda story: replace(story, record=replace(story.record, **changes))
+
+
+def with_history(*more: Entry, without: str | None = None) -> Evidence:
+    """The sound evidence with other entries, and without those of one action."""
+    evidence = sound()
+    kept = [each for each in evidence.history if each.action != without]
+    return replace(evidence, history=(*kept, *more))
+
+
+def lost(job: str) -> Evidence:
+    """A job without a row."""
+    evidence = sound()
+    kept = {name: story for name, story in evidence.stories.items() if name != job}
+    return replace(evidence, stories=kept)
+
+
+def another_job(story: Story) -> Evidence:
+    """The job of a story a second time."""
+    evidence = sound()
+    double = replace(story, record=replace(story.record, id="job_double"))
+    return replace(evidence, stories={**evidence.stories, "job_double": double})
+
+
+def drop_events(*numbers: int) -> Callable[[Story], Story]:
+    """Leave events out."""
+    return lambda story: replace(
+        story, events=tuple(event for event in story.events if event.id not in numbers)
+    )
+
+
+def change_event(number: int, **changes: Any) -> Callable[[Story], Story]:
+    """Change what an event says."""
+    return lambda story: replace(
+        story,
+        events=tuple(
+            replace(event, **changes) if event.id == number else event for event in story.events
+        ),
+    )
+
+
+def repeat_event(number: int, new_id: int) -> Callable[[Story], Story]:
+    """Let what an event tells of happen once more, at the end."""
+
+    def change(story: Story) -> Story:
+        (event,) = (event for event in story.events if event.id == number)
+        again = replace(event, id=new_id, attempt=story.events[-1].attempt, fence=2)
+        return replace(story, events=(*story.events, again))
+
+    return change
+
+
+def move_attempt(number: int, seconds: float) -> Callable[[Story], Story]:
+    """Let an attempt have ended later."""
+
+    def change(story: Story) -> Story:
+        at = datetime.fromtimestamp(START + seconds, UTC)
+        attempts = [replace(a, ended_at=at) if a.attempt == number else a for a in story.attempts]
+        return replace(story, attempts=tuple(attempts))
+
+    return change
+
+
+def file(**changes: Any) -> Callable[[Story], Story]:
+    """Change the first of the published files."""
+
+    def change(story: Story) -> Story:
+        first, *others = story.record.artifacts
+        files = (replace(first, **changes), *others)
+        return replace(story, record=replace(story.record, artifacts=files))
+
+    return change
+
+
+def download(value: str | None) -> Callable[[Story], Story]:
+    """Let a file have another SHA-256 when it is downloaded; None: it is not to be had."""
+    return lambda story: replace(story, downloads={**story.downloads, "model.keras": value})
+
+
+def epochs(change: Callable[[list[EpochRow]], list[EpochRow]]) -> Callable[[Story], Story]:
+    """Change the stored epochs."""
+    return lambda story: replace(story, epochs=tuple(change(list(story.epochs))))
+
+
+def other_losses(story: Story) -> Story:
+    """Rows and events agree, but are of another training."""
+    events = [
+        replace(event, payload=_of_another_training(event.payload))
+        if event.after is None
+        else event
+        for event in story.events
+    ]
+    rows = [
+        EpochRow.model_validate_json(_of_another_training(row.model_dump_json()))
+        for row in story.epochs
+    ]
+    return replace(story, epochs=tuple(rows), events=tuple(events))
+
+
+def both(*changes: Callable[[Story], Story]) -> Callable[[Story], Story]:
+    """Make several changes."""
+
+    def change(story: Story) -> Story:
+        for each in changes:
+            story = each(story)
+        return story
+
+    return change
+
+
+def _of_another_training(payload: str) -> str:
+    row = EpochRow.model_validate_json(payload)
+    return row.model_copy(update={"values": {"loss": 1.0}}).model_dump_json()
