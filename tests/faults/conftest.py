@@ -32,6 +32,7 @@ SETTINGS = {
     "RIDGELINE_CANCEL_GRACE_S": "1",
     "RIDGELINE_REAP_INTERVAL_S": str(REAP_S),
     "RIDGELINE_SWEEP_INTERVAL_S": "0.25",
+    "RIDGELINE_POLL_INTERVAL_S": "0.5",
     "RIDGELINE_HANG_TIMEOUT_S": "3",
     "RIDGELINE_HANG_FLOOR_S": "1.5",
 }
@@ -147,7 +148,8 @@ def no_backoff(house: House) -> Iterator[None]:
 def another_worker(house: House, name: str, **environment: str) -> Iterator[Worker]:
     """One more worker, reached by house.holder() as well, as long as the block runs."""
     first = house.cluster.workers[0]
-    worker = Worker(name, first.folder, {**first.environment, **environment})
+    worker = Worker(name, first.folder, first.environment)
+    worker.environment |= environment
     house.cluster.workers.append(worker)
     try:
         worker.start()

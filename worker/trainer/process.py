@@ -17,7 +17,7 @@ from worker.trainer.child import Assignment, Engine
 from worker.trainer.frames import Frames
 from worker.trainer.messages import FromTrainer, Stop, encode
 
-_REAP_S = 10.0
+KILL_S = 10.0
 _READ_BYTES = 2**16
 
 log = structlog.get_logger()
@@ -101,10 +101,10 @@ class TrainerProcess:
 
     def _reap(self) -> None:
         """Wait for a process that is about to end; kill it if it is not."""
-        self._process.join(_REAP_S)
+        self._process.join(KILL_S)
         if self._process.exitcode is None:
             self._signal(signal.SIGKILL)
-            self._process.join(_REAP_S)
+            self._process.join(KILL_S)
         if self._process.exitcode is None:
             log.error("trainer_outlives_kill", pid=self._process.pid)
 
