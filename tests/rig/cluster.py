@@ -52,7 +52,7 @@ class Cluster:
     """A broker, a database, APIs and workers; as a context manager it runs inside the block.
 
     Each API and worker reaches broker and database through proxies of its own, in `links` by its
-    name. `settings` are RIDGELINE_* variables that replace or add to SHORT.
+    name. `settings` are RIDGELINE_* variables that replace or add to `defaults`.
     """
 
     apis_count: int = 1
@@ -61,6 +61,8 @@ class Cluster:
     settings: Mapping[str, str] = field(default_factory=dict)
     slots: int = 1
     """Attempts at once in each worker."""
+    defaults: Mapping[str, str] = field(default_factory=lambda: SHORT)
+    """Without any, everything is as in production."""
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -156,7 +158,7 @@ class Cluster:
             url = PostgreSQL.url_at(database.port)
         self.links[f"{kind}-{number}"] = Links(redis, database)
         return {
-            **SHORT,
+            **self.defaults,
             "RIDGELINE_HOME": str(self.home),
             "RIDGELINE_DATABASE_URL": url,
             "RIDGELINE_REDIS_URL": Redis.url_at(redis.port),
