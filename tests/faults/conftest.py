@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import libfaketime
 import psutil
 import psycopg
 import pytest
@@ -87,6 +88,10 @@ class House:
         pid = int(owner.split(":")[1])
         (worker,) = (worker for worker in self.cluster.workers if worker.pid == pid)
         return worker
+
+    def owners(self, job_id: str) -> list[str]:
+        """The process ids of the workers that have had the job, in order."""
+        return [attempt.owner.split(":")[1] for attempt in self.jobs.attempts(job_id)]
 
     def epochs(self, job_id: str) -> list[int]:
         """The epochs that are stored, in the order in which they are told."""
@@ -172,10 +177,25 @@ def frozen(processes: Sequence[psutil.Process]) -> Iterator[None]:
                 os.kill(process.pid, signal.SIGCONT)
 
 
+def clock(offset: str) -> dict[str, str]:
+    """The environment of a machine whose clock is wrong by so much."""
+    library = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    return {"LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
+
+
 @pytest.fixture(scope="session")
 def running() -> Iterator[Cluster]:
-    """Two APIs and two workers of two slots each, on PostgreSQL."""
-    with Cluster(apis_count=2, workers_count=2, slots=2, settings=SETTINGS) as cluster:
+    """Two APIs and two workers of two slots each, on PostgreSQL.
+
+    The clocks of one API and one worker are wrong by an hour, for every fault to meet it.
+    """
+    with Cluster(
+        apis_count=2,
+        workers_count=2,
+        slots=2,
+        settings=SETTINGS,
+        environments={"api-1": clock("+1h"), "worker-1": clock("-1h")},
+    ) as cluster:
         yield cluster
 
 
