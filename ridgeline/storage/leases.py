@@ -233,6 +233,10 @@ class LeaseStore:
             drains = {"drain_count": row["drain_count"] + 1}
             return _requeue(connection, row, ended, delay_s or 0.0, drains)
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises DatabaseUnavailable."""
+        self._database.ping()
+
     def reap(self, limit: int = 100, deadline_grace_s: float = LEASE_S) -> list[Reaped]:
         """Take jobs from workers that fell silent, and from those that ignore a deadline.
 
