@@ -173,13 +173,19 @@ class Reaper:
         since, self._last_turn = self._last_turn, self._wall_clock()
         if self._last_turn - since > self._longest_gap_s:
             self._wait()
-        if self._clock() < self._not_before:
-            return
+        asked = self._clock()
         try:
-            reaped = self._leases.reap(deadline_grace_s=self._lease_s)
+            if asked < self._not_before:
+                # Asked all the same: the database may have gone again, or be away still.
+                self._leases.ping()
+                reaped = []
+            else:
+                reaped = self._leases.reap(deadline_grace_s=self._lease_s)
         except DatabaseUnavailable:
             self._wait()
             raise
+        if self._clock() - asked > self._lease_s / 2:
+            self._wait()  # it held the workers' beats back for as long
         for job_id, status in reaped:
             logger.warning("%s lost its worker and is now %s", job_id, status.value)
 

@@ -61,6 +61,7 @@ class Dispatcher:
         slot = None if self._drain.started else self._slots.take()
         if slot is None:
             log.info("hint_dropped", job=job_id, because="no slot is free")
+            self._wake()  # a thread may have the slot that asked the database before the job was in
             return
         try:
             self._attempts.supervise(job_id, slot)

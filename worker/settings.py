@@ -31,7 +31,11 @@ class WorkerSettings(StorageSettings):
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """The least time from one checkpoint of a training to the next; 0: one after every epoch."""
     hang_timeout_s: Seconds = 3600.0
-    """How long a trainer may report nothing; one epoch must fit into it."""
+    """How long a trainer may make no progress; one epoch, or any phase beside them, must fit."""
+    hang_floor_s: Seconds = 300.0
+    """How long it may make none at least, however quick its epochs have been."""
+    trainer_memory_bytes: Annotated[int, Field(ge=2**29)] | None = None
+    """How much memory of its own a trainer may have, 450 MB of TensorFlow's included."""
     cancel_grace_s: Seconds = 10.0
     """How long a trainer that is told to stop may take before it is killed."""
 

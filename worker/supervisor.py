@@ -99,6 +99,7 @@ class Supervisor:
             tags=_tags(claim),
             checkpoints=self.artifacts.checkpoints(claim.job_id),
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
+            memory_bytes=self.settings.trainer_memory_bytes,
         )
         with TrainerProcess(self.context, assignment, self.engine) as trainer:
             ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()

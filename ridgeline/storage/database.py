@@ -26,6 +26,14 @@ from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
+#: A host that has vanished, or a network that drops everything, is noticed within half a minute;
+#: TCP by itself would wait for hours for an answer.
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 _MIGRATION_LOCK = 0x52494447  # any fixed number: PostgreSQL's advisory locks are known by one
 _migrating = threading.Lock()  # Alembic keeps the running migration in a module-level global
 
@@ -134,7 +142,11 @@ def _checked(url: str) -> URL:
 
 
 def _postgresql(url: URL, pool: dict[str, Any]) -> Engine:
-    arguments = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "ridgeline"}
+    arguments = {
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+        "application_name": "ridgeline",
+        **_KEEPALIVE,
+    }
     return create_engine(url, pool_pre_ping=True, connect_args=arguments, **pool)
 
 

@@ -6,6 +6,7 @@ paused, cut off or replaced changes nothing: its calls answer None or False, and
 
 import json
 import random
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -35,7 +36,7 @@ from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
 from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
 from ridgeline.storage.database import Database
-from ridgeline.storage.errors import NonFiniteValue
+from ridgeline.storage.errors import DatabaseUnavailable, NonFiniteValue
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -232,6 +233,10 @@ class LeaseStore:
             drains = {"drain_count": row["drain_count"] + 1}
             return _requeue(connection, row, ended, delay_s or 0.0, drains)
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises DatabaseUnavailable."""
+        self._database.ping()
+
     def reap(self, limit: int = 100, deadline_grace_s: float = LEASE_S) -> list[Reaped]:
         """Take jobs from workers that fell silent, and from those that ignore a deadline.
 
@@ -239,7 +244,11 @@ class LeaseStore:
         with `deadline_exceeded`. So does one that is `deadline_grace_s` past its deadline although
         its worker still beats, and one whose deadline passes while it waits to be tried again. A
         job that is being cancelled is cancelled in every case.
+
+        A database that answers late held the workers' beats back too: raises DatabaseUnavailable
+        then, and takes nothing.
         """
+        asked = time.monotonic()
         expired = jobs.c.lease_expires_at <= now_ms()
         ignored = jobs.c.deadline_at <= now_ms() - milliseconds(deadline_grace_s)
         overdue = (
@@ -251,6 +260,9 @@ class LeaseStore:
         )
         with self._database.write() as connection:
             rows = connection.execute(overdue).mappings().all()
+            waited_s = time.monotonic() - asked
+            if waited_s > deadline_grace_s / 2:
+                raise DatabaseUnavailable(f"it took {waited_s:.1f} s to answer the reaper")
             if len(rows) < limit:
                 rows = [*rows, *connection.execute(_waiting_in_vain(limit)).mappings()]
             return [Reaped(row["id"], self._reap_one(connection, row)) for row in rows]

@@ -85,8 +85,9 @@ class Conclusion:
                 self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
             case Crashed(exit=ended):
                 self._crashed(ended)
-            case Hung(seconds=seconds):
-                detail = f"The trainer reported nothing for {seconds:.0f} s and was killed."
+            case Hung(seconds=seconds, phase=phase):
+                where = f" in the phase {phase!r}" if phase else ""
+                detail = f"The trainer made no progress for {seconds:.0f} s{where} and was killed."
                 self._release(AttemptExit(detail=detail), penalised=True)
             case Paused() | Drained():
                 self._release(AttemptExit(), penalised=False)
@@ -140,6 +141,7 @@ class Conclusion:
         result: Finished | None = None,
         files: list[ArtifactRecord] | None = None,
         report: Report | None = None,
+        attempt_exit: AttemptExit | None = None,
     ) -> bool:
         """End the job; False if it is lost, or does not end so any more."""
         metrics = result.metrics if result else None
@@ -148,7 +150,13 @@ class Conclusion:
 
         def finish() -> bool:
             return self._leases.finish(
-                self._claim, status, reason, metrics=metrics, artifacts=files or [], report=text
+                self._claim,
+                status,
+                reason,
+                metrics=metrics,
+                artifacts=files or [],
+                report=text,
+                attempt_exit=attempt_exit,
             )
 
         ended = self._patiently(finish)
@@ -166,7 +174,7 @@ class Conclusion:
     def _crashed(self, ended: AttemptExit) -> None:
         log.warning("trainer_died", exit_code=ended.code, signal=ended.signal)
         if ended.signal == signal.SIGKILL and self._is_last_crash():
-            self._finish(JobStatus.FAILED, _KILLED)
+            self._finish(JobStatus.FAILED, _KILLED, attempt_exit=ended)
         else:
             self._release(ended, penalised=True)
 

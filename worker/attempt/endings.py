@@ -45,9 +45,10 @@ class Overdue:
 
 @dataclass(frozen=True)
 class Hung:
-    """It has reported nothing for too long."""
+    """It has not come further for too long."""
 
     seconds: float
+    phase: str | None
 
 
 @dataclass(frozen=True)

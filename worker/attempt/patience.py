@@ -12,7 +12,7 @@ from worker.drain import Drain
 
 PATIENCE_S = 300.0
 RETRY_S = 1.0
-_IN_DRAIN_S = 5.0
+IN_DRAIN_S = 5.0
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class Patience:
             try:
                 return call()
             except DatabaseUnavailable as error:
-                limit = min(self.limit_s, _IN_DRAIN_S) if self.drain.started else self.limit_s
+                limit = min(self.limit_s, IN_DRAIN_S) if self.drain.started else self.limit_s
                 if time.monotonic() - started >= limit:
                     raise
                 log.warning("database_away", error=str(error))

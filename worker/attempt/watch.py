@@ -9,7 +9,7 @@ import structlog
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
-from ridgeline.storage import Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
+from ridgeline.storage import AttemptExit, Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
 from worker.attempt.endings import (
     Cancelled,
     Completed,
@@ -24,8 +24,11 @@ from worker.attempt.endings import (
 )
 from worker.attempt.pace import Pace
 from worker.attempt.patience import RETRY_S, Patience
+from worker.attempt.progress import Progress
+from worker.drain import Drain
 from worker.settings import WorkerSettings
-from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Resumed, Stopped
+from worker.trainer.frames import UnreadableMessage
+from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Phase, Resumed, Stopped
 from worker.trainer.process import TrainerProcess
 
 log = structlog.get_logger()
@@ -56,7 +59,9 @@ class Watch:
         self._unwritten: list[EpochRow] = []
         now = time.monotonic()
         self._deadline = inf if claim.remaining_s is None else now + claim.remaining_s
-        self._last_sign = now
+        self._progress = Progress(
+            settings.hang_timeout_s, settings.hang_floor_s, look_s=2 * settings.heartbeat_s
+        )
         self._next_beat = now + settings.heartbeat_s
         self._next_record = now
         self._away_since: float | None = None
@@ -70,7 +75,7 @@ class Watch:
         """
         ending = None
         while ending is None:
-            ending = self._listen() or self._duties()
+            ending = self._hear(self._time_left(), self._drain) or self._duties()
         # A completed one too: nothing may touch the files that are about to be published.
         self._trainer.kill()
         if self._has_unwritten and not isinstance(ending, Lost):
@@ -78,24 +83,34 @@ class Watch:
             return self._word_of(answer) or ending
         return ending
 
-    def _listen(self) -> Ending | None:
+    def _hear(self, timeout: float, drain: Drain | None = None) -> Ending | None:
         """Take what the trainer says; its last word, if that was among it, or its death."""
-        for message in self._trainer.receive(self._time_left(), self._drain):
+        try:
+            messages = self._trainer.receive(timeout, drain)
+        except UnreadableMessage as error:
+            log.warning("trainer_unreadable", because=str(error))
+            self._trainer.kill()
+            return Crashed(AttemptExit(detail=f"The trainer said what is no message: {error}."))
+        for message in messages:
             ending = self._take(message)
             if ending is not None:
                 return ending
         return Crashed(self._trainer.exit()) if self._trainer.gone else None
 
     def _take(self, message: FromTrainer) -> Ending | None:
-        self._last_sign = time.monotonic()
         match message:
+            case Phase(name=name):
+                self._progress.entered(name)
+                return None
             case Epoch(row=row):
                 self._unwritten.append(row)
                 self._pace.took(row)
+                self._progress.epoch_ended(row.epoch)
                 return None
             case Resumed(until=epoch):
                 self._resumed.append(message)
                 self._pace.resumed(epoch)
+                self._progress.resumed(epoch)
                 return None
             case Finished():
                 return Completed(message)
@@ -113,9 +128,9 @@ class Watch:
             return self._wind_down(Drained())
         if now >= self._deadline:
             return Overdue()
-        silence = now - self._last_sign
-        if silence >= self._settings.hang_timeout_s:
-            return Hung(silence)
+        idle_s = self._progress.idle_s()
+        if idle_s >= self._progress.limit_s:
+            return Hung(idle_s, self._progress.phase)
         try:
             word = self._write(now)
         except DatabaseUnavailable as error:
@@ -194,16 +209,14 @@ class Watch:
         """What the trainer ends with, or None if it has not ended after `seconds`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            for message in self._trainer.receive(left):
-                ending = self._take(message)
-                if ending is not None:
-                    return ending
-            if self._trainer.gone:
-                return Crashed(self._trainer.exit())
+            ending = self._hear(left)
+            if ending is not None:
+                return ending
         return None
 
     def _time_left(self) -> float:
         """Seconds until the next duty."""
-        hang = self._last_sign + self._settings.hang_timeout_s
+        now = time.monotonic()
+        hang = now + self._progress.limit_s - self._progress.idle_s()
         record = self._next_record if self._has_unwritten else inf
-        return max(0.0, min(self._next_beat, record, self._deadline, hang) - time.monotonic())
+        return max(0.0, min(self._next_beat, record, self._deadline, hang) - now)

@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,12 +29,14 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
+from worker.trainer.bounds import die_with_parent, limit_memory, offer_to_die_first
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
     Failed,
     File,
     Finished,
+    Phase,
     Stopped,
     decode_stop,
     encode,
@@ -44,7 +45,6 @@ from worker.trainer.messages import (
 
 Engine = Callable[[JobSpec, TrainingContext], TrainingResult]
 _MAX_DETAIL = 2000
-_FIRST_TO_KILL = "1000"
 _OUT_OF_MEMORY = (
     "The memory of the worker or its GPU did not suffice; lower training.batch_size or make the"
     " network smaller."
@@ -71,6 +71,8 @@ class Assignment:
     checkpoints: Path | None = None
     """The job's folder for checkpoints, which outlives the attempt."""
     checkpoint_interval_s: float = 0.0
+    memory_bytes: int | None = None
+    """How much memory of its own the trainer may have."""
 
 
 def keras_engine(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -84,7 +86,9 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
     """Run in the forked process: train, and say over `pipe` how it went."""
     os.setsid()  # the supervisor kills the whole group, and a terminal's Ctrl-C does not get here
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _offer_to_die_first()
+    die_with_parent()
+    offer_to_die_first()
+    limit_memory(assignment.memory_bytes)
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
     context = PipeContext(pipe, assignment)
@@ -101,6 +105,10 @@ class PipeContext:
         self.checkpoint_interval_s = assignment.checkpoint_interval_s
         self._pipe = pipe
         self._stop = threading.Event()
+
+    def phase(self, name: str) -> None:
+        """Report what comes now."""
+        self.send(Phase(name=name))
 
     def resumed(self, rows: Sequence[EpochRow]) -> None:
         """Report the epochs before this attempt."""
@@ -176,9 +184,3 @@ def _end_as_orphan() -> None:
     Nobody would take the result: whoever holds the job now trains it elsewhere.
     """
     os.killpg(0, signal.SIGKILL)
-
-
-def _offer_to_die_first() -> None:
-    """When memory runs out, let the kernel take the trainer and spare the worker."""
-    with suppress(OSError):  # not Linux
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_KILL, encoding="ascii")

@@ -22,6 +22,13 @@ class Epoch(Contract):
     row: EpochRow
 
 
+class Phase(Contract):
+    """Training has come to something else: to the epochs, or to what lies before or behind them."""
+
+    kind: Literal["phase"] = "phase"
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+
+
 class Resumed(Contract):
     """Training goes on behind the epoch `until`; some of the rows up to there, in order."""
 
@@ -66,7 +73,9 @@ class Stop(Contract):
     kind: Literal["stop"] = "stop"
 
 
-FromTrainer = Annotated[Epoch | Resumed | Finished | Failed | Stopped, Field(discriminator="kind")]
+FromTrainer = Annotated[
+    Phase | Epoch | Resumed | Finished | Failed | Stopped, Field(discriminator="kind")
+]
 _FROM_TRAINER: TypeAdapter[FromTrainer] = TypeAdapter(FromTrainer)
 
 

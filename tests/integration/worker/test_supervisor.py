@@ -233,7 +233,7 @@ def test_hang(house: House) -> None:
         pass
     job = house.record(job_id)
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
-    assert "reported nothing" in str(house.jobs.attempts(job_id)[0].detail)
+    assert "made no progress" in str(house.jobs.attempts(job_id)[0].detail)
     assert not any(alive(pid) for pid in house.pids)
 
 

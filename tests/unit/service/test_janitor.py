@@ -47,6 +47,10 @@ class Leases:
         self.up = True
         self.reaped = 0
 
+    def ping(self) -> None:
+        if not self.up:
+            raise DatabaseUnavailable
+
     def reap(self, deadline_grace_s: float) -> list[Reaped]:
         assert deadline_grace_s == LEASE_S
         if not self.up:
@@ -108,6 +112,24 @@ def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
     now[0] += 1
     reaper()
     assert leases.reaped == 2
+
+
+def test_the_reaper_asks_while_it_waits() -> None:
+    """Otherwise it would not know when an outage that is longer than a lease has ended."""
+    now, leases = [1000.0], Leases()
+    reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: now[0])  # type: ignore[arg-type]
+    leases.up = False
+    for _ in range(int(LEASE_S / 5) - 1):
+        with pytest.raises(DatabaseUnavailable):
+            reaper()
+        now[0] += 5
+    leases.up = True
+    for _ in range(int(LEASE_S / 5) - 1):
+        reaper()
+        now[0] += 5
+    assert leases.reaped == 0
+    reaper()
+    assert leases.reaped == 1
 
 
 def test_the_reaper_gives_a_whole_lease_after_its_start() -> None:
