@@ -9,6 +9,7 @@ from multiprocessing.context import ForkServerContext
 
 import structlog
 
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
 from worker.attempt.conclusion import Conclusion
 from worker.attempt.patience import PATIENCE_S, Patience
@@ -52,6 +53,7 @@ class Supervisor:
         if claim is None:
             log.info("hint_dropped", job=job_id, because="not to be had")
             return
+        failpoint("claim.committed")
         with structlog.contextvars.bound_contextvars(**_tags(claim)):
             self._attempt(claim, slot)
 
@@ -83,6 +85,7 @@ class Supervisor:
             checkpoints=self.artifacts.checkpoints(claim.job_id),
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
         )
+        failpoint("attempt.prepared")
         with TrainerProcess(self.context, assignment, self.engine) as trainer:
             ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
             log.info("trainer_ended", how=type(ending).__name__.lower())
