@@ -1,0 +1,130 @@
+"""What runs in processes of its own, to be killed at a failpoint: the code that production runs."""
+
+import threading
+from collections.abc import Callable
+from multiprocessing import forkserver, get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from starlette.testclient import TestClient
+
+from ridgeline.failpoints import VARIABLE, switch_on
+from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
+from service.dispatch import CeleryDispatch
+from service.examples import IRIS
+from service.janitor import Leftovers, Reaper, Redispatch, Sweep
+from service.main import create_app
+from service.settings import Settings
+from tests.integration.worker import stub_engine
+from worker.drain import Drain
+from worker.settings import WorkerSettings
+from worker.slots import Slot
+from worker.supervisor import Supervisor
+
+EPOCHS = 5
+
+
+class Home(NamedTuple):
+    """Where the processes of one test meet."""
+
+    path: Path
+    broker: str
+
+    @property
+    def api(self) -> Settings:
+        return Settings.model_validate({"home": self.path, "redis_url": self.broker})
+
+    @property
+    def worker(self) -> WorkerSettings:
+        return WorkerSettings(
+            home=self.path,
+            heartbeat_s=0.1,
+            lease_s=20.0,
+            progress_interval_s=0.05,
+            cancel_grace_s=2.0,
+            checkpoint_interval_s=0.0,
+        )
+
+    def database(self) -> Database:
+        return Database(self.worker.database_url.get_secret_value())
+
+
+class FailingSlot(Slot):
+    """A slot whose trainers get the failpoint that is its name; the stub engine arms it."""
+
+    __slots__ = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, VARIABLE: self.name}
+
+
+def under(failpoint: str | None, body: Callable[..., None], *arguments: Any) -> None:
+    """Run `body` in this process, with a failpoint in it or none."""
+    if failpoint is not None:
+        switch_on(failpoint)
+    body(*arguments)
+
+
+def request(home: Home, method: str, path: str, key: str | None = None) -> None:
+    """Send one request through the application."""
+    spec = {**IRIS, "name": "keep_all", "training": {**IRIS["training"], "epochs": EPOCHS}}
+    headers = {} if key is None else {"Idempotency-Key": key}
+    with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
+        client.request(method, path, json=spec if method == "POST" else None, headers=headers)
+
+
+def attempt(home: Home, job_id: str, in_trainer: str | None = None, drained: bool = False) -> None:
+    """Run one attempt at the job, in a trainer from the test session's forkserver."""
+    # It is the parent's, so this process must not start one, nor can it wait for that one.
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
+    database, settings = home.database(), home.worker
+    supervisor = Supervisor(
+        jobs=JobStore(database),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
+        settings=settings,
+        drain=Drain(),
+        context=get_context("forkserver"),
+        owner="test",
+        engine=stub_engine.train,
+    )
+    if drained:
+        threading.Thread(target=_drain, args=(supervisor, job_id), daemon=True).start()
+    slot = Slot("cpu:0", "-1") if in_trainer is None else FailingSlot(in_trainer, "-1")
+    supervisor.supervise(job_id, slot)
+
+
+def _drain(supervisor: Supervisor, job_id: str) -> None:
+    while not supervisor.jobs.epochs(job_id):
+        threading.Event().wait(0.01)
+    supervisor.drain.start()
+
+
+def sweep(home: Home) -> None:
+    """Take one turn of the janitor's sweep."""
+    Sweep(Outbox(home.database()), CeleryDispatch(home.broker))()
+
+
+def redispatch(home: Home) -> None:
+    """Take one turn of the janitor's redispatch."""
+    outbox, dispatch = Outbox(home.database()), CeleryDispatch(home.broker)
+    Redispatch(outbox, dispatch, lambda: None)()
+
+
+def reap(home: Home) -> None:
+    """Take one turn of the reaper, a lease after its start."""
+    settings = home.worker
+    ticks = iter((0.0, settings.lease_s))
+    reaper = Reaper(LeaseStore(home.database()), settings.lease_s, 5.0, clock=lambda: next(ticks))
+    reaper()
+
+
+def leftovers(home: Home) -> None:
+    """Take one turn of the janitor's search for checkpoints nobody needs."""
+    Leftovers(JobStore(home.database()), LocalArtifacts(home.worker.artifacts_dir))()
+
+
+def cancel(home: Home, job_id: str) -> None:
+    """Cancel a job, as the API does."""
+    JobStore(home.database()).request_cancel(job_id)
