@@ -12,9 +12,10 @@ import structlog
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
 from worker.attempt.conclusion import Conclusion
+from worker.attempt.endings import Refused
 from worker.attempt.patience import PATIENCE_S, Patience
 from worker.attempt.watch import Watch
-from worker.disk import is_disk_full
+from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots import Slot
@@ -77,12 +78,17 @@ class Supervisor:
         # What an attempt left that was killed, and could not clear up.
         self.artifacts.discard_before(claim.job_id, claim.fence)
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
+        checkpoints = self.artifacts.checkpoints(claim.job_id)
+        lack = lack_of_space(claim.resolved, workdir, checkpoints)
+        if lack is not None:
+            conclusion.write(Refused(lack), workdir)
+            return
         assignment = Assignment(
             spec=claim.resolved,
             workdir=workdir,
             environment=slot.environment,
             tags=_tags(claim),
-            checkpoints=self.artifacts.checkpoints(claim.job_id),
+            checkpoints=checkpoints,
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
         )
         failpoint("attempt.prepared")
