@@ -345,15 +345,13 @@ def test_the_archive_takes_the_place_of_the_gradients(
     outputs: list[str], archives: int, make_spec: Any
 ) -> None:
     """Adam's two slots are in `model.keras`, which Keras makes in memory; h5 goes to the disk."""
-    wide = [{"type": "Dense", "units": 100_000}, MLP[1]]
-    numbers = 65 * 100_000 + 100_001 * 10
+    deep = [{"type": "Dense", "units": 2000}, {"type": "Dense", "units": 2000}, MLP[1]]
+    numbers = 65 * 2000 + 2001 * 2000 + 2001 * 10
     spec = make_spec(
-        model={"layers": wide},
-        outputs=outputs,
-        training={"batch_size": 1, "optimizer": {"name": "adam"}},
+        model={"layers": deep}, outputs=outputs, training={"optimizer": {"name": "adam"}}
     )
     held = 4 * 3 * numbers + 4 * DIGITS * 64
-    activations = 4 * 167 * (64 + 100_000 + 10)  # of as many rows as 64 MiB hold
+    activations = 4 * 1024 * (64 + 2000 + 2000 + 10)
     passing = 4 * 3 * numbers if archives else 4 * numbers + activations
     assert resolve(spec).memory_bytes == held + passing
 
