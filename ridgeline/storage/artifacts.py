@@ -211,8 +211,9 @@ class LocalArtifacts:
     def _place(self, key: str) -> Path:
         """Where `key` lies; raises InvalidArtifactKey for anything that is not below the root."""
         path = self._root / key if _KEY.fullmatch(key) else None
-        # The second check is for a symbolic link that somebody put into the folder.
-        if path is None or not path.resolve().is_relative_to(self._root):
+        # The second check is for a symbolic link that somebody put into the folder. Path.resolve()
+        # would raise RuntimeError for one that leads to itself.
+        if path is None or not Path(os.path.realpath(path)).is_relative_to(self._root):
             raise InvalidArtifactKey(key)
         return path
 

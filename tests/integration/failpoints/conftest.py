@@ -4,7 +4,7 @@ import hashlib
 import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Rig:
         self.jobs = JobStore(self.database)
         self.leases = LeaseStore(self.database)
         self.folder = home.worker.artifacts_dir
-        self._context = context
+        self.context = context
 
     def killed_at(self, failpoint: str, body: Callable[..., None], *arguments: Any) -> None:
         """Run `body` in a process; it has to die at the failpoint."""
@@ -43,6 +43,14 @@ class Rig:
     def run(self, body: Callable[..., None], *arguments: Any, failpoint: str | None = None) -> None:
         """Run `body` in a fresh process; it has to end well."""
         assert self._exit_of(failpoint, body, *arguments) == 0
+
+    def start(
+        self, failpoint: str | None, body: Callable[..., None], *arguments: Any
+    ) -> ForkServerProcess:
+        """Start a process that runs `body`; end it."""
+        process = self.context.Process(target=under, args=(failpoint, body, *arguments))
+        process.start()
+        return process
 
     def add(self, behaviour: str = "keep_all", **changes: Any) -> str:
         return self.jobs.create(new_job(name=behaviour, **changes)).record.id
@@ -112,8 +120,7 @@ class Rig:
     def _exit_of(
         self, failpoint: str | None, body: Callable[..., None], *arguments: Any
     ) -> int | None:
-        process = self._context.Process(target=under, args=(failpoint, body, *arguments))
-        process.start()
+        process = self.start(failpoint, body, *arguments)
         process.join(WAIT_S)
         if process.exitcode is None:
             process.kill()

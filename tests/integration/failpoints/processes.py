@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable
 from multiprocessing import forkserver, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
-from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
+from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
 from service.dispatch import CeleryDispatch
 from service.examples import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
@@ -29,15 +30,19 @@ class Home(NamedTuple):
 
     path: Path
     broker: str
+    artifacts: Path | None = None
+    """Default: in `path`."""
 
     @property
     def api(self) -> Settings:
-        return Settings.model_validate({"home": self.path, "redis_url": self.broker})
+        values = {"home": self.path, "redis_url": self.broker, "artifacts_dir": self.artifacts}
+        return Settings.model_validate({k: v for k, v in values.items() if v is not None})
 
     @property
     def worker(self) -> WorkerSettings:
         return WorkerSettings(
             home=self.path,
+            artifacts_dir=self.artifacts or self.path / "artifacts",
             heartbeat_s=0.1,
             lease_s=20.0,
             progress_interval_s=0.05,
@@ -99,6 +104,26 @@ def _drain(supervisor: Supervisor, job_id: str) -> None:
     while not supervisor.jobs.epochs(job_id):
         threading.Event().wait(0.01)
     supervisor.drain.start()
+
+
+def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:
+    """Store jobs from many threads, and tell of each when it is durable, or of what went wrong."""
+    store, lock = JobStore(home.database()), threading.Lock()
+
+    def create() -> None:
+        for _ in range(jobs):
+            try:
+                word = store.create(NewJob(spec="{}", resolved="{}", epochs=1)).record.id
+            except Exception as error:  # noqa: BLE001 - any is told
+                word = repr(error)
+            with lock:
+                pipe.send_bytes(word.encode())
+
+    writers = [threading.Thread(target=create) for _ in range(threads)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
 
 
 def sweep(home: Home) -> None:

@@ -25,6 +25,7 @@ from worker.engine.context import (
 
 FOR_EVER = 3600.0
 MODEL = b"the weights"
+FILL_BYTES = 64 * 2**20
 LARGE = 20_000
 """Numbers in an array that no buffer holds back: what is written of it is in the file."""
 
@@ -177,6 +178,15 @@ def keep_all(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     return TrainingResult({}, tuple(ExportedFile(path, "application/octet") for path in paths))
 
 
+def fill_disk(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Write until nothing more fits."""
+    context.epoch_ended(row(1))
+    with (context.workdir / "model.keras").open("wb") as file:
+        for _ in range(FILL_BYTES // 2**16):
+            file.write(bytes(2**16))
+    return result(context)
+
+
 def arm_failpoint() -> None:
     """Heed the slot's failpoint: a trainer is forked from a process that had none."""
     if VARIABLE in os.environ:
@@ -213,7 +223,7 @@ BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     for behaviour in (
         *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
-        *(die_at_four, give_back_at_two, stop_slowly, fail_after_two, keep_all),
+        *(die_at_four, give_back_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
     )
 }
 
