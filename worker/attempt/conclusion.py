@@ -185,5 +185,7 @@ class Conclusion:
 
         status = self._patiently(release)
         failpoint("release.committed")
+        if status is not None:  # it has not succeeded, whatever was published
+            self._keep_files = False
         self._ended = self._ended or (status is not None and status.terminal)
         log.info("job_given_back", status=status and status.value, penalised=penalised)

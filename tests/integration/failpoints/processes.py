@@ -18,6 +18,7 @@ from service.main import create_app
 from service.settings import Settings
 from tests.integration.worker import stub_engine
 from worker.drain import Drain
+from worker.logs import configure_logs
 from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.supervisor import Supervisor
@@ -83,6 +84,7 @@ def attempt(home: Home, job_id: str, in_trainer: str | None = None, drained: boo
     """Run one attempt at the job, in a trainer from the test session's forkserver."""
     # It is the parent's, so this process must not start one, nor can it wait for that one.
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
+    configure_logs()
     database, settings = home.database(), home.worker
     supervisor = Supervisor(
         jobs=JobStore(database),

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.integration.failpoints.scenarios import SCENARIOS, WITH_BROKER, Scenario
+from ridgeline.contract.job import JobStatus
+from tests.integration.failpoints.conftest import Rig
+from tests.integration.failpoints.processes import EPOCHS, attempt
+from tests.integration.failpoints.scenarios import (
+    SCENARIOS,
+    WITH_BROKER,
+    Scenario,
+    assert_succeeded,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -15,3 +23,14 @@ CASES = [(name, scenario) for name, scenarios in SCENARIOS.items() for scenario 
 def test_killed_at(request: pytest.FixtureRequest, name: str, scenario: Scenario) -> None:
     rig = request.getfixturevalue("rig_with_broker" if scenario in WITH_BROKER else "rig")
     scenario(rig, name)
+
+
+@pytest.mark.parametrize("name", ["attempt.prepared", "publish.renamed", "attempt.published"])
+def test_a_fault_of_the_workers_own_gives_the_job_back(rig: Rig, name: str) -> None:
+    """It is no full disk and no crash: the worker lives on, and cleans up at once."""
+    job_id = rig.add(epochs=EPOCHS)
+    rig.run(attempt, rig.home, job_id, failpoint=f"{name}:raise")
+    record = rig.record(job_id)
+    assert (record.status, record.crash_count) == (JobStatus.QUEUED, 1)
+    assert [path for path in rig.files() if path.parts[0] != ".checkpoints"] == []
+    assert_succeeded(rig, rig.end(job_id))
