@@ -60,12 +60,16 @@ class Rig:
         for _ in range(MOST_ATTEMPTS):
             if self.record(job_id).status.terminal:
                 break
-            self.sql("UPDATE jobs SET lease_expires_at = 1 WHERE lease_expires_at IS NOT NULL")
+            self.silence()
             self.run(reap, self.home)
-            self.sql("UPDATE jobs SET available_at = 0")
+            self.sql("UPDATE jobs SET available_at = 0 WHERE finished_at IS NULL")
             self.run(attempt, self.home, job_id)
         self.run(leftovers, self.home)
         return self.record(job_id)
+
+    def silence(self) -> None:
+        """Let every lease be over."""
+        self.sql("UPDATE jobs SET lease_expires_at = 1 WHERE lease_expires_at IS NOT NULL")
 
     def record(self, job_id: str) -> JobRecord:
         record = self.jobs.get(job_id)

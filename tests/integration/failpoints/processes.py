@@ -80,8 +80,13 @@ def request(home: Home, method: str, path: str, key: str | None = None) -> None:
         client.request(method, path, json=spec if method == "POST" else None, headers=headers)
 
 
-def attempt(home: Home, job_id: str, in_trainer: str | None = None, drained: bool = False) -> None:
-    """Run one attempt at the job, in a trainer from the test session's forkserver."""
+def attempt(
+    home: Home, job_id: str, in_trainer: str | None = None, told: str | None = None
+) -> None:
+    """Run one attempt at the job, in a trainer from the test session's forkserver.
+
+    After the first epoch the worker is `told` to "drain", or the job to "pause".
+    """
     # It is the parent's, so this process must not start one, nor can it wait for that one.
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
     configure_logs()
@@ -96,16 +101,20 @@ def attempt(home: Home, job_id: str, in_trainer: str | None = None, drained: boo
         owner="test",
         engine=stub_engine.train,
     )
-    if drained:
-        threading.Thread(target=_drain, args=(supervisor, job_id), daemon=True).start()
+    if told is not None:
+        tell = threading.Thread(target=_tell, args=(supervisor, job_id, told), daemon=True)
+        tell.start()
     slot = Slot("cpu:0", "-1") if in_trainer is None else FailingSlot(in_trainer, "-1")
     supervisor.supervise(job_id, slot)
 
 
-def _drain(supervisor: Supervisor, job_id: str) -> None:
+def _tell(supervisor: Supervisor, job_id: str, what: str) -> None:
     while not supervisor.jobs.epochs(job_id):
         threading.Event().wait(0.01)
-    supervisor.drain.start()
+    if what == "drain":
+        supervisor.drain.start()
+    else:
+        supervisor.jobs.request_pause(job_id)
 
 
 def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:
@@ -152,6 +161,12 @@ def leftovers(home: Home) -> None:
     Leftovers(JobStore(home.database()), LocalArtifacts(home.worker.artifacts_dir))()
 
 
-def cancel(home: Home, job_id: str) -> None:
-    """Cancel a job, as the API does."""
-    JobStore(home.database()).request_cancel(job_id)
+def ask(home: Home, job_id: str, what: str) -> None:
+    """Ask for a job to "cancel", "pause" or "resume", as the API does."""
+    store = JobStore(home.database())
+    asked = {
+        "cancel": store.request_cancel,
+        "pause": store.request_pause,
+        "resume": store.request_resume,
+    }
+    asked[what](job_id)

@@ -107,7 +107,7 @@ def crashed(rig: Rig, name: str) -> None:
 def drained(rig: Rig, name: str) -> None:
     """The worker is told to stop, and dies while it gives the job back."""
     job_id = rig.add("obedient", epochs=EPOCHS)
-    rig.killed_at(name, processes.attempt, rig.home, job_id, None, True)
+    rig.killed_at(name, processes.attempt, rig.home, job_id, None, "drain")
     released = name == "release.committed"
     record = rig.record(job_id)
     assert record.status is (JobStatus.QUEUED if released else JobStatus.RUNNING)
@@ -122,7 +122,7 @@ def reaped(rig: Rig, name: str) -> None:
     """The reaper dies; the next one counts the crash once."""
     job_id = rig.add(epochs=EPOCHS)
     rig.killed_at("epochs.committed", processes.attempt, rig.home, job_id)
-    rig.sql("UPDATE jobs SET lease_expires_at = 1")
+    rig.silence()
     rig.killed_at(name, processes.reap, rig.home)
     record = rig.end(job_id)
     assert record.crash_count == 1
@@ -132,18 +132,50 @@ def reaped(rig: Rig, name: str) -> None:
 def cancelled(rig: Rig, name: str) -> None:
     """A cancellation that was not answered may be none; the next one is."""
     job_id = rig.add(epochs=EPOCHS)
-    rig.killed_at(name, processes.cancel, rig.home, job_id)
+    rig.killed_at(name, processes.ask, rig.home, job_id, "cancel")
     assert rig.record(job_id).status is JobStatus.QUEUED
-    rig.run(processes.cancel, rig.home, job_id)
+    rig.run(processes.ask, rig.home, job_id, "cancel")
     assert rig.end(job_id).status is JobStatus.CANCELLED
     rig.assert_whole(job_id)
+
+
+def paused(rig: Rig, name: str) -> None:
+    """The worker dies while it gives back a job that is being paused; it is paused all the same."""
+    job_id = rig.add("obedient", epochs=EPOCHS)
+    # To become `pausing` is the first move in that process.
+    failpoint = f"{name}:2" if name == "move.before_commit" else name
+    rig.killed_at(failpoint, processes.attempt, rig.home, job_id, None, "pause")
+    released = name == "release.committed"
+    assert rig.record(job_id).status is (JobStatus.PAUSED if released else JobStatus.PAUSING)
+    rig.silence()
+    rig.run(processes.reap, rig.home)
+    assert rig.record(job_id).status is JobStatus.PAUSED
+    rig.run(processes.ask, rig.home, job_id, "resume")
+    rename(rig, "obedient", "keep_all")
+    record = rig.end(job_id)
+    assert record.crash_count == int(not released)
+    assert_succeeded(rig, record)
+
+
+def asked(rig: Rig, name: str) -> None:
+    """A pause or a resume that was not answered may be none; the next one is."""
+    job_id = rig.add(epochs=EPOCHS)
+    rig.killed_at(name, processes.ask, rig.home, job_id, "pause")
+    assert rig.record(job_id).status is JobStatus.QUEUED
+    rig.run(processes.ask, rig.home, job_id, "pause")
+    rig.killed_at(name, processes.ask, rig.home, job_id, "resume")
+    assert rig.record(job_id).status is JobStatus.PAUSED
+    hints = rig.rows()["outbox"]
+    rig.run(processes.ask, rig.home, job_id, "resume")
+    assert rig.rows()["outbox"] == hints + 1
+    assert_succeeded(rig, rig.end(job_id))
 
 
 def left_over(rig: Rig, name: str) -> None:
     """A job is cancelled between two attempts; whoever finds its checkpoints dies."""
     job_id = rig.add(epochs=EPOCHS)
     crash_in_trainer(rig, job_id, "checkpoint.before_removal")
-    rig.run(processes.cancel, rig.home, job_id)
+    rig.run(processes.ask, rig.home, job_id, "cancel")
     rig.killed_at(name, processes.leftovers, rig.home)
     assert rig.end(job_id).status is JobStatus.CANCELLED
     rig.assert_whole(job_id)
@@ -179,7 +211,7 @@ def crash_in_trainer(rig: Rig, job_id: str, name: str) -> None:
     assert (record.status, record.crash_count) == (JobStatus.QUEUED, 1)
     (attempt,) = rig.jobs.attempts(job_id)
     assert attempt.exit_signal == 9
-    rig.sql("UPDATE jobs SET available_at = 0")
+    rig.sql("UPDATE jobs SET available_at = 0 WHERE finished_at IS NULL")
 
 
 def expected_epoch(name: str) -> int:
@@ -235,8 +267,8 @@ SCENARIOS: Mapping[str, tuple[Scenario, ...]] = {
     **{
         name: (checkpointed,) for name in FAILPOINTS if name.startswith(("checkpoint.", "history."))
     },
-    "move.before_commit": (crashed, drained, reaped, cancelled),
-    "release.committed": (crashed, drained),
+    "move.before_commit": (crashed, drained, paused, reaped, cancelled, asked),
+    "release.committed": (crashed, drained, paused),
     "reap.committed": (reaped,),
     "leftovers.found": (left_over,),
 }
