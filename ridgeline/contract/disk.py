@@ -36,7 +36,7 @@ def disk_need(resolved: JobSpec) -> DiskNeed:
 
 
 def _file_bytes(output: OutputName, model: int, trained: int) -> int:
-    if output == "keras":  # the optimizer's state goes with it
+    if output in ("keras", "weights"):  # the optimizer's state goes with it
         return trained + _MARGIN_BYTES
     if output == "saved_model":  # a folder, and the archive that is made of it
         return 2 * (model + _MARGIN_BYTES)

@@ -26,7 +26,7 @@ def need(make_spec: Any) -> Any:
     ("outputs", "models", "files"),
     [
         (["keras"], 3, 1),  # Adam has two slots
-        (["weights"], 1, 1),
+        (["weights"], 3, 1),
         (["saved_model"], 2, 2),
         (["litert"], 1, 1),
         (["onnx"], 1, 1),
