@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from ridgeline.contract.job import can_become
 from ridgeline.storage import JobRecord, JobStore, LeaseStore, LocalArtifacts
 from ridgeline.storage.tables import metadata
 from tests.integration.failpoints.processes import Home, attempt, leftovers, reap, under
-from tests.integration.worker.conftest import context, new_job
+from tests.integration.storage.conftest import postgresql_server
+from tests.integration.worker.conftest import context, eventually, new_job
 from tests.integration.worker.test_program import Broker, broker
 
-__all__ = ["broker", "context"]
+__all__ = ["broker", "context", "postgresql_server"]
 
 WAIT_S = 30.0
 MOST_ATTEMPTS = 3
@@ -39,6 +40,8 @@ class Rig:
     def killed_at(self, failpoint: str, body: Callable[..., None], *arguments: Any) -> None:
         """Run `body` in a process; it has to die at the failpoint."""
         assert self._exit_of(failpoint, body, *arguments) == -signal.SIGKILL, failpoint
+        if not self.database.is_sqlite:
+            eventually(lambda: not self._open_transactions(), "the server lets go of the dead")
 
     def run(self, body: Callable[..., None], *arguments: Any, failpoint: str | None = None) -> None:
         """Run `body` in a fresh process; it has to end well."""
@@ -88,9 +91,9 @@ class Rig:
     def checkpoints(self, job_id: str) -> Path:
         return LocalArtifacts(self.folder).checkpoints(job_id)
 
-    def sql(self, statement: str, *values: str) -> None:
+    def sql(self, statement: str, **values: str) -> None:
         with self.database.write() as connection:
-            connection.exec_driver_sql(statement, values)
+            connection.execute(text(statement), values)
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has that has any."""
@@ -121,6 +124,11 @@ class Rig:
             assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
         assert self.files() == sorted(Path(file.key) for file in record.artifacts)
 
+    def _open_transactions(self) -> int:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        with self.database.read() as connection:
+            return int(connection.execute(text(others)).scalar_one())
+
     def _exit_of(
         self, failpoint: str | None, body: Callable[..., None], *arguments: Any
     ) -> int | None:
@@ -144,5 +152,15 @@ def rig(context: ForkServerContext, tmp_path: Path) -> Iterator[Rig]:
 @pytest.fixture
 def rig_with_broker(context: ForkServerContext, tmp_path: Path, broker: Broker) -> Iterator[Rig]:
     rig = Rig(Home(tmp_path, f"redis+socket://{broker.socket}"), context)
+    yield rig
+    rig.database.close()
+
+
+@pytest.fixture
+def rig_on_postgresql(
+    context: ForkServerContext, tmp_path: Path, postgresql_server: Callable[[], str]
+) -> Iterator[Rig]:
+    nobody = f"redis+socket://{tmp_path}/no-redis.sock"
+    rig = Rig(Home(tmp_path, nobody, database_url=postgresql_server()), context)
     yield rig
     rig.database.close()

@@ -33,26 +33,37 @@ class Home(NamedTuple):
     broker: str
     artifacts: Path | None = None
     """Default: in `path`."""
+    database_url: str | None = None
+    """Default: SQLite in `path`."""
 
     @property
     def api(self) -> Settings:
-        values = {"home": self.path, "redis_url": self.broker, "artifacts_dir": self.artifacts}
-        return Settings.model_validate({k: v for k, v in values.items() if v is not None})
+        return Settings.model_validate({"redis_url": self.broker, **self._places()})
 
     @property
     def worker(self) -> WorkerSettings:
-        return WorkerSettings(
-            home=self.path,
-            artifacts_dir=self.artifacts or self.path / "artifacts",
-            heartbeat_s=0.1,
-            lease_s=20.0,
-            progress_interval_s=0.05,
-            cancel_grace_s=2.0,
-            checkpoint_interval_s=0.0,
+        return WorkerSettings.model_validate(
+            {
+                "heartbeat_s": 0.1,
+                "lease_s": 20.0,
+                "progress_interval_s": 0.05,
+                "cancel_grace_s": 2.0,
+                "checkpoint_interval_s": 0.0,
+                **self._places(),
+            }
         )
 
     def database(self) -> Database:
         return Database(self.worker.database_url.get_secret_value())
+
+    def _places(self) -> dict[str, Path | str]:
+        """Those that are not the default."""
+        values = {
+            "home": self.path,
+            "artifacts_dir": self.artifacts,
+            "database_url": self.database_url,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class FailingSlot(Slot):

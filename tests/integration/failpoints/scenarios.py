@@ -250,7 +250,9 @@ def taken_hints(rig: Rig) -> int:
 
 def rename(rig: Rig, before: str, after: str) -> None:
     """Let another engine train the job from now on."""
-    rig.sql("UPDATE jobs SET resolved = replace(resolved, ?, ?)", before, after)
+    rig.sql(
+        "UPDATE jobs SET resolved = replace(resolved, :before, :after)", before=before, after=after
+    )
 
 
 SCENARIOS: Mapping[str, tuple[Scenario, ...]] = {

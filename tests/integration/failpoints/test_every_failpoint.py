@@ -10,11 +10,24 @@ from tests.integration.failpoints.scenarios import (
     WITH_BROKER,
     Scenario,
     assert_succeeded,
+    attempted,
+    deleted,
+    posted,
+    reaped,
 )
 
 pytestmark = pytest.mark.servers
 
 CASES = [(name, scenario) for name, scenarios in SCENARIOS.items() for scenario in scenarios]
+#: Transactions of which only the server can know that nobody will commit them.
+UNCOMMITTED: list[tuple[str, Scenario]] = [
+    ("submit.before_commit", posted),
+    ("claim.before_commit", attempted),
+    ("epochs.before_commit", attempted),
+    ("finish.before_commit", attempted),
+    ("move.before_commit", reaped),
+    ("delete.before_commit", deleted),
+]
 
 
 @pytest.mark.parametrize(
@@ -23,6 +36,18 @@ CASES = [(name, scenario) for name, scenarios in SCENARIOS.items() for scenario 
 def test_killed_at(request: pytest.FixtureRequest, name: str, scenario: Scenario) -> None:
     rig = request.getfixturevalue("rig_with_broker" if scenario in WITH_BROKER else "rig")
     scenario(rig, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario"),
+    UNCOMMITTED,
+    ids=[f"{name}-{scenario.__name__}" for name, scenario in UNCOMMITTED],
+)
+def test_killed_within_a_transaction_on_postgresql(
+    rig_on_postgresql: Rig, name: str, scenario: Scenario
+) -> None:
+    """The server has to notice, and to give the dead process's locks back."""
+    scenario(rig_on_postgresql, name)
 
 
 @pytest.mark.parametrize("name", ["attempt.prepared", "publish.renamed", "attempt.published"])
