@@ -1,6 +1,7 @@
 """Every byte of every file of a checkpoint folder: damaged, it is noticed, or does not matter."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,12 +28,19 @@ def checkpoint(epoch: int) -> Checkpoint:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two generations of one writer."""
-    kept = CheckpointStore(tmp_path, KEY)
+def kept(tmp_path: Path) -> CheckpointStore:
+    """A writer that has two generations in `folder`."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    kept = CheckpointStore(folder, KEY)
     kept.write(checkpoint(1))
     kept.write(checkpoint(2))
-    return tmp_path
+    return kept
+
+
+@pytest.fixture
+def folder(kept: CheckpointStore, tmp_path: Path) -> Path:
+    return tmp_path / "folder"
 
 
 def found(folder: Path) -> int:
@@ -114,22 +122,27 @@ def test_a_link_in_place_of_a_file(folder: Path, name: str, otherwise: int, targ
 @pytest.mark.parametrize(
     "name", [name for name in FAILPOINTS if name.startswith(("checkpoint.", "history."))]
 )
-def test_a_full_disk_at_every_step(folder: Path, name: str) -> None:
-    """The writer is told, and what was there before can be read; the next one can write again."""
-    kept = CheckpointStore(folder, KEY)
+def test_a_full_disk_at_every_step(
+    kept: CheckpointStore, folder: Path, tmp_path: Path, name: str
+) -> None:
+    """The writer is told, and what was there before can be read; then it can write again."""
+    if name == "checkpoint.taken_over":
+        kept = CheckpointStore(folder, KEY)  # a writer that has a term passes it no more
     switch_on(f"{name}:enospc")
     try:
         with pytest.raises(OSError, match=os.strerror(28)):
             kept.write(checkpoint(3))
     finally:
         failpoints._armed = None
-    newest = CheckpointStore(folder, KEY).newest()
+    seen = shutil.copytree(folder, tmp_path / "seen")  # a look takes the folder over
+    newest = CheckpointStore(seen, KEY).newest()
     assert newest is not None
     behind = ("checkpoint.renamed", "checkpoint.folder_synced", "checkpoint.before_removal")
     assert newest.epoch == (3 if name in behind else 2)
     assert not list(folder.glob("*.tmp"))
+    kept.write(checkpoint(4))
+    assert len(list(folder.glob("*.checkpoint"))) == 2
     heir = CheckpointStore(folder, KEY)
-    heir.write(checkpoint(4))
-    newest = CheckpointStore(folder, KEY).newest()
+    newest = heir.newest()
     assert newest is not None
-    assert newest.epoch == 4
+    assert list(newest.rows) == checkpoint(4).rows
