@@ -99,7 +99,7 @@ def attempt(
     After the first epoch the worker is `told` to "drain", or the job to "pause".
     """
     # It is the parent's, so this process must not start one, nor can it wait for that one.
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
     configure_logs()
     database, settings = home.database(), home.worker
     supervisor = Supervisor(

@@ -130,8 +130,9 @@ def test_a_disk_that_runs_full_of_checkpoints_and_files(
 
 def test_a_job_too_large_for_the_disk_is_not_begun(rig_on_small_disk: Rig) -> None:
     rig = rig_on_small_disk
-    layers = [{"units": 60_000}, {"units": 3, "activation": "softmax"}]
-    job_id = rig.add(model={"layers": [{"type": "Dense", **each} for each in layers]})
+    large = {"type": "Dense", "units": 60_000}
+    output = {"type": "Dense", "units": 3, "activation": "softmax"}
+    job_id = rig.add(model={"layers": [large, output]})
     rig.run(attempt, rig.home, job_id)
     assert_no_space(rig, job_id)
     detail = rig.record(job_id).reason_detail
