@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactStore,
     DatabaseUnavailable,
@@ -94,13 +95,16 @@ class Sweep:
     def __call__(self) -> None:
         """Send every hint there is, until the broker refuses one."""
         while taken := self._outbox.pending_dispatches(limit=_BATCH, hold_s=_HOLD_S):
+            failpoint("sweep.taken")
             sent = []
             for hint in taken:
                 if not self._send(hint.job_id):
                     break
                 sent.append(hint.outbox_id)
+            failpoint("sweep.sent")
             if sent:
                 self._outbox.mark_dispatched(sent)
+            failpoint("sweep.struck_out")
             if len(sent) < len(taken) or len(taken) < _BATCH:
                 return
 
@@ -140,6 +144,7 @@ class Redispatch:
         except BrokerUnavailable:
             return
         if missing > 0 and self._outbox.redispatch(limit=min(missing, _REDISPATCHED)):
+            failpoint("redispatch.committed")
             self._wake()
 
 
@@ -184,6 +189,7 @@ class Reaper:
         except DatabaseUnavailable:
             self._wait()
             raise
+        failpoint("reap.committed")
         if self._clock() - asked > self._lease_s / 2:
             self._wait()  # it held the workers' beats back for as long
         for job_id, status in reaped:
@@ -207,6 +213,7 @@ class Leftovers:
             record = self._jobs.get(job_id)
             if record is not None and not record.status.terminal:
                 continue
+            failpoint("leftovers.found")
             try:
                 self._artifacts.discard_checkpoints(job_id)
             except (OSError, StorageError):

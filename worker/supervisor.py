@@ -9,11 +9,13 @@ from multiprocessing.context import ForkServerContext
 
 import structlog
 
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
 from worker.attempt.conclusion import Conclusion
+from worker.attempt.endings import Refused
 from worker.attempt.patience import PATIENCE_S, Patience
 from worker.attempt.watch import Watch
-from worker.disk import is_disk_full
+from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots import Slot
@@ -69,6 +71,7 @@ class Supervisor:
         return claim is not None
 
     def _supervise(self, claim: Claim, slot: Slot) -> None:
+        failpoint("claim.committed")
         with structlog.contextvars.bound_contextvars(**_tags(claim)):
             self._attempt(claim, slot)
 
@@ -92,15 +95,21 @@ class Supervisor:
         # What an attempt left that was killed, and could not clear up.
         self.artifacts.discard_before(claim.job_id, claim.fence)
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
+        checkpoints = self.artifacts.checkpoints(claim.job_id)
+        lack = lack_of_space(claim.resolved, workdir, checkpoints)
+        if lack is not None:
+            conclusion.write(Refused(lack), workdir)
+            return
         assignment = Assignment(
             spec=claim.resolved,
             workdir=workdir,
             environment=slot.environment,
             tags=_tags(claim),
-            checkpoints=self.artifacts.checkpoints(claim.job_id),
+            checkpoints=checkpoints,
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
             memory_bytes=self.settings.trainer_memory_bytes,
         )
+        failpoint("attempt.prepared")
         with TrainerProcess(self.context, assignment, self.engine) as trainer:
             ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
             log.info("trainer_ended", how=type(ending).__name__.lower())

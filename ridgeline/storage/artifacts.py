@@ -12,6 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
+from ridgeline.failpoints import failpoint
 from ridgeline.storage.errors import (
     ArtifactExists,
     InvalidArtifactKey,
@@ -123,18 +124,23 @@ class LocalArtifacts:
         """
         target = self._place(key)
         with self._staged(staged_file) as file:
+            failpoint("publish.synced")
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            failpoint("publish.hashed")
             stored = StoredFile(key, file.tell(), digest)
             _make(target.parent)
             if target.exists():
                 raise ArtifactExists(key)
+            failpoint("publish.before_rename")
             staged_file.rename(target)
+            failpoint("publish.renamed")
             # Whatever else took the file's name since it was opened is not what was hashed.
             if not os.path.samestat(os.fstat(file.fileno()), target.lstat()):
                 target.unlink()
                 raise InvalidStagedFile(staged_file)
         for folder in target.parents:
             _fsync(folder)
+            failpoint("publish.folder_synced")
             if folder == self._root:
                 return stored
         raise InvalidArtifactKey(key)  # unreachable: _place() answers only paths below the root
@@ -189,6 +195,7 @@ class LocalArtifacts:
         for folder in self._folders(job_id):
             if folder.is_dir():
                 shutil.rmtree(folder)
+                failpoint("delete.folder_deleted")
         self.discard_checkpoints(job_id)
 
     def _folders(self, job_id: str) -> tuple[Path, Path]:
@@ -204,8 +211,9 @@ class LocalArtifacts:
     def _place(self, key: str) -> Path:
         """Where `key` lies; raises InvalidArtifactKey for anything that is not below the root."""
         path = self._root / key if _KEY.fullmatch(key) else None
-        # The second check is for a symbolic link that somebody put into the folder.
-        if path is None or not path.resolve().is_relative_to(self._root):
+        # The second check is for a symbolic link that somebody put into the folder. Path.resolve()
+        # would raise RuntimeError for one that leads to itself.
+        if path is None or not Path(os.path.realpath(path)).is_relative_to(self._root):
             raise InvalidArtifactKey(key)
         return path
 

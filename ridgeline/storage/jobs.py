@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.database import Database
@@ -131,6 +132,7 @@ class JobStore:
             # Read to the end first: SQLite's cursor would step over rows deleted meanwhile.
             found = tuple(connection.execute(keys).scalars())
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
+            failpoint("delete.before_commit")
             return found
 
     def epochs(self, job_id: str) -> list[EpochRow]:
@@ -309,6 +311,7 @@ def _insert_job(connection: Connection, job_id: str, new: NewJob) -> Created:
         connection.execute(insert(job_tags), tags)
     outbox_id = add_hint(connection, job_id)
     add_event(connection, row, EventType.STATUS, "{}", after=JobStatus.QUEUED)
+    failpoint("submit.before_commit")
     return Created(_record(row, ()), replayed=False, outbox_id=outbox_id)
 
 

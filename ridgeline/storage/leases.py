@@ -34,6 +34,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
+from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import DatabaseUnavailable, NonFiniteValue
@@ -142,6 +143,7 @@ class LeaseStore:
             connection.execute(delete(epochs).where(_among(claim.job_id, fresh)))
             _remove_earlier(connection, held, after=until)
             _insert_epochs(connection, held, fresh)
+            failpoint("resume.before_commit")
         return HeartbeatAnswer(held["status"])
 
     def record_epochs(
@@ -166,6 +168,7 @@ class LeaseStore:
             if held is None:
                 return None
             _store_epochs(connection, held, rows)
+            failpoint("epochs.before_commit")
         return HeartbeatAnswer(held["status"])
 
     def finish(
@@ -201,6 +204,7 @@ class LeaseStore:
             if report is not None:
                 connection.execute(insert(reports).values(job_id=claim.job_id, report=report))
             move(connection, row, status, reason=reason, attempt_exit=attempt_exit, values=values)
+            failpoint("finish.before_commit")
             return True
 
     def release(
@@ -363,6 +367,7 @@ def _claim(connection: Connection, job_id: str, owner: str, lease_s: float) -> C
     connection.execute(started)
     before, after = JobStatus.QUEUED, JobStatus.RUNNING
     add_event(connection, taken, EventType.STATUS, "{}", before=before, after=after)
+    failpoint("claim.before_commit")
     deadline_at = taken["deadline_at"]
     return Claim(
         job_id=job_id,

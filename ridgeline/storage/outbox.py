@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.job import JobStatus
+from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records import Dispatch
@@ -97,6 +98,7 @@ class Outbox:
             )
             for job_id in job_ids:
                 add_hint(connection, job_id)
+            failpoint("redispatch.before_commit")
         return job_ids
 
 

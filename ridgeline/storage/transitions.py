@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection, RowMapping
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus, can_become
+from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.errors import IllegalTransition
 from ridgeline.storage.records import AttemptExit, EventType
@@ -77,6 +78,7 @@ def move(
         before=before,
         after=after,
     )
+    failpoint("move.before_commit")
 
 
 def add_event(

@@ -13,6 +13,7 @@ from ridgeline.contract.job import JOB_ID_PATTERN, JobStatus
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import Resolution, Validation, resolve
 from ridgeline.contract.spec import JobSpec
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     Created,
     Idempotency,
@@ -53,7 +54,9 @@ def submit(parts: Parts, body: bytes, idempotency_key: str | None) -> Created:
     if idempotency_key is not None:
         key = Idempotency(idempotency_key, hashlib.sha256(body).hexdigest())
     created = parts.jobs.create(_new_job(spec, resolution), key)
+    failpoint("submit.committed")
     parts.janitor.wake()
+    failpoint("submit.before_answer")
     return created
 
 
@@ -142,6 +145,7 @@ def delete(parts: Parts, job_id: str) -> None:
     if not _JOB_ID.fullmatch(job_id):
         raise UnknownJob(job_id)
     parts.jobs.delete(job_id)
+    failpoint("delete.rows_deleted")
     try:
         parts.artifacts.delete_job(job_id)
     except (OSError, StorageError):

@@ -8,6 +8,7 @@ import structlog
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
 from ridgeline.contract.report import Report
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
@@ -111,8 +112,10 @@ class Conclusion:
         A failure is logged and no more: the next attempt, or the job's deletion, takes the rest.
         """
         delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
+        failpoint("clean_up.begun")
         try:
             delete(self._claim.job_id, self._claim.fence)
+            failpoint("clean_up.staging_cleared")
             if self._ended:  # otherwise the next attempt goes on from them
                 self._artifacts.discard_checkpoints(self._claim.job_id)
         except (OSError, StorageError):
@@ -120,6 +123,7 @@ class Conclusion:
 
     def _publish(self, result: Finished, workdir: Path) -> None:
         try:
+            failpoint("attempt.trained")
             with beating(self._leases, self._claim, self._settings):
                 files = publish(self._artifacts, self._claim, workdir, result)
         except OSError as error:
@@ -129,6 +133,7 @@ class Conclusion:
             return
         # From here on, unless the answer is a clear no, the files may be those of a success.
         self._keep_files = True
+        failpoint("attempt.published")
         if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
             self._keep_files = False
             if self._cancel_came_first():
@@ -160,6 +165,7 @@ class Conclusion:
             )
 
         ended = self._patiently(finish)
+        failpoint("finish.committed")
         self._ended = self._ended or ended
         if ended:
             log.info("job_ended", status=status.value, reason=reason.code.value)
@@ -187,5 +193,8 @@ class Conclusion:
             return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
 
         status = self._patiently(release)
+        failpoint("release.committed")
+        if status is not None:  # it has not succeeded, whatever was published
+            self._keep_files = False
         self._ended = self._ended or (status is not None and status.terminal)
         log.info("job_given_back", status=status and status.value, penalised=penalised)

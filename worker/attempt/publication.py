@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
@@ -24,7 +25,11 @@ def publish(
 
     They count from the moment `finish` has written their records, and not before.
     """
-    return [_published(store, claim, workdir, file) for file in result.files]
+    records = []
+    for file in result.files:
+        records.append(_published(store, claim, workdir, file))
+        failpoint("attempt.file_published")
+    return records
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import structlog
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import AttemptExit, Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
 from worker.attempt.endings import (
     Cancelled,
@@ -174,9 +175,11 @@ class Watch:
             answer = self._leases.resume(self._claim, first.rows, first.until)
             if answer is None:
                 return None
+            failpoint("resume.committed")
             self._resumed.popleft()
         if self._unwritten:
             answer = self._leases.record_epochs(self._claim, self._unwritten, self._pace.eta_s)
+            failpoint("epochs.committed")
             self._unwritten = []
         return answer
 

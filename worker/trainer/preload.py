@@ -9,11 +9,14 @@ import importlib
 import os
 from collections.abc import MutableMapping, Sequence
 
+from ridgeline import failpoints
 from worker.logs import configure_logs
 from worker.trainer.bounds import outlast_trainers
 
 #: What a trainer may know of the environment; everything else, credentials above all, goes.
-ALLOWED = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV"})
+ALLOWED = frozenset(
+    {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", failpoints.VARIABLE}
+)
 ALLOWED_PREFIXES = (
     *("LC_", "LD_", "DYLD_", "PYTHON", "MALLOC_"),
     *("TF_", "XLA_", "KERAS_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_"),

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.servers
 class Api:
     """`python -m service` on a port that the system chose."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **variables: str) -> None:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("RIDGELINE_")
         }
@@ -34,6 +34,7 @@ class Api:
             "RIDGELINE_HOME": str(home),
             "RIDGELINE_PORT": "0",
             "RIDGELINE_REDIS_URL": f"redis+socket://{home}/no-redis.sock",
+            **variables,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service"],
@@ -129,17 +130,3 @@ def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
     assert answers[0].status_code == 200
     api.process.wait(10)
     assert time.monotonic() - began < 5
-
-
-def test_what_was_answered_survives_a_kill(api: Api, tmp_path: Path) -> None:
-    job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
-    api.process.kill()
-    api.process.wait()
-    second = Api(tmp_path)
-    try:
-        assert httpx.get(f"{second.url}/jobs/{job_id}").json()["status"] == "queued"
-    finally:
-        second.process.kill()
-        second.process.wait()
-        assert second.process.stderr is not None
-        second.process.stderr.close()
