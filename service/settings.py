@@ -31,7 +31,3 @@ class Settings(StorageSettings):
     """How long downloads in progress may take once the API is told to stop."""
     signed_url_s: int = Field(default=300, ge=1, le=604_800)
     """How long the address of a redirected download is good; stores allow seven days at most."""
-    garbage_interval_s: float = Field(default=3600.0, gt=0)
-    """How often files are looked for that no record points to."""
-    garbage_age_s: float = Field(default=86_400.0, ge=3600)
-    """How old such a file must be to be deleted."""

@@ -54,3 +54,7 @@ class StorageSettings(BaseSettings):
     """How long a worker may be silent before its job is taken from it."""
     crash_cap: Annotated[int, Field(ge=1)] = 3
     """Crashes after which a job fails instead of being tried again."""
+    garbage_interval_s: Annotated[float, Field(gt=0)] = 3600.0
+    """How often files are looked for that no record points to."""
+    garbage_age_s: Annotated[float, Field(ge=3600)] = 86_400.0
+    """How old such a file must be to be deleted."""

@@ -99,6 +99,10 @@ class Conclusion:
         detail = "The worker could not go on; its log has the details."
         self._release(AttemptExit(detail=detail), penalised=True)
 
+    def not_begun(self) -> None:
+        """Give the job back untouched: the store that its checkpoints are in did not answer."""
+        self._release(AttemptExit(detail="The artifact store did not answer."), penalised=False)
+
     def disk_full(self) -> None:
         """End the job for want of space."""
         self._finish(JobStatus.FAILED, DISK_FULL)
@@ -119,7 +123,7 @@ class Conclusion:
     def _publish(self, result: Finished, workdir: Path) -> None:
         try:
             with beating(self._leases, self._claim, self._settings):
-                files = publish(self._artifacts, self._claim, workdir, result)
+                files = publish(self._artifacts, self._claim, workdir, result, self._patiently)
         except OSError as error:
             if not is_disk_full(error):
                 raise

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from ridgeline.storage import (
@@ -13,18 +14,20 @@ from ridgeline.storage import (
     LeaseStore,
     artifact_key,
 )
+from worker.attempt.patience import Patience
 from worker.settings import WorkerSettings
 from worker.trainer.messages import File, Finished
 
 
 def publish(
-    store: ArtifactStore, claim: Claim, workdir: Path, result: Finished
+    store: ArtifactStore, claim: Claim, workdir: Path, result: Finished, patience: Patience
 ) -> list[ArtifactRecord]:
-    """Move every file into the store, durably and hashed.
+    """Move every file into the store, durably and hashed; raises ArtifactsUnavailable in the end.
 
     They count from the moment `finish` has written their records, and not before.
     """
-    return [_published(store, claim, workdir, file) for file in result.files]
+    calls = [partial(_published, store, claim, workdir, file) for file in result.files]
+    return [patience(call) for call in calls]
 
 
 @contextmanager

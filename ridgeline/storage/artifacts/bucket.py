@@ -47,9 +47,9 @@ class Retrying(NamedTuple):
     Beyond this, callers have patience of their own.
     """
 
-    retries: int = 4
+    retries: int = 2
     request_s: float = 60.0
-    all_s: float = 60.0
+    all_s: float = 10.0
 
 
 class StoredObject(NamedTuple):
@@ -206,12 +206,12 @@ class Bucket:
 
 def _opened(url: str, retrying: Retrying) -> obstore.store.ObjectStore:
     request = timedelta(seconds=retrying.request_s)
-    options: dict[str, Any] = {"timeout": request, "connect_timeout": timedelta(seconds=5)}
+    options: dict[str, Any] = {"timeout": request, "connect_timeout": timedelta(seconds=3)}
     options["allow_http"] = True  # the URL of the endpoint says whether it is meant
     retry: dict[str, Any] = {
         "max_retries": retrying.retries,
         "retry_timeout": timedelta(seconds=retrying.all_s),
-        "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5)},
+        "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=2)},
     }
     try:
         if url.startswith("file:"):

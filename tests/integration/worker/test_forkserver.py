@@ -32,10 +32,10 @@ def tell(pipe):
 """
 ASK = """
 from worker.trainer.forkserver import Forkserver
-from worker.settings import read_settings
+from worker.settings import forget_credentials
 from tell import tell
 
-read_settings()
+forget_credentials()
 forkserver = Forkserver()
 forkserver.wait_until_warm()
 context = forkserver.context

@@ -13,7 +13,7 @@ import pytest
 from ridgeline.contract.job import EndCode
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.cache import KerasCache, keras_folder
-from worker.engine.data.sources.keras_files import KerasFile
+from worker.keras_files import KerasFile
 
 CONTENT = bytes(range(256)) * 20_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
