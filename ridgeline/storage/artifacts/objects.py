@@ -26,6 +26,7 @@ class ObjectArtifacts:
 
         Raises UnusableArtifactStore for a URL of another kind; nothing is asked of the store yet.
         """
+        self.url = url
         self._bucket = Bucket(url, retrying)
         self._folder = scratch
 
@@ -49,7 +50,8 @@ class ObjectArtifacts:
 
     def checkpointed(self) -> list[str]:
         """The jobs that have checkpoints in the bucket."""
-        return [job_id for job_id in self._bucket.folders(ROOT) if is_key(f"{job_id}/0")]
+        names = {each.path.split("/")[1] for each in self._bucket.objects(ROOT)}
+        return sorted(job_id for job_id in names if is_key(f"{job_id}/0"))
 
     def publish(self, staged_file: Path, key: str) -> StoredFile:
         """Hash the file, upload it, and read it back to see that it arrived.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ridgeline.storage import ArtifactStore, LocalArtifacts, ObjectArtifacts
+from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import BUCKET, Seaweed, binary
 
 
@@ -29,6 +30,16 @@ def url(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in seaweed.environment.items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/test/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def link(seaweed: Seaweed, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+    """The way to the server, for tests that cut it: stores made from now on take it."""
+    del url
+    link = Link(seaweed.port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{link.port}")
+    yield link
+    link.close()
 
 
 @pytest.fixture

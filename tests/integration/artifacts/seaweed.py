@@ -46,8 +46,12 @@ class Seaweed:
         (folder / "s3.json").write_text(json.dumps({"identities": [_IDENTITY]}))
 
     @property
+    def port(self) -> int:
+        return self._ports["s3.port"]
+
+    @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._ports['s3.port']}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:

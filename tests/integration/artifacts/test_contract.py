@@ -37,7 +37,7 @@ def whole(store: ArtifactStore, fence: int = 1, name: str = "model.keras") -> by
     return b"".join(store.read(key(fence, name), 0, store.size(key(fence, name))))
 
 
-@pytest.mark.parametrize("size", [0, 1, 5000, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 77])
+@pytest.mark.parametrize("size", [0, 5000, PART_BYTES, PART_BYTES + 77])
 def test_every_bit_arrives_with_its_hash(store: ArtifactStore, size: int) -> None:
     content = os.urandom(size)
     file = staged(store, content=content)
@@ -47,11 +47,11 @@ def test_every_bit_arrives_with_its_hash(store: ArtifactStore, size: int) -> Non
     assert not file.exists()
 
 
-@pytest.mark.parametrize(("start", "end"), [(0, 1), (5, 5), (4 * 2**20 - 1, 4 * 2**20 + 1), (1, 9)])
-def test_a_range_is_a_slice(store: ArtifactStore, start: int, end: int) -> None:
+def test_a_range_is_a_slice(store: ArtifactStore) -> None:
     content = os.urandom(5 * 2**20)
     store.publish(staged(store, content=content), key())
-    assert b"".join(store.read(key(), start, end)) == content[start:end]
+    for start, end in ((0, 1), (5, 5), (2**22 - 1, 2**22 + 1), (1, 9), (7, len(content))):
+        assert b"".join(store.read(key(), start, end)) == content[start:end]
 
 
 def test_never_overwrites(store: ArtifactStore) -> None:

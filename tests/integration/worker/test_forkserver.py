@@ -68,6 +68,7 @@ def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) ->
     secrets = {
         "RIDGELINE_DATABASE_URL": "postgresql://user:hunter2@host/name",
         "RIDGELINE_REDIS_URL": "redis://:hunter2@host:6379/0",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
         "PGPASSWORD": "hunter2",
     }
     told = subprocess.run(

@@ -62,6 +62,7 @@ def test_reading_takes_the_credentials_out_of_the_environment(
 ) -> None:
     monkeypatch.setenv("RIDGELINE_DATABASE_URL", "postgresql://user:hunter2@host/name")
     monkeypatch.setenv("RIDGELINE_REDIS_URL", "redis://:hunter2@host:6379/0")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://:hunter2@elsewhere:6379/0")
     settings = WorkerSettings()
     forget_credentials()
