@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage import ObjectArtifacts
 from service.deps import Parts
+from service.examples import IRIS
 from service.operations import artifacts
 from service.settings import Settings
 from tests.integration.artifacts.link import Link
@@ -146,7 +147,7 @@ def test_a_server_that_is_away(link: Link, client: TestClient, path: str) -> Non
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["artifacts"]) == (200, "down")
-    assert client.post("/jobs", json=service_fixtures.IRIS).status_code == 202
+    assert client.post("/jobs", json=IRIS).status_code == 202
     link.mend()
     assert client.get(path).content == CONTENT
 

@@ -26,7 +26,11 @@ def spec(name: str, source: str = "keras") -> str:
 def put(seaweed: Seaweed, url: str) -> Callable[[str, bytes], None]:
     """Put a file into the mirror."""
     prefix = url.partition("artifacts/")[2]
-    return lambda path, content: seaweed.bare().put(f"{prefix}/{path}", content) and None
+
+    def put(path: str, content: bytes) -> None:
+        seaweed.bare().put(f"{prefix}/{path}", content)
+
+    return put
 
 
 @pytest.fixture
