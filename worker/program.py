@@ -22,6 +22,7 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.artifacts.bucket import Bucket
 from worker.app import create_app
+from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.mirror import Mirror
@@ -78,11 +79,16 @@ def _run(settings: WorkerSettings, artifacts: ArtifactStore, mirror: Mirror | No
         context=forkserver.context,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
     )
-    app = create_app(settings)
-    add_train_task(app, supervisor, slots)
+    dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
+    app = create_app(settings, slots)
+    add_train_task(app, dispatcher)
     forkserver.wait_until_warm()
     log.info("trainers_warm", slots=slots.size)
-    return _consume(app, drain, slots.size)
+    dispatcher.start()
+    exit_code = _consume(app, drain, slots.size)
+    drain.start()  # Celery may end for a reason of its own
+    dispatcher.join()
+    return exit_code
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:

@@ -29,6 +29,11 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """Somebody asked to pause the job; its checkpoint is written."""
+
+
+@dataclass(frozen=True)
 class Drained:
     """This worker shuts down."""
 
@@ -57,6 +62,6 @@ class Lost:
     """Another worker holds the job, or the database was away for so long that one may."""
 
 
-Ending = Completed | Refused | Cancelled | Drained | Overdue | Hung | Crashed | Lost
+Ending = Completed | Refused | Cancelled | Paused | Drained | Overdue | Hung | Crashed | Lost
 ENDS_THE_JOB = Completed | Refused | Cancelled | Overdue
 """Those after which no other attempt goes on from this one's checkpoints."""

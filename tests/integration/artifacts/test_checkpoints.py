@@ -103,6 +103,20 @@ def test_the_last_checkpoint_is_saved_before_the_job_is_given_back(
     assert b"".join(elsewhere.read(file.key, 0, file.bytes)) == trained(4)
 
 
+def test_paused_here_and_resumed_there(house: House, elsewhere: ObjectArtifacts) -> None:
+    with house.running("give_back_at_two", epochs=4) as job_id:
+        eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
+        house.jobs.request_pause(job_id)
+    assert house.record(job_id).status is JobStatus.PAUSED
+    assert elsewhere.checkpointed() == [job_id]
+    house.jobs.request_resume(job_id)
+    house.change(artifacts=elsewhere)
+    house.supervisor.supervise(job_id, CPU)
+    assert house.record(job_id).status is JobStatus.SUCCEEDED
+    assert told(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert elsewhere.checkpointed() == []
+
+
 def test_two_are_kept_whoever_wrote_them(
     bucket_store: ObjectArtifacts, elsewhere: ObjectArtifacts, seaweed: Seaweed, url: str
 ) -> None:
