@@ -5,6 +5,7 @@ write, and everything else this process knows may be out of date.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.context import ForkServerContext
 
 import structlog
@@ -22,7 +23,7 @@ from worker.attempt.checkpoints import Saving
 from worker.attempt.conclusion import Conclusion
 from worker.attempt.endings import ENDS_THE_JOB, Lost
 from worker.attempt.patience import PATIENCE_S, Patience
-from worker.attempt.publication import beating
+from worker.attempt.publication import Unwanted, beating, if_wanted
 from worker.attempt.watch import Watch
 from worker.disk import is_disk_full
 from worker.drain import Drain
@@ -105,10 +106,14 @@ class Supervisor:
     def _train(self, claim: Claim, slot: Slot, conclusion: Conclusion, patience: Patience) -> None:
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
         try:
-            with beating(self.leases, claim, self.settings):
-                checkpoints = patience(lambda: self._prepare(claim))
+            with beating(self.leases, claim, self.settings) as unwanted:
+                prepare = partial(if_wanted, unwanted, partial(self._prepare, claim))
+                checkpoints = patience(prepare)
         except ArtifactsUnavailable:
             conclusion.not_begun()
+            return
+        except Unwanted:
+            conclusion.unwanted()
             return
         assignment = Assignment(
             spec=claim.resolved,
@@ -126,7 +131,7 @@ class Supervisor:
             log.info("trainer_ended", how=type(ending).__name__.lower())
             if not isinstance(ending, ENDS_THE_JOB | Lost):
                 with beating(self.leases, claim, self.settings):
-                    saving.finish(self.settings.cancel_grace_s)
+                    saving.finish(self.drain, self.patience_s, self.settings.cancel_grace_s)
             conclusion.write(ending, workdir)
 
     def _prepare(self, claim: Claim) -> AttemptCheckpoints:

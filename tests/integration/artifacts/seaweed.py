@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 from obstore.store import S3Store
 
 BUCKET = "artifacts"
@@ -101,6 +102,13 @@ class Seaweed:
         for port in self._ports.values():
             for left in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108 - its own
                 left.unlink()
+
+    def unfinished(self) -> set[str]:
+        """The uploads in parts that were neither completed nor aborted."""
+        folder = f"http://127.0.0.1:{self._ports['filer.port']}/buckets/{BUCKET}/.uploads/"
+        answer = httpx.get(folder, headers={"Accept": "application/json"})
+        entries = answer.json()["Entries"] if answer.is_success else None
+        return {each["FullPath"] for each in entries or ()}
 
     def _ready(self) -> bool:
         with suppress(Exception):

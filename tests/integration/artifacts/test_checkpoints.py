@@ -200,7 +200,10 @@ def test_what_the_store_does_not_take_is_saved_later(link: Link, url: str, tmp_p
         CheckpointStore(checkpoints.folder, "key").write(
             Checkpoint(1, {"weights": np.full(3, 1)}, {}, [row(1)])
         )
-        saving.finish(0.1)
+        saving.finish(Drain(), seconds=0.2, grace_s=9.0)
+        drain = Drain()
+        drain.start()
+        saving.finish(drain, seconds=9.0, grace_s=0.2)
         link.mend()
-        saving.finish(20.0)
+        saving.finish(drain, seconds=20.0, grace_s=20.0)
     assert newest(store, 2) == 1

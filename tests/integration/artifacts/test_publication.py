@@ -1,6 +1,7 @@
 """Publication to a bucket, with the server killed in the middle and with bytes that change."""
 
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -10,7 +11,9 @@ from ridgeline.contract.job import JobStatus
 from ridgeline.storage import (
     ArtifactExists,
     ArtifactsUnavailable,
+    Claim,
     DamagedArtifact,
+    LeaseStore,
     ObjectArtifacts,
     StoredFile,
     UnknownArtifact,
@@ -74,10 +77,16 @@ def test_the_server_is_killed_in_the_middle(
 
 @pytest.mark.parametrize("size", [100, 2 * PART_BYTES])
 def test_parts_that_cannot_be_read_leave_nothing(
-    bucket_store: ObjectArtifacts, monkeypatch: pytest.MonkeyPatch, size: int
+    bucket_store: ObjectArtifacts, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
+    unfinished = seaweed.unfinished()
+
+    exactly = bucket._exactly
+
     def failing(opened: IO[bytes], size: int) -> bytes:
-        raise OSError("the disk is broken")
+        if opened.tell() or size < PART_BYTES:
+            raise OSError("the disk is broken")
+        return exactly(opened, size)
 
     file = staged(bucket_store, os.urandom(size))
     with monkeypatch.context() as patch:
@@ -86,6 +95,7 @@ def test_parts_that_cannot_be_read_leave_nothing(
             bucket_store.publish(file, KEY)
     with pytest.raises(UnknownArtifact):
         bucket_store.size(KEY)
+    assert seaweed.unfinished() == unfinished
 
 
 @pytest.mark.parametrize("size", [100, PART_BYTES + 1])
@@ -146,6 +156,37 @@ def test_a_server_that_stays_away_costs_an_attempt_and_no_job(
     house.supervisor.supervise(job.id, worker_fixtures.CPU)
     job = house.record(job.id)
     assert (job.status, job.attempt, job.crash_count) == (JobStatus.QUEUED, 2, 1)
+
+
+@pytest.mark.parametrize("away_from", ["start", "publication"])
+def test_a_cancel_does_not_wait_for_a_server_that_is_away(
+    house: House, link: Link, url: str, tmp_path: Path, away_from: str
+) -> None:
+    class Store(ObjectArtifacts):
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            cancel_and_cut()
+            return super().publish(staged_file, key)
+
+    def cancel_and_cut() -> None:
+        if not house.jobs.counts()[JobStatus.CANCELLING]:
+            house.jobs.request_cancel(job_id)
+            link.cut()
+
+    class Leases(LeaseStore):
+        def claim(self, job_id: str, owner: str, lease_s: float = 30.0) -> Claim | None:
+            claim = super().claim(job_id, owner, lease_s)
+            if away_from == "start":
+                cancel_and_cut()
+            return claim
+
+    house.change(
+        artifacts=Store(url, tmp_path / "scratch"), leases=Leases(house.database), patience_s=60.0
+    )
+    job_id = house.add("succeed")
+    started = time.monotonic()
+    house.supervisor.supervise(job_id, worker_fixtures.CPU)
+    assert house.record(job_id).status is JobStatus.CANCELLED
+    assert time.monotonic() - started < 30
 
 
 def test_it_works_on_without_the_keys_in_the_environment(bucket_store: ObjectArtifacts) -> None:
