@@ -6,7 +6,7 @@ Every refusal and every failure comes out as a StorageError, in words without cr
 import hashlib
 import re
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
     NotFoundError,
+    NotSupportedError,
     PermissionDeniedError,
     UnauthenticatedError,
 )
@@ -100,16 +101,15 @@ class Bucket:
     def put(self, path: str, file: IO[bytes], size: int, *, create: bool = False) -> None:
         """Store `size` bytes of `file` from where it stands, all at once or not at all.
 
-        With `create` an object that is there stays: raises ArtifactExists. A large file goes up in
-        parts, and for it that is looked at before. Memory for a few parts is needed.
+        With `create` an object that is there stays: raises ArtifactExists. For a large file, which
+        goes up in parts, and by a store without conditions (AWS_CONDITIONAL_PUT=disabled) that is
+        looked at before. Memory for a few parts is needed.
         """
         name = path.rpartition("/")[2]
         attributes = {"Content-Disposition": f'attachment; filename="{name}"'}
         with _translated(path):
             if size <= PART_BYTES:
-                mode: Any = "create" if create else "overwrite"
-                data = _exactly(file, size)
-                obstore.put(self._store, path, data, attributes=attributes, mode=mode)
+                self._put_at_once(path, _exactly(file, size), attributes, create=create)
                 return
             if create and self._has(path):
                 raise ArtifactExists(path)
@@ -195,6 +195,17 @@ class Bucket:
         with _translated(path):
             store: Any = self._store
             return str(obstore.sign(store, "GET", path, timedelta(seconds=seconds)))
+
+    def _put_at_once(
+        self, path: str, data: bytes, attributes: dict[str, str], *, create: bool
+    ) -> None:
+        if create:
+            with suppress(NotImplementedError, NotSupportedError):
+                obstore.put(self._store, path, data, attributes=attributes, mode="create")
+                return
+            if self._has(path):
+                raise ArtifactExists(path)
+        obstore.put(self._store, path, data, attributes=attributes, use_multipart=False)
 
     def _has(self, path: str) -> bool:
         try:

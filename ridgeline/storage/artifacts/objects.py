@@ -93,7 +93,8 @@ class ObjectArtifacts:
 
     def clear_staging(self, job_id: str, fence: int) -> None:
         """Delete what an attempt has on this machine; copies of its checkpoints stay."""
-        self.scratch.clear_staging(job_id, fence)
+        if self._folder.is_dir():
+            self.scratch.clear_staging(job_id, fence)
 
     def discard(self, job_id: str, fence: int) -> None:
         """Delete what an attempt staged and what it published: for one that lost its job."""
@@ -102,7 +103,8 @@ class ObjectArtifacts:
 
     def discard_before(self, job_id: str, fence: int) -> None:
         """Delete what earlier attempts than `fence` staged here and published."""
-        self.scratch.discard_before(job_id, fence)
+        if self._folder.is_dir():
+            self.scratch.discard_before(job_id, fence)
         for name in self._bucket.folders(checked_key(f"{job_id}/0").rpartition("/")[0]):
             if name.isdecimal() and int(name) < fence:
                 self._bucket.delete_below(f"{job_id}/{name}")
@@ -114,9 +116,10 @@ class ObjectArtifacts:
 
     def delete_job(self, job_id: str) -> None:
         """Delete everything of a job, less what lies on other machines: they look after that."""
-        self.scratch.delete_job(job_id)
-        self._bucket.delete_below(job_id)
         self.discard_checkpoints(job_id)
+        self._bucket.delete_below(job_id)
+        if self._folder.is_dir():
+            self.scratch.delete_job(job_id)
 
     def attempts(self) -> Iterator[AttemptFiles]:
         """Every attempt that has published files, in the order of their keys."""

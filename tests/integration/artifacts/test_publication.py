@@ -121,6 +121,17 @@ def test_a_call_whose_answer_was_lost_is_repeated(bucket_store: ObjectArtifacts)
         bucket_store.publish(staged(bucket_store, b"kontent"), KEY)
 
 
+def test_a_store_without_conditions(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
+    store = ObjectArtifacts(url, tmp_path)
+    store.publish(staged(store, b"content"), KEY)
+    with pytest.raises(ArtifactExists):
+        store.publish(staged(store, b"kontent"), KEY)
+    assert whole(store) == b"content"
+
+
 def test_an_attempt_waits_for_a_server_that_is_away(
     house: House, link: Link, url: str, tmp_path: Path
 ) -> None:
@@ -229,3 +240,17 @@ def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with pytest.raises(ArtifactsUnavailable):
         Bucket("s3://artifacts").check()
+
+
+def test_who_only_reads_and_deletes_needs_no_disk(
+    bucket_store: ObjectArtifacts, url: str, tmp_path: Path
+) -> None:
+    """As the API does: its file system may be read-only."""
+    bucket_store.publish(staged(bucket_store, b"content"), KEY)
+    reader = ObjectArtifacts(url, tmp_path / "none")
+    assert whole(reader) == b"content"
+    reader.discard_before(JOB, 1)
+    reader.clear_staging(JOB, 1)
+    reader.delete_job(JOB)
+    assert list(reader.attempts()) == []
+    assert not (tmp_path / "none").exists()
