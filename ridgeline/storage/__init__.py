@@ -15,8 +15,10 @@ from ridgeline.storage.errors import (
     UnknownJob,
     UnusableDatabaseUrl,
 )
+from ridgeline.storage.figures import Figures, FigureStore
 from ridgeline.storage.jobs import JobStore
 from ridgeline.storage.leases import CRASH_CAP, LEASE_S, LeaseStore, backoff_s
+from ridgeline.storage.logs import KEPT_LINES, LogStore
 from ridgeline.storage.outbox import Outbox
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -31,13 +33,21 @@ from ridgeline.storage.records import (
     HeartbeatAnswer,
     Idempotency,
     JobRecord,
+    LogLine,
+    LogRecord,
+    LogRecords,
     NewJob,
+    NewWorker,
     Page,
     Reaped,
+    Tally,
+    WorkerRecord,
 )
+from ridgeline.storage.workers import WorkerStore
 
 __all__ = [
     "CRASH_CAP",
+    "KEPT_LINES",
     "LEASE_S",
     "ArtifactExists",
     "ArtifactRecord",
@@ -52,6 +62,8 @@ __all__ = [
     "Dispatch",
     "EventRecord",
     "EventType",
+    "FigureStore",
+    "Figures",
     "HeartbeatAnswer",
     "Idempotency",
     "IdempotencyConflict",
@@ -62,16 +74,24 @@ __all__ = [
     "JobStore",
     "LeaseStore",
     "LocalArtifacts",
+    "LogLine",
+    "LogRecord",
+    "LogRecords",
+    "LogStore",
     "NewJob",
+    "NewWorker",
     "NonFiniteValue",
     "Outbox",
     "Page",
     "Reaped",
     "StorageError",
     "StoredFile",
+    "Tally",
     "UnknownArtifact",
     "UnknownJob",
     "UnusableDatabaseUrl",
+    "WorkerRecord",
+    "WorkerStore",
     "artifact_key",
     "backoff_s",
 ]

@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ridgeline.storage.account import accounting
 from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
 
 _BUSY_TIMEOUT_S = 30
@@ -70,8 +71,10 @@ class Database:
         """
         with self._writers, _unavailable(), self._engine.connect() as plain:
             connection = plain.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-            with connection.begin():
+            with accounting(connection) as account, connection.begin():
                 yield connection
+                account.write(connection)
+        account.tell()
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises DatabaseUnavailable."""
