@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
+from ridgeline.version import VERSION
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
@@ -21,7 +22,6 @@ from service.settings import Settings
 from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
-VERSION = "0.1.0"
 WRITERS = 8
 """Threads that store jobs in PostgreSQL."""
 CURVES = 2

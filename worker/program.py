@@ -10,10 +10,21 @@ from celery import Celery, signals
 from pydantic import ValidationError
 
 from ridgeline.contract.tasks import TRAIN_QUEUE
-from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, UnusableDatabaseUrl
+from ridgeline.storage import (
+    Database,
+    JobStore,
+    LeaseStore,
+    LocalArtifacts,
+    NewWorker,
+    UnusableDatabaseUrl,
+    WorkerStore,
+)
+from ridgeline.version import VERSION
 from worker.app import create_app
+from worker.attempt.journal import keep_line
 from worker.drain import Drain
 from worker.logs import configure_logs
+from worker.presence import Presence
 from worker.settings import WorkerSettings, hide_first_environment, read_settings
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
@@ -25,7 +36,7 @@ log = structlog.get_logger()
 
 def run() -> int:
     """Take jobs until SIGTERM or Ctrl-C; returns the exit code."""
-    configure_logs()
+    configure_logs(keep_line)
     try:
         settings = read_settings()
         hide_first_environment()
@@ -40,6 +51,13 @@ def _run(settings: WorkerSettings) -> int:
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
     database = Database(settings.database_url.get_secret_value())
+    me = NewWorker(
+        id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        slots=slots.names,
+        version=VERSION,
+    )
     supervisor = Supervisor(
         jobs=JobStore(database),
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
@@ -47,13 +65,15 @@ def _run(settings: WorkerSettings) -> int:
         settings=settings,
         drain=drain,
         context=forkserver.context,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        owner=me.id,
     )
     app = create_app(settings)
     add_train_task(app, supervisor, slots)
-    forkserver.wait_until_warm()
-    log.info("trainers_warm", slots=slots.size)
-    return _consume(app, drain, slots.size)
+    with Presence(WorkerStore(database), me, drain, settings.heartbeat_s) as presence:
+        forkserver.wait_until_warm()
+        log.info("trainers_warm", slots=slots.size)
+        presence.ready()
+        return _consume(app, drain, slots.size)
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:

@@ -45,6 +45,7 @@ class SlotPool:
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self.size = len(slots)
+        self.names = tuple(slot.name for slot in slots)
         self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
         for slot in slots:
             self._free.put(slot)

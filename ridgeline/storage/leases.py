@@ -155,7 +155,8 @@ class LeaseStore:
         """Store epochs, the seconds left and lines of the log; None if the job is lost.
 
         Kill the trainer then. An epoch this attempt has reported before stays as it is, so a call
-        whose answer was lost can be repeated. Earlier attempts' rows are removed from the first of these epochs on.
+        whose answer was lost can be repeated. Earlier attempts' rows are removed from the first of
+        these epochs on.
         """
         changes: dict[str, Any] = {
             "version": jobs.c.version + 1,
@@ -173,6 +174,18 @@ class LeaseStore:
             _store_epochs(connection, held, rows)
             add_lines(connection, held, lines)
         return HeartbeatAnswer(held["status"])
+
+    def write_log(self, claim: Claim, lines: Sequence[LogLine]) -> HeartbeatAnswer | None:
+        """Store lines of the log, even of an attempt that has ended; None if a newer one has begun.
+
+        The lines are lost then.
+        """
+        with self._database.write() as connection:
+            row = _locked_by(connection, claim)
+            if row is None:
+                return None
+            add_lines(connection, row, lines)
+        return HeartbeatAnswer(row["status"])
 
     def finish(
         self,

@@ -1,4 +1,4 @@
-"""The jobs' logs: bounded, and written by whoever holds the newest fence."""
+"""The jobs' logs, each of a bounded length."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,9 +9,8 @@ from ridgeline.contract.log import LogLevel
 from ridgeline.storage.account import next_number
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import UnknownJob
-from ridgeline.storage.records import Claim, LogLine, LogRecord, LogRecords
+from ridgeline.storage.records import LogLine, LogRecord, LogRecords
 from ridgeline.storage.tables import jobs, log_lines
-from ridgeline.storage.transitions import locked
 
 KEPT_LINES = 2000
 """How many lines of a job are kept: the newest."""
@@ -22,15 +21,6 @@ class LogStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def write(self, claim: Claim, lines: Sequence[LogLine]) -> bool:
-        """Store lines about an attempt, which may have ended; False if a newer one has begun."""
-        with self._database.write() as connection:
-            row = locked(connection, claim.job_id)
-            if row is None or row["fence"] != claim.fence:
-                return False
-            add_lines(connection, row, lines)
-            return True
 
     def page(
         self, job_id: str, after: int = 0, limit: int = 200, levels: Collection[LogLevel] = ()

@@ -1,6 +1,7 @@
 """Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -70,6 +71,7 @@ class Conclusion:
         self._patiently = patience
         self._keep_files = False
         self._ended = False
+        self._publish_failed = False
 
     def write(self, ending: Ending, workdir: Path) -> None:
         """Write what `ending` means. Raises DatabaseUnavailable: the reaper then decides."""
@@ -120,7 +122,9 @@ class Conclusion:
         try:
             with beating(self._leases, self._claim, self._settings):
                 files = publish(self._artifacts, self._claim, workdir, result)
-        except OSError as error:
+        except Exception as error:
+            self._publish_failed = True
+            log.warning("publication_failed", error=type(error).__name__)
             if not is_disk_full(error):
                 raise
             self.disk_full()
@@ -147,14 +151,18 @@ class Conclusion:
 
         def finish() -> bool:
             return self._leases.finish(
-                self._claim, status, reason, metrics=metrics, artifacts=files or [], report=text
+                self._claim,
+                status,
+                reason,
+                metrics=metrics,
+                artifacts=files or [],
+                report=text,
+                attempt_exit=AttemptExit(publish_failed=self._publish_failed),
             )
 
         ended = self._patiently(finish)
         self._ended = self._ended or ended
-        if ended:
-            log.info("job_ended", status=status.value, reason=reason.code.value)
-        else:
+        if not ended:
             log.warning("write_refused", status=status.value)
         return ended
 
@@ -174,9 +182,12 @@ class Conclusion:
         return record is not None and record.crash_count + 1 >= self._settings.crash_cap
 
     def _release(self, ended: AttemptExit, *, penalised: bool) -> None:
+        ended = replace(ended, publish_failed=self._publish_failed)
+
         def release() -> JobStatus | None:
             return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
 
         status = self._patiently(release)
         self._ended = self._ended or (status is not None and status.terminal)
-        log.info("job_given_back", status=status and status.value, penalised=penalised)
+        if status is None:
+            log.warning("job_lost")

@@ -1,14 +1,18 @@
 """Watches one trainer from its start to its end: progress, lease, cancellation, deadline, hang."""
 
 import json
+import logging
 import time
 from collections import deque
+from contextlib import suppress
+from dataclasses import replace
 from math import inf
 
 import structlog
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
+from ridgeline.contract.log import LogSource
 from ridgeline.storage import Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
 from worker.attempt.endings import (
     Cancelled,
@@ -21,11 +25,16 @@ from worker.attempt.endings import (
     Overdue,
     Refused,
 )
+from worker.attempt.journal import Journal, relay
 from worker.attempt.pace import Pace
 from worker.attempt.patience import RETRY_S, Patience
 from worker.settings import WorkerSettings
-from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Resumed
+from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, LogLine, Resumed
 from worker.trainer.process import TrainerProcess
+
+_LAST_WORDS = 1400
+_LINES_S = 1.0
+"""How long lines of the log wait for an epoch to be written with."""
 
 log = structlog.get_logger()
 
@@ -43,6 +52,7 @@ class Watch:
         leases: LeaseStore,
         settings: WorkerSettings,
         patience: Patience,
+        journal: Journal,
     ) -> None:
         self._claim = claim
         self._trainer = trainer
@@ -50,6 +60,7 @@ class Watch:
         self._settings = settings
         self._patience = patience
         self._drain = patience.drain
+        self._journal = journal
         self._pace = Pace(json.loads(claim.resolved)["training"]["epochs"])
         self._resumed: deque[Resumed] = deque()
         self._unwritten: list[EpochRow] = []
@@ -58,6 +69,7 @@ class Watch:
         self._last_sign = now
         self._next_beat = now + settings.heartbeat_s
         self._next_record = now
+        self._next_lines = now + _LINES_S
         self._away_since: float | None = None
 
     def until_end(self) -> Ending:
@@ -71,10 +83,23 @@ class Watch:
             ending = self._listen() or self._duties()
         # A completed one too: nothing may touch the files that are about to be published.
         self._trainer.kill()
-        if self._has_unwritten and not isinstance(ending, Lost):
+        ending = self._told(ending)
+        if self._record_due < inf and not isinstance(ending, Lost):
             answer = self._patience(self._record)
             return _word_of(answer) or ending
         return ending
+
+    def _told(self, ending: Ending) -> Ending:
+        """Log the end, with the last words that went past the trainer's own log."""
+        log.info("trainer_ended", how=type(ending).__name__.lower())
+        words = self._journal.clean(self._trainer.stderr.last_words())
+        if not words:
+            return ending
+        level = logging.ERROR if isinstance(ending, Crashed | Hung) else logging.INFO
+        log.log(level, "trainer_stderr", source=LogSource.STDERR.value, text=words)
+        if not isinstance(ending, Crashed) or ending.exit.detail:
+            return ending
+        return Crashed(replace(ending.exit, detail=f"it said: {words[-_LAST_WORDS:]}"))
 
     def _listen(self) -> Ending | None:
         """Take what the trainer says; its last word, if that was among it, or its death."""
@@ -95,6 +120,10 @@ class Watch:
                 self._resumed.append(message)
                 self._pace.resumed(epoch)
                 return None
+            case LogLine():
+                with suppress(ValueError, TypeError, AttributeError):  # it is the trainer's fault
+                    relay(message)
+                return None
             case Finished():
                 return Completed(message)
             case Failed(reason=reason, report=report):
@@ -104,6 +133,7 @@ class Watch:
 
     def _duties(self) -> Ending | None:
         """What is due besides listening."""
+        self._trainer.stderr.keep_short()
         now = time.monotonic()
         if self._drain.started:
             return self._wind_down(Drained())
@@ -121,9 +151,10 @@ class Watch:
     def _write(self, now: float) -> Ending | None:
         """Write what is due, and learn whether to go on."""
         word: Ending | None = None
-        if self._has_unwritten and now >= self._next_record:
+        if now >= self._record_due:
             word = _word_of(self._record())
             self._next_record = now + self._settings.progress_interval_s
+            self._next_lines = now + _LINES_S
             self._away_since = None
         if word is None and now >= self._next_beat:
             word = _word_of(self._leases.heartbeat(self._claim, self._settings.lease_s))
@@ -132,8 +163,11 @@ class Watch:
         return word
 
     @property
-    def _has_unwritten(self) -> bool:
-        return bool(self._resumed or self._unwritten)
+    def _record_due(self) -> float:
+        """When to write what is unwritten; lines of the log wait for epochs, but not for long."""
+        if self._resumed or self._unwritten:
+            return self._next_record
+        return self._next_lines if self._journal else inf
 
     def _record(self) -> HeartbeatAnswer | None:
         """Write what the trainer has reported; there is something."""
@@ -144,9 +178,14 @@ class Watch:
             if answer is None:
                 return None
             self._resumed.popleft()
+        lines = self._journal.batch()
         if self._unwritten:
-            answer = self._leases.record_epochs(self._claim, self._unwritten, self._pace.eta_s)
+            eta_s = self._pace.eta_s
+            answer = self._leases.record_epochs(self._claim, self._unwritten, eta_s, lines)
             self._unwritten = []
+        elif lines:
+            answer = self._leases.write_log(self._claim, lines)
+        self._journal.settled()
         return answer
 
     def _without_database(self, now: float, error: DatabaseUnavailable) -> Ending | None:
@@ -154,7 +193,7 @@ class Watch:
         if self._away_since is None:
             self._away_since = now
             log.warning("database_away", error=str(error))
-        self._next_beat = self._next_record = now + RETRY_S
+        self._next_beat = self._next_record = self._next_lines = now + RETRY_S
         return Lost() if now - self._away_since >= self._patience.limit_s else None
 
     def _wind_down(self, ending: Ending) -> Ending:
@@ -189,8 +228,8 @@ class Watch:
     def _time_left(self) -> float:
         """Seconds until the next duty."""
         hang = self._last_sign + self._settings.hang_timeout_s
-        record = self._next_record if self._has_unwritten else inf
-        return max(0.0, min(self._next_beat, record, self._deadline, hang) - time.monotonic())
+        due = min(self._next_beat, self._record_due, self._deadline, hang)
+        return max(0.0, due - time.monotonic())
 
 
 def _word_of(answer: HeartbeatAnswer | None) -> Ending | None:

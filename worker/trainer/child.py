@@ -30,6 +30,8 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
+from worker.trainer import stderr
+from worker.trainer.logs import Faucet, log_to
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
@@ -87,7 +89,9 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
     _offer_to_die_first()
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
+    stderr.redirect(assignment.workdir)
     context = PipeContext(pipe, assignment)
+    log_to(context.send, Faucet(pipe.fileno()))
     context.listen()
     context.send(_train(assignment, context, engine))
 
@@ -100,6 +104,7 @@ class PipeContext:
         self.checkpoints = assignment.checkpoints
         self.checkpoint_interval_s = assignment.checkpoint_interval_s
         self._pipe = pipe
+        self._sending = threading.Lock()
         self._stop = threading.Event()
 
     def resumed(self, rows: Sequence[EpochRow]) -> None:
@@ -120,9 +125,11 @@ class PipeContext:
         threading.Thread(target=self._heed, name="supervisor", daemon=True).start()
 
     def send(self, message: Contract) -> None:
-        """Say something to the supervisor."""
+        """Say something to the supervisor; any thread may."""
+        data = encode(message)
         try:
-            self._pipe.send_bytes(encode(message))
+            with self._sending:
+                self._pipe.send_bytes(data)
         except OSError:
             _end_as_orphan()
 

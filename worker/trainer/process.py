@@ -21,6 +21,7 @@ from worker.trainer.messages import (
     decode_from_trainer,
     encode,
 )
+from worker.trainer.stderr import StderrFile
 
 _REAP_S = 10.0
 
@@ -36,6 +37,8 @@ class TrainerProcess:
             target=child.main, args=(theirs, assignment, engine), name="trainer", daemon=True
         )
         self._silent = False
+        self.stderr = StderrFile(assignment.workdir)
+        """What it writes past any logger."""
         with theirs:  # ours must be the only other end: the trainer's death then ends the pipe
             self._process.start()
 
