@@ -22,6 +22,7 @@ from ridgeline.storage import (
 from ridgeline.version import VERSION
 from worker.app import create_app
 from worker.attempt.journal import keep_line
+from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.presence import Presence
@@ -67,13 +68,18 @@ def _run(settings: WorkerSettings) -> int:
         context=forkserver.context,
         owner=me.id,
     )
-    app = create_app(settings)
-    add_train_task(app, supervisor, slots)
+    dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
+    app = create_app(settings, slots)
+    add_train_task(app, dispatcher)
     with Presence(WorkerStore(database), me, drain, settings.heartbeat_s) as presence:
         forkserver.wait_until_warm()
         log.info("trainers_warm", slots=slots.size)
         presence.ready()
-        return _consume(app, drain, slots.size)
+        dispatcher.start()
+        exit_code = _consume(app, drain, slots.size)
+        drain.start()  # Celery may end for a reason of its own
+        dispatcher.join()
+    return exit_code
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:

@@ -23,13 +23,22 @@ from worker.attempt.endings import (
     Hung,
     Lost,
     Overdue,
+    Paused,
     Refused,
 )
 from worker.attempt.journal import Journal, relay
 from worker.attempt.pace import Pace
 from worker.attempt.patience import RETRY_S, Patience
 from worker.settings import WorkerSettings
-from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, LogLine, Resumed
+from worker.trainer.messages import (
+    Epoch,
+    Failed,
+    Finished,
+    FromTrainer,
+    LogLine,
+    Resumed,
+    Stopped,
+)
 from worker.trainer.process import TrainerProcess
 
 _LAST_WORDS = 1400
@@ -71,6 +80,7 @@ class Watch:
         self._next_record = now
         self._next_lines = now + _LINES_S
         self._away_since: float | None = None
+        self._pausing = False
 
     def until_end(self) -> Ending:
         """Watch until the trainer has said its last word or has to end; it is gone afterwards.
@@ -86,7 +96,7 @@ class Watch:
         ending = self._told(ending)
         if self._record_due < inf and not isinstance(ending, Lost):
             answer = self._patience(self._record)
-            return _word_of(answer) or ending
+            return self._word_of(answer) or ending
         return ending
 
     def _told(self, ending: Ending) -> Ending:
@@ -110,7 +120,8 @@ class Watch:
         return Crashed(self._trainer.exit()) if self._trainer.gone else None
 
     def _take(self, message: FromTrainer) -> Ending | None:
-        self._last_sign = time.monotonic()
+        if not isinstance(message, LogLine):  # to say something is no progress
+            self._last_sign = time.monotonic()
         match message:
             case Epoch(row=row):
                 self._unwritten.append(row)
@@ -128,6 +139,8 @@ class Watch:
                 return Completed(message)
             case Failed(reason=reason, report=report):
                 return Refused(reason, report)
+            case Stopped() if self._pausing:
+                return Paused()
         # Nobody had asked it to stop, so it has broken off by itself.
         return Crashed(self._trainer.exit())
 
@@ -152,15 +165,27 @@ class Watch:
         """Write what is due, and learn whether to go on."""
         word: Ending | None = None
         if now >= self._record_due:
-            word = _word_of(self._record())
+            word = self._word_of(self._record())
             self._next_record = now + self._settings.progress_interval_s
             self._next_lines = now + _LINES_S
             self._away_since = None
         if word is None and now >= self._next_beat:
-            word = _word_of(self._leases.heartbeat(self._claim, self._settings.lease_s))
+            word = self._word_of(self._leases.heartbeat(self._claim, self._settings.lease_s))
             self._next_beat = now + self._settings.heartbeat_s
             self._away_since = None
         return word
+
+    def _word_of(self, answer: HeartbeatAnswer | None) -> Ending | None:
+        """What the database's answer to a write means for the attempt; None: go on."""
+        if answer is None:
+            return Lost()
+        if answer.status is JobStatus.PAUSING and not self._pausing:
+            # There is no hurry: the epoch may end, however long it takes, and its checkpoint be
+            # written. A resume until then finds that the job is given back, and queues it again.
+            log.info("trainer_told_to_stop", because="paused")
+            self._pausing = True
+            self._trainer.ask_to_stop()
+        return Cancelled() if answer.status is JobStatus.CANCELLING else None
 
     @property
     def _record_due(self) -> float:
@@ -230,10 +255,3 @@ class Watch:
         hang = self._last_sign + self._settings.hang_timeout_s
         due = min(self._next_beat, self._record_due, self._deadline, hang)
         return max(0.0, due - time.monotonic())
-
-
-def _word_of(answer: HeartbeatAnswer | None) -> Ending | None:
-    """What the database's answer to a write means for the attempt; None: go on."""
-    if answer is None:
-        return Lost()
-    return Cancelled() if answer.status is JobStatus.CANCELLING else None
