@@ -55,7 +55,8 @@ class Presence:
     def _run(self) -> None:
         while not self._ended.started:
             # Listed before the state is read: what changes after that ends the wait.
-            to_come = [each for each in (self._ready, self._drain, self._ended) if not each.started]
+            pending = (self._ready, self._drain, self._ended)
+            to_come = [each.fileno() for each in pending if not each.started]
             self._report(self._state())
             wait(to_come, self._interval_s)
         self._report(WorkerState.GONE)

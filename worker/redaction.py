@@ -1,5 +1,6 @@
 """Keeps credentials out of what users get to read."""
 
+import os
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
@@ -12,11 +13,12 @@ from ridgeline.storage.settings import StorageSettings
 HIDDEN = "***"
 _SHORTEST = 4
 """A shorter password is no secret, and would blot out half of every text."""
+_SECRET_NAME = re.compile("PASSWORD|SECRET|TOKEN", re.IGNORECASE)
 _IN_URL = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
 
 
 class Redaction:
-    """Replaces the secrets of `settings`, and the credentials in any URL."""
+    """Replaces the secrets of `settings` and of the environment, and the credentials in any URL."""
 
     def __init__(self, settings: StorageSettings) -> None:
         found = {each for value in _secrets(settings) for each in _parts(value)}
@@ -37,6 +39,7 @@ def _secrets(settings: StorageSettings) -> Iterator[str]:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             yield value.get_secret_value()
+    yield from (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
 
 
 def _parts(secret: str) -> Iterator[str]:

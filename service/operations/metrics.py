@@ -7,6 +7,7 @@ and a job's deletion. Only the `process_…` metrics are of the process that ans
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -94,7 +95,7 @@ def _counted(counts: Mapping[Tally, Mapping[str, float]]) -> Iterator[Metric]:
     yield _totals("attempts_ended", "Attempts that have ended, by how.", "how", ended)
     lost = ended[AttemptReason.LEASE_EXPIRED]
     yield _total("lost_leases", "Attempts whose worker was not heard of any more.", lost)
-    jobs = {code.value: 0.0 for code in EndCode} | counts[Tally.JOBS_ENDED]
+    jobs = {code.value: 0.0 for code in EndCode} | dict(counts[Tally.JOBS_ENDED])
     yield _totals("jobs_ended", "Jobs that have ended, by why.", "reason", jobs)
     failures = counts[Tally.PUBLISH_FAILURES].get("", 0)
     yield _total("publish_failures", "Attempts whose files could not be published.", failures)
@@ -117,7 +118,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"ridgeline_{name}", text, value=value)
 
 
-def _by(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _by(name: str, text: str, label: str, values: Mapping[Any, int]) -> Metric:
     family = GaugeMetricFamily(f"ridgeline_{name}", text, labels=[label])
     for each, value in sorted(values.items()):
         family.add_metric([str(each)], value)

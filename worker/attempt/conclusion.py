@@ -99,7 +99,7 @@ class Conclusion:
 
     def broken(self) -> None:
         """Give the job back after a fault of this worker's own, which another may not have."""
-        detail = "The worker could not go on; its log has the details."
+        detail = "The worker could not go on; the log has the details."
         self._release(AttemptExit(detail=detail), penalised=True)
 
     def disk_full(self) -> None:

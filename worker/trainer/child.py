@@ -52,8 +52,8 @@ _OUT_OF_MEMORY = (
     " network smaller."
 )
 _UNEXPECTED = (
-    "Training ended with an unexpected {}, a fault of Ridgeline's own; the worker's log has the"
-    " details under the job's id."
+    "Training ended with an unexpected {}, a fault of Ridgeline's own; the job's log (GET"
+    " /jobs/{{id}}/logs) has the details."
 )
 
 log = structlog.get_logger()

@@ -93,7 +93,7 @@ def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: 
     worker.train(submit())
     answer = client.get("/metrics", headers=OPENMETRICS)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    families = {family.name: family for family in parse_openmetrics(answer.text)}
+    families = {family.name: family for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
     assert families["ridgeline_lost_leases"].type == "counter"
     assert families["ridgeline_epoch_seconds"].type == "histogram"
     plain = client.get("/metrics")

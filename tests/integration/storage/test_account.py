@@ -36,9 +36,9 @@ class Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         line: Any = record
         names = ("job", "attempt", "fence", "before", "after", "reason")
-        self.told.append(tuple(getattr(line, name) for name in names))  # type: ignore[arg-type]
+        self.told.append(tuple(getattr(line, name) for name in names))
         job = self._jobs.get(line.job)  # in a transaction of its own, so it sees what is committed
-        self.seen.append(job and job.status)
+        self.seen.append(None if job is None else job.status)
 
 
 @pytest.fixture
