@@ -85,8 +85,10 @@ def fields_json(fields: Mapping[str, object], clean: Callable[[str], str] = stor
 
 def _plain(value: object, clean: Callable[[str], str], longest: int, depth: int) -> Any:
     """`value` as what JSON can say."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):  # a longer one cannot be read everywhere, or not even be written
+        return value if abs(value) < 2**63 else hex(value)[:longest]
     if isinstance(value, float) and isfinite(value):
         return value
     if depth and isinstance(value, Mapping):

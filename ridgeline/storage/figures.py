@@ -62,7 +62,8 @@ def oldest_wait_s(connection: Connection) -> float:
 
 def _jobs(connection: Connection) -> dict[JobStatus, int]:
     counted = select(jobs.c.status, func.count()).where(jobs.c.status.in_(WAITING))
-    found = dict(connection.execute(counted.group_by(jobs.c.status)).all())
+    rows = connection.execute(counted.group_by(jobs.c.status))
+    found: dict[JobStatus, int] = {row.status: row[1] for row in rows}
     return {status: found.get(status, 0) for status in WAITING}
 
 

@@ -88,7 +88,8 @@ def add_status(
     payload = reason.model_dump_json() if reason else "{}"
     add_event(connection, row, EventType.STATUS, payload, before=before, after=after)
     account = account_of(connection)
-    account.moved(row, before, after, reason and reason.code.value, ended.reason if ended else None)
+    code = reason.code.value if reason else None
+    account.moved(row, before, after, code, ended.reason if ended else None)
     if ended is not None and ended.publish_failed:
         account.count(Tally.PUBLISH_FAILURES)
 

@@ -21,7 +21,6 @@ from ridgeline.storage import LogLine
 from worker.trainer import messages
 
 _MOST_WAITING = 1000
-_IN_ONE_BATCH = 200
 #: What a stored line has columns for, or its row.
 _COLUMNS = frozenset(
     {"event", "level", "timestamp", "logger", "source", "said_at", "job", "attempt", "fence"}
@@ -73,8 +72,9 @@ class Journal:
 
     def batch(self) -> list[LogLine]:
         """The lines to store next; the same again until they are settled()."""
-        while self._waiting and len(self._batch) < _IN_ONE_BATCH:
-            self._batch.append(self._waiting.popleft())
+        if not self._batch:
+            self._batch = list(self._waiting)
+            self._waiting.clear()
         return self._batch
 
     def settled(self) -> None:

@@ -14,6 +14,7 @@ from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
 from ridgeline.contract.log import LogSource
 from ridgeline.storage import Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
+from ridgeline.storage import LogLine as LoggedLine
 from worker.attempt.endings import (
     Cancelled,
     Completed,
@@ -204,14 +205,28 @@ class Watch:
                 return None
             self._resumed.popleft()
         lines = self._journal.batch()
-        if self._unwritten:
-            eta_s = self._pace.eta_s
-            answer = self._leases.record_epochs(self._claim, self._unwritten, eta_s, lines)
-            self._unwritten = []
-        elif lines:
-            answer = self._leases.write_log(self._claim, lines)
+        if not self._unwritten and not lines:
+            return answer
+        try:
+            answer = self._store(lines)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # a lost line is better than a lost job
+            if not lines:
+                raise
+            log.warning("log_lines_lost", because=type(error).__name__)
+            answer = self._store([])
+        self._unwritten = []
         self._journal.settled()
         return answer
+
+    def _store(self, lines: list[LoggedLine]) -> HeartbeatAnswer | None:
+        if self._unwritten:
+            eta_s = self._pace.eta_s
+            return self._leases.record_epochs(self._claim, self._unwritten, eta_s, lines)
+        if lines:
+            return self._leases.write_log(self._claim, lines)
+        return self._leases.heartbeat(self._claim, self._settings.lease_s)
 
     def _without_database(self, now: float, error: DatabaseUnavailable) -> Ending | None:
         """Train on for a while: as long as the database is away, nobody can take the job."""

@@ -7,6 +7,7 @@ import logging
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -80,11 +81,9 @@ def log_to(send: Send, faucet: Faucet) -> None:
         if dropped := faucet.dropped():
             fields = {**fields, "lines_dropped_before": dropped}
         known = LogLevel(level) if level in set(LogLevel) else LogLevel.INFO
-        send(
-            LogLine(
-                at=time.time(), level=known, event=event_text(event), fields=fields_json(fields)
-            )
-        )
+        with suppress(Exception):  # what is logged may fail when it is asked for its text
+            text, rest = event_text(event), fields_json(fields)
+            send(LogLine(at=time.time(), level=known, event=text, fields=rest))
 
     def say_event(_logger: object, _method: str, event: EventDict) -> Any:
         fields = {name: value for name, value in event.items() if name not in ("event", "level")}

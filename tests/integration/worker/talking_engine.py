@@ -30,12 +30,18 @@ def talk(context: TrainingContext) -> TrainingResult:
     thread = threading.Thread(target=lambda: logging.getLogger("other").error("from a thread"))
     thread.start()
     thread.join()
+    structlog.get_logger().info("unspeakable", what=Unspeakable(), number=10**6000)
     try:
         refuse()
     except OSError:
         structlog.get_logger().exception("caught", text=f"\x00\ud800 {PASSWORD}")
     os.write(2, f"a native library says {PASSWORD}\n".encode())
     return TrainingResult({}, ())
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
 
 
 def refuse() -> None:
@@ -66,4 +72,11 @@ def segfault(context: TrainingContext) -> TrainingResult:
     return TrainingResult({}, ())
 
 
-BEHAVIOURS = {each.__name__: each for each in (talk, shout, abort, segfault)}
+def murmur(context: TrainingContext) -> TrainingResult:
+    """Say something for ever, and get nowhere."""
+    while True:
+        logging.getLogger("murmur").info("still at it")
+        time.sleep(0.02)
+
+
+BEHAVIOURS = {each.__name__: each for each in (talk, shout, abort, segfault, murmur)}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -117,6 +118,14 @@ def test_last_words_of_a_crash(talking: House, behaviour: str, last_words: str) 
     assert talking.files() == []
 
 
+def test_to_say_something_is_no_progress(talking: House) -> None:
+    talking.with_settings(hang_timeout_s=0.5)
+    job = talking.run("murmur")
+    assert job.crash_count == 1
+    assert "reported nothing" in str(talking.jobs.attempts(job.id)[0].detail)
+    assert "still at it" in events_of(talking, job.id)
+
+
 def test_the_users_are_told_the_last_words(talking: House) -> None:
     talking.with_settings(crash_cap=1)
     talking.change(leases=LeaseStore(talking.database, crash_cap=1))
@@ -145,14 +154,23 @@ def test_lines_come_while_it_trains_and_a_lost_database_loses_none(
     assert "trainer_ended" in events_of(house, job_id)
 
 
-def test_a_log_that_cannot_be_written_ends_no_job(house: House, output: io.StringIO) -> None:
+def test_lines_that_cannot_be_written_end_no_job(house: House, output: io.StringIO) -> None:
     class Broken(LeaseStore):
         def write_log(self, claim: Claim, lines: Any) -> HeartbeatAnswer | None:
             raise ZeroDivisionError
 
+        def record_epochs(self, *args: Any, **kwargs: Any) -> HeartbeatAnswer | None:
+            assert not args[3]
+            return super().record_epochs(*args, **kwargs)
+
     house.change(leases=Broken(house.database))
-    assert house.run("segfault").crash_count == 1
-    assert house.run("succeed").status is JobStatus.SUCCEEDED
+    died = house.run("segfault")
+    assert house.jobs.attempts(died.id)[0].exit_signal == signal.SIGSEGV
+    job = house.run("slowly")
+    assert (job.status, job.progress_epoch) == (JobStatus.SUCCEEDED, 3)
+    (attempt,) = house.jobs.attempts(job.id)
+    assert attempt.reason == "completed"
+    assert "log_lines_lost" in output.getvalue()
 
 
 def test_a_line_is_of_the_attempt_whose_thread_logged_it(house: House, output: io.StringIO) -> None:

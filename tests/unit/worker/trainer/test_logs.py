@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ridgeline.logs import MAX_LINE_BYTES, event_text, fields_json
@@ -52,6 +52,7 @@ def test_nobody_waits_for_a_supervisor_that_is_behind(pipe: int) -> None:
     assert not faucet.open()
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.text(st.characters()), ANYTHING))
 def test_whatever_is_said_can_be_stored(fields: dict[str, object]) -> None:
     text = fields_json(fields)
