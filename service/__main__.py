@@ -6,6 +6,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
+from ridgeline.logs import configure_logs
 from service.main import create_app
 from service.settings import Settings
 
@@ -31,6 +32,7 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Serve."""
+    configure_logs()
     settings = Settings()
     app = create_app(settings)
     config = uvicorn.Config(
@@ -41,6 +43,7 @@ def main() -> None:
         http="httptools",
         ws="none",
         access_log=False,
+        log_config=None,  # uvicorn's lines go where ours go
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )

@@ -49,7 +49,7 @@ class Repeating:
     """
 
     def __init__(
-        self, name: str, step: Callable[[], None], interval_s: float, gap_s: float = 0.0
+        self, name: str, step: Callable[[], object], interval_s: float, gap_s: float = 0.0
     ) -> None:
         self._step = step
         self._interval_s = interval_s

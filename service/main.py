@@ -13,26 +13,40 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    FigureStore,
     JobStore,
     LeaseStore,
     Outbox,
     UnusableArtifactStore,
+    WorkerStore,
     open_artifacts,
 )
 from ridgeline.storage.garbage import Garbage
+from ridgeline.version import VERSION
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
+from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
-from service.routes import artifacts, catalog, curves, health, jobs, presets, reports
+from service.routes import (
+    artifacts,
+    catalog,
+    curves,
+    health,
+    jobs,
+    logs,
+    metrics,
+    presets,
+    reports,
+    workers,
+)
 from service.routing import HeadLikeGet
 from service.settings import Settings
 from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
-VERSION = "0.1.0"
 WRITERS = 8
 """Threads that store jobs in PostgreSQL."""
 CURVES = 2
@@ -42,6 +56,12 @@ SWEEP_GAP_S = 0.05
 
 LEFTOVERS_INTERVAL_S = 60.0
 """How often checkpoints are looked for whose job has ended without a worker."""
+STALL_INTERVAL_S = 10.0
+"""How often jobs are looked for that nobody takes."""
+FORGET_INTERVAL_S = 3600.0
+"""How often workers are looked for that ended long ago."""
+
+_ROUTES = (jobs, curves, logs, reports, artifacts, workers, catalog, presets, health, metrics)
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for routes in (jobs, curves, reports, artifacts, catalog, presets, health):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     app.add_middleware(HeadLikeGet)
     problems.install(app)
@@ -141,12 +161,16 @@ def _janitor(
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
     leftovers = Leftovers(JobStore(database), artifacts)
     garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
+    registered = WorkerStore(database)
+    alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
         sweep,
         Repeating("redispatch", redispatch, settings.redispatch_interval_s),
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
+        Repeating("stall alarm", alarm, STALL_INTERVAL_S),
+        Repeating("forget workers", registered.forget, FORGET_INTERVAL_S),
     )
 
 

@@ -17,16 +17,21 @@ from ridgeline.storage import (
     Database,
     JobStore,
     LeaseStore,
+    NewWorker,
     UnusableArtifactStore,
     UnusableDatabaseUrl,
+    WorkerStore,
     open_artifacts,
 )
 from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.version import VERSION
 from worker.app import create_app
+from worker.attempt.journal import keep_line
 from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.mirror import Mirror
+from worker.presence import Presence
 from worker.scratch import clear_scratch
 from worker.settings import WorkerSettings, forget_credentials, hide_first_environment
 from worker.slots import SlotPool, find_slots
@@ -46,7 +51,7 @@ def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
     `engine` trains in processes that have imported the modules `preload`. Nothing but a program of
     its own can choose others than Ridgeline's: no setting does.
     """
-    configure_logs()
+    configure_logs(keep_line)
     try:
         settings = WorkerSettings()
         artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
@@ -81,6 +86,13 @@ def _run(
     database = Database(settings.database_url.get_secret_value())
     jobs = JobStore(database)
     clear_scratch(jobs, artifacts, settings, drain)
+    me = NewWorker(
+        id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        slots=slots.names,
+        version=VERSION,
+    )
     supervisor = Supervisor(
         jobs=jobs,
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
@@ -90,17 +102,19 @@ def _run(
         drain=drain,
         context=forkserver.context,
         engine=engine,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        owner=me.id,
     )
     dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
-    forkserver.wait_until_warm()
-    log.info("trainers_warm", slots=slots.size)
-    dispatcher.start()
-    exit_code = _consume(app, drain, slots.size)
-    drain.start()  # Celery may end for a reason of its own
-    dispatcher.join()
+    with Presence(WorkerStore(database), me, drain, settings.heartbeat_s) as presence:
+        forkserver.wait_until_warm()
+        log.info("trainers_warm", slots=slots.size)
+        presence.ready()
+        dispatcher.start()
+        exit_code = _consume(app, drain, slots.size)
+        drain.start()  # Celery may end for a reason of its own
+        dispatcher.join()
     return exit_code
 
 

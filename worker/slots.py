@@ -61,6 +61,7 @@ class SlotPool:
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self.size = len(slots)
+        self.names = tuple(slot.name for slot in slots)
         self._free = deque(slots)
         self._sick: set[Slot] = set()
         self._polled: set[Slot] = set()

@@ -23,12 +23,14 @@ from ridgeline.storage import (
 from worker.attempt.checkpoints import Saving
 from worker.attempt.conclusion import Conclusion
 from worker.attempt.endings import ENDS_THE_JOB, Lost, Refused
+from worker.attempt.journal import Journal
 from worker.attempt.patience import PATIENCE_S, Patience
 from worker.attempt.publication import Unwanted, beating, if_wanted
 from worker.attempt.watch import Watch
 from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
 from worker.mirror import Mirror
+from worker.redaction import Redaction
 from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.trainer.child import Assignment, Engine, keras_engine
@@ -86,17 +88,18 @@ class Supervisor:
 
     def _supervise(self, claim: Claim, slot: Slot) -> None:
         failpoint("claim.committed")
-        with structlog.contextvars.bound_contextvars(**_tags(claim)):
-            self._attempt(claim, slot)
+        journal = Journal(Redaction(self.settings))
+        with structlog.contextvars.bound_contextvars(**_tags(claim)), journal.kept():
+            self._attempt(claim, slot, journal)
 
-    def _attempt(self, claim: Claim, slot: Slot) -> None:
+    def _attempt(self, claim: Claim, slot: Slot, journal: Journal) -> None:
         log.info("attempt_started", slot=slot.name)
         patience = Patience(self.drain, self.patience_s)
         conclusion = Conclusion(
             claim, self.jobs, self.leases, self.artifacts, self.settings, patience
         )
         try:
-            self._train(claim, slot, conclusion, patience)
+            self._train(claim, slot, conclusion, patience, journal)
         except DatabaseUnavailable as error:
             log.error("attempt_abandoned", because=str(error))  # noqa: TRY400 - expected, no trace
         except Exception as error:  # one job's trouble must not reach the others
@@ -104,8 +107,16 @@ class Supervisor:
             self._give_up(conclusion, error)
         finally:
             conclusion.clean_up()
+            self._write_last(journal, claim)
 
-    def _train(self, claim: Claim, slot: Slot, conclusion: Conclusion, patience: Patience) -> None:
+    def _train(
+        self,
+        claim: Claim,
+        slot: Slot,
+        conclusion: Conclusion,
+        patience: Patience,
+        journal: Journal,
+    ) -> None:
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
         try:
             with beating(self.leases, claim, self.settings) as unwanted:
@@ -135,8 +146,8 @@ class Supervisor:
             TrainerProcess(self.context, assignment, self.engine) as trainer,
             Saving(checkpoints) as saving,
         ):
-            ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
-            log.info("trainer_ended", how=type(ending).__name__.lower())
+            watch = Watch(claim, trainer, self.leases, self.settings, patience, journal)
+            ending = watch.until_end()
             if not isinstance(ending, ENDS_THE_JOB | Lost):
                 with beating(self.leases, claim, self.settings):
                     saving.finish(self.drain, self.patience_s, self.settings.cancel_grace_s)
@@ -151,6 +162,14 @@ class Supervisor:
         if self.mirror is not None:
             self.mirror.fetch(claim.resolved)
         return checkpoints
+
+    def _write_last(self, journal: Journal, claim: Claim) -> None:
+        """Store the last lines of the log, if that is possible now: they are not worth waiting."""
+        try:
+            while journal and self.leases.write_log(claim, journal.batch()):
+                journal.settled()
+        except Exception as error:  # noqa: BLE001 - a lost line is better than a lost worker
+            log.warning("log_lines_lost", because=type(error).__name__)
 
     def _give_up(self, conclusion: Conclusion, error: Exception) -> None:
         try:

@@ -27,8 +27,10 @@ from ridgeline.storage.errors import (
     UnusableArtifactStore,
     UnusableDatabaseUrl,
 )
+from ridgeline.storage.figures import Figures, FigureStore
 from ridgeline.storage.jobs import JobStore
 from ridgeline.storage.leases import CRASH_CAP, LEASE_S, LeaseStore, backoff_s
+from ridgeline.storage.logs import KEPT_LINES, LogStore
 from ridgeline.storage.outbox import Outbox
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -43,13 +45,21 @@ from ridgeline.storage.records import (
     HeartbeatAnswer,
     Idempotency,
     JobRecord,
+    LogLine,
+    LogRecord,
+    LogRecords,
     NewJob,
+    NewWorker,
     Page,
     Reaped,
+    Tally,
+    WorkerRecord,
 )
+from ridgeline.storage.workers import WorkerStore
 
 __all__ = [
     "CRASH_CAP",
+    "KEPT_LINES",
     "LEASE_S",
     "ArtifactExists",
     "ArtifactRecord",
@@ -68,6 +78,8 @@ __all__ = [
     "Dispatch",
     "EventRecord",
     "EventType",
+    "FigureStore",
+    "Figures",
     "HeartbeatAnswer",
     "Idempotency",
     "IdempotencyConflict",
@@ -78,7 +90,12 @@ __all__ = [
     "JobStore",
     "LeaseStore",
     "LocalArtifacts",
+    "LogLine",
+    "LogRecord",
+    "LogRecords",
+    "LogStore",
     "NewJob",
+    "NewWorker",
     "NonFiniteValue",
     "ObjectArtifacts",
     "Outbox",
@@ -86,10 +103,13 @@ __all__ = [
     "Reaped",
     "StorageError",
     "StoredFile",
+    "Tally",
     "UnknownArtifact",
     "UnknownJob",
     "UnusableArtifactStore",
     "UnusableDatabaseUrl",
+    "WorkerRecord",
+    "WorkerStore",
     "artifact_key",
     "backoff_s",
     "open_artifacts",

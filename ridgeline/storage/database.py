@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
@@ -22,7 +20,13 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ridgeline.optional import without
+from ridgeline.storage.account import accounting
 from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
+
+with without("pygments"):  # Mako, which Alembic uses, would colour with it, for 5 MiB
+    from alembic import command
+    from alembic.config import Config
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
@@ -78,8 +82,10 @@ class Database:
         """
         with self._writers, _unavailable(), self._engine.connect() as plain:
             connection = plain.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-            with connection.begin():
+            with accounting(connection) as account, connection.begin():
                 yield connection
+                account.write(connection)
+        account.tell()
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises DatabaseUnavailable."""

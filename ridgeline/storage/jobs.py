@@ -30,7 +30,7 @@ from ridgeline.storage.records import (
     Page,
 )
 from ridgeline.storage.tables import artifacts, job_tags, jobs
-from ridgeline.storage.transitions import CANCELLED_BY_USER, add_event, locked, move
+from ridgeline.storage.transitions import CANCELLED_BY_USER, add_status, locked, move
 
 
 class JobStore:
@@ -310,7 +310,7 @@ def _insert_job(connection: Connection, job_id: str, new: NewJob) -> Created:
     if tags:
         connection.execute(insert(job_tags), tags)
     outbox_id = add_hint(connection, job_id)
-    add_event(connection, row, EventType.STATUS, "{}", after=JobStatus.QUEUED)
+    add_status(connection, row, None, JobStatus.QUEUED)
     failpoint("submit.before_commit")
     return Created(_record(row, ()), replayed=False, outbox_id=outbox_id)
 

@@ -35,9 +35,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
 from ridgeline.failpoints import failpoint
+from ridgeline.storage.account import account_of, epoch_bucket
 from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import DatabaseUnavailable, NonFiniteValue
+from ridgeline.storage.logs import add_lines
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -46,13 +48,16 @@ from ridgeline.storage.records import (
     Claim,
     EventType,
     HeartbeatAnswer,
+    LogLine,
     Reaped,
+    Tally,
 )
 from ridgeline.storage.tables import artifacts, attempts, epochs, jobs, reports
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
     add_event,
+    add_status,
     locked,
     move,
 )
@@ -139,20 +144,26 @@ class LeaseStore:
                 return None
             known = select(epochs.c.epoch, epochs.c.row).where(_among(claim.job_id, texts))
             same = {row.epoch for row in connection.execute(known) if row.row == texts[row.epoch]}
-            fresh = {epoch: text for epoch, text in texts.items() if epoch not in same}
-            connection.execute(delete(epochs).where(_among(claim.job_id, fresh)))
+            fresh = [row for row in rows if row.epoch not in same]
+            among = _among(claim.job_id, [row.epoch for row in fresh])
+            connection.execute(delete(epochs).where(among))
             _remove_earlier(connection, held, after=until)
             _insert_epochs(connection, held, fresh)
             failpoint("resume.before_commit")
         return HeartbeatAnswer(held["status"])
 
     def record_epochs(
-        self, claim: Claim, rows: Sequence[EpochRow], eta_s: float | None
+        self,
+        claim: Claim,
+        rows: Sequence[EpochRow],
+        eta_s: float | None,
+        lines: Sequence[LogLine] = (),
     ) -> HeartbeatAnswer | None:
-        """Store epochs and the seconds left; None if the job is lost: kill the trainer.
+        """Store epochs, the seconds left and lines of the log; None if the job is lost.
 
-        An epoch this attempt has reported before stays as it is, so a call whose answer was lost
-        can be repeated. Earlier attempts' rows are removed from the first of these epochs on.
+        Kill the trainer then. An epoch this attempt has reported before stays as it is, so a call
+        whose answer was lost can be repeated. Earlier attempts' rows are removed from the first of
+        these epochs on.
         """
         changes: dict[str, Any] = {
             "version": jobs.c.version + 1,
@@ -168,8 +179,21 @@ class LeaseStore:
             if held is None:
                 return None
             _store_epochs(connection, held, rows)
+            add_lines(connection, held, lines)
             failpoint("epochs.before_commit")
         return HeartbeatAnswer(held["status"])
+
+    def write_log(self, claim: Claim, lines: Sequence[LogLine]) -> HeartbeatAnswer | None:
+        """Store lines of the log, even of an attempt that has ended; None if a newer one has begun.
+
+        The lines are lost then.
+        """
+        with self._database.write() as connection:
+            row = _locked_by(connection, claim)
+            if row is None:
+                return None
+            add_lines(connection, row, lines)
+        return HeartbeatAnswer(row["status"])
 
     def finish(
         self,
@@ -365,8 +389,7 @@ def _claim(connection: Connection, job_id: str, owner: str, lease_s: float) -> C
     numbers = {name: taken[name] for name in ("attempt", "fence")}
     started = insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
     connection.execute(started)
-    before, after = JobStatus.QUEUED, JobStatus.RUNNING
-    add_event(connection, taken, EventType.STATUS, "{}", before=before, after=after)
+    add_status(connection, taken, JobStatus.QUEUED, JobStatus.RUNNING)
     failpoint("claim.before_commit")
     deadline_at = taken["deadline_at"]
     return Claim(
@@ -423,9 +446,9 @@ def _store_epochs(connection: Connection, held: RowMapping, rows: Sequence[Epoch
     among = _among(held["id"], [row.epoch for row in rows])
     known = select(epochs.c.epoch).where(among, epochs.c.attempt == held["attempt"])
     seen = set(connection.execute(known).scalars())
-    fresh = {row.epoch: row.model_dump_json() for row in rows if row.epoch not in seen}
+    fresh = [row for row in rows if row.epoch not in seen]
     if fresh:
-        _remove_earlier(connection, held, after=min(fresh) - 1)
+        _remove_earlier(connection, held, after=min(row.epoch for row in fresh) - 1)
         _insert_epochs(connection, held, fresh)
 
 
@@ -439,14 +462,19 @@ def _remove_earlier(connection: Connection, held: RowMapping, after: int) -> Non
     connection.execute(delete(epochs).where(*among, epochs.c.attempt != held["attempt"]))
 
 
-def _insert_epochs(connection: Connection, held: RowMapping, texts: Mapping[int, str]) -> None:
-    """Store epochs that are not there, each with its event."""
+def _insert_epochs(connection: Connection, held: RowMapping, rows: Sequence[EpochRow]) -> None:
+    """Store epochs that are not there, each with its event, and count them."""
+    texts = {row.epoch: row.model_dump_json() for row in rows}
     if not texts:
         return
     common = {"job_id": held["id"], "attempt": held["attempt"]}
     values = [{**common, "epoch": epoch, "row": text} for epoch, text in texts.items()]
     connection.execute(insert(epochs), values)
     add_event(connection, held, EventType.EPOCH, *texts.values())
+    account = account_of(connection)
+    for seconds in {row.epoch: row.seconds for row in rows}.values():
+        account.count(Tally.EPOCH_SECONDS, epoch_bucket(seconds))
+        account.count(Tally.EPOCH_SECONDS_SUM, by=max(0.0, seconds))
 
 
 def _publish(connection: Connection, job_id: str, files: Sequence[ArtifactRecord]) -> None:

@@ -225,3 +225,45 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_job_id", "job_id"),
 )
 """Which POST created which job."""
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    _job_id(primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Timestamp, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+)
+"""The job's log, numbered from 1; when it is long, the oldest lines go."""
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("label", String(64), primary_key=True),
+    # Transactions that count at once wait for each other only if they count in the same shard.
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+    CheckConstraint("value >= 0", name="value"),
+)
+"""What was counted since the first start; a count is the sum over its shards, and only grows."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("slots", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", Timestamp, nullable=False),
+    Column("seen_at", Timestamp, nullable=False),
+    CheckConstraint("state IN ('draining', 'gone', 'ready', 'starting')", name="state"),
+)
+"""The workers as they report themselves; `id` is what stands in jobs.lease_owner."""

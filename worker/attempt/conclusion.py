@@ -1,6 +1,7 @@
 """Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -72,6 +73,7 @@ class Conclusion:
         self._patiently = patience
         self._keep_files = False
         self._ended = False
+        self._publish_failed = False
 
     def write(self, ending: Ending, workdir: Path) -> None:
         """Write what `ending` means. Raises DatabaseUnavailable: the reaper then decides."""
@@ -99,7 +101,7 @@ class Conclusion:
 
     def broken(self) -> None:
         """Give the job back after a fault of this worker's own, which another may not have."""
-        detail = "The worker could not go on; its log has the details."
+        detail = "The worker could not go on; the log has the details."
         self._release(AttemptExit(detail=detail), penalised=True)
 
     def not_begun(self) -> None:
@@ -140,7 +142,9 @@ class Conclusion:
         except Unwanted:
             self.unwanted()
             return
-        except OSError as error:
+        except Exception as error:
+            self._publish_failed = True
+            log.warning("publication_failed", error=type(error).__name__)
             if not is_disk_full(error):
                 raise
             self.disk_full()
@@ -174,15 +178,15 @@ class Conclusion:
                 metrics=metrics,
                 artifacts=files or [],
                 report=text,
-                attempt_exit=attempt_exit,
+                attempt_exit=replace(
+                    attempt_exit or AttemptExit(), publish_failed=self._publish_failed
+                ),
             )
 
         ended = self._patiently(finish)
         failpoint("finish.committed")
         self._ended = self._ended or ended
-        if ended:
-            log.info("job_ended", status=status.value, reason=reason.code.value)
-        else:
+        if not ended:
             log.warning("write_refused", status=status.value)
         return ended
 
@@ -202,6 +206,8 @@ class Conclusion:
         return record is not None and record.crash_count + 1 >= self._settings.crash_cap
 
     def _release(self, ended: AttemptExit, *, penalised: bool) -> None:
+        ended = replace(ended, publish_failed=self._publish_failed)
+
         def release() -> JobStatus | None:
             return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
 
@@ -210,4 +216,5 @@ class Conclusion:
         if status is not None:  # it has not succeeded, whatever was published
             self._keep_files = False
         self._ended = self._ended or (status is not None and status.terminal)
-        log.info("job_given_back", status=status and status.value, penalised=penalised)
+        if status is None:
+            log.warning("job_lost")

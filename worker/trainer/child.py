@@ -29,7 +29,9 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
+from worker.trainer import stderr
 from worker.trainer.bounds import die_with_parent, limit_memory, offer_to_die_first
+from worker.trainer.logs import Faucet, log_to
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
@@ -50,8 +52,8 @@ _OUT_OF_MEMORY = (
     " network smaller."
 )
 _UNEXPECTED = (
-    "Training ended with an unexpected {}, a fault of Ridgeline's own; the worker's log has the"
-    " details under the job's id."
+    "Training ended with an unexpected {}, a fault of Ridgeline's own; the job's log (GET"
+    " /jobs/{{id}}/logs) has the details."
 )
 
 log = structlog.get_logger()
@@ -91,7 +93,9 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
     limit_memory(assignment.memory_bytes)
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
+    stderr.redirect(assignment.workdir)
     context = PipeContext(pipe, assignment)
+    log_to(context.send, Faucet(pipe.fileno()))
     context.listen()
     context.send(_train(assignment, context, engine))
 
@@ -104,6 +108,7 @@ class PipeContext:
         self.checkpoints = assignment.checkpoints
         self.checkpoint_interval_s = assignment.checkpoint_interval_s
         self._pipe = pipe
+        self._sending = threading.Lock()
         self._stop = threading.Event()
 
     def phase(self, name: str) -> None:
@@ -128,9 +133,11 @@ class PipeContext:
         threading.Thread(target=self._heed, name="supervisor", daemon=True).start()
 
     def send(self, message: Contract) -> None:
-        """Say something to the supervisor."""
+        """Say something to the supervisor; any thread may."""
+        data = encode(message)
         try:
-            self._pipe.send_bytes(encode(message))
+            with self._sending:
+                self._pipe.send_bytes(data)
         except OSError:
             _end_as_orphan()
 

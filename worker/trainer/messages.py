@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndReason
+from ridgeline.contract.log import LogLevel
 from ridgeline.contract.report import Report
 from ridgeline.contract.schema import Contract
 
@@ -67,6 +68,18 @@ class Stopped(Contract):
     kind: Literal["stopped"] = "stopped"
 
 
+class LogLine(Contract):
+    """Something was logged."""
+
+    kind: Literal["log"] = "log"
+    at: float
+    """Seconds since 1970."""
+    level: LogLevel
+    event: str
+    fields: str
+    """A JSON object."""
+
+
 class Stop(Contract):
     """End training, without a result."""
 
@@ -74,7 +87,7 @@ class Stop(Contract):
 
 
 FromTrainer = Annotated[
-    Phase | Epoch | Resumed | Finished | Failed | Stopped, Field(discriminator="kind")
+    Phase | Epoch | Resumed | LogLine | Finished | Failed | Stopped, Field(discriminator="kind")
 ]
 _FROM_TRAINER: TypeAdapter[FromTrainer] = TypeAdapter(FromTrainer)
 

@@ -16,6 +16,7 @@ from worker.trainer import child
 from worker.trainer.child import Assignment, Engine
 from worker.trainer.frames import Frames
 from worker.trainer.messages import FromTrainer, Stop, encode
+from worker.trainer.stderr import StderrFile
 
 KILL_S = 10.0
 _READ_BYTES = 2**16
@@ -33,6 +34,8 @@ class TrainerProcess:
         )
         self._frames = Frames()
         self._silent = False
+        self.stderr = StderrFile(assignment.workdir)
+        """What it writes past any logger."""
         with theirs:  # ours must be the only other end: the trainer's death then ends the pipe
             self._process.start()
 

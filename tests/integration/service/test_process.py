@@ -1,6 +1,7 @@
 """The API as a process: quick to start, small, and quick to stop."""
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -45,7 +46,8 @@ class Api:
         )
         self.log: list[str] = []
         self.port = self._port()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     @property
     def url(self) -> str:
@@ -89,6 +91,26 @@ def test_it_is_small_and_knows_no_tensorflow(api: Api) -> None:
     mapped = "".join(each.path for each in process.memory_maps())
     assert "tensorflow" not in mapped
     assert "numpy" not in mapped
+
+
+def test_its_log_is_json_and_tells_of_each_transition(api: Api) -> None:
+    """Uvicorn's lines as well as ours, and those of loggers that know of no JSON."""
+    job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
+    httpx.post(f"{api.url}/jobs/{job_id}/cancel")
+    httpx.post(f"{api.url}/jobs/{job_id}/cancel")
+    api.process.send_signal(signal.SIGTERM)
+    api.process.wait(10)
+    api.reader.join(10)
+    lines = [json.loads(line) for line in api.log]
+    assert {"event", "level", "timestamp"} <= set.intersection(*map(set, lines))
+    names = ("job", "attempt", "fence", "before", "after", "reason")
+    told = [[line[name] for name in names] for line in lines if line["event"] == "transition"]
+    assert told == [
+        [job_id, 0, 0, None, "queued", None],
+        [job_id, 0, 0, "queued", "cancelled", "cancelled_by_user"],
+    ]
+    loggers = {line["logger"] for line in lines}
+    assert {"uvicorn.error", "service.janitor"} <= loggers
 
 
 def test_a_large_body_over_a_real_connection(api: Api) -> None:

@@ -21,7 +21,8 @@ from celery import Celery
 from ridgeline.cli.redis_server import find_redis_server
 from ridgeline.contract.job import JobStatus
 from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
-from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts
+from ridgeline.contract.worker import WorkerState
+from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts, WorkerStore
 from tests.integration.worker.conftest import eventually, new_job
 from worker.settings import WorkerSettings
 
@@ -202,7 +203,13 @@ def test_log_is_json_and_tells_every_transition(worker: Worker) -> None:
     assert attempts
     for attempt in attempts:
         events = [line["event"] for line in lines if line.get("job") == attempt["job"]]
-        assert events[:3] == ["attempt_started", "trainer_ended", "job_ended"]
+        told = [event for event in events if event != "trainer_stderr"]
+        assert told[:4] == ["transition", "attempt_started", "trainer_ended", "transition"]
+
+
+def test_the_worker_is_listed(worker: Worker) -> None:
+    (me,) = WorkerStore(worker.database).list()
+    assert (me.pid, me.slots, me.state) == (worker.process.pid, ("cpu:0",), WorkerState.READY)
 
 
 def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
@@ -227,6 +234,8 @@ def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
     job = worker.record(job_id)
     assert (job.status, job.drain_count, job.crash_count) == (JobStatus.QUEUED, 1, 0)
     assert worker.redis.hlen("unacked") == 0
+    (me,) = WorkerStore(worker.database).list()
+    assert (me.state, me.jobs) == (WorkerState.GONE, ())
 
 
 def test_bad_setting_ends_the_worker_with_a_word(tmp_path: Path) -> None:

@@ -290,9 +290,9 @@ class FlakyLeases(LeaseStore):
 
     away: dict[str, int]
 
-    def record_epochs(self, claim: Claim, rows: Any, eta_s: float | None) -> HeartbeatAnswer | None:
+    def record_epochs(self, *args: Any, **kwargs: Any) -> HeartbeatAnswer | None:
         self._fail("record_epochs")
-        return super().record_epochs(claim, rows, eta_s)
+        return super().record_epochs(*args, **kwargs)
 
     def resume(self, claim: Claim, rows: Any, until: int) -> HeartbeatAnswer | None:
         self._fail("resume")
