@@ -2,21 +2,19 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Integer, Select, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Integer, Select, delete, func, select
 from sqlalchemy.engine import Connection, RowMapping
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms
+from ridgeline.storage.creation import RECORDED, Outcome, Stored, Submission, create_all
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
-from ridgeline.storage.identifiers import new_job_id
-from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
     AttemptRecord,
@@ -29,7 +27,7 @@ from ridgeline.storage.records import (
     Page,
 )
 from ridgeline.storage.tables import artifacts, job_tags, jobs
-from ridgeline.storage.transitions import CANCELLED_BY_USER, add_event, locked, move
+from ridgeline.storage.transitions import CANCELLED_BY_USER, locked, move
 
 
 class JobStore:
@@ -44,15 +42,22 @@ class JobStore:
         When this returns, the job is durable. Raises IdempotencyConflict if the key came with
         another body.
         """
-        job_id = new_job_id()
+        (outcome,) = self.create_all([(new, idempotency)])
+        if isinstance(outcome, IdempotencyConflict):
+            raise outcome
+        return outcome
+
+    def create_all(self, submissions: Sequence[Submission]) -> list[Created | IdempotencyConflict]:
+        """Do as create() for many jobs at once, in one transaction; what it raises is returned.
+
+        Either all of them are durable when this returns, or none is stored.
+        """
         with self._database.write() as connection:
-            if idempotency is None or _take_key(connection, idempotency, job_id):
-                return _insert_job(connection, job_id, new)
-            original = _job_of_key(connection, idempotency)
-        record = None if original is None else self.get(original)
-        if record is None:  # deleted in the meantime, and the key with it
-            return self.create(new, idempotency)
-        return Created(record, replayed=True, outbox_id=None)
+            outcomes = create_all(connection, submissions)
+        return [
+            self._created(submission, outcome)
+            for submission, outcome in zip(submissions, outcomes, strict=True)
+        ]
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, or None if there is none with this id."""
@@ -201,8 +206,15 @@ class JobStore:
             records = _records(connection, rows)
         return Page(records, records[-1].id if len(found) > len(records) else None)
 
-
-_COLUMNS = [jobs.c[field.name] for field in fields(JobRecord) if field.name != "artifacts"]
+    def _created(self, submission: Submission, outcome: Outcome) -> Created | IdempotencyConflict:
+        if isinstance(outcome, IdempotencyConflict):
+            return outcome
+        if isinstance(outcome, Stored):
+            return Created(_record(outcome.row, ()), replayed=False, outbox_id=outcome.outbox_id)
+        record = None if outcome.job_id is None else self.get(outcome.job_id)
+        if record is None:  # deleted in the meantime, and the key with it
+            return self.create_all([submission])[0]
+        return Created(record, replayed=True, outbox_id=None)
 
 
 _SIZE = (
@@ -225,59 +237,12 @@ def _fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
 
 
 def _newest(job_ids: Sequence[str]) -> Select[Any]:
-    return select(*_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id.desc())
-
-
-def _take_key(connection: Connection, idempotency: Idempotency, job_id: str) -> bool:
-    """Whether this transaction is the one that may create the job of the key.
-
-    On PostgreSQL it waits for another that has taken the key and is not committed yet.
-    """
-    table = tables.idempotency_keys
-    on_sqlite = connection.dialect.name == "sqlite"
-    insert_key = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
-    statement = insert_key.values(
-        key=idempotency.key,
-        body_sha256=idempotency.body_sha256,
-        job_id=job_id,
-        created_at=now_ms(),
-    ).on_conflict_do_nothing()
-    return connection.execute(statement.returning(table.c.key)).first() is not None
-
-
-def _job_of_key(connection: Connection, idempotency: Idempotency) -> str | None:
-    """The job the key created; None if it was deleted. Raises IdempotencyConflict."""
-    table = tables.idempotency_keys
-    statement = select(table.c.job_id, table.c.body_sha256).where(table.c.key == idempotency.key)
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        return None
-    if row.body_sha256 != idempotency.body_sha256:
-        raise IdempotencyConflict(idempotency.key, row.job_id)
-    return str(row.job_id)
-
-
-def _insert_job(connection: Connection, job_id: str, new: NewJob) -> Created:
-    values = asdict(new) | {
-        "id": job_id,
-        "tags": json.dumps(new.tags),
-        "status": JobStatus.QUEUED,
-        "available_at": now_ms(),
-        "created_at": now_ms(),
-    }
-    statement = insert(jobs).values(values)
-    row = connection.execute(statement.returning(*_COLUMNS)).mappings().one()
-    tags = [{"job_id": job_id, "tag": tag} for tag in dict.fromkeys(new.tags)]
-    if tags:
-        connection.execute(insert(job_tags), tags)
-    outbox_id = add_hint(connection, job_id)
-    add_event(connection, row, EventType.STATUS, "{}", after=JobStatus.QUEUED)
-    return Created(_record(row, ()), replayed=False, outbox_id=outbox_id)
+    return select(*RECORDED).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id.desc())
 
 
 def _loaded(connection: Connection, job_id: str) -> tuple[JobRecord, ...]:
     """The job's record, or nothing."""
-    rows = connection.execute(select(*_COLUMNS).where(jobs.c.id == job_id)).mappings().all()
+    rows = connection.execute(select(*RECORDED).where(jobs.c.id == job_id)).mappings().all()
     return _records(connection, rows)
 
 
