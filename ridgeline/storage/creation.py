@@ -16,8 +16,9 @@ from ridgeline.contract.job import JobStatus
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.errors import IdempotencyConflict
 from ridgeline.storage.identifiers import new_job_id
+from ridgeline.storage.outbox import add_hints
 from ridgeline.storage.records import EventType, Idempotency, JobRecord, NewJob
-from ridgeline.storage.tables import events, idempotency_keys, job_tags, jobs, outbox
+from ridgeline.storage.tables import events, idempotency_keys, job_tags, jobs
 
 
 class Stored(NamedTuple):
@@ -93,9 +94,8 @@ def _insert(connection: Connection, new: Mapping[str, NewJob]) -> dict[str, Stor
     ]
     if tags:
         _discard(connection.execute(_TAGS, tags))
-    of_jobs = [{"job_id": job_id} for job_id in new]
-    hints = {row.job_id: row.id for row in connection.execute(_HINTS, of_jobs)}
-    _discard(connection.execute(_EVENTS, of_jobs))
+    hints = add_hints(connection, list(new))
+    _discard(connection.execute(_EVENTS, [{"job_id": job_id} for job_id in new]))
     return {job_id: Stored(by_id[job_id], hints[job_id]) for job_id in new}
 
 
@@ -111,7 +111,6 @@ _JOBS = (
     .returning(*RECORDED)
 )
 _TAGS = insert(job_tags).returning(job_tags.c.job_id)
-_HINTS = insert(outbox).values(available_at=now_ms()).returning(outbox.c.id, outbox.c.job_id)
 _EVENTS = (
     insert(events)
     .values(

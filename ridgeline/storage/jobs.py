@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Integer, Select, delete, func, select
+from sqlalchemy import Column, Integer, Select, delete, func, select, union_all
 from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
@@ -189,18 +190,12 @@ class JobStore:
         A job that is created between two pages moves none of the others. A page ends early where
         the JSON that its jobs hold would exceed `max_bytes`, but has one job at least.
         """
-        # With a tag, its index is walked from the newest job on, so nothing has to be sorted.
-        newest = jobs.c.id if tag is None else job_tags.c.job_id
-        statement = select(jobs.c.id, _SIZE.label("size")).order_by(newest.desc())
-        statement = statement.limit(limit + 1)
-        if tag is not None:
-            statement = statement.join(job_tags).where(job_tags.c.tag == tag)
-        if status is not None:
-            statement = statement.where(jobs.c.status.in_(status))
-        if after is not None:
-            statement = statement.where(newest < after)
+        if status is not None and not status:
+            return Page((), None)
+        newest = _newest_ids(status, tag, after, limit + 1).subquery()
+        statement = select(jobs.c.id, _SIZE.label("size")).join(newest, newest.c.id == jobs.c.id)
         with self._database.read() as connection:
-            found = connection.execute(statement).all()
+            found = connection.execute(statement.order_by(jobs.c.id.desc())).all()
             kept = _fitting([row.size for row in found[:limit]], max_bytes)
             rows = connection.execute(_newest([row.id for row in found[:kept]])).mappings().all()
             records = _records(connection, rows)
@@ -224,6 +219,33 @@ _SIZE = (
     + func.length(jobs.c.advice)
 )
 """About how long the JSON of a job is: its other columns are short."""
+
+
+def _newest_ids(
+    status: Collection[JobStatus] | None, tag: str | None, after: str | None, limit: int
+) -> Select[tuple[str]]:
+    """The ids of the newest jobs, by walking indexes alone.
+
+    Every status is walked for itself, and what was found is merged: so a page takes as long whether
+    many jobs have the status and the tag or none, and no planner has to guess which it is.
+    """
+    if status is None and tag is None:
+        return _walk(jobs.c.id, [], after, limit)
+    if tag is None:
+        newest, having, same = jobs.c.id, jobs.c.status, []
+    else:
+        newest, having, same = job_tags.c.job_id, job_tags.c.status, [job_tags.c.tag == tag]
+    statuses = dict.fromkeys(JobStatus if status is None else status)
+    walks = [_walk(newest, [*same, having == each], after, limit).subquery() for each in statuses]
+    merged = union_all(*(select(walk.c.id) for walk in walks)).subquery()
+    return select(merged.c.id).order_by(merged.c.id.desc()).limit(limit)
+
+
+def _walk(
+    newest: Column[str], conditions: Sequence[ColumnElement[bool]], after: str | None, limit: int
+) -> Select[tuple[str]]:
+    statement = select(newest.label("id")).where(*conditions).order_by(newest.desc()).limit(limit)
+    return statement if after is None else statement.where(newest < after)
 
 
 def _fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
