@@ -321,6 +321,17 @@ class Client:
         """Ask for a job to be stopped: a queued one at once, a running one after its epoch."""
         return _read(Job, self._send("POST", _path(job_id, "cancel"), repeatable=False))
 
+    def pause(self, job_id: str) -> Job:
+        """Ask for a job to be paused: a queued one at once, a running one after its epoch.
+
+        It keeps its checkpoint and no slot. Raises ConflictError if it is being cancelled or over.
+        """
+        return _read(Job, self._send("POST", _path(job_id, "pause")))
+
+    def resume(self, job_id: str) -> Job:
+        """Let a paused job go on from its checkpoint; one that was not paused is left as it is."""
+        return _read(Job, self._send("POST", _path(job_id, "resume")))
+
     def delete(self, job_id: str) -> None:
         """Delete a job that has ended, with its curves and artifacts."""
         self._send("DELETE", _path(job_id), repeatable=False)

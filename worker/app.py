@@ -2,18 +2,19 @@
 
 import ssl
 
-from celery import Celery
-
 from ridgeline.contract.tasks import TRAIN_QUEUE
 from worker import transport
+from worker.pool import SlotPoolApp
 from worker.settings import WorkerSettings
+from worker.slots import SlotPool
 
 
-def create_app(settings: WorkerSettings) -> Celery:
-    """An application that takes hints from the broker of `settings`."""
+def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
+    """An application that takes hints from the broker of `settings` while `slots` are free."""
     transport.install()
     url = settings.redis_url.get_secret_value()
-    app = Celery("ridgeline", broker=url, set_as_current=False)
+    app = SlotPoolApp("ridgeline", broker=url, set_as_current=False)
+    app.slots = slots
     app.conf.update(
         # JSON only: a pickle from whoever can write to Redis would run code here.
         accept_content=["json"],

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ridgeline.contract.tasks import TRAIN_QUEUE
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, UnusableDatabaseUrl
 from worker.app import create_app
+from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.settings import WorkerSettings, hide_first_environment, read_settings
@@ -49,11 +50,16 @@ def _run(settings: WorkerSettings) -> int:
         context=forkserver.context,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
     )
-    app = create_app(settings)
-    add_train_task(app, supervisor, slots)
+    dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
+    app = create_app(settings, slots)
+    add_train_task(app, dispatcher)
     forkserver.wait_until_warm()
     log.info("trainers_warm", slots=slots.size)
-    return _consume(app, drain, slots.size)
+    dispatcher.start()
+    exit_code = _consume(app, drain, slots.size)
+    drain.start()  # Celery may end for a reason of its own
+    dispatcher.join()
+    return exit_code
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:

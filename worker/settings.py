@@ -24,6 +24,8 @@ class WorkerSettings(StorageSettings):
     """Attempts at once. Default: one per GPU, or one where there is none."""
     heartbeat_s: Seconds = 10.0
     """How often the lease is renewed; a cancellation is learned of as often."""
+    poll_interval_s: Seconds = 10.0
+    """How often the database is asked for jobs that no hint has told of."""
     progress_interval_s: Seconds = 0.2
     """How often epochs are written at most."""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0

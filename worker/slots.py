@@ -1,12 +1,12 @@
 """Slots: where attempts run. One for each GPU; on a machine without any, one for its CPUs."""
 
 import os
-import queue
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -45,18 +45,40 @@ class SlotPool:
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self.size = len(slots)
-        self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
-        for slot in slots:
-            self._free.put(slot)
+        self._free = deque(slots)
+        self._polled: set[Slot] = set()
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
 
-    @contextmanager
-    def take(self) -> Iterator[Slot]:
-        """A slot for as long as the block runs; waits until one is free."""
-        slot = self._free.get()
-        try:
-            yield slot
-        finally:
-            self._free.put(slot)
+    @property
+    def for_hints(self) -> int:
+        """How many slots are free or taken by hints: the others run what the database told of."""
+        return self.size - len(self._polled)
+
+    def take(self, *, polled: bool = False) -> Slot | None:
+        """A free slot, to be given back; None while all are taken.
+
+        `polled` says that no hint takes it.
+        """
+        with self._lock:
+            if not self._free:
+                return None
+            slot = self._free.popleft()
+            if polled:
+                self._polled.add(slot)
+            return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """Let the next attempt have the slot."""
+        with self._lock:
+            self._polled.discard(slot)
+            self._free.append(slot)
+        for listener in self._listeners:
+            listener()
+
+    def when_free(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a slot has become free, in any thread."""
+        self._listeners.append(listener)
 
 
 def _gpus() -> list[str]:

@@ -52,6 +52,23 @@ class Supervisor:
         if claim is None:
             log.info("hint_dropped", job=job_id, because="not to be had")
             return
+        self._supervise(claim, slot)
+
+    def supervise_next(self, slot: Slot) -> bool:
+        """Run one attempt of the job that has waited longest in `slot`; False: there is none.
+
+        Raises nothing, as supervise().
+        """
+        try:
+            claim = self.leases.claim_next(self.owner, self.settings.lease_s)
+        except DatabaseUnavailable as error:
+            log.warning("poll_failed", because=str(error))
+            return False
+        if claim is not None:
+            self._supervise(claim, slot)
+        return claim is not None
+
+    def _supervise(self, claim: Claim, slot: Slot) -> None:
         with structlog.contextvars.bound_contextvars(**_tags(claim)):
             self._attempt(claim, slot)
 

@@ -7,13 +7,12 @@ from celery import Celery
 
 from ridgeline.contract.job import JOB_ID_PATTERN
 from ridgeline.contract.tasks import TRAIN_TASK
-from worker.slots import SlotPool
-from worker.supervisor import Supervisor
+from worker.dispatcher import Dispatcher
 
 log = structlog.get_logger()
 
 
-def add_train_task(app: Celery, supervisor: Supervisor, slots: SlotPool) -> None:
+def add_train_task(app: Celery, dispatcher: Dispatcher) -> None:
     """Let `app` take hints: each is an attempt of a job, if the job is to be had."""
 
     @app.task(name=TRAIN_TASK, shared=False, typing=False)
@@ -22,6 +21,4 @@ def add_train_task(app: Celery, supervisor: Supervisor, slots: SlotPool) -> None
         if not isinstance(job_id, str) or not re.fullmatch(JOB_ID_PATTERN, job_id):
             log.warning("hint_dropped", because="no job id")
             return
-        with slots.take() as slot:
-            if not supervisor.drain.started:
-                supervisor.supervise(job_id, slot)
+        dispatcher.take_hint(job_id)

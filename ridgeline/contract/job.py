@@ -43,7 +43,9 @@ HELD = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.PAUSING})
 
 #: The one table of transitions. A pair that is not here never happens.
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.PAUSED}),
+    JobStatus.QUEUED: frozenset(
+        {JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.CANCELLED, JobStatus.FAILED}
+    ),
     JobStatus.RUNNING: frozenset(
         {
             JobStatus.QUEUED,
@@ -57,7 +59,7 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.PAUSING: frozenset(
         {
             JobStatus.PAUSED,
-            JobStatus.QUEUED,
+            JobStatus.RUNNING,
             JobStatus.CANCELLING,
             JobStatus.SUCCEEDED,
             JobStatus.FAILED,

@@ -1,11 +1,21 @@
-"""Jobs as the API sees them: create, read, list, cancel, delete."""
+"""Jobs as the API sees them: create, read, list, cancel, pause, resume, delete."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Column, Integer, Select, delete, func, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    Select,
+    delete,
+    func,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -16,6 +26,7 @@ from ridgeline.storage.columns import now_ms
 from ridgeline.storage.creation import RECORDED, Outcome, Stored, Submission, create_all
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
+from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
     AttemptRecord,
@@ -82,14 +93,45 @@ class JobStore:
         and IllegalTransition for a job that has ended.
         """
         with self._database.write() as connection:
-            row = locked(connection, job_id)
-            if row is None:
-                raise UnknownJob(job_id)
+            row = _known(connection, job_id)
             asked = {"cancel_requested_at": now_ms()}
             if row["status"] in (JobStatus.RUNNING, JobStatus.PAUSING):
                 move(connection, row, JobStatus.CANCELLING, values=asked)
             elif row["status"] is not JobStatus.CANCELLING:
                 move(connection, row, JobStatus.CANCELLED, reason=CANCELLED_BY_USER, values=asked)
+            return _loaded(connection, job_id)[0]
+
+    def request_pause(self, job_id: str) -> JobRecord:
+        """Pause a job that waits at once, and have the worker of one that runs give it back.
+
+        Asking again changes nothing. Raises UnknownJob, and IllegalTransition for a job that is
+        being cancelled or has ended.
+        """
+        with self._database.write() as connection:
+            row = _known(connection, job_id)
+            if row["status"] is JobStatus.RUNNING:
+                move(connection, row, JobStatus.PAUSING)
+            elif row["status"] not in (JobStatus.PAUSING, JobStatus.PAUSED):
+                move(connection, row, JobStatus.PAUSED, values={"paused_at": now_ms()})
+            return _loaded(connection, job_id)[0]
+
+    def request_resume(self, job_id: str) -> JobRecord:
+        """Queue a paused job again; the time it was paused does not count towards its deadline.
+
+        A job whose worker has not given it back yet goes on with that worker or is queued again. A
+        job that waits or runs is left as it is. Raises UnknownJob, and IllegalTransition for a job
+        that is being cancelled or has ended.
+        """
+        with self._database.write() as connection:
+            row = _known(connection, job_id)
+            if row["status"] is JobStatus.PAUSING:
+                move(connection, row, JobStatus.RUNNING)
+            elif row["status"] not in (JobStatus.RUNNING, JobStatus.QUEUED):
+                paused = now_ms() - type_coerce(jobs.c.paused_at, BigInteger)
+                later = type_coerce(jobs.c.deadline_at, BigInteger) + paused
+                values = {"available_at": now_ms(), "deadline_at": later}
+                move(connection, row, JobStatus.QUEUED, values=values)
+                add_hint(connection, job_id)
             return _loaded(connection, job_id)[0]
 
     def delete(self, job_id: str) -> tuple[str, ...]:
@@ -99,9 +141,7 @@ class JobStore:
         has not ended.
         """
         with self._database.write() as connection:
-            row = locked(connection, job_id)
-            if row is None:
-                raise UnknownJob(job_id)
+            row = _known(connection, job_id)
             if not row["status"].terminal:
                 raise IllegalTransition(job_id, row["status"], "deleted before it has ended")
             keys = select(artifacts.c.key).where(artifacts.c.job_id == job_id)
@@ -256,6 +296,14 @@ def _fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
         if count and max_bytes is not None and total > max_bytes:
             return count
     return len(sizes)
+
+
+def _known(connection: Connection, job_id: str) -> RowMapping:
+    """The row of a job, locked; raises UnknownJob."""
+    row = locked(connection, job_id)
+    if row is None:
+        raise UnknownJob(job_id)
+    return row
 
 
 def _newest(job_ids: Sequence[str]) -> Select[Any]:

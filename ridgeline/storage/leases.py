@@ -15,11 +15,13 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Select,
     and_,
     cast,
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     type_coerce,
@@ -44,14 +46,13 @@ from ridgeline.storage.records import (
     HeartbeatAnswer,
     Reaped,
 )
-from ridgeline.storage.tables import artifacts, attempts, epochs, jobs, reports
+from ridgeline.storage.tables import QUEUED, artifacts, attempts, epochs, jobs, reports
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
     add_event,
     locked,
     move,
-    statuses_before,
 )
 
 LEASE_S = 30.0
@@ -81,24 +82,26 @@ class LeaseStore:
         What the attempt before has measured stands until this one reports: it may go on from there.
         """
         with self._database.write() as connection:
-            taken = connection.execute(_claiming(job_id, owner, lease_s)).mappings().one_or_none()
-            if taken is None:
-                return None
-            numbers = {name: taken[name] for name in ("attempt", "fence")}
-            connection.execute(
-                insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
-            )
-            before, after = JobStatus.QUEUED, JobStatus.RUNNING
-            add_event(connection, taken, EventType.STATUS, "{}", before=before, after=after)
-        deadline_at = taken["deadline_at"]
-        return Claim(
-            job_id=job_id,
-            owner=owner,
-            resolved=taken["resolved"],
-            deadline_at=deadline_at,
-            remaining_s=deadline_at and (deadline_at - taken["claimed_at"]).total_seconds(),
-            **numbers,
+            return _claim(connection, job_id, owner, lease_s)
+
+    def claim_next(self, owner: str, lease_s: float = LEASE_S) -> Claim | None:
+        """Take the job that has been claimable for longest, as claim() does; None: there is none.
+
+        So a worker finds its work without the broker.
+        """
+        waiting = (
+            select(jobs.c.id)
+            .where(*_CLAIMABLE)
+            .order_by(jobs.c.available_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
         )
+        with self._database.read() as connection:  # most calls find nothing and need no lock
+            if connection.execute(select(jobs.c.id).where(*_CLAIMABLE).limit(1)).first() is None:
+                return None
+        with self._database.write() as connection:
+            job_id = connection.execute(waiting).scalar_one_or_none()
+            return None if job_id is None else _claim(connection, job_id, owner, lease_s)
 
     def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:
         """Extend the lease and learn whether to stop; None if the job is lost: kill the trainer.
@@ -191,7 +194,7 @@ class LeaseStore:
             row = _locked_by(connection, claim)
             if row is None or row["status"] is status:
                 return row is not None
-            if not can_become(row["status"], status):
+            if not (row["status"].held and can_become(row["status"], status)):
                 return False
             _publish(connection, claim.job_id, artifacts)
             if report is not None:
@@ -211,7 +214,7 @@ class LeaseStore:
 
         A drain (not `penalised`) is queued again after `delay_s` or at once. A crash (`penalised`)
         counts: it is queued after `delay_s` or the backoff, or fails at the crash cap. A job that
-        is being cancelled is cancelled instead.
+        is being cancelled is cancelled instead, and one that is being paused is paused.
         """
         ended = attempt_exit or AttemptExit()
         with self._database.write() as connection:
@@ -221,6 +224,8 @@ class LeaseStore:
             if penalised:
                 ended = replace(ended, reason=AttemptReason.CRASHED)
                 return self._crashed(connection, row, ended, delay_s)
+            if row["status"] is JobStatus.PAUSING:
+                return _pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
             ended = replace(ended, reason=AttemptReason.DRAINED)
             if row["status"] is JobStatus.CANCELLING:
                 return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
@@ -232,7 +237,8 @@ class LeaseStore:
 
         An expired lease counts as a crash, unless the deadline has passed too: then the job fails
         with `deadline_exceeded`. So does one that is `deadline_grace_s` past its deadline although
-        its worker still beats. A job that is being cancelled is cancelled in every case.
+        its worker still beats, and one whose deadline passes while it waits to be tried again. A
+        job that is being cancelled is cancelled in every case.
         """
         expired = jobs.c.lease_expires_at <= now_ms()
         ignored = jobs.c.deadline_at <= now_ms() - milliseconds(deadline_grace_s)
@@ -245,6 +251,8 @@ class LeaseStore:
         )
         with self._database.write() as connection:
             rows = connection.execute(overdue).mappings().all()
+            if len(rows) < limit:
+                rows = [*rows, *connection.execute(_waiting_in_vain(limit)).mappings()]
             return [Reaped(row["id"], self._reap_one(connection, row)) for row in rows]
 
     def _reap_one(self, connection: Connection, row: RowMapping) -> JobStatus:
@@ -259,11 +267,13 @@ class LeaseStore:
         ended: AttemptExit,
         delay_s: float | None = None,
     ) -> JobStatus:
-        """Queue the job again with a backoff, or fail it at the cap; or cancel it if asked to."""
+        """Queue the job again with a backoff, or fail it at the cap; cancel or pause as asked."""
         if row["status"] is JobStatus.CANCELLING:
             return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
         crashes = {"crash_count": row["crash_count"] + 1}
         if crashes["crash_count"] < self._crash_cap:
+            if row["status"] is JobStatus.PAUSING:
+                return _pause(connection, row, ended, crashes)
             if delay_s is None:
                 delay_s = backoff_s(crashes["crash_count"], self._jitter())
             return _requeue(connection, row, ended, delay_s, crashes)
@@ -315,17 +325,49 @@ _LATE = EndReason(
 )
 
 
+_CLAIMABLE = (
+    QUEUED,
+    jobs.c.available_at <= now_ms(),
+    jobs.c.cancel_requested_at.is_(None),
+)
+
+
+def _waiting_in_vain(limit: int) -> Select[Any]:
+    """Jobs whose deadline has passed in the queue; a job gets its deadline with its first claim."""
+    return (
+        select(*LOCKED_COLUMNS, literal(value=True).label("late"))
+        .where(QUEUED, jobs.c.deadline_at <= now_ms())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _claim(connection: Connection, job_id: str, owner: str, lease_s: float) -> Claim | None:
+    taken = connection.execute(_claiming(job_id, owner, lease_s)).mappings().one_or_none()
+    if taken is None:
+        return None
+    numbers = {name: taken[name] for name in ("attempt", "fence")}
+    started = insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
+    connection.execute(started)
+    before, after = JobStatus.QUEUED, JobStatus.RUNNING
+    add_event(connection, taken, EventType.STATUS, "{}", before=before, after=after)
+    deadline_at = taken["deadline_at"]
+    return Claim(
+        job_id=job_id,
+        owner=owner,
+        resolved=taken["resolved"],
+        deadline_at=deadline_at,
+        remaining_s=deadline_at and (deadline_at - taken["claimed_at"]).total_seconds(),
+        **numbers,
+    )
+
+
 def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple[Any, ...]]:
     """The guarded UPDATE that only one worker's claim can match."""
     deadline_at = now_ms() + cast(jobs.c.deadline_s * 1000, BigInteger)
     return (
         update(jobs)
-        .where(
-            jobs.c.id == job_id,
-            jobs.c.status.in_(statuses_before(JobStatus.RUNNING)),
-            jobs.c.available_at <= now_ms(),
-            jobs.c.cancel_requested_at.is_(None),
-        )
+        .where(jobs.c.id == job_id, *_CLAIMABLE)
         .values(
             status=JobStatus.RUNNING,
             version=jobs.c.version + 1,
@@ -409,6 +451,17 @@ def _requeue(
     move(connection, row, JobStatus.QUEUED, attempt_exit=ended, values={**values, **available})
     add_hint(connection, row["id"], delay_s)
     return JobStatus.QUEUED
+
+
+def _pause(
+    connection: Connection,
+    row: RowMapping,
+    ended: AttemptExit,
+    values: Mapping[str, int] | None = None,
+) -> JobStatus:
+    changes = {**(values or {}), "paused_at": now_ms()}
+    move(connection, row, JobStatus.PAUSED, attempt_exit=ended, values=changes)
+    return JobStatus.PAUSED
 
 
 def _end(

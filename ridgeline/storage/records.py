@@ -74,6 +74,8 @@ class JobRecord:
     deadline_s: float | None
     deadline_at: datetime | None
     cancel_requested_at: datetime | None
+    paused_at: datetime | None
+    """Since when the job is paused; that time does not count towards its deadline."""
     last_dispatched_at: datetime | None
     created_at: datetime
     started_at: datetime | None
@@ -130,6 +132,7 @@ class AttemptReason(StrEnum):
     """Why an attempt ended without ending its job by itself; otherwise it is the EndCode."""
 
     DRAINED = "drained"  #: the worker gave the job back to shut down
+    PAUSED = "paused"  #: the worker gave the job back on request
     CRASHED = "crashed"  #: the trainer process died
     LEASE_EXPIRED = "lease_expired"  #: the worker was not heard of
     DEADLINE_EXCEEDED = "deadline_exceeded"  #: the worker did not end it in time

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from ridgeline.contract.job import HELD, TERMINAL, JobStatus
+from ridgeline.contract.job import HELD, TERMINAL, TRANSITIONS, JobStatus
 from ridgeline.storage.columns import Status, Timestamp
 
 metadata = MetaData(
@@ -31,8 +31,24 @@ metadata = MetaData(
 """Every table of Ridgeline."""
 
 
+_CANCELLED_ON_REQUEST = (
+    "CASE WHEN status IN ('cancelling', 'cancelled') THEN cancel_requested_at IS NOT NULL"
+    " WHEN status = 'succeeded' THEN cancel_requested_at IS NULL ELSE TRUE END"
+)
+_WAITS_WITH_DEADLINE = text("status = 'queued' AND deadline_at IS NOT NULL")
+
+
 def _words(statuses: Iterable[JobStatus]) -> str:
     return ", ".join(f"'{status.value}'" for status in sorted(statuses))
+
+
+def _listed() -> str:
+    """Whether a status event tells of a creation or of a transition in the one table."""
+    moves = [(before, after) for before, found in TRANSITIONS.items() for after in sorted(found)]
+    words = ["'>queued'", *(f"'{before.value}>{after.value}'" for before, after in moves)]
+    # Without coalesce() a NULL would make the whole of it NULL, which a CHECK lets pass.
+    told = """coalesce("before", '') || '>' || coalesce("after", '')"""
+    return f"type <> 'status' OR {told} IN ({', '.join(words)})"
 
 
 # SQLite hands out growing ids only to a column typed exactly INTEGER.
@@ -79,6 +95,7 @@ jobs = Table(
     Column("deadline_s", Double),
     Column("deadline_at", Timestamp),
     Column("cancel_requested_at", Timestamp),
+    Column("paused_at", Timestamp),
     Column("last_dispatched_at", Timestamp),
     Column("created_at", Timestamp, nullable=False),
     Column("started_at", Timestamp),
@@ -88,7 +105,10 @@ jobs = Table(
     CheckConstraint("(lease_owner IS NULL) = (lease_expires_at IS NULL)", name="lease"),
     CheckConstraint(f"(status IN ({_words(TERMINAL)})) = (finished_at IS NOT NULL)", name="ended"),
     CheckConstraint("(finished_at IS NULL) = (reason_code IS NULL)", name="reason"),
+    CheckConstraint("(status = 'paused') = (paused_at IS NOT NULL)", name="paused"),
+    CheckConstraint(_CANCELLED_ON_REQUEST, name="cancel"),
     CheckConstraint("progress_epoch >= 0", name="progress"),
+    CheckConstraint("crash_count + drain_count <= attempt", name="counts"),
     Index("ix_jobs_status_id", "status", "id"),
     Index(
         "ix_jobs_queued",
@@ -96,6 +116,13 @@ jobs = Table(
         "available_at",
         sqlite_where=text("status = 'queued'"),
         postgresql_where=text("status = 'queued'"),
+    ),
+    # Of waiting jobs those alone that have been started before have a deadline.
+    Index(
+        "ix_jobs_queued_deadline_at",
+        "deadline_at",
+        sqlite_where=_WAITS_WITH_DEADLINE,
+        postgresql_where=_WAITS_WITH_DEADLINE,
     ),
 )
 """One row per job; `version` grows with every change that GET shows."""
@@ -145,6 +172,7 @@ events = Table(
     Column("after", Status),
     Column("payload", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
+    CheckConstraint(_listed(), name="transition"),
     Index("ix_events_job_id_id", "job_id", "id"),
     # Without it SQLite gives the id of a deleted last row again, and ids must only grow.
     sqlite_autoincrement=True,

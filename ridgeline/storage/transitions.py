@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection, RowMapping
 
-from ridgeline.contract.job import TRANSITIONS, EndCode, EndReason, JobStatus, can_become
+from ridgeline.contract.job import EndCode, EndReason, JobStatus, can_become
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.errors import IllegalTransition
 from ridgeline.storage.records import AttemptExit, EventType
@@ -27,11 +27,6 @@ LOCKED_COLUMNS = (
     jobs.c.drain_count,
 )
 """What a decision about a job needs to know."""
-
-
-def statuses_before(after: JobStatus) -> list[JobStatus]:
-    """The statuses from which the table of transitions leads to `after`."""
-    return [before for before, reachable in TRANSITIONS.items() if after in reachable]
 
 
 def locked(connection: Connection, job_id: str) -> RowMapping | None:
@@ -58,6 +53,8 @@ def move(
     if not can_become(before, after):
         raise IllegalTransition(row["id"], before, after.value)
     changes: dict[str, Any] = {"status": after, "version": jobs.c.version + 1, **(values or {})}
+    if before is JobStatus.PAUSED:
+        changes["paused_at"] = None
     if not after.held:
         changes |= {"lease_owner": None, "lease_expires_at": None, "eta_s": None}
     if reason is not None:

@@ -1,4 +1,4 @@
-"""Jobs: validate, wait, cancel, delete."""
+"""Jobs: validate, wait, cancel, pause, resume, delete."""
 
 import asyncio
 import logging
@@ -22,12 +22,12 @@ _JOB_ID = re.compile(JOB_ID_PATTERN)
 logger = logging.getLogger(__name__)
 
 
-class Cancelled(NamedTuple):
-    """A job after a request to cancel it."""
+class Asked(NamedTuple):
+    """A job after a request to change its state."""
 
     record: JobRecord
     already: bool
-    """Whether it had been asked for before."""
+    """Whether it was as asked for before."""
 
 
 def validate(parts: Parts, body: bytes) -> Validation:
@@ -71,22 +71,40 @@ async def wait_for_end(parts: Parts, record: JobRecord, seconds: float) -> JobRe
     return record
 
 
-def cancel(parts: Parts, job_id: str) -> Cancelled:
-    """Cancel a waiting job, or have a running one stopped.
+def cancel(parts: Parts, job_id: str) -> Asked:
+    """Cancel a waiting or paused job, or have a running one stopped.
 
     Raises UnknownJob, and IllegalTransition for a job that has ended otherwise.
     """
-    record = parts.jobs.get(job_id) if _JOB_ID.fullmatch(job_id) else None
-    if record is None:
-        raise UnknownJob(job_id)
+    record = _record(parts, job_id)
     if record.status in (JobStatus.CANCELLING, JobStatus.CANCELLED):
-        return Cancelled(record, already=True)
+        return Asked(record, already=True)
     try:
-        return Cancelled(parts.jobs.request_cancel(job_id), already=False)
+        return Asked(parts.jobs.request_cancel(job_id), already=False)
     except IllegalTransition as error:
         if error.status is not JobStatus.CANCELLED:
             raise
         return cancel(parts, job_id)  # somebody else was faster
+
+
+def pause(parts: Parts, job_id: str) -> Asked:
+    """Pause a waiting job, or have a running one write a checkpoint and free its slot.
+
+    Raises UnknownJob, and IllegalTransition for a job that is being cancelled or has ended.
+    """
+    already = _record(parts, job_id).status in (JobStatus.PAUSING, JobStatus.PAUSED)
+    return Asked(parts.jobs.request_pause(job_id), already)
+
+
+def resume(parts: Parts, job_id: str) -> Asked:
+    """Queue a paused job again, and have a worker told.
+
+    Raises UnknownJob, and IllegalTransition for a job that is being cancelled or has ended.
+    """
+    already = _record(parts, job_id).status in (JobStatus.QUEUED, JobStatus.RUNNING)
+    asked = Asked(parts.jobs.request_resume(job_id), already)
+    parts.janitor.wake()
+    return asked
 
 
 def delete(parts: Parts, job_id: str) -> None:
@@ -102,3 +120,11 @@ def delete(parts: Parts, job_id: str) -> None:
     except (OSError, StorageError):
         # Nothing refers to them any more: they cost space, and no one can download them.
         logger.exception("%s is deleted, but some of its files are left", job_id)
+
+
+def _record(parts: Parts, job_id: str) -> JobRecord:
+    """The job; raises UnknownJob."""
+    record = parts.jobs.get(job_id) if _JOB_ID.fullmatch(job_id) else None
+    if record is None:
+        raise UnknownJob(job_id)
+    return record

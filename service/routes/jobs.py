@@ -1,4 +1,4 @@
-"""/jobs: submit, list, read, cancel, delete."""
+"""/jobs: submit, list, read, cancel, pause, resume, delete."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -61,6 +61,20 @@ class JobsQuery(BaseModel):
     tag: Label | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     after: Annotated[JobId | None, Field(description="`next` of the page before.")] = None
+
+
+def _asking(accepted: str) -> dict[str, Any]:
+    """What the routes that ask for another state have in common."""
+    described = {"headers": headers("ETag", "Retry-After")}
+    return {
+        "status_code": HTTPStatus.ACCEPTED,
+        "response_model": Job,
+        "responses": {
+            200: {"model": Job, "description": "It was so before", **described},
+            202: {"description": accepted, **described},
+            **responses(ProblemCode.NOT_FOUND, ProblemCode.CONFLICT, ProblemCode.UNAVAILABLE),
+        },
+    }
 
 
 _SUBMITTED = ("Location", "ETag", "Retry-After", "Preference-Applied", "Idempotent-Replayed")
@@ -160,27 +174,25 @@ async def read_job(
     return job_answer(record)
 
 
-@router.post(
-    "/jobs/{job_id}/cancel",
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=Job,
-    responses={
-        200: {
-            "model": Job,
-            "description": "It was asked for before",
-            "headers": headers("ETag", "Retry-After"),
-        },
-        202: {
-            "description": "The job is cancelled, or its worker is told to stop",
-            "headers": headers("ETag", "Retry-After"),
-        },
-        **responses(ProblemCode.NOT_FOUND, ProblemCode.CONFLICT, ProblemCode.UNAVAILABLE),
-    },
-)
+@router.post("/jobs/{job_id}/cancel", **_asking("The job is cancelled, or is going to be"))
 def cancel_job(job_id: str, parts: PartsDep) -> Response:
     """Cancel a job. Once this has answered, the job will not succeed."""
-    cancelled = jobs.cancel(parts, job_id)
-    return job_answer(cancelled.record, HTTPStatus.OK if cancelled.already else HTTPStatus.ACCEPTED)
+    return _asked(jobs.cancel(parts, job_id))
+
+
+@router.post("/jobs/{job_id}/pause", **_asking("The job is paused, or is going to be"))
+def pause_job(job_id: str, parts: PartsDep) -> Response:
+    """Pause a job: it keeps a checkpoint and no slot, until it is resumed.
+
+    One that trains ends its epoch first. The time paused does not count towards the deadline.
+    """
+    return _asked(jobs.pause(parts, job_id))
+
+
+@router.post("/jobs/{job_id}/resume", **_asking("The job waits for a worker, or goes on"))
+def resume_job(job_id: str, parts: PartsDep) -> Response:
+    """Let a paused job go on from its checkpoint."""
+    return _asked(jobs.resume(parts, job_id))
 
 
 @router.delete(
@@ -199,6 +211,10 @@ async def _body(request: Request, parts: Parts) -> bytes:
     return await read_body(
         request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
     )
+
+
+def _asked(asked: jobs.Asked) -> Response:
+    return job_answer(asked.record, HTTPStatus.OK if asked.already else HTTPStatus.ACCEPTED)
 
 
 def _waited(record: JobRecord, extra: dict[str, Any]) -> Response:

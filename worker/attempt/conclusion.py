@@ -27,6 +27,7 @@ from worker.attempt.endings import (
     Hung,
     Lost,
     Overdue,
+    Paused,
     Refused,
 )
 from worker.attempt.patience import Patience
@@ -87,7 +88,7 @@ class Conclusion:
             case Hung(seconds=seconds):
                 detail = f"The trainer reported nothing for {seconds:.0f} s and was killed."
                 self._release(AttemptExit(detail=detail), penalised=True)
-            case Drained():
+            case Paused() | Drained():
                 self._release(AttemptExit(), penalised=False)
             case Lost():
                 log.warning("job_lost")

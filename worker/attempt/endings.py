@@ -29,6 +29,11 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """Somebody asked to pause the job; its checkpoint is written."""
+
+
+@dataclass(frozen=True)
 class Drained:
     """This worker shuts down."""
 
@@ -57,4 +62,4 @@ class Lost:
     """Another worker holds the job, or the database was away for so long that one may."""
 
 
-Ending = Completed | Refused | Cancelled | Drained | Overdue | Hung | Crashed | Lost
+Ending = Completed | Refused | Cancelled | Paused | Drained | Overdue | Hung | Crashed | Lost

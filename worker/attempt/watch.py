@@ -19,12 +19,13 @@ from worker.attempt.endings import (
     Hung,
     Lost,
     Overdue,
+    Paused,
     Refused,
 )
 from worker.attempt.pace import Pace
 from worker.attempt.patience import RETRY_S, Patience
 from worker.settings import WorkerSettings
-from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Resumed
+from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Resumed, Stopped
 from worker.trainer.process import TrainerProcess
 
 log = structlog.get_logger()
@@ -59,6 +60,7 @@ class Watch:
         self._next_beat = now + settings.heartbeat_s
         self._next_record = now
         self._away_since: float | None = None
+        self._pausing = False
 
     def until_end(self) -> Ending:
         """Watch until the trainer has said its last word or has to end; it is gone afterwards.
@@ -73,7 +75,7 @@ class Watch:
         self._trainer.kill()
         if self._has_unwritten and not isinstance(ending, Lost):
             answer = self._patience(self._record)
-            return _word_of(answer) or ending
+            return self._word_of(answer) or ending
         return ending
 
     def _listen(self) -> Ending | None:
@@ -99,6 +101,8 @@ class Watch:
                 return Completed(message)
             case Failed(reason=reason, report=report):
                 return Refused(reason, report)
+            case Stopped() if self._pausing:
+                return Paused()
         # Nobody had asked it to stop, so it has broken off by itself.
         return Crashed(self._trainer.exit())
 
@@ -122,14 +126,26 @@ class Watch:
         """Write what is due, and learn whether to go on."""
         word: Ending | None = None
         if self._has_unwritten and now >= self._next_record:
-            word = _word_of(self._record())
+            word = self._word_of(self._record())
             self._next_record = now + self._settings.progress_interval_s
             self._away_since = None
         if word is None and now >= self._next_beat:
-            word = _word_of(self._leases.heartbeat(self._claim, self._settings.lease_s))
+            word = self._word_of(self._leases.heartbeat(self._claim, self._settings.lease_s))
             self._next_beat = now + self._settings.heartbeat_s
             self._away_since = None
         return word
+
+    def _word_of(self, answer: HeartbeatAnswer | None) -> Ending | None:
+        """What the database's answer to a write means for the attempt; None: go on."""
+        if answer is None:
+            return Lost()
+        if answer.status is JobStatus.PAUSING and not self._pausing:
+            # There is no hurry: the epoch may end, however long it takes, and its checkpoint be
+            # written. A resume until then finds that the job is given back, and queues it again.
+            log.info("trainer_told_to_stop", because="paused")
+            self._pausing = True
+            self._trainer.ask_to_stop()
+        return Cancelled() if answer.status is JobStatus.CANCELLING else None
 
     @property
     def _has_unwritten(self) -> bool:
@@ -191,10 +207,3 @@ class Watch:
         hang = self._last_sign + self._settings.hang_timeout_s
         record = self._next_record if self._has_unwritten else inf
         return max(0.0, min(self._next_beat, record, self._deadline, hang) - time.monotonic())
-
-
-def _word_of(answer: HeartbeatAnswer | None) -> Ending | None:
-    """What the database's answer to a write means for the attempt; None: go on."""
-    if answer is None:
-        return Lost()
-    return Cancelled() if answer.status is JobStatus.CANCELLING else None

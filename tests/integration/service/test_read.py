@@ -1,4 +1,4 @@
-"""GET /jobs and /jobs/{id}: entity tags, long polls, pages, filters; cancel and delete."""
+"""GET /jobs and /jobs/{id}: entity tags, long polls, pages, filters; cancel, pause and delete."""
 
 import asyncio
 import threading
@@ -216,6 +216,46 @@ class TestCancel:
         answer = client.post(f"/jobs/{job_id}/cancel")
         assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
         assert "succeeded" in answer.json()["detail"]
+
+
+class TestPause:
+    """POST /jobs/{id}/pause and /resume."""
+
+    def test_a_waiting_job(self, client: TestClient, submit: Callable[..., str]) -> None:
+        path = f"/jobs/{submit()}"
+        first, second = client.post(f"{path}/pause"), client.post(f"{path}/pause")
+        assert (first.status_code, second.status_code) == (202, 200)
+        assert first.json()["status"] == "paused"
+        assert first.content == second.content == client.get(path).content
+        first, second = client.post(f"{path}/resume"), client.post(f"{path}/resume")
+        assert (first.status_code, second.status_code) == (202, 200)
+        assert first.json()["status"] == second.json()["status"] == "queued"
+
+    def test_a_running_job(
+        self, client: TestClient, submit: Callable[..., str], worker: Any, parts: Parts
+    ) -> None:
+        job_id = submit()
+        claim = worker.claim(job_id)
+        assert client.post(f"/jobs/{job_id}/pause").json()["status"] == "pausing"
+        assert client.post(f"/jobs/{job_id}/resume").json()["status"] == "running"
+        assert client.post(f"/jobs/{job_id}/pause").status_code == 202
+        LeaseStore(parts.database).release(claim, penalised=False)
+        assert client.get(f"/jobs/{job_id}").json()["status"] == "paused"
+        assert client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
+
+    @pytest.mark.parametrize("ask", ["pause", "resume"])
+    def test_an_ended_job(
+        self, client: TestClient, submit: Callable[..., str], worker: Any, ask: str
+    ) -> None:
+        job_id = submit()
+        worker.train(job_id)
+        answer = client.post(f"/jobs/{job_id}/{ask}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert "succeeded" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("ask", ["pause", "resume"])
+    def test_an_unknown_job(self, client: TestClient, ask: str) -> None:
+        assert client.post(f"/jobs/job_{'0' * 32}/{ask}").status_code == 404
 
 
 class TestDelete:

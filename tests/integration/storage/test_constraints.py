@@ -1,12 +1,13 @@
 """What the database itself refuses, whoever writes to it."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.contract.job import EndReason, JobStatus, can_become
 from ridgeline.storage import Claim, JobStore, LeaseStore
 
 SQL = Callable[..., list[Any]]
@@ -26,6 +27,11 @@ SQL = Callable[..., list[Any]]
         "UPDATE jobs SET finished_at = 1, reason_code = 'completed'",  # finished, yet queued
         "UPDATE jobs SET reason_code = 'completed'",
         "UPDATE jobs SET progress_epoch = -1",
+        "UPDATE jobs SET status = 'paused'",  # at no time
+        "UPDATE jobs SET paused_at = 1",
+        "UPDATE jobs SET crash_count = 1",  # without an attempt
+        # Cancelled, though nobody asked:
+        "UPDATE jobs SET status = 'cancelled', finished_at = 1, reason_code = 'completed'",
         "UPDATE jobs SET spec = NULL",
     ],
 )
@@ -72,6 +78,77 @@ def test_an_ended_row_never_changes(
     assert jobs.get(claim.job_id) == before
     sql("DELETE FROM jobs")
     assert jobs.get(claim.job_id) is None
+
+
+TURN = (
+    "UPDATE jobs SET status = :status, lease_owner = :owner, lease_expires_at = :held,"
+    " finished_at = :ended, reason_code = :reason, cancel_requested_at = :asked,"
+    " paused_at = :paused"
+)
+
+
+def row_of(status: JobStatus) -> dict[str, Any]:
+    """What a row of that status holds, for TURN."""
+    return {
+        "status": status.value,
+        "owner": "w" if status.held else None,
+        "held": 9 if status.held else None,
+        "ended": 1 if status.terminal else None,
+        "reason": "completed" if status.terminal else None,
+        "asked": 1 if status in (JobStatus.CANCELLING, JobStatus.CANCELLED) else None,
+        "paused": 1 if status is JobStatus.PAUSED else None,
+    }
+
+
+# From the first status on, by the listed transitions, to each of the others.
+WAYS: dict[JobStatus, tuple[JobStatus, ...]] = {
+    JobStatus.QUEUED: (),
+    JobStatus.RUNNING: (JobStatus.RUNNING,),
+    JobStatus.CANCELLING: (JobStatus.RUNNING, JobStatus.CANCELLING),
+    JobStatus.PAUSING: (JobStatus.RUNNING, JobStatus.PAUSING),
+    JobStatus.PAUSED: (JobStatus.PAUSED,),
+    JobStatus.SUCCEEDED: (JobStatus.RUNNING, JobStatus.SUCCEEDED),
+    JobStatus.FAILED: (JobStatus.RUNNING, JobStatus.FAILED),
+    JobStatus.CANCELLED: (JobStatus.CANCELLED,),
+}
+
+
+@pytest.mark.parametrize("before", JobStatus)
+@pytest.mark.parametrize("after", JobStatus)
+def test_the_database_knows_the_table_of_transitions(
+    submit: Callable[..., str], sql: SQL, before: JobStatus, after: JobStatus
+) -> None:
+    """Every pair is tried, by plain SQL that is right in all else."""
+    submit()
+    for status in WAYS[before]:
+        sql(TURN, **row_of(status))
+    if can_become(before, after) or (before is after and not before.terminal):
+        sql(TURN, **row_of(after))
+        return
+    with pytest.raises(IntegrityError, match="never changes" if before.terminal else "transition"):
+        sql(TURN, **row_of(after))
+
+
+def test_an_event_tells_of_a_listed_transition(
+    jobs: JobStore, submit: Callable[..., str], sql: SQL
+) -> None:
+    job_id = submit()
+    insert = (
+        "INSERT INTO events (job_id, type, attempt, fence, before, after, payload, created_at)"
+        " VALUES (:job_id, 'status', 1, 1, :before, :after, '', 1)"
+    )
+    for before, after in itertools.product([None, *JobStatus], [None, *JobStatus]):
+        created = (before, after) == (None, JobStatus.QUEUED)
+        values = {
+            "job_id": job_id,
+            "before": before and before.value,
+            "after": after and after.value,
+        }
+        if created or (before and after and can_become(before, after)):
+            sql(insert, **values)
+            continue
+        with pytest.raises(IntegrityError):
+            sql(insert, **values)
 
 
 def test_rows_belong_to_a_job(sql: SQL) -> None:

@@ -243,28 +243,6 @@ class TestCancel:
         assert answer is not None
         assert answer.status is JobStatus.CANCELLING
 
-    @pytest.mark.parametrize(
-        ("pause", "after"),
-        [
-            (
-                "UPDATE jobs SET status = 'paused', lease_owner = NULL, lease_expires_at = NULL",
-                JobStatus.CANCELLED,
-            ),
-            ("UPDATE jobs SET status = 'pausing'", JobStatus.CANCELLING),
-        ],
-    )
-    def test_a_paused_job(
-        self,
-        jobs: JobStore,
-        start: Callable[..., Claim],
-        sql: Callable[..., list[Any]],
-        pause: str,
-        after: JobStatus,
-    ) -> None:
-        job_id = start().job_id
-        sql(pause)
-        assert jobs.request_cancel(job_id).status is after
-
     def test_an_ended_job_is_refused(
         self, jobs: JobStore, leases: LeaseStore, start: Callable[..., Claim], completed: EndReason
     ) -> None:

@@ -11,9 +11,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.storage import Database, JobStore, LeaseStore, NewJob
+from ridgeline.storage import Database, JobStore, LeaseStore
 from ridgeline.storage.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,10 +48,21 @@ def test_migrating_again_changes_nothing(
     assert jobs.get(job_id) is not None
 
 
-def test_a_database_of_the_first_release_gets_the_reports(
+OLD_JOB = (
+    "INSERT INTO jobs (id, version, tags, spec, resolved, penalties, advice, epochs, status,"
+    " metrics, available_at, attempt, crash_count, drain_count, fence, progress_epoch, created_at)"
+    " VALUES ('job_1', 1, '[]', '{}', '{}', '[]', '[]', 1, 'queued', '{}', 1, 0, 0, 0, 0, 0, 1)"
+)
+OLD_EVENT = (
+    "INSERT INTO events (job_id, type, attempt, fence, before, after, payload, created_at)"
+    " VALUES ('job_1', 'status', 0, 0, NULL, 'queued', '{}', 1)"
+)
+
+
+def test_jobs_of_the_first_release_go_on(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its jobs stay, without reports; what ends from now on has one."""
+    """They stay, with all that belongs to them; what came later applies to them as to new ones."""
     database = Database(database_url)
     upgrade = command.upgrade
     with monkeypatch.context() as patch:
@@ -59,17 +71,19 @@ def test_a_database_of_the_first_release_gets_the_reports(
             lambda config, _: upgrade(config, "0001"),
         )
         database.migrate()
-    jobs, leases = JobStore(database), LeaseStore(database)
-    job_id = jobs.create(NewJob(spec="{}", resolved="{}", epochs=1)).record.id
-    with database.read() as connection:
-        assert "reports" not in inspect(connection).get_table_names()
+    with database.write() as connection:
+        for statement in (OLD_JOB, OLD_EVENT, OLD_EVENT, "DELETE FROM events WHERE id = 2"):
+            connection.execute(text(statement))
     database.migrate()
-    assert jobs.report(job_id) is None
-    claim = leases.claim(job_id, "worker")
+    jobs, leases = JobStore(database), LeaseStore(database)
+    claim = leases.claim("job_1", "worker")
     assert claim is not None
+    assert [event.id for event in jobs.events("job_1")] == [1, 3]  # no id is given twice
     reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
     assert leases.finish(claim, JobStatus.SUCCEEDED, reason, report="{}")
-    assert jobs.report(job_id) == "{}"
+    assert jobs.report("job_1") == "{}"
+    with pytest.raises(IntegrityError, match="never changes"), database.write() as connection:
+        connection.execute(text("UPDATE jobs SET name = 'x'"))
     database.close()
 
 

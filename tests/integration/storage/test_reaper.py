@@ -117,13 +117,6 @@ def test_a_job_being_cancelled_is_cancelled(
     assert record(claim.job_id).reason_code == "cancelled_by_user"
 
 
-def test_a_pausing_job_is_queued(leases: LeaseStore, start: Any, expire: Any, sql: Any) -> None:
-    claim = start()
-    sql("UPDATE jobs SET status = 'pausing'")
-    expire(claim.job_id)
-    assert leases.reap() == [(claim.job_id, JobStatus.QUEUED)]
-
-
 class TestDeadline:
     def test_a_dead_worker_and_a_passed_deadline(
         self, leases: LeaseStore, start: Any, expire: Any, record: Any, past_deadline: Any

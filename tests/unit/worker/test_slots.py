@@ -1,6 +1,5 @@
 """Which slots a machine has."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -93,26 +92,27 @@ def test_visible_devices_decide(
 
 def test_slot_is_lent_to_one_at_a_time() -> None:
     pool = SlotPool([Slot("a", "0"), Slot("b", "1")])
-    taken = threading.Event()
-
-    def take_third() -> None:
-        with pool.take():
-            taken.set()
-
-    third = threading.Thread(target=take_third)
-    with pool.take() as first:
-        with pool.take() as second:
-            assert {first.name, second.name} == {"a", "b"}
-            third.start()
-            assert not taken.wait(0.05)
-        assert taken.wait(10)
-    third.join()
+    first, second = pool.take(), pool.take()
+    assert first is not None
+    assert second is not None
+    assert {first.name, second.name} == {"a", "b"}
+    assert pool.take() is None
+    pool.give_back(first)
+    assert pool.take() is first
     assert pool.size == 2
 
 
-def test_slot_comes_back_after_an_error() -> None:
-    pool = SlotPool([Slot("a", "0")])
-    with pytest.raises(ValueError, match="oops"), pool.take():
-        raise ValueError("oops")
-    with pool.take() as slot:
-        assert slot.name == "a"
+def test_a_slot_that_no_hint_took_is_none_for_hints() -> None:
+    pool = SlotPool([Slot("a", "0"), Slot("b", "1")])
+    freed: list[str] = []
+    pool.when_free(lambda: freed.append("now"))
+    polled = pool.take(polled=True)
+    assert polled is not None
+    assert pool.for_hints == 1
+    hinted = pool.take()
+    assert hinted is not None
+    assert pool.for_hints == 1
+    pool.give_back(polled)
+    pool.give_back(hinted)
+    assert pool.for_hints == 2
+    assert freed == ["now", "now"]

@@ -1,14 +1,15 @@
 """The Celery task takes whatever a message holds, and Celery's settings."""
 
 import ssl
-from typing import Any
 
 import pytest
 from celery import Celery
 
 from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
 from worker.app import create_app
+from worker.dispatcher import Dispatcher
 from worker.drain import Drain
+from worker.pool import SlotPoolApp, WakingPool
 from worker.settings import WorkerSettings
 from worker.slots import Slot, SlotPool
 from worker.tasks import add_train_task
@@ -16,15 +17,22 @@ from worker.tasks import add_train_task
 JOB_ID = "job_" + "0123456789abcdef" * 2
 
 
+SLOT = Slot("cpu:0", "-1")
+
+
 class Recorder:
     """Stands in for the supervisor."""
 
     def __init__(self) -> None:
         self.drain = Drain()
+        self.slots = SlotPool([SLOT])
         self.supervised: list[tuple[str, Slot]] = []
 
     def supervise(self, job_id: str, slot: Slot) -> None:
         self.supervised.append((job_id, slot))
+
+    def supervise_next(self, slot: Slot) -> bool:
+        raise AssertionError("nothing polls here")
 
 
 @pytest.fixture
@@ -34,15 +42,28 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def app(recorder: Recorder) -> Celery:
-    app = create_app(WorkerSettings())
-    supervisor: Any = recorder
-    add_train_task(app, supervisor, SlotPool([Slot("cpu:0", "-1")]))
+    app = create_app(WorkerSettings(), recorder.slots)
+    add_train_task(app, Dispatcher(recorder, recorder.slots, recorder.drain, 10.0))
     return app
 
 
 def test_hint_becomes_an_attempt(app: Celery, recorder: Recorder) -> None:
     app.tasks[TRAIN_TASK](JOB_ID)
-    assert recorder.supervised == [(JOB_ID, Slot("cpu:0", "-1"))]
+    assert recorder.supervised == [(JOB_ID, SLOT)]
+    assert recorder.slots.take() is SLOT
+
+
+def test_a_hint_without_a_slot_is_dropped(app: Celery, recorder: Recorder) -> None:
+    recorder.slots.take()
+    app.tasks[TRAIN_TASK](JOB_ID)
+    assert recorder.supervised == []
+
+
+def test_a_message_is_taken_only_where_a_slot_is_left(app: SlotPoolApp, recorder: Recorder) -> None:
+    pool = WakingPool(1, app=app)
+    assert pool.num_processes == 1
+    recorder.slots.take(polled=True)
+    assert pool.num_processes == 0
 
 
 @pytest.mark.parametrize(
@@ -72,6 +93,7 @@ def test_celery_takes_json_hints_and_no_more(app: Celery) -> None:
 
 
 def test_tls_is_verified() -> None:
-    app = create_app(WorkerSettings.model_validate({"redis_url": "rediss://:pw@host:6379/0"}))
+    settings = WorkerSettings.model_validate({"redis_url": "rediss://:pw@host:6379/0"})
+    app = create_app(settings, SlotPool([SLOT]))
     assert app.conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert app.connection_for_read().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
