@@ -89,18 +89,13 @@ class LeaseStore:
 
         So a worker finds its work without the broker.
         """
-        waiting = (
-            select(jobs.c.id)
-            .where(*_CLAIMABLE)
-            .order_by(jobs.c.available_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        waiting = select(jobs.c.id).where(*_CLAIMABLE).order_by(jobs.c.available_at).limit(1)
         with self._database.read() as connection:  # most calls find nothing and need no lock
-            if connection.execute(select(jobs.c.id).where(*_CLAIMABLE).limit(1)).first() is None:
+            if connection.execute(waiting).first() is None:
                 return None
+        unlocked = waiting.with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            job_id = connection.execute(waiting).scalar_one_or_none()
+            job_id = connection.execute(unlocked).scalar_one_or_none()
             return None if job_id is None else _claim(connection, job_id, owner, lease_s)
 
     def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:

@@ -110,6 +110,7 @@ jobs = Table(
     CheckConstraint("progress_epoch >= 0", name="progress"),
     CheckConstraint("crash_count + drain_count <= attempt", name="counts"),
     Index("ix_jobs_status_id", "status", "id"),
+    # `status` leads although it is always the same: SQLite prefers an index with an equality.
     Index(
         "ix_jobs_queued",
         "status",
@@ -119,7 +120,8 @@ jobs = Table(
     ),
     # Of waiting jobs those alone that have been started before have a deadline.
     Index(
-        "ix_jobs_queued_deadline_at",
+        "ix_jobs_queued_deadline",
+        "status",
         "deadline_at",
         sqlite_where=_WAITS_WITH_DEADLINE,
         postgresql_where=_WAITS_WITH_DEADLINE,
