@@ -1,5 +1,6 @@
 """`python -m service`: serve the API until told to stop."""
 
+import linecache
 import socket
 import sys
 
@@ -33,6 +34,7 @@ class Server(uvicorn.Server):
 def main() -> None:
     """Serve."""
     configure_logs()
+    linecache.clearcache()  # pydantic has read the contract's sources, for its docstrings
     settings = Settings()
     app = create_app(settings)
     config = uvicorn.Config(

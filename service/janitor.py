@@ -44,12 +44,13 @@ class Dispatch(Protocol):
 class Repeating:
     """Calls a step in a thread of its own every `interval_s` seconds, and at once when woken.
 
-    At least `gap_s` lie between two turns, so that under load one turn does the work of many. A
-    step that fails is logged and tried again at its next turn.
+    A step that answers True has more to do, and gets its next turn at once. At least `gap_s` lie
+    between two turns, so that under load one turn does the work of many, and requests get on
+    beside much work. A step that fails is logged and tried again at its next turn.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], object], interval_s: float, gap_s: float = 0.0
+        self, name: str, step: Callable[[], bool | None], interval_s: float, gap_s: float = 0.0
     ) -> None:
         self._step = step
         self._interval_s = interval_s
@@ -74,13 +75,16 @@ class Repeating:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            more: bool | None = False
             try:
-                self._step()
+                more = self._step()
             except (ArtifactsUnavailable, DatabaseUnavailable) as error:
                 logger.warning("%s: %s", self._thread.name, error)
             except Exception:
                 logger.exception("%s failed; it goes on", self._thread.name)
             self._stopping.wait(self._gap_s)
+            if more:
+                continue
             self._wake.wait(self._interval_s)
             self._wake.clear()
 
@@ -93,21 +97,20 @@ class Sweep:
         self._dispatch = dispatch
         self._down = False
 
-    def __call__(self) -> None:
-        """Send every hint there is, until the broker refuses one."""
-        while taken := self._outbox.pending_dispatches(limit=_BATCH, hold_s=_HOLD_S):
-            failpoint("sweep.taken")
-            sent = []
-            for hint in taken:
-                if not self._send(hint.job_id):
-                    break
-                sent.append(hint.outbox_id)
-            failpoint("sweep.sent")
-            if sent:
-                self._outbox.mark_dispatched(sent)
-            failpoint("sweep.struck_out")
-            if len(sent) < len(taken) or len(taken) < _BATCH:
-                return
+    def __call__(self) -> bool:
+        """Send some hints, until the broker refuses one; True if there may be more to send."""
+        taken = self._outbox.pending_dispatches(limit=_BATCH, hold_s=_HOLD_S)
+        failpoint("sweep.taken")
+        sent = []
+        for hint in taken:
+            if not self._send(hint.job_id):
+                break
+            sent.append(hint.outbox_id)
+        failpoint("sweep.sent")
+        if sent:
+            self._outbox.mark_dispatched(sent)
+        failpoint("sweep.struck_out")
+        return len(sent) == _BATCH
 
     def _send(self, job_id: str) -> bool:
         try:

@@ -28,6 +28,7 @@ from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
+from service.operations.submissions import Submissions
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
 from service.routes import (
@@ -48,7 +49,8 @@ from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
 WRITERS = 8
-"""Threads that store jobs in PostgreSQL."""
+"""Threads that store jobs in PostgreSQL. SQLite has one: more would wait for its lock all the same,
+and fight for the interpreter."""
 CURVES = 2
 """Curves that are put together at once."""
 SWEEP_GAP_S = 0.05
@@ -115,6 +117,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
     janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     lookups = JobStore(own)
+    writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
         return await read(database, lookups.versions, job_ids)
@@ -129,14 +132,20 @@ def _running(settings: Settings) -> Iterator[Parts]:
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
-        writers=ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer"),
+        submissions=Submissions(
+            JobStore(database),
+            memory_limit=settings.memory_limit_bytes,
+            wake=janitor.wake,
+            writers=writers,
+            together=database.is_sqlite,
+        ),
     )
     janitor.start()
     try:
         yield parts
     finally:
         parts.watcher.close()
-        parts.writers.shutdown()
+        writers.shutdown()
         janitor.stop()
         dispatch.close()
         own.close()

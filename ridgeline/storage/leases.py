@@ -52,7 +52,7 @@ from ridgeline.storage.records import (
     Reaped,
     Tally,
 )
-from ridgeline.storage.tables import artifacts, attempts, epochs, jobs, reports
+from ridgeline.storage.tables import QUEUED, artifacts, attempts, epochs, jobs, reports
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
@@ -96,18 +96,13 @@ class LeaseStore:
 
         So a worker finds its work without the broker.
         """
-        waiting = (
-            select(jobs.c.id)
-            .where(*_CLAIMABLE)
-            .order_by(jobs.c.available_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        waiting = select(jobs.c.id).where(*_CLAIMABLE).order_by(jobs.c.available_at).limit(1)
         with self._database.read() as connection:  # most calls find nothing and need no lock
-            if connection.execute(select(jobs.c.id).where(*_CLAIMABLE).limit(1)).first() is None:
+            if connection.execute(waiting).first() is None:
                 return None
+        unlocked = waiting.with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            job_id = connection.execute(waiting).scalar_one_or_none()
+            job_id = connection.execute(unlocked).scalar_one_or_none()
             return None if job_id is None else _claim(connection, job_id, owner, lease_s)
 
     def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:
@@ -366,7 +361,7 @@ _LATE = EndReason(
 
 
 _CLAIMABLE = (
-    jobs.c.status == JobStatus.QUEUED,
+    QUEUED,
     jobs.c.available_at <= now_ms(),
     jobs.c.cancel_requested_at.is_(None),
 )
@@ -376,7 +371,7 @@ def _waiting_in_vain(limit: int) -> Select[Any]:
     """Jobs whose deadline has passed in the queue; a job gets its deadline with its first claim."""
     return (
         select(*LOCKED_COLUMNS, literal(value=True).label("late"))
-        .where(jobs.c.status == JobStatus.QUEUED, jobs.c.deadline_at <= now_ms())
+        .where(QUEUED, jobs.c.deadline_at <= now_ms())
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

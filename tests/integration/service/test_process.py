@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from ridgeline.storage import Database
 from service.examples import DIGITS, IRIS
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +112,37 @@ def test_its_log_is_json_and_tells_of_each_transition(api: Api) -> None:
     ]
     loggers = {line["logger"] for line in lines}
     assert {"uvicorn.error", "service.janitor"} <= loggers
+
+
+def test_what_was_answered_under_load_survives_a_kill(api: Api, tmp_path: Path) -> None:
+    """Eight clients post, so that jobs share transactions; the process is killed between two."""
+    answered: list[str] = []
+    enough = threading.Event()
+
+    def post() -> None:
+        with httpx.Client(base_url=api.url, trust_env=False) as client:
+            try:
+                while True:
+                    answered.append(client.post("/jobs", json=IRIS).json()["id"])
+                    if len(answered) >= 100:
+                        enough.set()
+            except httpx.TransportError:
+                return
+
+    clients = [threading.Thread(target=post) for _ in range(8)]
+    for client in clients:
+        client.start()
+    assert enough.wait(30)
+    api.process.kill()
+    for client in clients:
+        client.join()
+    database = Database(f"sqlite:///{tmp_path}/ridgeline.db")
+    with database.read() as connection:
+        stored = set(connection.exec_driver_sql("SELECT id FROM jobs").scalars())
+        hinted = set(connection.exec_driver_sql("SELECT job_id FROM outbox").scalars())
+    database.close()
+    assert set(answered) <= stored
+    assert stored == hinted  # nothing went to a broker, and no job is without its hint
 
 
 def test_a_large_body_over_a_real_connection(api: Api) -> None:

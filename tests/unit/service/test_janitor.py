@@ -70,8 +70,7 @@ def test_a_sweep_sends_everything_once(database: Database) -> None:
     jobs, broker = JobStore(database), Broker()
     created = [jobs.create(JOB).record.id for _ in range(230)]
     sweep = Sweep(Outbox(database), broker)
-    sweep()
-    sweep()
+    assert [sweep() for _ in range(4)] == [True, True, False, False]
     assert broker.sent == created
 
 
@@ -258,6 +257,22 @@ def test_a_loop_survives_its_step_and_wakes_at_once() -> None:
         janitor.wake()
     janitor.stop()
     assert turns[0] >= 4
+
+
+def test_a_loop_goes_on_while_there_is_more_to_do() -> None:
+    left, done = [5], threading.Event()
+
+    def step() -> bool:
+        left[0] -= 1
+        if not left[0]:
+            done.set()
+        return left[0] > 0
+
+    loop = Repeating("loop", step, interval_s=3600)
+    loop.start()
+    assert done.wait(10)
+    loop.stop()
+    assert left == [0]
 
 
 def test_stopping_is_quick() -> None:
