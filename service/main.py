@@ -179,7 +179,7 @@ def _janitor(
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
-        Repeating("forget workers", registered.forget, FORGET_INTERVAL_S),
+        Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )
 
 

@@ -24,7 +24,7 @@ from ridgeline.storage.errors import (
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"
 _MAKE_TRIES = 20
-_CHUNK_BYTES = 2**18
+CHUNK_BYTES = 2**18
 
 
 class SharedCheckpoints:
@@ -135,7 +135,7 @@ class LocalArtifacts:
         """The bytes of a range, 256 KiB at a time; raises InvalidArtifactKey, UnknownArtifact."""
         with self.open(key) as file:
             file.seek(start)
-            while chunk := file.read(min(_CHUNK_BYTES, end - file.tell())):
+            while chunk := file.read(min(CHUNK_BYTES, end - file.tell())):
                 yield chunk
 
     def signed_url(self, key: str, seconds: float) -> str | None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from ridgeline.storage.artifacts.local import CHUNK_BYTES
 from service.deps import Parts
-from service.operations.artifacts import CHUNK_BYTES, CorruptArtifact
+from service.operations.artifacts import CorruptArtifact
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)
