@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ridgeline.contract.job import JobStatus
-from ridgeline.storage import ObjectArtifacts
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from service.deps import Parts
 from service.examples import IRIS
 from service.operations import artifacts
