@@ -42,7 +42,7 @@ def open_artifacts(url: str | None, folder: Path) -> ArtifactStore:
             f"Received a URL with the scheme {parts.scheme!r}; expected s3://bucket/prefix,"
             " gs://bucket/prefix, az://container/prefix or file:///folder."
         )
-    # Not above: who keeps files in a folder need not carry that library, which takes 8 MB.
+    # Not above: an API that keeps its files in a folder stays smaller without that library.
     from ridgeline.storage.artifacts.objects import ObjectArtifacts  # noqa: PLC0415
 
     return ObjectArtifacts(url, folder)
