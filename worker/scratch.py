@@ -9,8 +9,8 @@ from ridgeline.storage import (
     DatabaseUnavailable,
     JobStore,
     LocalArtifacts,
-    ObjectArtifacts,
 )
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.garbage import Garbage
 from worker.drain import Drain
 from worker.settings import WorkerSettings

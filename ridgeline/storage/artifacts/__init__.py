@@ -4,7 +4,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ridgeline.storage.artifacts.local import LocalArtifacts
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.artifacts.protocol import (
     ArtifactStore,
     AttemptCheckpoints,
@@ -19,7 +18,6 @@ __all__ = [
     "AttemptCheckpoints",
     "AttemptFiles",
     "LocalArtifacts",
-    "ObjectArtifacts",
     "StoredFile",
     "artifact_key",
     "open_artifacts",
@@ -44,4 +42,7 @@ def open_artifacts(url: str | None, folder: Path) -> ArtifactStore:
             f"Received a URL with the scheme {parts.scheme!r}; expected s3://bucket/prefix,"
             " gs://bucket/prefix, az://container/prefix or file:///folder."
         )
+    # Not above: an API that keeps its files in a folder stays smaller without that library.
+    from ridgeline.storage.artifacts.objects import ObjectArtifacts  # noqa: PLC0415
+
     return ObjectArtifacts(url, folder)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ridgeline.contract.job import JobStatus
-from ridgeline.storage import AttemptCheckpoints, ObjectArtifacts
+from ridgeline.storage import AttemptCheckpoints
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
 from tests.integration.worker import conftest as worker_fixtures

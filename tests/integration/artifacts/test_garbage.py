@@ -16,9 +16,9 @@ from ridgeline.storage import (
     LeaseStore,
     LocalArtifacts,
     NewJob,
-    ObjectArtifacts,
     artifact_key,
 )
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.garbage import Garbage
 
 DAY_S = 86_400.0

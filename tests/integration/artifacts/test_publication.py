@@ -14,7 +14,6 @@ from ridgeline.storage import (
     Claim,
     DamagedArtifact,
     LeaseStore,
-    ObjectArtifacts,
     StoredFile,
     UnknownArtifact,
     UnusableArtifactStore,
@@ -23,6 +22,7 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.artifacts import bucket
 from ridgeline.storage.artifacts.bucket import PART_BYTES, Bucket
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
 from tests.integration.worker import conftest as worker_fixtures
