@@ -29,7 +29,6 @@ SHARDS = 16
 EPOCH_BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 """The upper bounds of the histogram of epochs."""
 _ACCOUNT = "ridgeline.account"
-_SHARDED = threading.get_native_id
 _BAD = frozenset({AttemptReason.CRASHED.value, AttemptReason.LEASE_EXPIRED.value})
 
 logger = logging.getLogger("ridgeline.transitions")
@@ -89,7 +88,7 @@ class Account:
             connection.execute(_INSERT_LINE, [_log_line(each) for each in self.transitions])
         if self.counts:
             on_sqlite = connection.dialect.name == "sqlite"
-            shard = 0 if on_sqlite else _SHARDED() % SHARDS
+            shard = 0 if on_sqlite else threading.get_native_id() % SHARDS
             rows = [
                 {"name": name, "label": label, "shard": shard, "value": value}
                 for (name, label), value in sorted(self.counts.items())
