@@ -14,13 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
-import bench_api
 import psycopg
-import queue_rows
 
+from benchmarks import bench_api, queue_rows
 from ridgeline.storage import Claim, Database, LeaseStore
 
 CLAIMS = 100
@@ -119,8 +119,8 @@ def measure_claims(new_database: NewDatabase, arguments: argparse.Namespace) -> 
             for size, leases, hint, poll in zip(sizes, stores, by_hint, by_poll, strict=True):
                 # A prime step goes all over the queue.
                 job_id = queue_rows.job_id(turn * 7919 % size + 1)
-                by_hint[hint].append(_timed(leases, lambda s=leases, j=job_id: s.claim(j, "bench")))
-                by_poll[poll].append(_timed(leases, lambda s=leases: s.claim_next("bench")))
+                by_hint[hint].append(_timed(leases, partial(leases.claim, job_id, "bench")))
+                by_poll[poll].append(_timed(leases, partial(leases.claim_next, "bench")))
     _print_latencies("claim", by_hint | by_poll)
 
 

@@ -132,7 +132,7 @@ class Redispatch:
     While hints of all claimable jobs lie unread, more of them would only fill the broker.
     """
 
-    def __init__(self, outbox: Outbox, dispatch: Dispatch, wake: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, dispatch: Dispatch, wake: Callable[[], object]) -> None:
         self._outbox = outbox
         self._dispatch = dispatch
         self._wake = wake

@@ -265,7 +265,7 @@ _SIZE = (
 
 def _newest_ids(
     status: Collection[JobStatus] | None, tag: str | None, after: str | None, limit: int
-) -> Select[tuple[str]]:
+) -> Select[str]:
     """The ids of the newest jobs, by walking indexes alone.
 
     Every status is walked for itself, and what was found is merged: so a page takes as long whether
@@ -285,7 +285,7 @@ def _newest_ids(
 
 def _walk(
     newest: Column[str], conditions: Sequence[ColumnElement[bool]], after: str | None, limit: int
-) -> Select[tuple[str]]:
+) -> Select[str]:
     statement = select(newest.label("id")).where(*conditions).order_by(newest.desc()).limit(limit)
     return statement if after is None else statement.where(newest < after)
 

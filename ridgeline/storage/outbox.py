@@ -78,7 +78,7 @@ class Outbox:
         )
         with self._database.read() as connection:
             statement = select(waiting.scalar_subquery() - hinted.scalar_subquery())
-            return connection.execute(statement).scalar_one()
+            return int(connection.execute(statement).scalar_one())
 
     def redispatch(self, older_than_s: float = 30.0, limit: int = 1000) -> list[str]:
         """Order a new hint for claimable jobs whose last one was sent over `older_than_s` ago.

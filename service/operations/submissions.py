@@ -90,10 +90,9 @@ class Submissions:
                 posted = [each.posted for each in self._waiting]
                 for outcome in await self._in_thread(posted):
                     _answer(self._waiting.popleft(), outcome)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- it goes to all who would wait for ever
             while self._waiting:
                 _answer(self._waiting.popleft(), error)
-            raise
         finally:
             self._storing = None
 

@@ -181,3 +181,16 @@ def test_one_that_gives_up_waiting_disturbs_no_other(store: CountingStore) -> No
         record = asyncio.run(post(writers)).record
     assert store.get(record.id) == record
     assert len(store.list().records) == 2  # the other may have got its answer, so it is kept
+
+
+def test_nobody_waits_for_a_thread_that_is_gone(store: CountingStore) -> None:
+    async def post(writers: ThreadPoolExecutor) -> list[Created | BaseException]:
+        posting = Submissions(
+            store, memory_limit=2**30, wake=lambda: None, writers=writers, together=True
+        )
+        both = (posting.submit(BODY, None) for _ in range(2))
+        return await asyncio.wait_for(asyncio.gather(*both, return_exceptions=True), 10)
+
+    writers = ThreadPoolExecutor(1)
+    writers.shutdown()
+    assert [type(each) for each in asyncio.run(post(writers))] == [RuntimeError, RuntimeError]
