@@ -10,7 +10,7 @@ from ridgeline.contract.job import TERMINAL, JobStatus
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records import Tally
-from ridgeline.storage.tables import jobs, outbox, tallies
+from ridgeline.storage.tables import QUEUED, jobs, outbox, tallies
 
 WAITING = tuple(sorted(set(JobStatus) - TERMINAL))
 """The statuses of jobs that have not ended."""
@@ -55,7 +55,7 @@ class FigureStore:
 def oldest_wait_s(connection: Connection) -> float:
     """As FigureStore.oldest_wait_s."""
     since = func.min(jobs.c.available_at, type_=now_ms().type)
-    statement = select(now_ms() - since).where(jobs.c.status == JobStatus.QUEUED)
+    statement = select(now_ms() - since).where(QUEUED)
     waited = connection.execute(statement).scalar_one()
     return max(0.0, (waited or 0) / 1000)
 

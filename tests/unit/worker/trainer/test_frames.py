@@ -19,7 +19,7 @@ def on_the_wire(*messages: Phase | Stopped) -> bytes:
 
 
 def test_messages_come_out_whole_however_they_are_cut() -> None:
-    messages = [Phase(name="a" * 100), Stopped(), Phase(name="b")]
+    messages: list[Phase | Stopped] = [Phase(name="a" * 100), Stopped(), Phase(name="b")]
     wire = on_the_wire(*messages)
     for size in (1, 3, 50, len(wire)):
         frames = Frames()
