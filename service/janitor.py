@@ -12,6 +12,7 @@ from typing import Protocol
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactStore,
+    ArtifactsUnavailable,
     DatabaseUnavailable,
     JobStore,
     LeaseStore,
@@ -75,7 +76,7 @@ class Repeating:
         while not self._stopping.is_set():
             try:
                 self._step()
-            except DatabaseUnavailable as error:
+            except (ArtifactsUnavailable, DatabaseUnavailable) as error:
                 logger.warning("%s: %s", self._thread.name, error)
             except Exception:
                 logger.exception("%s failed; it goes on", self._thread.name)

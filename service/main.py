@@ -1,6 +1,7 @@
 """The application: parts, routes, and what runs beside them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -8,7 +9,17 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
+from ridgeline.storage import (
+    ArtifactStore,
+    ArtifactsUnavailable,
+    Database,
+    JobStore,
+    LeaseStore,
+    Outbox,
+    UnusableArtifactStore,
+    open_artifacts,
+)
+from ridgeline.storage.garbage import Garbage
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
@@ -31,6 +42,8 @@ SWEEP_GAP_S = 0.05
 
 LEFTOVERS_INTERVAL_S = 60.0
 """How often checkpoints are looked for whose job has ended without a worker."""
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -77,7 +90,9 @@ def _running(settings: Settings) -> Iterator[Parts]:
     database = Database(url)
     database.migrate()
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
-    janitor = _janitor(settings, database, dispatch)
+    artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
+    _tell_if_away(artifacts)
+    janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     lookups = JobStore(own)
 
@@ -90,7 +105,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         jobs=JobStore(database),
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
-        artifacts=LocalArtifacts(settings.artifacts_dir),
+        artifacts=artifacts,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
@@ -108,18 +123,30 @@ def _running(settings: Settings) -> Iterator[Parts]:
         database.close()
 
 
-def _janitor(settings: Settings, database: Database, dispatch: CeleryDispatch) -> Janitor:
+def _tell_if_away(artifacts: ArtifactStore) -> None:
+    """Say at the start what is wrong with the store; jobs are taken all the same."""
+    try:
+        artifacts.check()
+    except (ArtifactsUnavailable, UnusableArtifactStore) as error:
+        logger.error("files of jobs cannot be had: %s", error)  # noqa: TRY400 - the message suffices
+
+
+def _janitor(
+    settings: Settings, database: Database, artifacts: ArtifactStore, dispatch: CeleryDispatch
+) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
     leases = LeaseStore(database, crash_cap=settings.crash_cap)
     reaper = Reaper(leases, settings.lease_s, settings.reap_interval_s)
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
-    leftovers = Leftovers(JobStore(database), LocalArtifacts(settings.artifacts_dir))
+    leftovers = Leftovers(JobStore(database), artifacts)
+    garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
     return Janitor(
         sweep,
         Repeating("redispatch", redispatch, settings.redispatch_interval_s),
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
+        Repeating("garbage", garbage, settings.garbage_interval_s),
     )
 
 

@@ -10,16 +10,30 @@ from celery import Celery, signals
 from pydantic import ValidationError
 
 from ridgeline.contract.tasks import TRAIN_QUEUE
-from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, UnusableDatabaseUrl
+from ridgeline.storage import (
+    ArtifactStore,
+    ArtifactsUnavailable,
+    Database,
+    JobStore,
+    LeaseStore,
+    UnusableArtifactStore,
+    UnusableDatabaseUrl,
+    open_artifacts,
+)
+from ridgeline.storage.artifacts.bucket import Bucket
 from worker.app import create_app
 from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
-from worker.settings import WorkerSettings, hide_first_environment, read_settings
+from worker.mirror import Mirror
+from worker.scratch import clear_scratch
+from worker.settings import WorkerSettings, forget_credentials, hide_first_environment
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
 from worker.trainer.forkserver import Forkserver, ForkserverError
+
+_CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 
 log = structlog.get_logger()
 
@@ -28,23 +42,38 @@ def run() -> int:
     """Take jobs until SIGTERM or Ctrl-C; returns the exit code."""
     configure_logs()
     try:
-        settings = read_settings()
+        settings = WorkerSettings()
+        artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
+        mirror = Mirror(Bucket(settings.datasets_url)) if settings.datasets_url else None
+        forget_credentials()
         hide_first_environment()
-        return _run(settings)
-    except (ValidationError, UnusableDatabaseUrl, ForkserverError) as error:
+        _check(artifacts)
+        return _run(settings, artifacts, mirror)
+    except _CANNOT_START as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG
 
 
-def _run(settings: WorkerSettings) -> int:
+def _check(artifacts: ArtifactStore) -> None:
+    """Refuse to start where nothing could ever be published; wait for nothing."""
+    try:
+        artifacts.check()
+    except ArtifactsUnavailable as error:
+        log.warning("artifacts_away", because=str(error))
+
+
+def _run(settings: WorkerSettings, artifacts: ArtifactStore, mirror: Mirror | None) -> int:
     forkserver = Forkserver()  # imports TensorFlow while the rest is put together
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
     database = Database(settings.database_url.get_secret_value())
+    jobs = JobStore(database)
+    clear_scratch(jobs, artifacts, settings, drain)
     supervisor = Supervisor(
-        jobs=JobStore(database),
+        jobs=jobs,
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
-        artifacts=LocalArtifacts(settings.artifacts_dir),
+        artifacts=artifacts,
+        mirror=mirror,
         settings=settings,
         drain=drain,
         context=forkserver.context,

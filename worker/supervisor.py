@@ -5,18 +5,30 @@ write, and everything else this process knows may be out of date.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.context import ForkServerContext
 
 import structlog
 
 from ridgeline.failpoints import failpoint
-from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
+from ridgeline.storage import (
+    ArtifactStore,
+    ArtifactsUnavailable,
+    AttemptCheckpoints,
+    Claim,
+    DatabaseUnavailable,
+    JobStore,
+    LeaseStore,
+)
+from worker.attempt.checkpoints import Saving
 from worker.attempt.conclusion import Conclusion
-from worker.attempt.endings import Refused
+from worker.attempt.endings import ENDS_THE_JOB, Lost, Refused
 from worker.attempt.patience import PATIENCE_S, Patience
+from worker.attempt.publication import Unwanted, beating, if_wanted
 from worker.attempt.watch import Watch
 from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
+from worker.mirror import Mirror
 from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.trainer.child import Assignment, Engine, keras_engine
@@ -37,6 +49,8 @@ class Supervisor:
     context: ForkServerContext
     owner: str
     """Who this worker is, as it stands in the records."""
+    mirror: Mirror | None = None
+    """Where files of data sets are fetched from that this machine has not."""
     engine: Engine = keras_engine
     patience_s: float = PATIENCE_S
     """How long an attempt goes on without the database."""
@@ -92,11 +106,18 @@ class Supervisor:
             conclusion.clean_up()
 
     def _train(self, claim: Claim, slot: Slot, conclusion: Conclusion, patience: Patience) -> None:
-        # What an attempt left that was killed, and could not clear up.
-        self.artifacts.discard_before(claim.job_id, claim.fence)
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
-        checkpoints = self.artifacts.checkpoints(claim.job_id)
-        lack = lack_of_space(claim.resolved, workdir, checkpoints)
+        try:
+            with beating(self.leases, claim, self.settings) as unwanted:
+                prepare = partial(if_wanted, unwanted, partial(self._prepare, claim))
+                checkpoints = patience(prepare)
+        except ArtifactsUnavailable:
+            conclusion.not_begun()
+            return
+        except Unwanted:
+            conclusion.unwanted()
+            return
+        lack = lack_of_space(claim.resolved, workdir, checkpoints.folder)
         if lack is not None:
             conclusion.write(Refused(lack), workdir)
             return
@@ -105,14 +126,30 @@ class Supervisor:
             workdir=workdir,
             environment=slot.environment,
             tags=_tags(claim),
-            checkpoints=checkpoints,
+            checkpoints=checkpoints.folder,
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
         )
         failpoint("attempt.prepared")
-        with TrainerProcess(self.context, assignment, self.engine) as trainer:
+        with (
+            TrainerProcess(self.context, assignment, self.engine) as trainer,
+            Saving(checkpoints) as saving,
+        ):
             ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
             log.info("trainer_ended", how=type(ending).__name__.lower())
+            if not isinstance(ending, ENDS_THE_JOB | Lost):
+                with beating(self.leases, claim, self.settings):
+                    saving.finish(self.drain, self.patience_s, self.settings.cancel_grace_s)
             conclusion.write(ending, workdir)
+
+    def _prepare(self, claim: Claim) -> AttemptCheckpoints:
+        """Bring here what the attempt goes on from, and its data."""
+        # What an attempt left that was killed, and could not clear up.
+        self.artifacts.discard_before(claim.job_id, claim.fence)
+        checkpoints = self.artifacts.attempt_checkpoints(claim.job_id, claim.fence)
+        checkpoints.fetch()
+        if self.mirror is not None:
+            self.mirror.fetch(claim.resolved)
+        return checkpoints
 
     def _give_up(self, conclusion: Conclusion, error: Exception) -> None:
         try:

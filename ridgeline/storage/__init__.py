@@ -1,9 +1,20 @@
 """Records in SQLite or PostgreSQL and files in a store; shared by service and worker, and sync."""
 
-from ridgeline.storage.artifacts import ArtifactStore, LocalArtifacts, StoredFile, artifact_key
+from ridgeline.storage.artifacts import (
+    ArtifactStore,
+    AttemptCheckpoints,
+    AttemptFiles,
+    LocalArtifacts,
+    ObjectArtifacts,
+    StoredFile,
+    artifact_key,
+    open_artifacts,
+)
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import (
     ArtifactExists,
+    ArtifactsUnavailable,
+    DamagedArtifact,
     DatabaseUnavailable,
     IdempotencyConflict,
     IllegalTransition,
@@ -13,6 +24,7 @@ from ridgeline.storage.errors import (
     StorageError,
     UnknownArtifact,
     UnknownJob,
+    UnusableArtifactStore,
     UnusableDatabaseUrl,
 )
 from ridgeline.storage.jobs import JobStore
@@ -42,11 +54,15 @@ __all__ = [
     "ArtifactExists",
     "ArtifactRecord",
     "ArtifactStore",
+    "ArtifactsUnavailable",
+    "AttemptCheckpoints",
     "AttemptExit",
+    "AttemptFiles",
     "AttemptReason",
     "AttemptRecord",
     "Claim",
     "Created",
+    "DamagedArtifact",
     "Database",
     "DatabaseUnavailable",
     "Dispatch",
@@ -64,6 +80,7 @@ __all__ = [
     "LocalArtifacts",
     "NewJob",
     "NonFiniteValue",
+    "ObjectArtifacts",
     "Outbox",
     "Page",
     "Reaped",
@@ -71,7 +88,9 @@ __all__ = [
     "StoredFile",
     "UnknownArtifact",
     "UnknownJob",
+    "UnusableArtifactStore",
     "UnusableDatabaseUrl",
     "artifact_key",
     "backoff_s",
+    "open_artifacts",
 ]

@@ -32,7 +32,7 @@ from worker.attempt.endings import (
     Refused,
 )
 from worker.attempt.patience import Patience
-from worker.attempt.publication import beating, publish
+from worker.attempt.publication import Unwanted, beating, publish
 from worker.disk import DISK_FULL, is_disk_full
 from worker.settings import WorkerSettings
 from worker.trainer.messages import Finished
@@ -101,6 +101,15 @@ class Conclusion:
         detail = "The worker could not go on; its log has the details."
         self._release(AttemptExit(detail=detail), penalised=True)
 
+    def not_begun(self) -> None:
+        """Give the job back untouched: the store that its checkpoints are in did not answer."""
+        self._release(AttemptExit(detail="The artifact store did not answer."), penalised=False)
+
+    def unwanted(self) -> None:
+        """End the job as cancelled, if it is not another's by now."""
+        if self._cancel_came_first():
+            self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
+
     def disk_full(self) -> None:
         """End the job for want of space."""
         self._finish(JobStatus.FAILED, DISK_FULL)
@@ -123,8 +132,13 @@ class Conclusion:
     def _publish(self, result: Finished, workdir: Path) -> None:
         try:
             failpoint("attempt.trained")
-            with beating(self._leases, self._claim, self._settings):
-                files = publish(self._artifacts, self._claim, workdir, result)
+            with beating(self._leases, self._claim, self._settings) as unwanted:
+                files = publish(
+                    self._artifacts, self._claim, workdir, result, self._patiently, unwanted
+                )
+        except Unwanted:
+            self.unwanted()
+            return
         except OSError as error:
             if not is_disk_full(error):
                 raise
@@ -135,8 +149,7 @@ class Conclusion:
         failpoint("attempt.published")
         if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
             self._keep_files = False
-            if self._cancel_came_first():
-                self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
+            self.unwanted()
 
     def _finish(
         self,

@@ -63,3 +63,5 @@ class Lost:
 
 
 Ending = Completed | Refused | Cancelled | Paused | Drained | Overdue | Hung | Crashed | Lost
+ENDS_THE_JOB = Completed | Refused | Cancelled | Overdue
+"""Those after which no other attempt goes on from this one's checkpoints."""

@@ -30,7 +30,7 @@ ROUTES = {
     ("get", "/jobs/{job_id}/curves"): {200, 404, 406, 422, 500, 503},
     ("get", "/jobs/{job_id}/report"): {200, 304, 404, 409, 422, 500, 503},
     ("get", "/jobs/{job_id}/artifacts"): {200, 404, 422, 500, 503},
-    ("get", "/jobs/{job_id}/artifacts/{name}"): {200, 206, 304, 404, 410, 416, 422, 500, 503},
+    ("get", "/jobs/{job_id}/artifacts/{name}"): {200, 206, 304, 307, 404, 410, 416, 422, 500, 503},
     ("get", "/catalog"): {200, 304, 422, 500},
     ("get", "/presets"): {200, 304, 422, 500},
     ("get", "/presets/{name}"): {200, 304, 404, 422, 500},
