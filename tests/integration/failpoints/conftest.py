@@ -14,7 +14,13 @@ from sqlalchemy import func, select, text
 from ridgeline.contract.job import can_become
 from ridgeline.storage import JobRecord, JobStore, LeaseStore, LocalArtifacts
 from ridgeline.storage.tables import metadata
-from tests.integration.failpoints.processes import Home, attempt, leftovers, reap, under
+from tests.integration.failpoints.processes import (
+    Home,
+    attempt,
+    reap,
+    tidy,
+    under,
+)
 from tests.integration.storage.conftest import postgresql_server
 from tests.integration.worker.conftest import context, eventually, new_job
 from tests.integration.worker.test_program import Broker, broker
@@ -67,7 +73,7 @@ class Rig:
             self.run(reap, self.home)
             self.sql("UPDATE jobs SET available_at = 0 WHERE finished_at IS NULL")
             self.run(attempt, self.home, job_id)
-        self.run(leftovers, self.home)
+        self.run(tidy, self.home)
         return self.record(job_id)
 
     def silence(self) -> None:
@@ -78,9 +84,6 @@ class Rig:
         record = self.jobs.get(job_id)
         assert record is not None
         return record
-
-    def collect_garbage(self) -> None:
-        """Do what the janitor does once an hour, a day later."""
 
     def files(self) -> list[Path]:
         """Every file in the store: staged, published, or of a checkpoint."""

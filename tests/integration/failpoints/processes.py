@@ -1,6 +1,7 @@
 """What runs in processes of its own, to be killed at a failpoint: the code that production runs."""
 
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
+from ridgeline.storage.garbage import Garbage
 from service.dispatch import CeleryDispatch
 from service.examples import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
@@ -170,6 +172,19 @@ def reap(home: Home) -> None:
 def leftovers(home: Home) -> None:
     """Take one turn of the janitor's search for checkpoints nobody needs."""
     Leftovers(JobStore(home.database()), LocalArtifacts(home.worker.artifacts_dir))()
+
+
+def collect_garbage(home: Home) -> None:
+    """Take one turn of the janitor's search for files of nobody, when they are old enough."""
+    age_s = home.api.garbage_age_s
+    artifacts = LocalArtifacts(home.worker.artifacts_dir)
+    Garbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
+
+
+def tidy(home: Home) -> None:
+    """Take a turn of both."""
+    leftovers(home)
+    collect_garbage(home)
 
 
 def ask(home: Home, job_id: str, what: str) -> None:

@@ -190,7 +190,7 @@ def deleted(rig: Rig, name: str) -> None:
         assert_succeeded(rig, rig.record(job_id))
         rig.run(processes.request, rig.home, "DELETE", f"/jobs/{job_id}")
     assert rig.rows() == {"alembic_version": 1} or rig.rows() == {}
-    rig.collect_garbage()
+    rig.run(processes.tidy, rig.home)
     assert rig.files() == []
 
 
