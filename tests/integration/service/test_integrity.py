@@ -15,7 +15,6 @@ from ridgeline.storage.artifacts.local import CHUNK_BYTES
 from service.deps import Parts
 from service.operations.artifacts import CorruptArtifact
 
-CHUNK_BYTES = 2**18
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)
 #: The edges of every chunk, and places between them.
