@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -164,7 +165,7 @@ def redispatch(home: Home) -> None:
 def reap(home: Home) -> None:
     """Take one turn of the reaper, a lease after its start."""
     settings = home.worker
-    ticks = iter((0.0, settings.lease_s))
+    ticks = chain([0.0], repeat(settings.lease_s))
     reaper = Reaper(LeaseStore(home.database()), settings.lease_s, 5.0, clock=lambda: next(ticks))
     reaper()
 
