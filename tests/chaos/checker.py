@@ -68,4 +68,4 @@ def _moments(story: Story, evidence: Evidence) -> Iterator[tuple[float, str]]:
 
 def _order(verdict: Verdict) -> tuple[int, str]:
     number = verdict.guarantee.number
-    return int(number.rstrip("abc")), number
+    return int(number.rstrip("abcd")), number

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from itertools import count
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ _TIMEOUT_S = 3.0
 _RETRY_S = 0.3
 _PAUSED_S = 1.0
 _READ_S = 0.1
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_COME_BACK = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Clients:
@@ -31,6 +32,7 @@ class Clients:
         self._turns = count()
         self.acknowledged: list[str] = []
         """The jobs whose POST was answered, so far."""
+        self._stopping = threading.Event()
 
     def run(self, scripts: Sequence[Script], patience_s: float) -> None:
         """Go through all scripts, each at its time; give up what has no answer `patience_s` later.
@@ -47,11 +49,15 @@ class Clients:
             for each in done:
                 each.result()
 
-    def read_along(self, seed: int, stop: threading.Event) -> None:
-        """Read jobs and download files at random, as dashboards do, until `stop` is set."""
+    def stop(self) -> None:
+        """Let everyone end with what they are at."""
+        self._stopping.set()
+
+    def read_along(self, seed: int, done: threading.Event) -> None:
+        """Read jobs and download files at random, as dashboards do, until `done` is set."""
         random = Random(f"{seed} reader")  # noqa: S311 - to be repeatable is the point
         with self._http() as http:
-            while not stop.wait(_READ_S):
+            while not done.wait(_READ_S):
                 if self.acknowledged:
                     self._read(http, random.choice(self.acknowledged))
 
@@ -64,7 +70,8 @@ class Clients:
         who = f"client-{number}"
         with self._http() as http:
             for script in share:
-                time.sleep(max(0.0, start + script.at_s - time.monotonic()))
+                if self._stopping.wait(max(0.0, start + script.at_s - time.monotonic())):
+                    return
                 job_id = self._post(http, who, script, until)
                 if job_id is not None:
                     self._follow(http, who, script, job_id, until)
@@ -80,9 +87,8 @@ class Clients:
                 job_id = str(answer.json()["id"])
                 self.acknowledged.append(job_id)
                 return job_id
-            if time.monotonic() > until:
+            if self._stopping.wait(_RETRY_S) or time.monotonic() > until:
                 return None
-            time.sleep(_RETRY_S)
 
     def _follow(
         self, http: httpx.Client, who: str, script: Script, job_id: str, until: float
@@ -95,15 +101,16 @@ class Clients:
         }[script.follow]
         pause = script.after_s
         for word in words:
-            time.sleep(pause)
+            self._stopping.wait(pause)
             pause = _PAUSED_S
             self._insist(http, who, word, job_id, until)
 
     def _insist(self, http: httpx.Client, who: str, word: str, job_id: str, until: float) -> None:
         """Ask until there is an answer, be it no."""
         path = f"/jobs/{job_id}/{word}"
-        while self._ask(http, who, word, path, job=job_id) is None and time.monotonic() < until:
-            time.sleep(_RETRY_S)
+        while self._ask(http, who, word, path, job=job_id) is None:
+            if self._stopping.wait(_RETRY_S) or time.monotonic() > until:
+                return
 
     def _ask(
         self,
@@ -172,5 +179,5 @@ class Clients:
 def _outcome(answer: httpx.Response) -> Outcome:
     if answer.is_success:
         return Outcome.OK
-    definite = _CLIENT_ERROR <= answer.status_code < _SERVER_ERROR
+    definite = answer.is_client_error and answer.status_code not in _COME_BACK
     return Outcome.REFUSED if definite else Outcome.UNKNOWN

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +52,7 @@ def history() -> Iterable[Entry]:
         yield entry("client-0", "post", at, job=job, label=label, key=key, **post)
     yield entry("client-0", "read", 3, job=RESUMED, code=200, status="running")
     yield entry("nemesis", "kill worker-0", 4, 5, pid=FIRST, target=Target.WORKER)
+    yield entry("nemesis", "terminate worker-1", 14, 15, pid=SECOND, target=Target.WORKER)
     yield entry("nemesis", "flush redis", 6, 6, pid=1, target=Target.REDIS)
     yield entry("client-0", "cancel", 52, job=CANCELLED, code=202, status="cancelling")
     yield entry("reader", "read", 60, job=RESUMED, code=200, status="succeeded")
@@ -172,27 +174,22 @@ def _record(job: str, **changes: Any) -> JobRecord:
         "started_at": _time(1),
         "artifacts": (),
     }
-    nothing: dict[str, Any] = dict.fromkeys(_NULLABLE)
+    nothing: dict[str, Any] = {field.name: None for field in fields(JobRecord)}
     return JobRecord(**nothing | values | changes)
 
 
-_NULLABLE = (
-    *("lease_owner", "lease_expires_at", "progress_at", "eta_s", "deadline_s", "deadline_at"),
-    *("cancel_requested_at", "last_dispatched_at"),
-)
-
-
 def _attempt(number: int, pid: int, began: float, ended: float, reason: str) -> AttemptRecord:
+    values: dict[str, Any] = {field.name: None for field in fields(AttemptRecord)}
     return AttemptRecord(
-        attempt=number,
-        fence=number,
-        owner=f"host:{pid}:abcd",
-        started_at=_time(began),
-        ended_at=_time(ended),
-        exit_code=None,
-        exit_signal=None,
-        reason=reason,
-        detail=None,
+        **values
+        | {
+            "attempt": number,
+            "fence": number,
+            "owner": f"host:{pid}:abcd",
+            "started_at": _time(began),
+            "ended_at": _time(ended),
+            "reason": reason,
+        }
     )
 
 

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -64,14 +63,3 @@ class History:
             self._file.write(json.dumps(asdict(entry)) + "\n")
             self._file.flush()
         return entry
-
-
-def read_history(path: Path) -> list[Entry]:
-    """The entries of a file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return list(_entries(map(json.loads, lines)))
-
-
-def _entries(values: Iterable[dict[str, Any]]) -> Iterable[Entry]:
-    for each in values:
-        yield Entry(**each | {"outcome": Outcome(each["outcome"])})

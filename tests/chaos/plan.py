@@ -112,7 +112,8 @@ _PAUSE_S = (0.2, 1.4)
 _HOLD_S = (0.3, 3.0)
 #: Longer than a lease: what wakes up has lost its jobs.
 _LONG_HOLD_S = (4.5, 8.0)
-_LONG_SHARE = 0.25
+_LONG_SHARE = 0.2
+_LONG_FREEZES = 0.5
 
 _KEYED = 0.6
 _POISON = 0.12
@@ -150,7 +151,8 @@ def strikes(options: Options) -> Iterator[Strike]:
     while True:
         random.shuffle(deck)
         for target, blow in deck:
-            hold = _LONG_HOLD_S if random.random() < _LONG_SHARE else _HOLD_S
+            share = _LONG_FREEZES if blow is Blow.FREEZE else _LONG_SHARE
+            hold = _LONG_HOLD_S if random.random() < share else _HOLD_S
             yield Strike(
                 pause_s=random.uniform(*_PAUSE_S),
                 target=target,

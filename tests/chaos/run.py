@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -58,20 +59,19 @@ def timing() -> Timing:
 
 
 def _storm(options: Options, cluster: Cluster, clients: Clients, history: History) -> None:
-    stop = threading.Event()
-    plan = scripts(options)
-    threads = [
-        threading.Thread(target=clients.run, args=(plan, _PATIENCE_S), name="clients"),
-        threading.Thread(target=clients.read_along, args=(options.seed, stop), name="reader"),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        Nemesis(cluster, history).rage(strikes(options), options.minutes * _SECONDS)
-        threads[0].join()
-    finally:
-        stop.set()
-        threads[1].join()
+    done = threading.Event()
+    with ThreadPoolExecutor(2, "storm") as pool:
+        try:
+            posting = pool.submit(clients.run, scripts(options), _PATIENCE_S)
+            reading = pool.submit(clients.read_along, options.seed, done)
+            Nemesis(cluster, history).rage(strikes(options), options.minutes * _SECONDS)
+            posting.result()
+        except BaseException:
+            clients.stop()  # a Ctrl-C need not wait for them
+            raise
+        finally:
+            done.set()
+        reading.result()
 
 
 def _wait_for_the_end(jobs: JobStore, clients: Clients, bound_s: float) -> float:

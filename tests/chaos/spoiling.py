@@ -75,13 +75,12 @@ def repeat_event(number: int, new_id: int) -> Callable[[Story], Story]:
 
 def move_attempt(number: int, seconds: float) -> Callable[[Story], Story]:
     """Let an attempt have ended later."""
+    return _change_attempt(number, ended_at=datetime.fromtimestamp(START + seconds, UTC))
 
-    def change(story: Story) -> Story:
-        at = datetime.fromtimestamp(START + seconds, UTC)
-        attempts = [replace(a, ended_at=at) if a.attempt == number else a for a in story.attempts]
-        return replace(story, attempts=tuple(attempts))
 
-    return change
+def end_attempt(number: int, reason: str) -> Callable[[Story], Story]:
+    """Let an attempt have ended for another reason."""
+    return _change_attempt(number, reason=reason)
 
 
 def file(**changes: Any) -> Callable[[Story], Story]:
@@ -129,6 +128,15 @@ def both(*changes: Callable[[Story], Story]) -> Callable[[Story], Story]:
         return story
 
     return change
+
+
+def _change_attempt(number: int, **changes: Any) -> Callable[[Story], Story]:
+    return lambda story: replace(
+        story,
+        attempts=tuple(
+            replace(each, **changes) if each.attempt == number else each for each in story.attempts
+        ),
+    )
 
 
 def _of_another_training(payload: str) -> str:

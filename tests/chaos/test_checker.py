@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.storage import AttemptReason
 from tests.chaos import forgery
 from tests.chaos.checker import check, report
 from tests.chaos.evidence import Evidence
@@ -17,6 +18,7 @@ from tests.chaos.spoiling import (
     change_event,
     download,
     drop_events,
+    end_attempt,
     epochs,
     file,
     lost,
@@ -46,7 +48,7 @@ def test_sound_evidence_breaks_nothing_and_every_guarantee_is_looked_at() -> Non
     assert [v.guarantee.number for v in verdicts if not v.checked] == []
     numbers = [v.guarantee.number for v in verdicts]
     assert numbers == [
-        *("1", "2", "3a", "3b", "4a", "4b", "5a", "5b", "5c", "6", "7", "8a", "8b", "9"),
+        *("1", "2", "3a", "3b", "4a", "4b", "5a", "5b", "5c", "5d", "6", "7", "8a", "8b", "9"),
         *("10", "11a", "11b", "12"),
     ]
 
@@ -110,6 +112,10 @@ FORGERIES: dict[str, tuple[Forge, set[str]]] = {
             without="kill worker-0",
         ),
         {"5c"},
+    ),
+    "a drain is penalised": (
+        lambda: spoiled(RESUMED, end_attempt(2, AttemptReason.CRASHED)),
+        {"5d"},
     ),
     "the weights differ": (
         lambda: spoiled(RESUMED, both(file(sha256="0" * 64), download("0" * 64))),

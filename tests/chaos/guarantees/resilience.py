@@ -63,6 +63,23 @@ def attempts_are_burnt_for_a_reason(evidence: Evidence) -> Iterator[Look]:
             )
 
 
+@guarantee("5d", "a worker that is told to stop hands its jobs back unpenalised")
+def drains_cost_nothing(evidence: Evidence) -> Iterator[Look]:
+    """Where nothing else has struck the attempt, and the database was there to be told."""
+    for strike in evidence.strikes:
+        if not strike.action.startswith("terminate worker"):
+            continue
+        for story, attempt in _attempts_of(evidence, strike.detail["pid"]):
+            if not _running_at(attempt, strike.began) or _fault_struck(story, attempt):
+                continue
+            others = [*_strikes_on(evidence, attempt), *_outages(evidence, attempt)]
+            if any(other is not strike for other in others):
+                continue
+            broken = attempt.reason in _PENALISED
+            text = f"attempt {attempt.attempt} ended as {attempt.reason} when its worker stopped"
+            yield Look(story.id, text if broken else None)
+
+
 @guarantee("10", "Redis may be flushed, killed or cut off at any moment")
 def redis_may_go(evidence: Evidence) -> Iterator[Look]:
     """Every job that had not ended when Redis was struck has ended in the end."""
@@ -114,8 +131,14 @@ def _alive_at(story: Story, moment: float) -> bool:
 
 
 def _running_at(attempt: AttemptRecord, moment: float) -> bool:
+    began, ended = _span(attempt)
+    return began < moment < ended
+
+
+def _span(attempt: AttemptRecord) -> tuple[float, float]:
+    """From when to when it ran."""
     ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
-    return attempt.started_at.timestamp() < moment < ended
+    return attempt.started_at.timestamp(), ended
 
 
 def _attempts_of(evidence: Evidence, pid: int) -> Iterator[tuple[Story, AttemptRecord]]:
@@ -136,8 +159,7 @@ def _fault_struck(story: Story, attempt: AttemptRecord) -> bool:
 
 def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:
     """The blows that may have taken the attempt, or have let its lease expire."""
-    began = attempt.started_at.timestamp()
-    ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
+    began, ended = _span(attempt)
     pid = _owner_pid(attempt)
     return [
         strike
@@ -146,6 +168,14 @@ def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:
         and strike.detail["pid"] == pid
         and strike.overlaps(began, ended)
     ]
+
+
+def _outages(evidence: Evidence, attempt: AttemptRecord) -> Iterator[Entry]:
+    """The blows to the database while the attempt ran."""
+    began, ended = _span(attempt)
+    for strike in evidence.strikes:
+        if strike.detail["target"] == Target.POSTGRESQL and strike.overlaps(began, ended):
+            yield strike
 
 
 def _noticed_by(evidence: Evidence, killed: float) -> float:
