@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 from celery import Celery
@@ -186,7 +187,7 @@ def test_junk_in_the_queue_is_dropped(worker: Worker, tmp_path: Path) -> None:
 
 def test_next_job_starts_when_the_last_has_ended(worker: Worker) -> None:
     """Celery's loop is woken: unwoken, it looks at its threads about once a second."""
-    job_ids = [worker.add(epochs=1) for _ in range(3)]
+    job_ids = [worker.add(epochs=1, outputs=["weights"]) for _ in range(10)]
     for job_id in job_ids:
         worker.send(job_id)
     jobs = sorted((worker.ended(job_id) for job_id in job_ids), key=lambda job: str(job.started_at))
@@ -194,6 +195,22 @@ def test_next_job_starts_when_the_last_has_ended(worker: Worker) -> None:
         assert before.finished_at is not None
         assert after.started_at is not None
         assert (after.started_at - before.finished_at).total_seconds() < 0.4
+
+
+def test_the_supervisor_has_no_tensorflow(worker: Worker) -> None:
+    """After all those jobs: only the forkserver and its trainers have its libraries."""
+    (forkserver,) = (
+        child
+        for child in psutil.Process(worker.process.pid).children()
+        if "forkserver" in " ".join(child.cmdline())
+    )
+    assert "libtensorflow" in maps(forkserver.pid)
+    assert "tensorflow" not in maps(worker.process.pid)
+
+
+def maps(pid: int) -> str:
+    """The files that a process has in its memory."""
+    return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
 
 
 def test_log_is_json_and_tells_every_transition(worker: Worker) -> None:
