@@ -74,7 +74,8 @@ class House:
         return self.record(job_id)
 
     def ended(self, job_id: str, seconds: float = END_S) -> JobRecord:
-        poll(f"the end of {job_id}", lambda: self.record(job_id).status.terminal, seconds)
+        what = f"the end of {job_id}"
+        poll(what, lambda: self.record(job_id).status.terminal, seconds, every_s=0.1)
         return self.record(job_id)
 
     def all_ended(self, job_ids: Sequence[str], seconds: float = END_S) -> list[JobRecord]:

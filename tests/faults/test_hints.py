@@ -63,7 +63,7 @@ def test_a_job_longer_than_the_visibility_timeout_runs_once(house: House) -> Non
 def test_short_jobs_do_not_wait_behind_long_ones(house: House) -> None:
     """Three of four slots are taken; whatever is posted then goes to the fourth."""
     long, short = Work("long", epoch_s=0.1), Work("short", epoch_s=0.02)
-    taken = [house.post(long, 100) for _ in range(3)]
+    taken = [house.post(long, 1000) for _ in range(3)]
     for job_id in taken:
         house.at_epoch(job_id, 1)
     for record in house.all_ended([house.post(short, 3) for _ in range(20)]):
