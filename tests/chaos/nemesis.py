@@ -141,7 +141,9 @@ class Nemesis:
         return f"trainer of {worker.name}", (lambda: _resume(trainer), detail)
 
     def _at_link(self, strike: Strike) -> tuple[str, Done] | None:
-        ends: list[Process] = [*self._cluster.workers, *self._cluster.apis]
+        ends: list[Process] = [*self._cluster.workers]
+        if not strike.zombie:
+            ends += self._cluster.apis
         end = ends[strike.which % len(ends)]
         links = self._cluster.links[end.name]
         proxy = links.redis if strike.target is Target.REDIS_LINK else links.database

@@ -138,9 +138,9 @@ FORGERIES: dict[str, tuple[Forge, set[str]]] = {
     ),
     "a cancelled job fails": (
         lambda: with_history(
-            entry("client-0", "cancel", 1, job=POISON, code=202, status="cancelling")
+            entry("client-0", "cancel", 1, job=POISON, code=202, status="cancelled")
         ),
-        {"8a"},
+        {"4b", "8a"},
     ),
     "cancel takes for ever": (
         lambda: spoiled(
@@ -204,6 +204,11 @@ def test_a_death_may_be_noticed_later_where_nobody_could_see_it(
     blow = entry("nemesis", f"kill {target}", 5, 9, pid=1, target=target)
     evidence = replace(late, history=(*late.history, blow))
     assert ("5a" in broken(evidence)) is not blinded
+
+
+def test_a_job_that_is_being_cancelled_may_fail_by_itself() -> None:
+    cancel = entry("client-0", "cancel", 1, job=POISON, code=202, status="cancelling")
+    assert broken(with_history(cancel)) == set()
 
 
 def test_another_workers_death_explains_nothing() -> None:
