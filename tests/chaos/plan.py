@@ -118,8 +118,8 @@ _HOLD_S = (0.3, 3.0)
 #: Longer than a lease.
 _LONG_HOLD_S = (4.5, 8.0)
 _LONG_SHARE = 0.3
-#: Longer than a lease, the reaper's own patience and the backoff: a worker that comes back finds its
-#: jobs with another, if nothing else keeps that one from taking them. So this blow comes alone.
+#: Longer than a lease, the reaper's own patience and the backoff: a worker that comes back finds
+#: its jobs with another, if nothing else keeps that one from taking them: this blow comes alone.
 _ZOMBIE_HOLD_S = (12.0, 14.0)
 #: How often that is what becomes of the worker.
 _ZOMBIES = {
