@@ -24,6 +24,8 @@ class Options:
     clients: int = 8
     calm_jobs: int = 6
     """Jobs that are posted when all is well again: they show how long things take then."""
+    zombies: bool = True
+    """Whether workers are away for so long, and some jobs so long, that they become zombies."""
     bound_s: float = 120.0
     """How long the last job may take to end once all is well again."""
 
@@ -116,19 +118,19 @@ _HOLD_S = (0.3, 3.0)
 #: Longer than a lease.
 _LONG_HOLD_S = (4.5, 8.0)
 _LONG_SHARE = 0.3
-#: Longer than a lease and the backoff: a worker that comes back finds its jobs with another, if
-#: nothing else keeps that one from taking them, so the next blow comes after that.
-_ZOMBIE_HOLD_S = (10.0, 12.0)
-_ZOMBIE_SHARE = 0.6
-_ZOMBIES = (
-    (Target.WORKER, Blow.FREEZE),
-    (Target.DATABASE_LINK, Blow.STALL),
-    (Target.DATABASE_LINK, Blow.REFUSE),
-)
+#: Longer than a lease, the reaper's own patience and the backoff: a worker that comes back finds
+#: its jobs with another, if nothing else keeps that one from taking them: this blow comes alone.
+_ZOMBIE_HOLD_S = (12.0, 14.0)
+#: How often that is what becomes of the worker.
+_ZOMBIES = {
+    (Target.WORKER, Blow.FREEZE): 0.8,
+    (Target.DATABASE_LINK, Blow.STALL): 0.5,
+    (Target.DATABASE_LINK, Blow.REFUSE): 0.5,
+}
 
 _EPOCHS, _EPOCH_S = (3, 25), (0.01, 0.15)
 #: So long that a worker which was frozen finds them at work elsewhere.
-_LONG_EPOCHS, _LONG_JOBS = (100, 200), 0.3
+_LONG_EPOCHS, _LONG_JOBS = (150, 300), 0.2
 _KEYED = 0.6
 _POISON = 0.12
 _STRUCK_ONCE = 0.1
@@ -144,7 +146,7 @@ def scripts(options: Options) -> list[Script]:
     random = Random(f"{options.seed} scripts")  # noqa: S311 - to be repeatable is the point
     posting = options.minutes * 60 * _POSTING
     times = sorted(random.uniform(0, posting) for _ in range(options.jobs))
-    return [_script(random, number, at) for number, at in enumerate(times)]
+    return [_script(random, number, at, options) for number, at in enumerate(times)]
 
 
 def calm_scripts(options: Options) -> list[Script]:
@@ -166,7 +168,7 @@ def strikes(options: Options) -> Iterator[Strike]:
     while True:
         random.shuffle(deck)
         for target, blow in deck:
-            zombie = (target, blow) in _ZOMBIES and random.random() < _ZOMBIE_SHARE
+            zombie = random.random() < _ZOMBIES.get((target, blow), 0.0) and options.zombies
             pause_s, hold_s = calm_s + random.uniform(*_PAUSE_S), _hold_s(random, zombie=zombie)
             which, amount = random.randrange(1000), random.random()
             yield Strike(pause_s, target, blow, hold_s, which, amount, zombie)
@@ -184,8 +186,8 @@ def _possible(target: Target, options: Options) -> bool:
     return options.database == "postgresql" or target not in _ONLY_WITH_A_SERVER
 
 
-def _script(random: Random, number: int, at_s: float) -> Script:
-    long = random.random() < _LONG_JOBS
+def _script(random: Random, number: int, at_s: float, options: Options) -> Script:
+    long = random.random() < _LONG_JOBS and options.zombies
     epochs = random.randint(*(_LONG_EPOCHS if long else _EPOCHS))
     fault, always = _fault(random)
     work = Work(
