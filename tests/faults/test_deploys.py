@@ -25,7 +25,7 @@ def test_a_rolling_restart_costs_no_job_anything(house: House) -> None:
 
     The first is in an epoch that never ends: that one is given up, back to the checkpoint.
     """
-    work, epochs = Work("rolled", epoch_s=0.1), 80
+    work, epochs = Work("rolled", epoch_s=0.1), 60
     endless = Work("endless", fault=Fault.HANG, at=4)
     jobs = {house.post(work, epochs): (work, epochs) for _ in range(3)}
     for job_id in jobs:
