@@ -66,7 +66,7 @@ def test_short_jobs_do_not_wait_behind_long_ones(house: House) -> None:
     taken = [house.post(long, 1000) for _ in range(3)]
     for job_id in taken:
         house.at_epoch(job_id, 1)
-    for record in house.all_ended([house.post(short, 3) for _ in range(20)]):
+    for record in house.all_ended([house.post(short, 3) for _ in range(8)]):
         house.is_whole(record, short, 3)
         assert record.attempt == 1, house.jobs.attempts(record.id)
     assert not any(house.record(job_id).status.terminal for job_id in taken)
