@@ -120,17 +120,17 @@ _LONG_HOLD_S = (4.5, 8.0)
 _LONG_SHARE = 0.3
 #: Longer than a lease, the reaper's own patience and the backoff: a worker that comes back finds
 #: its jobs with another, if nothing else keeps that one from taking them: this blow comes alone.
-_ZOMBIE_HOLD_S = (12.0, 14.0)
+_ZOMBIE_HOLD_S = (15.0, 18.0)
 #: How often that is what becomes of the worker.
 _ZOMBIES = {
-    (Target.WORKER, Blow.FREEZE): 0.8,
-    (Target.DATABASE_LINK, Blow.STALL): 0.5,
-    (Target.DATABASE_LINK, Blow.REFUSE): 0.5,
+    (Target.WORKER, Blow.FREEZE): 0.6,
+    (Target.DATABASE_LINK, Blow.STALL): 0.3,
+    (Target.DATABASE_LINK, Blow.REFUSE): 0.3,
 }
 
 _EPOCHS, _EPOCH_S = (3, 25), (0.01, 0.15)
 #: So long that a worker which was frozen finds them at work elsewhere.
-_LONG_EPOCHS, _LONG_JOBS = (150, 300), 0.2
+_LONG_EPOCHS, _LONG_JOBS = (200, 400), 0.2
 _KEYED = 0.6
 _POISON = 0.12
 _STRUCK_ONCE = 0.1
