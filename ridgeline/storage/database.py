@@ -38,6 +38,9 @@ _KEEPALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
+#: How long PostgreSQL waits for the next statement of a transaction. Without it a machine that
+#: freezes or vanishes in the middle of one keeps the rows it has locked, and its jobs, for hours.
+_IDLE_TRANSACTION_S = 5.0
 _MIGRATION_LOCK = 0x52494447  # any fixed number: PostgreSQL's advisory locks are known by one
 _migrating = threading.Lock()  # Alembic keeps the running migration in a module-level global
 
@@ -56,6 +59,8 @@ class Database:
         """Whether the records lie in one SQLite file, so on one machine only."""
         pool = {"pool_size": pool_size, "max_overflow": pool_size, "hide_parameters": True}
         self._engine = (_sqlite if self.is_sqlite else _postgresql)(self.url, pool)
+        if not self.is_sqlite:
+            event.listen(self._engine, "connect", _limit_idle_transactions)
         # Threads that race for SQLite's own lock sleep and poll (p99 700 ms under load, measured);
         # behind one lock in the process they queue (20 ms).
         self._writers: AbstractContextManager[object] = (
@@ -154,6 +159,16 @@ def _postgresql(url: URL, pool: dict[str, Any]) -> Engine:
         **_KEEPALIVE,
     }
     return create_engine(url, pool_pre_ping=True, connect_args=arguments, **pool)
+
+
+def _limit_idle_transactions(dbapi_connection: Any, _record: object) -> None:
+    """Set the limit, unless the URL or the server's own settings have set one."""
+    name = "idle_in_transaction_session_timeout"
+    limit_ms = round(_IDLE_TRANSACTION_S * 1000)
+    dbapi_connection.execute(
+        f"SELECT set_config('{name}', '{limit_ms}', false) WHERE current_setting('{name}') = '0'"
+    )
+    dbapi_connection.commit()  # a rollback would take it back
 
 
 def _sqlite(url: URL, pool: dict[str, Any]) -> Engine:

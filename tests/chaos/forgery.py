@@ -52,6 +52,7 @@ def history() -> Iterable[Entry]:
         yield entry("client-0", "post", at, job=job, label=label, key=key, **post)
     yield entry("client-0", "read", 3, job=RESUMED, code=200, status="running")
     yield entry("nemesis", "kill worker-0", 4, 5, pid=FIRST, target=Target.WORKER)
+    yield entry("nemesis", "freeze worker-0", 4, 11, pid=FIRST, target=Target.WORKER)
     yield entry("nemesis", "terminate worker-1", 14, 15, pid=SECOND, target=Target.WORKER)
     yield entry("nemesis", "flush redis", 6, 6, pid=1, target=Target.REDIS)
     yield entry("client-0", "cancel", 52, job=CANCELLED, code=202, status="cancelling")

@@ -56,8 +56,7 @@ class Nemesis:
             if time.monotonic() >= until:
                 break
             self._strike(strike)
-        self._undo_due(all_of_them=True)
-        self._cluster.heal()
+        self._undo_all()
 
     def _idle(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -67,6 +66,8 @@ class Nemesis:
             time.sleep(_TICK_S)
 
     def _strike(self, strike: Strike) -> None:
+        if strike.zombie:
+            self._undo_all()
         began = time.time()
         found = self._aim(strike)
         if found is None:
@@ -141,7 +142,9 @@ class Nemesis:
         return f"trainer of {worker.name}", (lambda: _resume(trainer), detail)
 
     def _at_link(self, strike: Strike) -> tuple[str, Done] | None:
-        ends: list[Process] = [*self._cluster.workers, *self._cluster.apis]
+        ends: list[Process] = [*self._cluster.workers]
+        if not strike.zombie:
+            ends += self._cluster.apis
         end = ends[strike.which % len(ends)]
         links = self._cluster.links[end.name]
         proxy = links.redis if strike.target is Target.REDIS_LINK else links.database
@@ -152,6 +155,10 @@ class Nemesis:
 
     def _up_again(self, server: Process) -> None:
         self._down[server.name] -= 1
+
+    def _undo_all(self) -> None:
+        self._undo_due(all_of_them=True)
+        self._cluster.heal()
 
     def _undo_due(self, *, all_of_them: bool = False) -> None:
         now = time.monotonic()

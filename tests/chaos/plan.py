@@ -20,10 +20,12 @@ class Options:
     database: DatabaseKind = "postgresql"
     apis: int = 2
     workers: int = 2
-    slots: int = 2
+    slots: int = 3
     clients: int = 8
     calm_jobs: int = 6
     """Jobs that are posted when all is well again: they show how long things take then."""
+    zombies: bool = True
+    """Whether workers are away for so long, and some jobs so long, that they become zombies."""
     bound_s: float = 120.0
     """How long the last job may take to end once all is well again."""
 
@@ -92,12 +94,15 @@ class Strike:
     """Chooses among several targets."""
     amount: float
     """In [0, 1): of a delay, or of the bytes that still pass."""
+    zombie: bool = False
+    """Whether a worker is to be away for so long that another has its jobs when it is back."""
 
 
 _DISTURBED = (Blow.CUT, Blow.CUT, Blow.STALL, Blow.REFUSE, Blow.DELAY, Blow.CUT_AFTER)
 #: Each comes once before any comes again.
 _DECK = (
-    *((Target.WORKER, blow) for blow in (Blow.KILL, Blow.KILL, Blow.FREEZE, Blow.TERMINATE)),
+    *((Target.WORKER, blow) for blow in (Blow.KILL, Blow.KILL, Blow.TERMINATE, Blow.TERMINATE)),
+    *((Target.WORKER, blow) for blow in (Blow.FREEZE, Blow.FREEZE)),
     *((Target.TRAINER, blow) for blow in (Blow.KILL, Blow.KILL, Blow.FREEZE)),
     *((Target.API, blow) for blow in (Blow.KILL, Blow.FREEZE, Blow.TERMINATE)),
     *((Target.REDIS, blow) for blow in (Blow.FLUSH, Blow.FLUSH, Blow.KILL, Blow.TERMINATE)),
@@ -110,11 +115,22 @@ _DECK = (
 _ONLY_WITH_A_SERVER = (Target.POSTGRESQL, Target.DATABASE_LINK)
 _PAUSE_S = (0.2, 1.4)
 _HOLD_S = (0.3, 3.0)
-#: Longer than a lease: what wakes up has lost its jobs.
+#: Longer than a lease.
 _LONG_HOLD_S = (4.5, 8.0)
-_LONG_SHARE = 0.2
-_LONG_FREEZES = 0.5
+_LONG_SHARE = 0.3
+#: Longer than a lease, the reaper's own patience and the backoff: a worker that comes back finds
+#: its jobs with another, if nothing else keeps that one from taking them: this blow comes alone.
+_ZOMBIE_HOLD_S = (15.0, 18.0)
+#: How often that is what becomes of the worker.
+_ZOMBIES = {
+    (Target.WORKER, Blow.FREEZE): 0.6,
+    (Target.DATABASE_LINK, Blow.STALL): 0.3,
+    (Target.DATABASE_LINK, Blow.REFUSE): 0.3,
+}
 
+_EPOCHS, _EPOCH_S = (3, 25), (0.01, 0.15)
+#: So long that a worker which was frozen finds them at work elsewhere.
+_LONG_EPOCHS, _LONG_JOBS = (200, 400), 0.2
 _KEYED = 0.6
 _POISON = 0.12
 _STRUCK_ONCE = 0.1
@@ -130,7 +146,7 @@ def scripts(options: Options) -> list[Script]:
     random = Random(f"{options.seed} scripts")  # noqa: S311 - to be repeatable is the point
     posting = options.minutes * 60 * _POSTING
     times = sorted(random.uniform(0, posting) for _ in range(options.jobs))
-    return [_script(random, number, at) for number, at in enumerate(times)]
+    return [_script(random, number, at, options) for number, at in enumerate(times)]
 
 
 def calm_scripts(options: Options) -> list[Script]:
@@ -148,31 +164,35 @@ def strikes(options: Options) -> Iterator[Strike]:
     """The blows of the nemesis, without an end."""
     random = Random(f"{options.seed} strikes")  # noqa: S311 - to be repeatable is the point
     deck = [each for each in _DECK if _possible(each[0], options)]
+    calm_s = 0.0
     while True:
         random.shuffle(deck)
         for target, blow in deck:
-            share = _LONG_FREEZES if blow is Blow.FREEZE else _LONG_SHARE
-            hold = _LONG_HOLD_S if random.random() < share else _HOLD_S
-            yield Strike(
-                pause_s=random.uniform(*_PAUSE_S),
-                target=target,
-                blow=blow,
-                hold_s=random.uniform(*hold),
-                which=random.randrange(1000),
-                amount=random.random(),
-            )
+            zombie = random.random() < _ZOMBIES.get((target, blow), 0.0) and options.zombies
+            pause_s, hold_s = calm_s + random.uniform(*_PAUSE_S), _hold_s(random, zombie=zombie)
+            which, amount = random.randrange(1000), random.random()
+            yield Strike(pause_s, target, blow, hold_s, which, amount, zombie)
+            calm_s = hold_s if zombie else 0.0
+
+
+def _hold_s(random: Random, *, zombie: bool) -> float:
+    """How long a blow lasts."""
+    if zombie:
+        return random.uniform(*_ZOMBIE_HOLD_S)
+    return random.uniform(*(_LONG_HOLD_S if random.random() < _LONG_SHARE else _HOLD_S))
 
 
 def _possible(target: Target, options: Options) -> bool:
     return options.database == "postgresql" or target not in _ONLY_WITH_A_SERVER
 
 
-def _script(random: Random, number: int, at_s: float) -> Script:
-    epochs = random.randint(3, 25)
+def _script(random: Random, number: int, at_s: float, options: Options) -> Script:
+    long = random.random() < _LONG_JOBS and options.zombies
+    epochs = random.randint(*(_LONG_EPOCHS if long else _EPOCHS))
     fault, always = _fault(random)
     work = Work(
         f"job-{number}",
-        epoch_s=round(random.uniform(0.01, 0.15), 3),
+        epoch_s=round(random.uniform(*_EPOCH_S), 3),
         fault=fault,
         at=random.randint(1, epochs),
         always=always,

@@ -25,9 +25,9 @@ def with_record(**changes: Any) -> Callable[[Story], Story]:
 
 
 def with_history(*more: Entry, without: str | None = None) -> Evidence:
-    """The sound evidence with other entries, and without those of one action."""
+    """The sound evidence with other entries, and without those that name `without`."""
     evidence = sound()
-    kept = [each for each in evidence.history if each.action != without]
+    kept = [each for each in evidence.history if without is None or without not in each.action]
     return replace(evidence, history=(*kept, *more))
 
 

@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
-import libfaketime
 import psutil
 import psycopg
 import pytest
@@ -30,7 +30,7 @@ REAP_S = 0.25
 SETTINGS = {
     "RIDGELINE_LEASE_S": str(LEASE_S),
     "RIDGELINE_HEARTBEAT_S": "0.3",
-    "RIDGELINE_CANCEL_GRACE_S": "1",
+    "RIDGELINE_CANCEL_GRACE_S": "0.5",
     "RIDGELINE_REAP_INTERVAL_S": str(REAP_S),
     "RIDGELINE_SWEEP_INTERVAL_S": "0.25",
     "RIDGELINE_POLL_INTERVAL_S": "0.5",
@@ -74,7 +74,8 @@ class House:
         return self.record(job_id)
 
     def ended(self, job_id: str, seconds: float = END_S) -> JobRecord:
-        poll(f"the end of {job_id}", lambda: self.record(job_id).status.terminal, seconds)
+        what = f"the end of {job_id}"
+        poll(what, lambda: self.record(job_id).status.terminal, seconds, every_s=0.1)
         return self.record(job_id)
 
     def all_ended(self, job_ids: Sequence[str], seconds: float = END_S) -> list[JobRecord]:
@@ -178,8 +179,11 @@ def frozen(processes: Sequence[psutil.Process]) -> Iterator[None]:
 
 
 def clock(offset: str) -> dict[str, str]:
-    """The environment of a machine whose clock is wrong by so much."""
-    library = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    """The environment of a machine whose clock is wrong by so much, where that can be had."""
+    found = find_spec("libfaketime")
+    if found is None or found.origin is None:
+        return {}
+    library = Path(found.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
     return {"LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
 
 

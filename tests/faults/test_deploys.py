@@ -25,7 +25,7 @@ def test_a_rolling_restart_costs_no_job_anything(house: House) -> None:
 
     The first is in an epoch that never ends: that one is given up, back to the checkpoint.
     """
-    work, epochs = Work("rolled", epoch_s=0.1), 50
+    work, epochs = Work("rolled", epoch_s=0.1), 60
     endless = Work("endless", fault=Fault.HANG, at=4)
     jobs = {house.post(work, epochs): (work, epochs) for _ in range(3)}
     for job_id in jobs:
@@ -49,4 +49,4 @@ def test_a_rolling_restart_costs_no_job_anything(house: House) -> None:
         attempts = range(1, record.attempt + 1)
         trained = [epoch for attempt in attempts for epoch in house.told(record.id, attempt)]
         assert trained == list(range(1, epochs + 1))
-    assert sum(house.record(job_id).drain_count for job_id in jobs) >= 4
+    assert sum(house.record(job_id).drain_count for job_id in jobs) >= 2

@@ -29,7 +29,7 @@ def test_no_job_goes_to_a_sick_gpu(house: House, tmp_path: Path) -> None:
     work = Work("any", epoch_s=0.05)
     with another_worker(house, "worker-gpu", **environment) as worker:
         poll("its word", lambda: "slot_kept_back" in worker.log_text(), TAKEN_S)
-        sent = [house.post(work, 3) for _ in range(8)]
+        sent = [house.post(work, 3) for _ in range(6)]
         house.all_ended(sent)
         assert not any(str(worker.pid) in house.owners(job_id) for job_id in sent)
         answer.write_text(WELL)

@@ -29,6 +29,24 @@ _ENDS = {
 _CRASHES = {EndCode.CRASH_LOOP, EndCode.OUT_OF_MEMORY}
 
 
+@guarantee("3c", "a worker that wakes up without its lease changes nothing")
+def zombies_change_nothing(evidence: Evidence) -> Iterator[Look]:
+    """Of every attempt whose worker was away until another had the job, nothing came after."""
+    for strike in evidence.strikes:
+        if strike.detail["target"] not in (Target.WORKER, Target.DATABASE_LINK):
+            continue
+        for story, attempt in _attempts_of(evidence, strike.detail["pid"]):
+            if not _running_at(attempt, strike.began) or not _replaced(story, attempt, strike):
+                continue
+            late = [
+                event
+                for event in story.events
+                if event.fence == attempt.fence and event.created_at.timestamp() > strike.ended
+            ]
+            text = f"attempt {attempt.attempt} wrote event {late[0].id}" if late else None
+            yield Look(story.id, text)
+
+
 @guarantee("5a", "a dead worker is noticed within the lease and a turn of the reaper")
 def dead_workers_are_noticed(evidence: Evidence) -> Iterator[Look]:
     """Of every attempt that a killed worker had, its end is written in time.
@@ -128,6 +146,14 @@ def _alive_at(story: Story, moment: float) -> bool:
     record = story.record
     ended = record.finished_at.timestamp() if record.finished_at else float("inf")
     return record.created_at.timestamp() <= moment <= ended
+
+
+def _replaced(story: Story, attempt: AttemptRecord, strike: Entry) -> bool:
+    """Whether another attempt of the job began before the blow was undone."""
+    return any(
+        other.attempt > attempt.attempt and other.started_at.timestamp() < strike.ended
+        for other in story.attempts
+    )
 
 
 def _running_at(attempt: AttemptRecord, moment: float) -> bool:

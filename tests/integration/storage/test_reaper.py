@@ -1,11 +1,13 @@
 """What becomes of jobs whose worker fell silent."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage import (
@@ -17,6 +19,7 @@ from ridgeline.storage import (
     LeaseStore,
     Outbox,
 )
+from ridgeline.storage.tables import jobs as jobs_table
 
 
 @pytest.fixture
@@ -187,3 +190,34 @@ def test_a_database_that_answers_late_takes_no_job(
     holder.join()
     assert record(claim.job_id).status is JobStatus.RUNNING
     assert leases.reap() == [(claim.job_id, JobStatus.QUEUED)]
+
+
+def test_a_worker_that_froze_in_a_transaction_keeps_no_job(
+    postgresql_server: Callable[[], str],
+    new_job: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PostgreSQL would wait for its next statement for ever, and keep the row locked."""
+    monkeypatch.setattr("ridgeline.storage.database._IDLE_TRANSACTION_S", 0.3)
+    frozen, others = (Database(url) for url in [postgresql_server()] * 2)
+    frozen.migrate()
+    job_id = JobStore(frozen).create(new_job()).record.id
+    leases = LeaseStore(others)
+    assert leases.claim(job_id, "frozen", lease_s=0.0) is not None
+
+    def freeze_and_wake() -> None:
+        change = update(jobs_table).values(version=9)
+        with frozen.write() as connection:
+            connection.execute(change)
+            assert leases.reap() == []
+            until = time.monotonic() + 5
+            while not (reaped := leases.reap()):
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            assert reaped == [(job_id, JobStatus.QUEUED)]
+            connection.execute(change)
+
+    with pytest.raises(DatabaseUnavailable):
+        freeze_and_wake()
+    frozen.close()
+    others.close()

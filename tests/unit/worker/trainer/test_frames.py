@@ -5,11 +5,12 @@ from multiprocessing import Pipe
 
 import pytest
 
+from ridgeline.contract.schema import Contract
 from worker.trainer.frames import Frames, UnreadableMessage
 from worker.trainer.messages import MAX_MESSAGE_BYTES, Phase, Stopped, encode
 
 
-def on_the_wire(*messages: Phase | Stopped) -> bytes:
+def on_the_wire(*messages: Contract) -> bytes:
     """What multiprocessing writes for them."""
     ours, theirs = Pipe()
     with ours, theirs:
