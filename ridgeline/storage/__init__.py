@@ -28,7 +28,7 @@ from ridgeline.storage.errors import (
 )
 from ridgeline.storage.figures import Figures, FigureStore
 from ridgeline.storage.jobs import JobStore
-from ridgeline.storage.leases import CRASH_CAP, LEASE_S, LeaseStore, backoff_s
+from ridgeline.storage.leases import LEASE_S, LeaseStore
 from ridgeline.storage.logs import KEPT_LINES, LogStore
 from ridgeline.storage.outbox import Outbox
 from ridgeline.storage.records import (
@@ -54,6 +54,7 @@ from ridgeline.storage.records import (
     Tally,
     WorkerRecord,
 )
+from ridgeline.storage.retries import CRASH_CAP, backoff_s
 from ridgeline.storage.workers import WorkerStore
 
 __all__ = [

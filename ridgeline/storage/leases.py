@@ -7,66 +7,51 @@ paused, cut off or replaced changes nothing: its calls answer None or False, and
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import isfinite
-from signal import Signals
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Select,
-    and_,
-    cast,
-    delete,
-    func,
     insert,
     literal,
     or_,
     select,
-    type_coerce,
     update,
 )
 from sqlalchemy.engine import Connection, RowMapping
-from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
 from ridgeline.failpoints import failpoint
-from ridgeline.storage.account import account_of, epoch_bucket
-from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
+from ridgeline.storage.claims import CLAIMABLE, take
+from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
+from ridgeline.storage.epochs import replace_epochs, store_epochs
 from ridgeline.storage.errors import DatabaseUnavailable, NonFiniteValue
 from ridgeline.storage.logs import add_lines
-from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
     AttemptExit,
     AttemptReason,
     Claim,
-    EventType,
     HeartbeatAnswer,
     LogLine,
     Reaped,
-    Tally,
 )
-from ridgeline.storage.tables import QUEUED, artifacts, attempts, epochs, jobs, reports
+from ridgeline.storage.retries import CRASH_CAP, Retries, end, pause, requeue
+from ridgeline.storage.tables import QUEUED, artifacts, jobs, reports
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
-    add_event,
-    add_status,
     locked,
     move,
 )
 
 LEASE_S = 30.0
 """Seconds a worker may be silent before its job is taken from it."""
-CRASH_CAP = 3
-"""Crashes after which a job fails instead of being tried again."""
-_LONGEST_BACKOFF_S = 300.0
 
 
 class LeaseStore:
@@ -80,8 +65,7 @@ class LeaseStore:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
-        self._crash_cap = crash_cap
-        self._jitter = jitter
+        self._retries = Retries(crash_cap, jitter)
 
     def claim(self, job_id: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take a queued job for `lease_s` seconds; None if it is not to be had: drop the hint.
@@ -89,21 +73,21 @@ class LeaseStore:
         What the attempt before has measured stands until this one reports: it may go on from there.
         """
         with self._database.write() as connection:
-            return _claim(connection, job_id, owner, lease_s)
+            return take(connection, job_id, owner, lease_s)
 
     def claim_next(self, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take the job that has been claimable for longest, as claim() does; None: there is none.
 
         So a worker finds its work without the broker.
         """
-        waiting = select(jobs.c.id).where(*_CLAIMABLE).order_by(jobs.c.available_at).limit(1)
+        waiting = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
         with self._database.read() as connection:  # most calls find nothing and need no lock
             if connection.execute(waiting).first() is None:
                 return None
         unlocked = waiting.with_for_update(skip_locked=True)
         with self._database.write() as connection:
             job_id = connection.execute(unlocked).scalar_one_or_none()
-            return None if job_id is None else _claim(connection, job_id, owner, lease_s)
+            return None if job_id is None else take(connection, job_id, owner, lease_s)
 
     def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:
         """Extend the lease and learn whether to stop; None if the job is lost: kill the trainer.
@@ -131,19 +115,12 @@ class LeaseStore:
         changes: dict[str, Any] = {"version": jobs.c.version + 1, "progress_epoch": until}
         if rows and rows[-1].epoch == until:
             changes["metrics"] = _finite_json(rows[-1].values)
-        texts = {row.epoch: row.model_dump_json() for row in rows}
         statement = update(jobs).where(*_still(claim)).values(changes).returning(*LOCKED_COLUMNS)
         with self._database.write() as connection:
             held = connection.execute(statement).mappings().one_or_none()
             if held is None:
                 return None
-            known = select(epochs.c.epoch, epochs.c.row).where(_among(claim.job_id, texts))
-            same = {row.epoch for row in connection.execute(known) if row.row == texts[row.epoch]}
-            fresh = [row for row in rows if row.epoch not in same]
-            among = _among(claim.job_id, [row.epoch for row in fresh])
-            connection.execute(delete(epochs).where(among))
-            _remove_earlier(connection, held, after=until)
-            _insert_epochs(connection, held, fresh)
+            replace_epochs(connection, held, rows, until)
             failpoint("resume.before_commit")
         return HeartbeatAnswer(held["status"])
 
@@ -173,7 +150,7 @@ class LeaseStore:
             held = connection.execute(statement).mappings().one_or_none()
             if held is None:
                 return None
-            _store_epochs(connection, held, rows)
+            store_epochs(connection, held, rows)
             add_lines(connection, held, lines)
             failpoint("epochs.before_commit")
         return HeartbeatAnswer(held["status"])
@@ -247,14 +224,14 @@ class LeaseStore:
                 return None
             if penalised:
                 ended = replace(ended, reason=AttemptReason.CRASHED)
-                return self._crashed(connection, row, ended, delay_s)
+                return self._retries.crashed(connection, row, ended, delay_s)
             if row["status"] is JobStatus.PAUSING:
-                return _pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
+                return pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
             ended = replace(ended, reason=AttemptReason.DRAINED)
             if row["status"] is JobStatus.CANCELLING:
-                return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
+                return end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
             drains = {"drain_count": row["drain_count"] + 1}
-            return _requeue(connection, row, ended, delay_s or 0.0, drains)
+            return requeue(connection, row, ended, delay_s or 0.0, drains)
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises DatabaseUnavailable."""
@@ -292,78 +269,13 @@ class LeaseStore:
 
     def _reap_one(self, connection: Connection, row: RowMapping) -> JobStatus:
         if not row["late"] or row["status"] is JobStatus.CANCELLING:
-            return self._crashed(connection, row, AttemptExit(reason=AttemptReason.LEASE_EXPIRED))
-        return _end(connection, row, JobStatus.FAILED, _LATE, AttemptExit())
-
-    def _crashed(
-        self,
-        connection: Connection,
-        row: RowMapping,
-        ended: AttemptExit,
-        delay_s: float | None = None,
-    ) -> JobStatus:
-        """Queue the job again with a backoff, or fail it at the cap; cancel or pause as asked."""
-        if row["status"] is JobStatus.CANCELLING:
-            return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
-        crashes = {"crash_count": row["crash_count"] + 1}
-        if crashes["crash_count"] < self._crash_cap:
-            if row["status"] is JobStatus.PAUSING:
-                return _pause(connection, row, ended, crashes)
-            if delay_s is None:
-                delay_s = backoff_s(crashes["crash_count"], self._jitter())
-            return _requeue(connection, row, ended, delay_s, crashes)
-        reason = EndReason(
-            code=EndCode.CRASH_LOOP,
-            detail=_crash_story(crashes["crash_count"], ended),
-        )
-        return _end(connection, row, JobStatus.FAILED, reason, ended, crashes)
+            return self._retries.crashed(connection, row, _SILENT)
+        return end(connection, row, JobStatus.FAILED, _LATE, AttemptExit())
 
 
-_STORIES = {
-    AttemptReason.CRASHED: "its process died",
-    AttemptReason.LEASE_EXPIRED: "its worker was not heard of until the lease was over",
-}
-_LONGEST_STORY = 1500
-
-
-def _crash_story(crashes: int, last: AttemptExit) -> str:
-    """What is known of the attempts that failed, in a sentence."""
-    known = []
-    if last.signal is not None:
-        known.append(f"killed by signal {last.signal}{_signal_name(last.signal)}")
-    elif last.code is not None:
-        known.append(f"exit code {last.code}")
-    if last.detail:
-        known.append(last.detail[:_LONGEST_STORY].rstrip("."))
-    if not known:
-        known.append(_STORIES[AttemptReason(last.reason or AttemptReason.CRASHED)])
-    attempts = "1 attempt" if crashes == 1 else f"{crashes} attempts"
-    return f"{attempts} failed; the last: {', '.join(known)}."
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return f" ({Signals(number).name})"
-    return ""
-
-
-def backoff_s(crashes: int, jitter: float) -> float:
-    """Seconds to wait after `crashes` crashes: 2ⁿ, at most 300, and up to half of it more.
-
-    `jitter` in [0, 1) spreads jobs that died together.
-    """
-    return min(2.0**crashes, _LONGEST_BACKOFF_S) * (1 + jitter / 2)
-
-
+_SILENT = AttemptExit(reason=AttemptReason.LEASE_EXPIRED)
 _LATE = EndReason(
     code=EndCode.DEADLINE_EXCEEDED, detail="The job had not ended when its deadline passed."
-)
-
-
-_CLAIMABLE = (
-    QUEUED,
-    jobs.c.available_at <= now_ms(),
-    jobs.c.cancel_requested_at.is_(None),
 )
 
 
@@ -374,51 +286,6 @@ def _waiting_in_vain(limit: int) -> Select[Any]:
         .where(QUEUED, jobs.c.deadline_at <= now_ms())
         .limit(limit)
         .with_for_update(skip_locked=True)
-    )
-
-
-def _claim(connection: Connection, job_id: str, owner: str, lease_s: float) -> Claim | None:
-    taken = connection.execute(_claiming(job_id, owner, lease_s)).mappings().one_or_none()
-    if taken is None:
-        return None
-    numbers = {name: taken[name] for name in ("attempt", "fence")}
-    started = insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
-    connection.execute(started)
-    add_status(connection, taken, JobStatus.QUEUED, JobStatus.RUNNING)
-    failpoint("claim.before_commit")
-    deadline_at = taken["deadline_at"]
-    return Claim(
-        job_id=job_id,
-        owner=owner,
-        resolved=taken["resolved"],
-        deadline_at=deadline_at,
-        remaining_s=deadline_at and (deadline_at - taken["claimed_at"]).total_seconds(),
-        **numbers,
-    )
-
-
-def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple[Any, ...]]:
-    """The guarded UPDATE that only one worker's claim can match."""
-    deadline_at = now_ms() + cast(jobs.c.deadline_s * 1000, BigInteger)
-    return (
-        update(jobs)
-        .where(jobs.c.id == job_id, *_CLAIMABLE)
-        .values(
-            status=JobStatus.RUNNING,
-            version=jobs.c.version + 1,
-            attempt=jobs.c.attempt + 1,
-            fence=jobs.c.fence + 1,
-            lease_owner=owner,
-            lease_expires_at=now_ms() + milliseconds(lease_s),
-            started_at=func.coalesce(jobs.c.started_at, now_ms()),
-            deadline_at=func.coalesce(jobs.c.deadline_at, deadline_at),
-        )
-        .returning(
-            *LOCKED_COLUMNS,
-            jobs.c.resolved,
-            jobs.c.deadline_at,
-            type_coerce(now_ms(), Timestamp).label("claimed_at"),
-        )
     )
 
 
@@ -436,84 +303,11 @@ def _locked_by(connection: Connection, claim: Claim) -> RowMapping | None:
     return row if row is not None and row["fence"] == claim.fence else None
 
 
-def _store_epochs(connection: Connection, held: RowMapping, rows: Sequence[EpochRow]) -> None:
-    """Store the epochs that this attempt has not reported before, each with its event."""
-    among = _among(held["id"], [row.epoch for row in rows])
-    known = select(epochs.c.epoch).where(among, epochs.c.attempt == held["attempt"])
-    seen = set(connection.execute(known).scalars())
-    fresh = [row for row in rows if row.epoch not in seen]
-    if fresh:
-        _remove_earlier(connection, held, after=min(row.epoch for row in fresh) - 1)
-        _insert_epochs(connection, held, fresh)
-
-
-def _among(job_id: str, numbers: Collection[int]) -> ColumnElement[bool]:
-    return and_(epochs.c.job_id == job_id, epochs.c.epoch.in_(numbers))
-
-
-def _remove_earlier(connection: Connection, held: RowMapping, after: int) -> None:
-    """Remove what earlier attempts have measured behind the epoch `after`."""
-    among = (epochs.c.job_id == held["id"], epochs.c.epoch > after)
-    connection.execute(delete(epochs).where(*among, epochs.c.attempt != held["attempt"]))
-
-
-def _insert_epochs(connection: Connection, held: RowMapping, rows: Sequence[EpochRow]) -> None:
-    """Store epochs that are not there, each with its event, and count them."""
-    texts = {row.epoch: row.model_dump_json() for row in rows}
-    if not texts:
-        return
-    common = {"job_id": held["id"], "attempt": held["attempt"]}
-    values = [{**common, "epoch": epoch, "row": text} for epoch, text in texts.items()]
-    connection.execute(insert(epochs), values)
-    add_event(connection, held, EventType.EPOCH, *texts.values())
-    account = account_of(connection)
-    for seconds in {row.epoch: row.seconds for row in rows}.values():
-        account.count(Tally.EPOCH_SECONDS, epoch_bucket(seconds))
-        account.count(Tally.EPOCH_SECONDS_SUM, by=max(0.0, seconds))
-
-
 def _publish(connection: Connection, job_id: str, files: Sequence[ArtifactRecord]) -> None:
     if files:
         connection.execute(
             insert(artifacts), [{"job_id": job_id, **asdict(file)} for file in files]
         )
-
-
-def _requeue(
-    connection: Connection,
-    row: RowMapping,
-    ended: AttemptExit,
-    delay_s: float,
-    values: Mapping[str, int],
-) -> JobStatus:
-    """Make the job claimable again in `delay_s` seconds, and order the hint for then."""
-    available = {"available_at": now_ms() + milliseconds(delay_s)}
-    move(connection, row, JobStatus.QUEUED, attempt_exit=ended, values={**values, **available})
-    add_hint(connection, row["id"], delay_s)
-    return JobStatus.QUEUED
-
-
-def _pause(
-    connection: Connection,
-    row: RowMapping,
-    ended: AttemptExit,
-    values: Mapping[str, int] | None = None,
-) -> JobStatus:
-    changes = {**(values or {}), "paused_at": now_ms()}
-    move(connection, row, JobStatus.PAUSED, attempt_exit=ended, values=changes)
-    return JobStatus.PAUSED
-
-
-def _end(
-    connection: Connection,
-    row: RowMapping,
-    status: JobStatus,
-    reason: EndReason,
-    ended: AttemptExit,
-    values: Mapping[str, int] | None = None,
-) -> JobStatus:
-    move(connection, row, status, reason=reason, attempt_exit=ended, values=values)
-    return status
 
 
 def _finite_json(metrics: Mapping[str, float | None]) -> str:
