@@ -72,7 +72,12 @@ class Dispatcher:
     def _poll(self) -> None:
         while not self._drain.started:
             seen = self._turns
-            if not self._take_next():
+            try:
+                found = self._take_next()
+            except Exception:  # without this thread the slot would stand idle from now on
+                log.exception("poll_failed")
+                found = False
+            if not found:
                 self._wait_for_turn(seen)
 
     def _take_next(self) -> bool:

@@ -7,6 +7,7 @@ write, and everything else this process knows may be out of date.
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 
 import structlog
 
@@ -117,30 +118,15 @@ class Supervisor:
         patience: Patience,
         journal: Journal,
     ) -> None:
+        checkpoints = self._prepare(claim, conclusion, patience)
+        if checkpoints is None:
+            return
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
-        try:
-            with beating(self.leases, claim, self.settings) as unwanted:
-                prepare = partial(if_wanted, unwanted, partial(self._prepare, claim))
-                checkpoints = patience(prepare)
-        except ArtifactsUnavailable:
-            conclusion.not_begun()
-            return
-        except Unwanted:
-            conclusion.unwanted()
-            return
         lack = lack_of_space(claim.resolved, workdir, checkpoints.folder)
         if lack is not None:
             conclusion.write(Refused(lack), workdir)
             return
-        assignment = Assignment(
-            spec=claim.resolved,
-            workdir=workdir,
-            environment=slot.environment,
-            tags=_tags(claim),
-            checkpoints=checkpoints.folder,
-            checkpoint_interval_s=self.settings.checkpoint_interval_s,
-            memory_bytes=self.settings.trainer_memory_bytes,
-        )
+        assignment = self._assignment(claim, slot, workdir, checkpoints)
         failpoint("attempt.prepared")
         with (
             TrainerProcess(self.context, assignment, self.engine) as trainer,
@@ -153,7 +139,20 @@ class Supervisor:
                     saving.finish(self.drain, self.patience_s, self.settings.cancel_grace_s)
             conclusion.write(ending, workdir)
 
-    def _prepare(self, claim: Claim) -> AttemptCheckpoints:
+    def _prepare(
+        self, claim: Claim, conclusion: Conclusion, patience: Patience
+    ) -> AttemptCheckpoints | None:
+        """Bring here what the attempt needs; None if it cannot begin: that is written then."""
+        try:
+            with beating(self.leases, claim, self.settings) as unwanted:
+                return patience(partial(if_wanted, unwanted, partial(self._fetch, claim)))
+        except ArtifactsUnavailable:
+            conclusion.not_begun()
+        except Unwanted:
+            conclusion.unwanted()
+        return None
+
+    def _fetch(self, claim: Claim) -> AttemptCheckpoints:
         """Bring here what the attempt goes on from, and its data."""
         # What an attempt left that was killed, and could not clear up.
         self.artifacts.discard_before(claim.job_id, claim.fence)
@@ -162,6 +161,19 @@ class Supervisor:
         if self.mirror is not None:
             self.mirror.fetch(claim.resolved)
         return checkpoints
+
+    def _assignment(
+        self, claim: Claim, slot: Slot, workdir: Path, checkpoints: AttemptCheckpoints
+    ) -> Assignment:
+        return Assignment(
+            spec=claim.resolved,
+            workdir=workdir,
+            environment=slot.environment,
+            tags=_tags(claim),
+            checkpoints=checkpoints.folder,
+            checkpoint_interval_s=self.settings.checkpoint_interval_s,
+            memory_bytes=self.settings.trainer_memory_bytes,
+        )
 
     def _write_last(self, journal: Journal, claim: Claim) -> None:
         """Store the last lines of the log, if that is possible now: they are not worth waiting."""
