@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Sequence
 
 import structlog
 from celery import Celery, signals
+from celery.worker import state
 from pydantic import ValidationError
 
 from ridgeline.contract.tasks import TRAIN_QUEUE
@@ -111,11 +113,23 @@ def _run(
         forkserver.wait_until_warm()
         log.info("trainers_warm", slots=slots.size)
         presence.ready()
+        _drain_on_signals(drain)
         dispatcher.start()
-        exit_code = _consume(app, drain, slots.size)
+        exit_code = os.EX_OK if drain.started else _consume(app, drain, slots.size)
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
     return exit_code
+
+
+def _drain_on_signals(drain: Drain) -> None:
+    """Heed signals while Celery does not yet: they would kill a worker that has jobs already."""
+
+    def start_drain(*_: object) -> None:
+        state.should_stop = os.EX_OK  # Celery may be about to begin, and looks at this
+        drain.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, start_drain)
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:
@@ -137,6 +151,7 @@ def _consume(app: Celery, drain: Drain, concurrency: int) -> int:
         without_mingle=True,
         without_heartbeat=True,
     )
+    worker._isatty = True  # noqa: SLF001 - otherwise SIGHUP starts it anew, without credentials
     worker.start()
     sys.stderr.flush()
     return int(worker.exitcode or os.EX_OK)

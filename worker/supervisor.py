@@ -27,6 +27,7 @@ from worker.attempt.endings import ENDS_THE_JOB, Lost, Refused
 from worker.attempt.journal import Journal
 from worker.attempt.patience import PATIENCE_S, Patience
 from worker.attempt.publication import Unwanted, beating, if_wanted
+from worker.attempt.shutdown import in_time
 from worker.attempt.watch import Watch
 from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
@@ -135,8 +136,9 @@ class Supervisor:
             watch = Watch(claim, trainer, self.leases, self.settings, patience, journal)
             ending = watch.until_end()
             if not isinstance(ending, ENDS_THE_JOB | Lost):
-                with beating(self.leases, claim, self.settings):
-                    saving.finish(self.drain, self.patience_s, self.settings.cancel_grace_s)
+                with beating(self.leases, claim, self.settings) as unwanted:
+                    grace_s = self.settings.cancel_grace_s
+                    saving.finish(self.drain, self.patience_s, grace_s, unwanted)
             conclusion.write(ending, workdir)
 
     def _prepare(
@@ -145,9 +147,11 @@ class Supervisor:
         """Bring here what the attempt needs; None if it cannot begin: that is written then."""
         try:
             with beating(self.leases, claim, self.settings) as unwanted:
-                return patience(partial(if_wanted, unwanted, partial(self._fetch, claim)))
+                fetch = partial(self._fetch, claim)
+                fetch = partial(in_time, fetch, self.drain, self.settings.cancel_grace_s)
+                return patience(partial(if_wanted, unwanted, fetch))
         except ArtifactsUnavailable:
-            conclusion.not_begun()
+            conclusion.store_away()
         except Unwanted:
             conclusion.unwanted()
         return None

@@ -1,19 +1,18 @@
 """Copies an attempt's checkpoints to where they outlive this machine, while it trains."""
 
 import threading
-import time
 from types import TracebackType
 from typing import Self
 
 import structlog
 
 from ridgeline.storage import AttemptCheckpoints, StorageError
+from worker.attempt.shutdown import wait_for
 from worker.drain import Drain
 
 INTERVAL_S = 1.0
 """How often the folder is looked at: a checkpoint has its name once it is whole."""
 _LET_GO_S = 1.0
-_TICK_S = 0.1
 
 log = structlog.get_logger()
 
@@ -50,19 +49,18 @@ class Saving:
         if not self._checkpoints.shared:
             self._thread.join(_LET_GO_S)  # a request that hangs is left behind: it can do no harm
 
-    def finish(self, drain: Drain, seconds: float, grace_s: float) -> None:
+    def finish(
+        self, drain: Drain, seconds: float, grace_s: float, unwanted: threading.Event | None = None
+    ) -> None:
         """Copy what the trainer, which has ended, wrote last.
 
-        Gives up after `seconds`, or `grace_s` after this worker was told to shut down.
+        Gives up after `seconds`, `grace_s` after this worker was told to shut down, or once it is
+        `unwanted`.
         """
         if self._checkpoints.shared:
             return
         self._last.set()
-        until = time.monotonic() + seconds
-        while self._thread.is_alive() and (now := time.monotonic()) < until:
-            if drain.started:
-                until = min(until, now + grace_s)
-            self._thread.join(_TICK_S)
+        wait_for(self._thread, drain, grace_s, seconds, unwanted)
         if self._thread.is_alive():
             log.warning("last_checkpoint_not_saved")
 

@@ -13,6 +13,7 @@ from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
+    ArtifactsUnavailable,
     AttemptExit,
     Claim,
     JobStore,
@@ -32,8 +33,9 @@ from worker.attempt.endings import (
     Paused,
     Refused,
 )
-from worker.attempt.patience import Patience
+from worker.attempt.patience import IN_DRAIN_S, Patience
 from worker.attempt.publication import Unwanted, beating, publish
+from worker.attempt.shutdown import in_time
 from worker.disk import DISK_FULL, is_disk_full
 from worker.settings import WorkerSettings
 from worker.trainer.messages import Finished
@@ -104,8 +106,8 @@ class Conclusion:
         detail = "The worker could not go on; the log has the details."
         self._release(AttemptExit(detail=detail), penalised=True)
 
-    def not_begun(self) -> None:
-        """Give the job back untouched: the store that its checkpoints are in did not answer."""
+    def store_away(self) -> None:
+        """Give the job back, at no cost to it: the artifact store did not answer."""
         self._release(AttemptExit(detail="The artifact store did not answer."), penalised=False)
 
     def unwanted(self) -> None:
@@ -122,22 +124,31 @@ class Conclusion:
 
         A failure is logged and no more: the next attempt, or the job's deletion, takes the rest.
         """
-        delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
         failpoint("clean_up.begun")
         try:
-            delete(self._claim.job_id, self._claim.fence)
-            failpoint("clean_up.staging_cleared")
-            if self._ended:  # otherwise the next attempt goes on from them
-                self._artifacts.discard_checkpoints(self._claim.job_id)
+            in_time(self._delete, self._patiently.drain, IN_DRAIN_S)
         except (OSError, StorageError):
             log.exception("clean_up_failed")
+
+    def _delete(self) -> None:
+        delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
+        delete(self._claim.job_id, self._claim.fence)
+        failpoint("clean_up.staging_cleared")
+        if self._ended:  # otherwise the next attempt goes on from them
+            self._artifacts.discard_checkpoints(self._claim.job_id)
 
     def _publish(self, result: Finished, workdir: Path) -> None:
         try:
             failpoint("attempt.trained")
             with beating(self._leases, self._claim, self._settings) as unwanted:
                 files = publish(
-                    self._artifacts, self._claim, workdir, result, self._patiently, unwanted
+                    self._artifacts,
+                    self._claim,
+                    workdir,
+                    result,
+                    self._patiently,
+                    unwanted,
+                    self._settings.cancel_grace_s,
                 )
         except Unwanted:
             self.unwanted()
@@ -145,9 +156,12 @@ class Conclusion:
         except Exception as error:
             self._publish_failed = True
             log.warning("publication_failed", error=type(error).__name__)
-            if not is_disk_full(error):
+            if is_disk_full(error):
+                self.disk_full()
+            elif isinstance(error, ArtifactsUnavailable) and self._patiently.drain.started:
+                self.store_away()  # it could have been waited for
+            else:
                 raise
-            self.disk_full()
             return
         # From here on, unless the answer is a clear no, the files may be those of a success.
         self._keep_files = True

@@ -18,6 +18,7 @@ from ridgeline.storage import (
     artifact_key,
 )
 from worker.attempt.patience import Patience
+from worker.attempt.shutdown import in_time
 from worker.settings import WorkerSettings
 from worker.trainer.messages import File, Finished
 
@@ -35,15 +36,18 @@ def publish(
     result: Finished,
     patience: Patience,
     unwanted: threading.Event,
+    grace_s: float,
 ) -> list[ArtifactRecord]:
     """Move every file into the store, durably and hashed.
 
     They count from the moment `finish` has written their records, and not before. Raises
-    ArtifactsUnavailable when patience ends, and Unwanted.
+    ArtifactsUnavailable when patience ends, or `grace_s` after this worker was told to end, and
+    Unwanted.
     """
     records = []
     for file in result.files:
         publish_one = partial(_published, store, claim, workdir, file)
+        publish_one = partial(in_time, publish_one, patience.drain, grace_s)
         records.append(patience(partial(if_wanted, unwanted, publish_one)))
         failpoint("attempt.file_published")
     return records

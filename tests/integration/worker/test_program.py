@@ -268,6 +268,60 @@ def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
     assert (me.state, me.jobs) == (WorkerState.GONE, ())
 
 
+#: A worker without engine and broker that gets the signal when Celery is about to start.
+SIGNALLED = """
+import os, signal, sys
+from worker import program
+consume = program._consume
+def consume_late(*arguments):
+    os.kill(os.getpid(), signal.Signals[sys.argv[1]])
+    return consume(*arguments)
+program._consume = consume_late
+sys.exit(program.run(preload=()))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_before_celery_listens_starts_the_drain(tmp_path: Path, name: str) -> None:
+    """The database may have told of a job by then."""
+    Database(f"sqlite:///{tmp_path / 'ridgeline.db'}").migrate()
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, name],
+        env={**os.environ, "RIDGELINE_REDIS_URL": "redis://127.0.0.1:1", **_at(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_closed_terminal_drains(tmp_path: Path) -> None:
+    """Celery would start the program anew, which has forgotten its credentials."""
+    Database(f"sqlite:///{tmp_path / 'ridgeline.db'}").migrate()
+    command = [sys.executable, "-c", SIGNALLED.replace("os.kill", "print"), "SIGHUP"]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "RIDGELINE_REDIS_URL": "redis://127.0.0.1:1", **_at(tmp_path)},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        eventually(lambda: "Cannot connect" in log.read_text(), "Celery")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 0
+        assert "Restarting" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _at(home: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(ROOT), "RIDGELINE_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
+
+
 def test_bad_setting_ends_the_worker_with_a_word(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "worker"],

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -387,3 +388,33 @@ def test_partial_publication_leaves_nothing(house: House) -> None:
     job = house.run("succeed")
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
     assert house.files() == []
+
+
+@pytest.mark.parametrize("hangs_in", ["fetch", "publish"])
+def test_a_drain_does_not_wait_for_a_store_that_does_not_answer(
+    house: House, hangs_in: str
+) -> None:
+    """A request may take a minute to fail, and gigabytes longer to go up."""
+    never = threading.Event()
+
+    class Store(LocalArtifacts):
+        def discard_before(self, job_id: str, fence: int) -> None:
+            if hangs_in == "fetch":
+                self.hang()
+            super().discard_before(job_id, fence)
+
+        def publish(self, staged_file: Path, key: str) -> StoredFile:
+            self.hang()
+            return super().publish(staged_file, key)
+
+        def hang(self) -> None:
+            house.supervisor.drain.start()
+            never.wait(60)
+
+    house.with_settings(cancel_grace_s=0.2)
+    house.change(artifacts=Store(house.folder))
+    began = time.monotonic()
+    job = house.run("succeed")
+    never.set()
+    assert time.monotonic() - began < 20
+    assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 0, 1)
