@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,8 +26,12 @@ STOP_S = 25.0
 REDIS_STOP_S = 5.0
 ANSWER_S = 5.0
 POLL_S = 0.02
-#: Celery's word, in its log, that it takes jobs.
-_WORKER_READY = " ready."
+#: So many ends of a part within this time are too many to start it again.
+TOO_OFTEN = 3
+WITHIN_S = 60.0
+_REDIS = "redis"
+#: The worker's word, in its log, that it takes jobs: if not from the broker, then by asking.
+_WORKER_READY = "trainers_warm"
 
 
 class Embedded:
@@ -43,8 +48,9 @@ class Embedded:
         self.address = address
         self._environment = environment
         self._signals = signals
-        self._redis: Child | None = None
-        self._applications: dict[str, Child] = {}
+        self._starts: dict[str, Callable[[], Child]] = {}
+        self._children: dict[str, Child] = {}
+        self._ends: dict[str, list[float]] = {}
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -71,16 +77,37 @@ class Embedded:
 
     def worker_ready(self) -> bool:
         """Whether the worker takes jobs."""
-        return _WORKER_READY in self._applications["worker"].log_text()
+        return _WORKER_READY in self._children["worker"].log_text()
 
     def check(self) -> None:
         """Raise StartError if a child has ended."""
-        for child in self._children():
+        for child in self._children.values():
             if child.exit_status is not None:
                 raise StartError(
                     f"{child.name} ended with status {child.exit_status}, so all is stopped; the"
                     f" last lines of {child.log}:\n{child.last_words()}"
                 )
+
+    def revive(self) -> list[str]:
+        """Start again what has ended, and say so; call it when all was ready once.
+
+        Raises StartError for what ends too often.
+        """
+        said = []
+        for name, child in list(self._children.items()):
+            if child.exit_status is None:
+                continue
+            now = time.monotonic()
+            recent = [end for end in self._ends.get(name, []) if end > now - WITHIN_S]
+            self._ends[name] = [*recent, now]
+            if len(self._ends[name]) >= TOO_OFTEN:
+                self.check()
+            said.append(
+                f"{name} ended with status {child.exit_status} and is started again; see"
+                f" {child.log}"
+            )
+            self._children[name] = self._starts[name]()
+        return said
 
     def _start(self, roots: list[str]) -> None:
         environment = dict(self._environment)
@@ -98,14 +125,18 @@ class Embedded:
             # -P: a folder that happens to hold a service.py must not stand in for ours.
             command = [sys.executable, "-P", "-m", package]
             log = self.home.logs / f"{name.lower()}.log"
-            self._applications[name] = Child(name, command, log=log, environment=environment)
+            self._begin(name, partial(Child, name, command, log=log, environment=environment))
 
     def _start_redis(self) -> str:
         sockets = self.home.sockets
         log = self.home.logs / "redis.log"
-        self._redis = start_redis(sockets, log=log, environment=self._environment)
+        self._begin(_REDIS, partial(start_redis, sockets, log=log, environment=self._environment))
         self._wait(lambda: redis_answers(sockets), REDIS_START_S, "redis-server")
         return f"redis+socket://{socket_path(sockets)}"
+
+    def _begin(self, name: str, start: Callable[[], Child]) -> None:
+        self._starts[name] = start
+        self._children[name] = start()
 
     def _wait(self, ready: Callable[[], bool], seconds: float, name: str) -> None:
         deadline = time.monotonic() + seconds
@@ -128,11 +159,9 @@ class Embedded:
         finally:
             connection.close()
 
-    def _children(self) -> list[Child]:
-        return [*filter(None, [self._redis]), *self._applications.values()]
-
     def _stop(self) -> None:
         """Stop API and worker together, and then the broker, which they need to end in order."""
-        applications = list(self._applications.values())
-        stop_all(applications, grace_s=STOP_S, hurried=lambda: self._signals.hurried)
-        stop_all([*filter(None, [self._redis])], grace_s=REDIS_STOP_S)
+        broker = [child for name, child in self._children.items() if name == _REDIS]
+        others = [child for name, child in self._children.items() if name != _REDIS]
+        stop_all(others, grace_s=STOP_S, hurried=lambda: self._signals.hurried)
+        stop_all(broker, grace_s=REDIS_STOP_S)

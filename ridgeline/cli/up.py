@@ -55,9 +55,13 @@ def _introduce(servers: Embedded, seconds: float) -> None:
 def _supervise(servers: Embedded, signals: StopSignals, started: float) -> None:
     ready = False
     while not signals.stopped:
-        servers.check()
-        if not ready and servers.worker_ready():
-            ready = True
-            typer.echo(f"worker  takes jobs  (after {time.monotonic() - started:.1f} s)")
+        if ready:
+            for said in servers.revive():
+                typer.echo(said, err=True)
+        else:
+            servers.check()
+            ready = servers.worker_ready()
+            if ready:
+                typer.echo(f"worker  takes jobs  (after {time.monotonic() - started:.1f} s)")
         time.sleep(CHECK_S)
     typer.echo("Stopping; a job that is training goes back to the queue. Ctrl-C again: at once.")

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import pytest
 
+from tests.e2e.conftest import poll
+
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Run
+    from tests.e2e.conftest import Command, Run
 
 pytestmark = pytest.mark.servers
 
@@ -35,7 +38,7 @@ import os, signal, subprocess, sys, time
 if os.environ.get("STUBBORN"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-print("fake worker ready.", flush=True)
+print("fake worker: trainers_warm", flush=True)
 time.sleep(600)
 """
 
@@ -89,11 +92,50 @@ def test_a_named_redis_is_used_and_none_is_started(run: "Run", fakes: str, tmp_p
     assert "redis://elsewhere/0" in (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
 
 
-def test_a_child_that_dies_is_reported_and_stops_everything(run: "Run", fakes: str) -> None:
-    up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+def _break(url: str) -> None:
     with contextlib.suppress(httpx.TransportError):
         httpx.post(url, trust_env=False)
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+    return False
+
+
+@pytest.mark.parametrize("name", ["redis", "worker", "API"])
+def test_what_dies_is_started_again(run: "Run", fakes: str, name: str) -> None:
+    """A night's jobs must not wait until somebody looks: not for Redis, nor for anything."""
+    up = run("up", "--port", "0", PYTHONPATH=fakes)
+    url = _url(up.says("takes jobs"))
+    parts = {"redis": "redis.sock", "worker": "worker", "API": "service"}
+    poll("the part", 20, lambda: _running(up, parts[name])).kill()
+    up.says(f"{name} ended with status -9 and is started again")
+    poll("the new one", 20, lambda: _running(up, parts[name]))
+    poll("the API to answer", 20, lambda: _answers(url))
+    poll("all to be there", 20, lambda: len(up.descendants()) == 4)
+    up.signal(signal.SIGINT)
+    assert up.exit_status() == 0, up.output
+    assert up.nothing_left()
+
+
+def _running(up: "Command", word: str) -> psutil.Process | None:
+    """The child whose command ends so."""
+    for child in up.descendants():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = [each.strip() for each in child.cmdline() if each.strip()]
+            if child.ppid() == up.process.pid and command[-1].endswith(word):
+                return child
+    return None
+
+
+def test_a_child_that_dies_again_and_again_stops_everything(run: "Run", fakes: str) -> None:
+    up = run("up", "--port", "0", PYTHONPATH=fakes)
+    url = _url(up.says("takes jobs"))
+    for _ in range(2):
+        _break(url)
+        poll("the API to answer again", 20, lambda: _answers(url))
+    _break(url)
     assert up.exit_status() == 1
     assert "API ended with status 3" in up.output
     assert "| the API breaks now" in up.output
