@@ -32,9 +32,9 @@ class Compose:
         return command
 
     def environment(self, service: str) -> dict[str, str]:
-        """What the container is told."""
-        environment: dict[str, str] = self.services[service].get("environment", {})
-        return environment
+        """What the container is told; a name without a value is one that .env has not."""
+        environment: dict[str, str | None] = self.services[service].get("environment", {})
+        return {name: value for name, value in environment.items() if value is not None}
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,24 @@ def test_service_and_workers_share_records_broker_and_artifacts(compose: Any, se
     assert "artifacts:/var/lib/ridgeline/artifacts" in compose.services[service]["volumes"]
 
 
+@pytest.mark.parametrize("service", APPLICATION)
+def test_a_bucket_can_be_named_in_env(compose: Any, service: str) -> None:
+    """Its keys are passed on by name alone: an empty one would be taken for a key."""
+    environment = compose.services[service]["environment"]
+    assert environment["RIDGELINE_ARTIFACTS_URL"] == ""
+    aws = {name: value for name, value in environment.items() if name.startswith("AWS_")}
+    names = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    assert aws == dict.fromkeys(names)
+
+
+def test_what_env_example_names_is_passed_on(root: Path) -> None:
+    text = (root / "docker-compose.yml").read_text(encoding="utf-8")
+    example = (root / ".env.example").read_text(encoding="utf-8")
+    names = re.findall(r"(?m)^(?:# )?([A-Z_]+)=", example)
+    assert "RIDGELINE_ARTIFACTS_URL" in names
+    assert [name for name in names if f"${{{name}:" not in text and f"  {name}:" not in text] == []
+
+
 def test_gpu_worker_reserves_nvidia_devices(compose: Any) -> None:
     gpu, cpu = compose.services["worker-gpu"], compose.services["worker"]
     assert gpu["profiles"] == ["gpu"]
