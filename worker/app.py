@@ -33,6 +33,8 @@ def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # One that refuses, as Redis does while its disk is full, is asked again: else Celery ends.
+        broker_channel_error_retry=True,
         # A connection that dies in silence is noticed and made again.
         broker_transport_options={
             "socket_timeout": 15.0,

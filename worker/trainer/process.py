@@ -20,6 +20,8 @@ from worker.trainer.stderr import StderrFile
 
 KILL_S = 10.0
 _READ_BYTES = 2**16
+_MOST_READS = 64
+"""Of one turn: a trainer that talks without a pause must neither fill memory nor go unwatched."""
 
 log = structlog.get_logger()
 
@@ -64,13 +66,12 @@ class TrainerProcess:
         wait([self._pipe, self._process.sentinel, *([drain.fileno()] if drain else [])], timeout)
         ended = self._process.exitcode is not None  # asked first: nothing is said after the end
         messages: list[FromTrainer] = []
-        while self._pipe.poll():
-            data = self._read()
+        for _ in range(_MOST_READS):
+            data = self._read() if self._pipe.poll() else None
             if not data:
-                ended = True
+                self._silent = ended or data is not None
                 break
             messages += self._frames.take(data)
-        self._silent = ended
         return messages
 
     def _read(self) -> bytes:

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,8 @@ MAX_BYTES = 2**20
 """About how long the file may become before it is begun again."""
 TAIL_BYTES = 4 * 2**10
 _NAME = "stderr.log"
+_NO_DRIVER = re.compile(rb"^.*failed call to cuInit: .*\(303\)\n?", re.MULTILINE)
+"""TensorFlow's word on a machine without CUDA's driver: it would pass for the cause of a crash."""
 
 
 def redirect(workdir: Path) -> None:
@@ -41,7 +44,8 @@ class StderrFile:
         with suppress(OSError):
             written += self._end()
             self._path.unlink()
-        return written[-TAIL_BYTES:].decode("utf-8", "replace").strip()
+        words = _NO_DRIVER.sub(b"", written[-TAIL_BYTES:])
+        return words.decode("utf-8", "replace").strip()
 
     def _end(self) -> bytes:
         with self._path.open("rb") as file:

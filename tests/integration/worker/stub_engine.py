@@ -22,6 +22,8 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
+from worker.trainer.child import PipeContext
+from worker.trainer.messages import Phase, encode
 
 FOR_EVER = 3600.0
 MODEL = b"the weights"
@@ -52,6 +54,16 @@ def obedient(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Train until told to stop, and stop."""
     train_until_told(context)
     raise TrainingStopped
+
+
+def flood(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Talk faster than anybody can listen."""
+    assert isinstance(context, PipeContext)
+    context.epoch_ended(row(1))
+    message = encode(Phase(name="x"))
+    frames = (len(message).to_bytes(4, "big") + message) * 10_000
+    while True:
+        os.write(context._pipe.fileno(), frames)
 
 
 def too_late(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -224,6 +236,7 @@ BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
         *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
         *(die_at_four, give_back_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
+        *(flood,),
     )
 }
 

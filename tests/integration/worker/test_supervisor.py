@@ -94,6 +94,15 @@ def test_cancel_kills_the_whole_group_of_a_deaf_trainer(house: House) -> None:
     eventually(lambda: not any(alive(pid) for pid in house.pids), "the group's end")
 
 
+def test_cancel_of_a_trainer_that_talks_without_a_pause(house: House) -> None:
+    house.with_settings(cancel_grace_s=0.2)
+    with house.running("flood") as job_id:
+        began = time.monotonic()
+        house.jobs.request_cancel(job_id)
+    assert time.monotonic() - began < 8
+    assert house.record(job_id).status is JobStatus.CANCELLED
+
+
 def test_result_after_a_cancel_is_thrown_away(house: House) -> None:
     with house.running("too_late") as job_id:
         house.jobs.request_cancel(job_id)
