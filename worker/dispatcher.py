@@ -60,7 +60,8 @@ class Dispatcher:
         """
         slot = None if self._drain.started else self._slots.take()
         if slot is None:
-            log.info("hint_dropped", job=job_id, because="no slot is free")
+            because = "this worker shuts down" if self._drain.started else "no slot is free"
+            log.info("hint_dropped", job=job_id, because=because)
             self._wake()  # a thread may have the slot that asked the database before the job was in
             return
         try:

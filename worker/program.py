@@ -125,7 +125,8 @@ def _drain_on_signals(drain: Drain) -> None:
     """Heed signals while Celery does not yet: they would kill a worker that has jobs already."""
 
     def start_drain(*_: object) -> None:
-        state.should_stop = os.EX_OK  # Celery may be about to begin, and looks at this
+        # Celery may be about to begin, and looks at this.
+        state.should_stop = os.EX_OK  # type: ignore[assignment]  # not in the stubs
         drain.start()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -151,7 +152,8 @@ def _consume(app: Celery, drain: Drain, concurrency: int) -> int:
         without_mingle=True,
         without_heartbeat=True,
     )
-    worker._isatty = True  # noqa: SLF001 - otherwise SIGHUP starts it anew, without credentials
+    # Otherwise SIGHUP would start the program anew, which has forgotten its credentials.
+    worker._isatty = True  # type: ignore[attr-defined]  # noqa: SLF001
     worker.start()
     sys.stderr.flush()
     return int(worker.exitcode or os.EX_OK)

@@ -1,5 +1,7 @@
 """An attempt goes on on another machine, from a checkpoint in the bucket."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +204,11 @@ def test_what_the_store_does_not_take_is_saved_later(link: Link, url: str, tmp_p
             Checkpoint(1, {"weights": np.full(3, 1)}, {}, [row(1)])
         )
         saving.finish(Drain(), seconds=0.2, grace_s=9.0)
+        cancelled = threading.Event()
+        cancelled.set()
+        began = time.monotonic()
+        saving.finish(Drain(), seconds=60.0, grace_s=60.0, unwanted=cancelled)
+        assert time.monotonic() - began < 5
         drain = Drain()
         drain.start()
         saving.finish(drain, seconds=9.0, grace_s=0.2)
