@@ -24,6 +24,7 @@ from tests.rig.work import Work
 from tests.rig.workers import Worker
 
 END_S = 40.0
+CLEAR_S = 10.0
 _HURRY_S = 0.2
 LEASE_S = 2.0
 REAP_S = 0.25
@@ -127,7 +128,8 @@ class House:
         assert published == work.files(epochs)
         for file in record.artifacts:
             assert hashlib.sha256(published[file.name]).hexdigest() == file.sha256
-        assert len(self.files(record.id)) == len(published)
+        count = len(published)  # the worker clears up after the job has ended
+        poll("the rest to be deleted", lambda: len(self.files(record.id)) == count, CLEAR_S)
 
 
 @contextmanager
