@@ -56,11 +56,12 @@ def main() -> None:
 
 
 @contextmanager
-def running_api(folder: Path) -> Iterator[Address]:
-    """The service with a broker of its own, and no worker."""
+def running_api(folder: Path, database_url: str = "") -> Iterator[Address]:
+    """The service with a broker of its own, and no worker; by default on SQLite in `folder`."""
     address = free_address(Address("127.0.0.1", 0))
     environment = _environment() | {
         "RIDGELINE_HOME": str(folder / "home"),
+        "RIDGELINE_DATABASE_URL": database_url,
         "RIDGELINE_HOST": address.host,
         "RIDGELINE_PORT": str(address.port),
         "RIDGELINE_REDIS_URL": f"redis+socket://{socket_path(folder)}",
@@ -123,15 +124,18 @@ def make_plans(api: Address, bare: Address) -> dict[str, dict[str, Any]]:
         ).json()
         row = http.post(f"{bare.url}/rows", json={"body": spec}).json()
     return {
-        "POST /jobs": _plan(api, "POST", "/jobs", spec),
-        "bare route, one insert": _plan(bare, "POST", "/rows", json.dumps({"body": spec})),
-        "GET /jobs/{id}": _plan(api, "GET", f"/jobs/{job['id']}"),
-        "bare route, one row read": _plan(bare, "GET", f"/rows/{row['id']}"),
+        "POST /jobs": make_plan(api, "POST", "/jobs", spec),
+        "bare route, one insert": make_plan(bare, "POST", "/rows", json.dumps({"body": spec})),
+        "GET /jobs/{id}": make_plan(api, "GET", f"/jobs/{job['id']}"),
+        "bare route, one row read": make_plan(bare, "GET", f"/rows/{row['id']}"),
     }
 
 
-def _plan(address: Address, method: str, path: str, body: str = "") -> dict[str, Any]:
-    target = {"host": address.host, "port": address.port, "connections": CONNECTIONS}
+def make_plan(
+    address: Address, method: str, path: str, body: str = "", connections: int = CONNECTIONS
+) -> dict[str, Any]:
+    """What the load generator is told."""
+    target = {"host": address.host, "port": address.port, "connections": connections}
     return target | {"method": method, "path": path, "body": body}
 
 

@@ -32,11 +32,13 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from ridgeline.contract.curves import Curves
 from ridgeline.contract.job import Artifact, Job, JobPage, JobStatus
+from ridgeline.contract.log import LogEntry, LogLevel, LogPage
 from ridgeline.contract.preset_jobs import PresetEntry
 from ridgeline.contract.problems import Problem, ProblemCode
 from ridgeline.contract.report import Report
 from ridgeline.contract.resolve import Validation
 from ridgeline.contract.spec import JobSpec
+from ridgeline.contract.worker import Worker
 
 #: Pauses before each new try of a request that did not get through, in seconds.
 BACKOFF_S = (0.1, 0.3, 1.0, 2.0)
@@ -116,6 +118,10 @@ _ERRORS: dict[ProblemCode, type[ProblemError]] = {
 
 class _Presets(RootModel[tuple[PresetEntry, ...]]):
     """What GET /presets answers."""
+
+
+class _Workers(RootModel[tuple[Worker, ...]]):
+    """What GET /workers answers."""
 
 
 class Client:
@@ -247,6 +253,28 @@ class Client:
         """Get the loss curves so far."""
         headers = {"Accept": "application/json"}
         return _read(Curves, self._send("GET", _path(job_id, "curves"), headers=headers))
+
+    def logs(
+        self, job_id: str, *, level: LogLevel | None = None, page_size: int = 500
+    ) -> Iterator[LogEntry]:
+        """Go through what was said about a job so far, fetching lines when they are needed.
+
+        With a `level` only through lines that matter as much.
+        """
+        asked = {"level": level, "limit": page_size}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
+        headers = {"Accept": "application/json"}
+        while True:
+            answer = self._send("GET", _path(job_id, "logs"), params=query, headers=headers)
+            page = _read(LogPage, answer)
+            yield from page.items
+            if page.next is None:
+                return
+            query["after"] = str(page.next)
+
+    def workers(self) -> tuple[Worker, ...]:
+        """List the workers, the latest first, with the jobs they hold."""
+        return _read(_Workers, self._send("GET", "/workers")).root
 
     def report(self, job_id: str) -> Report:
         """Get the diagnosis of a job that has ended: verdict, evidence, weights, what to change.

@@ -1,11 +1,13 @@
 """`python -m service`: serve the API until told to stop."""
 
+import linecache
 import socket
 import sys
 
 import uvicorn
 from fastapi import FastAPI
 
+from ridgeline.logs import configure_logs
 from service.main import create_app
 from service.settings import Settings
 
@@ -31,6 +33,8 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Serve."""
+    configure_logs()
+    linecache.clearcache()  # pydantic has read the contract's sources, for its docstrings
     settings = Settings()
     app = create_app(settings)
     config = uvicorn.Config(
@@ -41,6 +45,7 @@ def main() -> None:
         http="httptools",
         ws="none",
         access_log=False,
+        log_config=None,  # uvicorn's lines go where ours go
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )

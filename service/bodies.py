@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from email.message import Message
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -55,17 +55,23 @@ def parse_spec(body: bytes) -> JobSpec:
 
 
 def _check_media_type(request: Request) -> None:
-    header = Message()
-    header["content-type"] = request.headers.get("content-type", "")
-    charset = str(header.get_param("charset", "utf-8")).lower()
-    # Without a header, email's parser would call it text/plain: no JSON either.
-    is_json = header.get_content_type() == "application/json"
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if is_json and charset in ("utf-8", "us-ascii") and encoding == "identity":
+    encoding = request.headers.get("content-encoding", "identity")
+    if _is_json(request.headers.get("content-type", ""), encoding):
         return
     detail = "Expected `Content-Type: application/json` in UTF-8, without Content-Encoding."
     headers = {"Accept-Post": "application/json"}
     raise ApiProblem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, detail, headers=headers)
+
+
+@lru_cache(maxsize=16)  # clients send the same few, and email's parser takes its time
+def _is_json(content_type: str, content_encoding: str) -> bool:
+    header = Message()
+    header["content-type"] = content_type
+    charset = str(header.get_param("charset", "utf-8")).lower()
+    # Without a header, email's parser would call it text/plain: no JSON either.
+    is_json = header.get_content_type() == "application/json"
+    plain = content_encoding.strip().lower() == "identity"
+    return is_json and charset in ("utf-8", "us-ascii") and plain
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:

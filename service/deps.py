@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
@@ -13,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor
+from service.operations.submissions import Submissions
 from service.settings import Settings
 from service.watch import Watcher
 
@@ -36,9 +35,7 @@ class Parts:
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher
-    writers: Executor
-    """The threads that store jobs: one for SQLite. More would wait for its lock all the same, and
-    fight for the interpreter: a third fewer jobs a second, at twice the p99 (measured)."""
+    submissions: Submissions
 
 
 async def read(
@@ -55,17 +52,6 @@ async def read(
     if database.is_sqlite:
         return call(*args, **kwargs)
     return await run_in_threadpool(call, *args, **kwargs)
-
-
-async def write(
-    parts: Parts,
-    call: Callable[Arguments, Result],
-    *args: Arguments.args,
-    **kwargs: Arguments.kwargs,
-) -> Result:
-    """Make a call that stores something, in a thread for that."""
-    bound = partial(call, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(parts.writers, bound)
 
 
 async def get_parts(request: Request) -> Parts:

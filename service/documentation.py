@@ -38,13 +38,14 @@ SPEC_BODY: dict[str, Any] = {
 
 _HEADERS = {
     "Accept-Ranges": "`bytes`.",
+    "Cache-Control": "`no-store` for what must not be kept.",
     "Content-Disposition": "The file's name.",
     "Content-Location": "The path of the job that the body shows.",
     "Content-Range": "Which bytes of how many these are.",
     "ETag": "Names this version of the representation; send it as If-None-Match.",
     "Idempotent-Replayed": "`true` where the key created the job before.",
     "Link": 'The next page, as `rel="next"`.',
-    "Location": "The path of the job.",
+    "Location": "The path of the job; for a redirect, the address of the file.",
     "Preference-Applied": "The preferences that were followed.",
     "Repr-Digest": "SHA-256 of the whole file (RFC 9530).",
     "Retry-After": "Seconds after which to ask again; absent once the job has ended.",

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactStore,
+    ArtifactsUnavailable,
     DatabaseUnavailable,
     JobStore,
     LeaseStore,
@@ -42,12 +44,13 @@ class Dispatch(Protocol):
 class Repeating:
     """Calls a step in a thread of its own every `interval_s` seconds, and at once when woken.
 
-    At least `gap_s` lie between two turns, so that under load one turn does the work of many. A
-    step that fails is logged and tried again at its next turn.
+    A step that answers True has more to do, and gets its next turn at once. At least `gap_s` lie
+    between two turns, so that under load one turn does the work of many, and requests get on
+    beside much work. A step that fails is logged and tried again at its next turn.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], None], interval_s: float, gap_s: float = 0.0
+        self, name: str, step: Callable[[], bool | None], interval_s: float, gap_s: float = 0.0
     ) -> None:
         self._step = step
         self._interval_s = interval_s
@@ -72,13 +75,16 @@ class Repeating:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            more: bool | None = False
             try:
-                self._step()
-            except DatabaseUnavailable as error:
+                more = self._step()
+            except (ArtifactsUnavailable, DatabaseUnavailable) as error:
                 logger.warning("%s: %s", self._thread.name, error)
             except Exception:
                 logger.exception("%s failed; it goes on", self._thread.name)
             self._stopping.wait(self._gap_s)
+            if more:
+                continue
             self._wake.wait(self._interval_s)
             self._wake.clear()
 
@@ -91,18 +97,20 @@ class Sweep:
         self._dispatch = dispatch
         self._down = False
 
-    def __call__(self) -> None:
-        """Send every hint there is, until the broker refuses one."""
-        while taken := self._outbox.pending_dispatches(limit=_BATCH, hold_s=_HOLD_S):
-            sent = []
-            for hint in taken:
-                if not self._send(hint.job_id):
-                    break
-                sent.append(hint.outbox_id)
-            if sent:
-                self._outbox.mark_dispatched(sent)
-            if len(sent) < len(taken) or len(taken) < _BATCH:
-                return
+    def __call__(self) -> bool:
+        """Send some hints, until the broker refuses one; True if there may be more to send."""
+        taken = self._outbox.pending_dispatches(limit=_BATCH, hold_s=_HOLD_S)
+        failpoint("sweep.taken")
+        sent = []
+        for hint in taken:
+            if not self._send(hint.job_id):
+                break
+            sent.append(hint.outbox_id)
+        failpoint("sweep.sent")
+        if sent:
+            self._outbox.mark_dispatched(sent)
+        failpoint("sweep.struck_out")
+        return len(sent) == _BATCH
 
     def _send(self, job_id: str) -> bool:
         try:
@@ -124,7 +132,7 @@ class Redispatch:
     While hints of all claimable jobs lie unread, more of them would only fill the broker.
     """
 
-    def __init__(self, outbox: Outbox, dispatch: Dispatch, wake: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, dispatch: Dispatch, wake: Callable[[], object]) -> None:
         self._outbox = outbox
         self._dispatch = dispatch
         self._wake = wake
@@ -140,6 +148,7 @@ class Redispatch:
         except BrokerUnavailable:
             return
         if missing > 0 and self._outbox.redispatch(limit=min(missing, _REDISPATCHED)):
+            failpoint("redispatch.committed")
             self._wake()
 
 
@@ -173,13 +182,20 @@ class Reaper:
         since, self._last_turn = self._last_turn, self._wall_clock()
         if self._last_turn - since > self._longest_gap_s:
             self._wait()
-        if self._clock() < self._not_before:
-            return
+        asked = self._clock()
         try:
-            reaped = self._leases.reap(deadline_grace_s=self._lease_s)
+            if asked < self._not_before:
+                # Asked all the same: the database may have gone again, or be away still.
+                self._leases.ping()
+                reaped = []
+            else:
+                reaped = self._leases.reap(deadline_grace_s=self._lease_s)
         except DatabaseUnavailable:
             self._wait()
             raise
+        failpoint("reap.committed")
+        if self._clock() - asked > self._lease_s / 2:
+            self._wait()  # it held the workers' beats back for as long
         for job_id, status in reaped:
             logger.warning("%s lost its worker and is now %s", job_id, status.value)
 
@@ -201,6 +217,7 @@ class Leftovers:
             record = self._jobs.get(job_id)
             if record is not None and not record.status.terminal:
                 continue
+            failpoint("leftovers.found")
             try:
                 self._artifacts.discard_checkpoints(job_id)
             except (OSError, StorageError):

@@ -1,6 +1,7 @@
 """The application: parts, routes, and what runs beside them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -8,22 +9,48 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, Outbox
+from ridgeline.storage import (
+    ArtifactStore,
+    ArtifactsUnavailable,
+    Database,
+    FigureStore,
+    JobStore,
+    LeaseStore,
+    Outbox,
+    UnusableArtifactStore,
+    WorkerStore,
+    open_artifacts,
+)
+from ridgeline.storage.garbage import Garbage
+from ridgeline.version import VERSION
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
+from service.operations.submissions import Submissions
+from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
-from service.routes import artifacts, catalog, curves, health, jobs, presets, reports
+from service.routes import (
+    artifacts,
+    catalog,
+    curves,
+    health,
+    jobs,
+    logs,
+    metrics,
+    presets,
+    reports,
+    workers,
+)
 from service.routing import HeadLikeGet
 from service.settings import Settings
 from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
-VERSION = "0.1.0"
 WRITERS = 8
-"""Threads that store jobs in PostgreSQL."""
+"""Threads that store jobs in PostgreSQL. SQLite has one: more would wait for its lock all the same,
+and fight for the interpreter."""
 CURVES = 2
 """Curves that are put together at once."""
 SWEEP_GAP_S = 0.05
@@ -31,6 +58,14 @@ SWEEP_GAP_S = 0.05
 
 LEFTOVERS_INTERVAL_S = 60.0
 """How often checkpoints are looked for whose job has ended without a worker."""
+STALL_INTERVAL_S = 10.0
+"""How often jobs are looked for that nobody takes."""
+FORGET_INTERVAL_S = 3600.0
+"""How often workers are looked for that ended long ago."""
+
+_ROUTES = (jobs, curves, logs, reports, artifacts, workers, catalog, presets, health, metrics)
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -56,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for routes in (jobs, curves, reports, artifacts, catalog, presets, health):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     app.add_middleware(HeadLikeGet)
     problems.install(app)
@@ -77,9 +112,12 @@ def _running(settings: Settings) -> Iterator[Parts]:
     database = Database(url)
     database.migrate()
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
-    janitor = _janitor(settings, database, dispatch)
+    artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
+    _tell_if_away(artifacts)
+    janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     lookups = JobStore(own)
+    writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
         return await read(database, lookups.versions, job_ids)
@@ -90,36 +128,58 @@ def _running(settings: Settings) -> Iterator[Parts]:
         jobs=JobStore(database),
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
-        artifacts=LocalArtifacts(settings.artifacts_dir),
+        artifacts=artifacts,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
-        writers=ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer"),
+        submissions=Submissions(
+            JobStore(database),
+            memory_limit=settings.memory_limit_bytes,
+            wake=janitor.wake,
+            writers=writers,
+            together=database.is_sqlite,
+        ),
     )
     janitor.start()
     try:
         yield parts
     finally:
         parts.watcher.close()
-        parts.writers.shutdown()
+        writers.shutdown()
         janitor.stop()
         dispatch.close()
         own.close()
         database.close()
 
 
-def _janitor(settings: Settings, database: Database, dispatch: CeleryDispatch) -> Janitor:
+def _tell_if_away(artifacts: ArtifactStore) -> None:
+    """Say at the start what is wrong with the store; jobs are taken all the same."""
+    try:
+        artifacts.check()
+    except (ArtifactsUnavailable, UnusableArtifactStore) as error:
+        logger.error("files of jobs cannot be had: %s", error)  # noqa: TRY400 - the message suffices
+
+
+def _janitor(
+    settings: Settings, database: Database, artifacts: ArtifactStore, dispatch: CeleryDispatch
+) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
     leases = LeaseStore(database, crash_cap=settings.crash_cap)
     reaper = Reaper(leases, settings.lease_s, settings.reap_interval_s)
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
-    leftovers = Leftovers(JobStore(database), LocalArtifacts(settings.artifacts_dir))
+    leftovers = Leftovers(JobStore(database), artifacts)
+    garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
+    registered = WorkerStore(database)
+    alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
         sweep,
         Repeating("redispatch", redispatch, settings.redispatch_interval_s),
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
+        Repeating("garbage", garbage, settings.garbage_interval_s),
+        Repeating("stall alarm", alarm, STALL_INTERVAL_S),
+        Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from ridgeline.contract.job import JOB_ID_PATTERN
 from ridgeline.contract.problems import MEDIA_TYPE, Fault, Problem, ProblemCode, SpecError
 from ridgeline.storage import (
+    ArtifactsUnavailable,
     DatabaseUnavailable,
     IdempotencyConflict,
     IllegalTransition,
@@ -115,6 +116,7 @@ def install(app: FastAPI) -> None:
         IllegalTransition: _conflict,
         IdempotencyConflict: _key_reused,
         DatabaseUnavailable: _unavailable,
+        ArtifactsUnavailable: _files_unavailable,
         Exception: _internal,
     }
     for kind, handler in handlers.items():
@@ -184,6 +186,13 @@ async def _key_reused(_: Request, error: IdempotencyConflict) -> Response:
 async def _unavailable(_: Request, error: DatabaseUnavailable) -> Response:
     logger.warning("the database does not answer: %s", error)
     detail = "The database does not answer; nothing is lost, try again in a moment."
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers).response()
+
+
+async def _files_unavailable(_: Request, error: ArtifactsUnavailable) -> Response:
+    logger.warning("the artifact store does not answer: %s", error)
+    detail = "The store of the files does not answer; nothing is lost, try again in a moment."
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers).response()
 

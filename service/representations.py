@@ -15,22 +15,22 @@ from ridgeline.storage import ArtifactRecord, JobRecord, Page
 def job_json(record: JobRecord) -> bytes:
     """A job as GET answers it."""
     members = (
-        ("id", _dump(record.id)),
-        ("name", _dump(record.name)),
-        ("status", _dump(record.status.value)),
-        ("reason", _dump(_reason(record))),
+        ("id", dump(record.id)),
+        ("name", dump(record.name)),
+        ("status", dump(record.status.value)),
+        ("reason", dump(_reason(record))),
         ("spec", record.spec),
         ("resolved", record.resolved),
         ("penalties", record.penalties),
         ("advice", record.advice),
-        ("progress", _dump(_progress(record))),
-        ("attempt", _dump(record.attempt)),
+        ("progress", dump(_progress(record))),
+        ("attempt", dump(record.attempt)),
         ("metrics", record.metrics),
         ("artifacts", artifacts_json(record)),
-        ("created_at", _dump(_time(record.created_at))),
-        ("started_at", _dump(_time(record.started_at))),
-        ("finished_at", _dump(_time(record.finished_at))),
-        ("tags", _dump(record.tags)),
+        ("created_at", dump(rfc3339(record.created_at))),
+        ("started_at", dump(rfc3339(record.started_at))),
+        ("finished_at", dump(rfc3339(record.finished_at))),
+        ("tags", dump(record.tags)),
     )
     return ("{" + ",".join(f'"{name}":{value}' for name, value in members) + "}").encode()
 
@@ -38,12 +38,12 @@ def job_json(record: JobRecord) -> bytes:
 def page_json(page: Page) -> bytes:
     """A page of jobs."""
     items = b",".join(job_json(record) for record in page.records)
-    return b'{"items":[' + items + b'],"next":' + _dump(page.next_after).encode() + b"}"
+    return b'{"items":[' + items + b'],"next":' + dump(page.next_after).encode() + b"}"
 
 
 def artifacts_json(record: JobRecord) -> str:
     """A job's published files as a JSON list."""
-    return _dump([_artifact(record.id, artifact) for artifact in record.artifacts])
+    return dump([_artifact(record.id, artifact) for artifact in record.artifacts])
 
 
 def etag(record: JobRecord) -> str:
@@ -81,9 +81,11 @@ def _artifact(job_id: str, artifact: ArtifactRecord) -> dict[str, str | int]:
     }
 
 
-def _time(moment: datetime | None) -> str | None:
+def rfc3339(moment: datetime | None) -> str | None:
+    """A UTC time as JSON's string; None stays None."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """A value as JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -29,3 +29,5 @@ class Settings(StorageSettings):
     """How often queued jobs are looked for whose hint was lost."""
     shutdown_grace_s: int = Field(default=10, ge=0)
     """How long downloads in progress may take once the API is told to stop."""
+    signed_url_s: int = Field(default=300, ge=1, le=604_800)
+    """How long the address of a redirected download is good; stores allow seven days at most."""

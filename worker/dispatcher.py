@@ -61,6 +61,7 @@ class Dispatcher:
         slot = None if self._drain.started else self._slots.take()
         if slot is None:
             log.info("hint_dropped", job=job_id, because="no slot is free")
+            self._wake()  # a thread may have the slot that asked the database before the job was in
             return
         try:
             self._attempts.supervise(job_id, slot)
@@ -71,7 +72,12 @@ class Dispatcher:
     def _poll(self) -> None:
         while not self._drain.started:
             seen = self._turns
-            if not self._take_next():
+            try:
+                found = self._take_next()
+            except Exception:  # without this thread the slot would stand idle from now on
+                log.exception("poll_failed")
+                found = False
+            if not found:
                 self._wait_for_turn(seen)
 
     def _take_next(self) -> bool:

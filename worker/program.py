@@ -11,17 +11,36 @@ from celery import Celery, signals
 from pydantic import ValidationError
 
 from ridgeline.contract.tasks import TRAIN_QUEUE
-from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, UnusableDatabaseUrl
+from ridgeline.storage import (
+    ArtifactStore,
+    ArtifactsUnavailable,
+    Database,
+    JobStore,
+    LeaseStore,
+    NewWorker,
+    UnusableArtifactStore,
+    UnusableDatabaseUrl,
+    WorkerStore,
+    open_artifacts,
+)
+from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.version import VERSION
 from worker.app import create_app
+from worker.attempt.journal import keep_line
 from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
-from worker.settings import WorkerSettings, hide_first_environment, read_settings
+from worker.mirror import Mirror
+from worker.presence import Presence
+from worker.scratch import clear_scratch
+from worker.settings import WorkerSettings, forget_credentials, hide_first_environment
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
+
+_CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 
 log = structlog.get_logger()
 
@@ -32,40 +51,70 @@ def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
     `engine` trains in processes that have imported the modules `preload`. Nothing but a program of
     its own can choose others than Ridgeline's: no setting does.
     """
-    configure_logs()
+    configure_logs(keep_line)
     try:
-        settings = read_settings()
+        settings = WorkerSettings()
+        artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
+        mirror = Mirror(Bucket(settings.datasets_url)) if settings.datasets_url else None
+        forget_credentials()
         hide_first_environment()
-        return _run(settings, engine, preload)
-    except (ValidationError, UnusableDatabaseUrl, ForkserverError) as error:
+        _check(artifacts)
+        return _run(settings, artifacts, mirror, engine, preload)
+    except _CANNOT_START as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG
 
 
-def _run(settings: WorkerSettings, engine: Engine, preload: Sequence[str]) -> int:
+def _check(artifacts: ArtifactStore) -> None:
+    """Refuse to start where nothing could ever be published; wait for nothing."""
+    try:
+        artifacts.check()
+    except ArtifactsUnavailable as error:
+        log.warning("artifacts_away", because=str(error))
+
+
+def _run(
+    settings: WorkerSettings,
+    artifacts: ArtifactStore,
+    mirror: Mirror | None,
+    engine: Engine,
+    preload: Sequence[str],
+) -> int:
     forkserver = Forkserver(preload)  # imports TensorFlow while the rest is put together
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
     database = Database(settings.database_url.get_secret_value())
+    jobs = JobStore(database)
+    clear_scratch(jobs, artifacts, settings, drain)
+    me = NewWorker(
+        id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        slots=slots.names,
+        version=VERSION,
+    )
     supervisor = Supervisor(
-        jobs=JobStore(database),
+        jobs=jobs,
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
-        artifacts=LocalArtifacts(settings.artifacts_dir),
+        artifacts=artifacts,
+        mirror=mirror,
         settings=settings,
         drain=drain,
         context=forkserver.context,
         engine=engine,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        owner=me.id,
     )
     dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
-    forkserver.wait_until_warm()
-    log.info("trainers_warm", slots=slots.size)
-    dispatcher.start()
-    exit_code = _consume(app, drain, slots.size)
-    drain.start()  # Celery may end for a reason of its own
-    dispatcher.join()
+    with Presence(WorkerStore(database), me, drain, settings.heartbeat_s) as presence:
+        forkserver.wait_until_warm()
+        log.info("trainers_warm", slots=slots.size)
+        presence.ready()
+        dispatcher.start()
+        exit_code = _consume(app, drain, slots.size)
+        drain.start()  # Celery may end for a reason of its own
+        dispatcher.join()
     return exit_code
 
 

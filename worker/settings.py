@@ -13,7 +13,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 #: Variables that hold credentials, and those by which Celery would override our own settings.
 _CREDENTIALS = ("RIDGELINE_DATABASE_URL", "RIDGELINE_REDIS_URL")
-_CELERY_PREFIX = "CELERY_"
+_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "CELERY_")
 _PR_SET_DUMPABLE = 4
 
 
@@ -30,8 +30,14 @@ class WorkerSettings(StorageSettings):
     """How often epochs are written at most."""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """The least time from one checkpoint of a training to the next; 0: one after every epoch."""
+    datasets_url: str | None = None
+    """A copy of Keras's folder of data sets, `s3://BUCKET/PREFIX`, to fetch missing files from."""
     hang_timeout_s: Seconds = 3600.0
-    """How long a trainer may report nothing; one epoch must fit into it."""
+    """How long a trainer may make no progress; one epoch, or any phase beside them, must fit."""
+    hang_floor_s: Seconds = 300.0
+    """How long it may make none at least, however quick its epochs have been."""
+    trainer_memory_bytes: Annotated[int, Field(ge=2**29)] | None = None
+    """How much memory of its own a trainer may have, 450 MB of TensorFlow's included."""
     cancel_grace_s: Seconds = 10.0
     """How long a trainer that is told to stop may take before it is killed."""
 
@@ -46,13 +52,14 @@ class WorkerSettings(StorageSettings):
         return self
 
 
-def read_settings() -> WorkerSettings:
-    """Read the environment and remove the credentials from it, before other processes start."""
-    settings = WorkerSettings()
+def forget_credentials() -> None:
+    """Remove the credentials from the environment, before other processes start.
+
+    Whoever needs them has read them by then: the settings, and the stores in buckets.
+    """
     for name in list(os.environ):
-        if name.upper() in _CREDENTIALS or name.startswith(_CELERY_PREFIX):
+        if name.upper() in _CREDENTIALS or name.upper().startswith(_PREFIXES):
             del os.environ[name]
-    return settings
 
 
 def hide_first_environment() -> None:

@@ -5,16 +5,33 @@ write, and everything else this process knows may be out of date.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 
 import structlog
 
-from ridgeline.storage import ArtifactStore, Claim, DatabaseUnavailable, JobStore, LeaseStore
+from ridgeline.failpoints import failpoint
+from ridgeline.storage import (
+    ArtifactStore,
+    ArtifactsUnavailable,
+    AttemptCheckpoints,
+    Claim,
+    DatabaseUnavailable,
+    JobStore,
+    LeaseStore,
+)
+from worker.attempt.checkpoints import Saving
 from worker.attempt.conclusion import Conclusion
+from worker.attempt.endings import ENDS_THE_JOB, Lost, Refused
+from worker.attempt.journal import Journal
 from worker.attempt.patience import PATIENCE_S, Patience
+from worker.attempt.publication import Unwanted, beating, if_wanted
 from worker.attempt.watch import Watch
-from worker.disk import is_disk_full
+from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
+from worker.mirror import Mirror
+from worker.redaction import Redaction
 from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.trainer.child import Assignment, Engine, keras_engine
@@ -35,6 +52,8 @@ class Supervisor:
     context: ForkServerContext
     owner: str
     """Who this worker is, as it stands in the records."""
+    mirror: Mirror | None = None
+    """Where files of data sets are fetched from that this machine has not."""
     engine: Engine = keras_engine
     patience_s: float = PATIENCE_S
     """How long an attempt goes on without the database."""
@@ -69,17 +88,19 @@ class Supervisor:
         return claim is not None
 
     def _supervise(self, claim: Claim, slot: Slot) -> None:
-        with structlog.contextvars.bound_contextvars(**_tags(claim)):
-            self._attempt(claim, slot)
+        failpoint("claim.committed")
+        journal = Journal(Redaction(self.settings))
+        with structlog.contextvars.bound_contextvars(**_tags(claim)), journal.kept():
+            self._attempt(claim, slot, journal)
 
-    def _attempt(self, claim: Claim, slot: Slot) -> None:
+    def _attempt(self, claim: Claim, slot: Slot, journal: Journal) -> None:
         log.info("attempt_started", slot=slot.name)
         patience = Patience(self.drain, self.patience_s)
         conclusion = Conclusion(
             claim, self.jobs, self.leases, self.artifacts, self.settings, patience
         )
         try:
-            self._train(claim, slot, conclusion, patience)
+            self._train(claim, slot, conclusion, patience, journal)
         except DatabaseUnavailable as error:
             log.error("attempt_abandoned", because=str(error))  # noqa: TRY400 - expected, no trace
         except Exception as error:  # one job's trouble must not reach the others
@@ -87,23 +108,80 @@ class Supervisor:
             self._give_up(conclusion, error)
         finally:
             conclusion.clean_up()
+            self._write_last(journal, claim)
 
-    def _train(self, claim: Claim, slot: Slot, conclusion: Conclusion, patience: Patience) -> None:
+    def _train(
+        self,
+        claim: Claim,
+        slot: Slot,
+        conclusion: Conclusion,
+        patience: Patience,
+        journal: Journal,
+    ) -> None:
+        checkpoints = self._prepare(claim, conclusion, patience)
+        if checkpoints is None:
+            return
+        workdir = self.artifacts.staging(claim.job_id, claim.fence)
+        lack = lack_of_space(claim.resolved, workdir, checkpoints.folder)
+        if lack is not None:
+            conclusion.write(Refused(lack), workdir)
+            return
+        assignment = self._assignment(claim, slot, workdir, checkpoints)
+        failpoint("attempt.prepared")
+        with (
+            TrainerProcess(self.context, assignment, self.engine) as trainer,
+            Saving(checkpoints) as saving,
+        ):
+            watch = Watch(claim, trainer, self.leases, self.settings, patience, journal)
+            ending = watch.until_end()
+            if not isinstance(ending, ENDS_THE_JOB | Lost):
+                with beating(self.leases, claim, self.settings):
+                    saving.finish(self.drain, self.patience_s, self.settings.cancel_grace_s)
+            conclusion.write(ending, workdir)
+
+    def _prepare(
+        self, claim: Claim, conclusion: Conclusion, patience: Patience
+    ) -> AttemptCheckpoints | None:
+        """Bring here what the attempt needs; None if it cannot begin: that is written then."""
+        try:
+            with beating(self.leases, claim, self.settings) as unwanted:
+                return patience(partial(if_wanted, unwanted, partial(self._fetch, claim)))
+        except ArtifactsUnavailable:
+            conclusion.not_begun()
+        except Unwanted:
+            conclusion.unwanted()
+        return None
+
+    def _fetch(self, claim: Claim) -> AttemptCheckpoints:
+        """Bring here what the attempt goes on from, and its data."""
         # What an attempt left that was killed, and could not clear up.
         self.artifacts.discard_before(claim.job_id, claim.fence)
-        workdir = self.artifacts.staging(claim.job_id, claim.fence)
-        assignment = Assignment(
+        checkpoints = self.artifacts.attempt_checkpoints(claim.job_id, claim.fence)
+        checkpoints.fetch()
+        if self.mirror is not None:
+            self.mirror.fetch(claim.resolved)
+        return checkpoints
+
+    def _assignment(
+        self, claim: Claim, slot: Slot, workdir: Path, checkpoints: AttemptCheckpoints
+    ) -> Assignment:
+        return Assignment(
             spec=claim.resolved,
             workdir=workdir,
             environment=slot.environment,
             tags=_tags(claim),
-            checkpoints=self.artifacts.checkpoints(claim.job_id),
+            checkpoints=checkpoints.folder,
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
+            memory_bytes=self.settings.trainer_memory_bytes,
         )
-        with TrainerProcess(self.context, assignment, self.engine) as trainer:
-            ending = Watch(claim, trainer, self.leases, self.settings, patience).until_end()
-            log.info("trainer_ended", how=type(ending).__name__.lower())
-            conclusion.write(ending, workdir)
+
+    def _write_last(self, journal: Journal, claim: Claim) -> None:
+        """Store the last lines of the log, if that is possible now: they are not worth waiting."""
+        try:
+            while journal and self.leases.write_log(claim, journal.batch()):
+                journal.settled()
+        except Exception as error:  # noqa: BLE001 - a lost line is better than a lost worker
+            log.warning("log_lines_lost", because=type(error).__name__)
 
     def _give_up(self, conclusion: Conclusion, error: Exception) -> None:
         try:

@@ -112,24 +112,31 @@ def build_graph(
 
 
 def memory_bytes(
-    graph: Graph, data: DatasetShape, *, batch_size: int, optimizer: Optimizer, stream: bool
+    graph: Graph,
+    data: DatasetShape,
+    *,
+    batch_size: int,
+    optimizer: Optimizer,
+    stream: bool,
+    archived: bool,
 ) -> int:
     """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
 
     Every number is a float32, but for the rows' own: they are held as the data has them, all of
     them or, where they `stream`, the block in use and the one that is read meanwhile. Activations
     of one batch are held once forward and once as gradients, or those of an evaluated batch forward
-    alone, if they are more.
+    alone, if they are more. Gradients and activations are gone when the model is `archived`, as
+    `model.keras`: Keras puts weights and slots together in memory once more before it writes them.
     """
     parameters = graph.parameters
-    held = parameters.total + parameters.trainable + _optimizer_numbers(graph, optimizer)
+    held = parameters.total + optimizer_numbers(graph, optimizer)
     evaluated = min(evaluation_rows(graph, batch_size=batch_size), data.all_rows)
     activations = max(2 * min(batch_size, data.rows), evaluated) * graph.activations
-    row_bytes = data.bytes_per_number * math.prod(data.features)
+    passing = max(parameters.trainable + activations, held if archived else 0)
     rows = data.all_rows
     if stream:
-        rows = min(rows, 2 * block_rows(row_bytes, batch_size=batch_size))
-    return BYTES_PER_NUMBER * (held + activations) + rows * row_bytes
+        rows = min(rows, 2 * block_rows(data.row_bytes, batch_size=batch_size))
+    return BYTES_PER_NUMBER * (held + passing) + rows * data.row_bytes
 
 
 def block_rows(row_bytes: int, *, batch_size: int) -> int:
@@ -146,7 +153,8 @@ def evaluation_rows(graph: Graph, *, batch_size: int) -> int:
     return max(2 * batch_size, min(affordable, MOST_EVALUATED))
 
 
-def _optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
+def optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
+    """How many numbers the optimizer keeps beside the weights."""
     return sum(
         optimizer.numbers(f"{node.name}/{weight.name}", weight.shape)
         for node in graph.nodes

@@ -43,6 +43,8 @@ def obstacle(output: OutputName, layer_type: str, arguments: Arguments) -> str |
 
 
 def _details(output: OutputName, layers: Sequence[Layer], parameters: int) -> Iterator[str]:
+    if output not in _OBSTACLES:
+        return
     for layer in layers:
         for each in _with_wrapped(layer):
             what = obstacle(output, each.type_name(), each.arguments())
@@ -52,7 +54,7 @@ def _details(output: OutputName, layers: Sequence[Layer], parameters: int) -> It
                     f" remove {output!r} or change the layer"
                 )
     size = parameters * _BYTES_PER_PARAMETER
-    if output in _OBSTACLES and size > MAX_BYTES:
+    if size > MAX_BYTES:
         yield (
             f"the model would take {size / 2**30:,.1f} GiB, a file of {output} holds less than"
             f" 2 GiB; remove {output!r} or make the network smaller"

@@ -72,7 +72,8 @@ def with_dropout(layers: Sequence[Layer], policy: DropoutPolicy) -> tuple[Layer,
     result: list[Layer] = []
     for layer in layers:
         inputs = tuple(moved.get(name, name) for name in layer.inputs or ())
-        result.append(layer.model_copy(update={"inputs": inputs}))
+        same = inputs == layer.inputs
+        result.append(layer if same else layer.model_copy(update={"inputs": inputs}))
         if layer.name in behind:
             result.append(behind[layer.name])
     return tuple(result)

@@ -140,6 +140,7 @@ def _memory(spec: JobSpec, graph: Graph, *, stream: bool) -> int:
         batch_size=spec.training.batch_size,
         optimizer=spec.training.optimizer,
         stream=stream,
+        archived="keras" in spec.outputs,
     )
 
 

@@ -1,9 +1,19 @@
 """Records in SQLite or PostgreSQL and files in a store; shared by service and worker, and sync."""
 
-from ridgeline.storage.artifacts import ArtifactStore, LocalArtifacts, StoredFile, artifact_key
+from ridgeline.storage.artifacts import (
+    ArtifactStore,
+    AttemptCheckpoints,
+    AttemptFiles,
+    LocalArtifacts,
+    StoredFile,
+    artifact_key,
+    open_artifacts,
+)
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import (
     ArtifactExists,
+    ArtifactsUnavailable,
+    DamagedArtifact,
     DatabaseUnavailable,
     IdempotencyConflict,
     IllegalTransition,
@@ -13,10 +23,13 @@ from ridgeline.storage.errors import (
     StorageError,
     UnknownArtifact,
     UnknownJob,
+    UnusableArtifactStore,
     UnusableDatabaseUrl,
 )
+from ridgeline.storage.figures import Figures, FigureStore
 from ridgeline.storage.jobs import JobStore
-from ridgeline.storage.leases import CRASH_CAP, LEASE_S, LeaseStore, backoff_s
+from ridgeline.storage.leases import LEASE_S, LeaseStore
+from ridgeline.storage.logs import KEPT_LINES, LogStore
 from ridgeline.storage.outbox import Outbox
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -31,27 +44,42 @@ from ridgeline.storage.records import (
     HeartbeatAnswer,
     Idempotency,
     JobRecord,
+    LogLine,
+    LogRecord,
+    LogRecords,
     NewJob,
+    NewWorker,
     Page,
     Reaped,
+    Tally,
+    WorkerRecord,
 )
+from ridgeline.storage.retries import CRASH_CAP, backoff_s
+from ridgeline.storage.workers import WorkerStore
 
 __all__ = [
     "CRASH_CAP",
+    "KEPT_LINES",
     "LEASE_S",
     "ArtifactExists",
     "ArtifactRecord",
     "ArtifactStore",
+    "ArtifactsUnavailable",
+    "AttemptCheckpoints",
     "AttemptExit",
+    "AttemptFiles",
     "AttemptReason",
     "AttemptRecord",
     "Claim",
     "Created",
+    "DamagedArtifact",
     "Database",
     "DatabaseUnavailable",
     "Dispatch",
     "EventRecord",
     "EventType",
+    "FigureStore",
+    "Figures",
     "HeartbeatAnswer",
     "Idempotency",
     "IdempotencyConflict",
@@ -62,16 +90,26 @@ __all__ = [
     "JobStore",
     "LeaseStore",
     "LocalArtifacts",
+    "LogLine",
+    "LogRecord",
+    "LogRecords",
+    "LogStore",
     "NewJob",
+    "NewWorker",
     "NonFiniteValue",
     "Outbox",
     "Page",
     "Reaped",
     "StorageError",
     "StoredFile",
+    "Tally",
     "UnknownArtifact",
     "UnknownJob",
+    "UnusableArtifactStore",
     "UnusableDatabaseUrl",
+    "WorkerRecord",
+    "WorkerStore",
     "artifact_key",
     "backoff_s",
+    "open_artifacts",
 ]

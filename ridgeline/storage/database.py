@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
@@ -22,10 +20,24 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ridgeline.optional import without
+from ridgeline.storage.account import accounting
 from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
+
+with without("pygments"):  # Mako, which Alembic uses, would colour with it, for 5 MiB
+    from alembic import command
+    from alembic.config import Config
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
+#: A host that has vanished, or a network that drops everything, is noticed within half a minute;
+#: TCP by itself would wait for hours for an answer.
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 #: How long PostgreSQL waits for the next statement of a transaction. Without it a machine that
 #: freezes or vanishes in the middle of one keeps the rows it has locked, and its jobs, for hours.
 _IDLE_TRANSACTION_S = 5.0
@@ -75,8 +87,10 @@ class Database:
         """
         with self._writers, _unavailable(), self._engine.connect() as plain:
             connection = plain.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-            with connection.begin():
+            with accounting(connection) as account, connection.begin():
                 yield connection
+                account.write(connection)
+        account.tell()
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises DatabaseUnavailable."""
@@ -139,7 +153,11 @@ def _checked(url: str) -> URL:
 
 
 def _postgresql(url: URL, pool: dict[str, Any]) -> Engine:
-    arguments = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "ridgeline"}
+    arguments = {
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+        "application_name": "ridgeline",
+        **_KEEPALIVE,
+    }
     return create_engine(url, pool_pre_ping=True, connect_args=arguments, **pool)
 
 

@@ -10,7 +10,10 @@ StorageError
 ├── InvalidArtifactKey
 ├── InvalidStagedFile
 ├── ArtifactExists
-└── UnknownArtifact
+├── UnknownArtifact
+├── DamagedArtifact
+├── ArtifactsUnavailable
+└── UnusableArtifactStore
 """
 
 from ridgeline.contract.job import JobStatus
@@ -95,3 +98,18 @@ class UnknownArtifact(StorageError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"Received {key!r}; it may have been deleted together with its job.")
+
+
+class DamagedArtifact(StorageError):
+    """The artifact store has other bytes than it was given."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Received {key!r} back changed; look at the store, and publish it again.")
+
+
+class ArtifactsUnavailable(StorageError):
+    """The artifact store did not answer; what was asked may or may not have happened."""
+
+
+class UnusableArtifactStore(StorageError):
+    """The artifact store cannot be used."""

@@ -2,20 +2,31 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Select, delete, func, insert, select, type_coerce
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    Select,
+    delete,
+    func,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms
+from ridgeline.storage.creation import RECORDED, Outcome, Stored, Submission, create_all
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
-from ridgeline.storage.identifiers import new_job_id
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -29,7 +40,7 @@ from ridgeline.storage.records import (
     Page,
 )
 from ridgeline.storage.tables import artifacts, job_tags, jobs
-from ridgeline.storage.transitions import CANCELLED_BY_USER, add_event, locked, move
+from ridgeline.storage.transitions import CANCELLED_BY_USER, locked, move
 
 
 class JobStore:
@@ -44,15 +55,22 @@ class JobStore:
         When this returns, the job is durable. Raises IdempotencyConflict if the key came with
         another body.
         """
-        job_id = new_job_id()
+        (outcome,) = self.create_all([(new, idempotency)])
+        if isinstance(outcome, IdempotencyConflict):
+            raise outcome
+        return outcome
+
+    def create_all(self, submissions: Sequence[Submission]) -> list[Created | IdempotencyConflict]:
+        """Do as create() for many jobs at once, in one transaction; what it raises is returned.
+
+        Either all of them are durable when this returns, or none is stored.
+        """
         with self._database.write() as connection:
-            if idempotency is None or _take_key(connection, idempotency, job_id):
-                return _insert_job(connection, job_id, new)
-            original = _job_of_key(connection, idempotency)
-        record = None if original is None else self.get(original)
-        if record is None:  # deleted in the meantime, and the key with it
-            return self.create(new, idempotency)
-        return Created(record, replayed=True, outbox_id=None)
+            outcomes = create_all(connection, submissions)
+        return [
+            self._created(submission, outcome)
+            for submission, outcome in zip(submissions, outcomes, strict=True)
+        ]
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, or None if there is none with this id."""
@@ -131,6 +149,7 @@ class JobStore:
             # Read to the end first: SQLite's cursor would step over rows deleted meanwhile.
             found = tuple(connection.execute(keys).scalars())
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
+            failpoint("delete.before_commit")
             return found
 
     def epochs(self, job_id: str) -> list[EpochRow]:
@@ -213,25 +232,26 @@ class JobStore:
         A job that is created between two pages moves none of the others. A page ends early where
         the JSON that its jobs hold would exceed `max_bytes`, but has one job at least.
         """
-        # With a tag, its index is walked from the newest job on, so nothing has to be sorted.
-        newest = jobs.c.id if tag is None else job_tags.c.job_id
-        statement = select(jobs.c.id, _SIZE.label("size")).order_by(newest.desc())
-        statement = statement.limit(limit + 1)
-        if tag is not None:
-            statement = statement.join(job_tags).where(job_tags.c.tag == tag)
-        if status is not None:
-            statement = statement.where(jobs.c.status.in_(status))
-        if after is not None:
-            statement = statement.where(newest < after)
+        if status is not None and not status:
+            return Page((), None)
+        newest = _newest_ids(status, tag, after, limit + 1).subquery()
+        statement = select(jobs.c.id, _SIZE.label("size")).join(newest, newest.c.id == jobs.c.id)
         with self._database.read() as connection:
-            found = connection.execute(statement).all()
+            found = connection.execute(statement.order_by(jobs.c.id.desc())).all()
             kept = _fitting([row.size for row in found[:limit]], max_bytes)
             rows = connection.execute(_newest([row.id for row in found[:kept]])).mappings().all()
             records = _records(connection, rows)
         return Page(records, records[-1].id if len(found) > len(records) else None)
 
-
-_COLUMNS = [jobs.c[field.name] for field in fields(JobRecord) if field.name != "artifacts"]
+    def _created(self, submission: Submission, outcome: Outcome) -> Created | IdempotencyConflict:
+        if isinstance(outcome, IdempotencyConflict):
+            return outcome
+        if isinstance(outcome, Stored):
+            return Created(_record(outcome.row, ()), replayed=False, outbox_id=outcome.outbox_id)
+        record = None if outcome.job_id is None else self.get(outcome.job_id)
+        if record is None:  # deleted in the meantime, and the key with it
+            return self.create_all([submission])[0]
+        return Created(record, replayed=True, outbox_id=None)
 
 
 _SIZE = (
@@ -241,6 +261,33 @@ _SIZE = (
     + func.length(jobs.c.advice)
 )
 """About how long the JSON of a job is: its other columns are short."""
+
+
+def _newest_ids(
+    status: Collection[JobStatus] | None, tag: str | None, after: str | None, limit: int
+) -> Select[str]:
+    """The ids of the newest jobs, by walking indexes alone.
+
+    Every status is walked for itself, and what was found is merged: so a page takes as long whether
+    many jobs have the status and the tag or none, and no planner has to guess which it is.
+    """
+    if status is None and tag is None:
+        return _walk(jobs.c.id, [], after, limit)
+    if tag is None:
+        newest, having, same = jobs.c.id, jobs.c.status, []
+    else:
+        newest, having, same = job_tags.c.job_id, job_tags.c.status, [job_tags.c.tag == tag]
+    statuses = dict.fromkeys(JobStatus if status is None else status)
+    walks = [_walk(newest, [*same, having == each], after, limit).subquery() for each in statuses]
+    merged = union_all(*(select(walk.c.id) for walk in walks)).subquery()
+    return select(merged.c.id).order_by(merged.c.id.desc()).limit(limit)
+
+
+def _walk(
+    newest: Column[str], conditions: Sequence[ColumnElement[bool]], after: str | None, limit: int
+) -> Select[str]:
+    statement = select(newest.label("id")).where(*conditions).order_by(newest.desc()).limit(limit)
+    return statement if after is None else statement.where(newest < after)
 
 
 def _fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
@@ -262,59 +309,12 @@ def _known(connection: Connection, job_id: str) -> RowMapping:
 
 
 def _newest(job_ids: Sequence[str]) -> Select[Any]:
-    return select(*_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id.desc())
-
-
-def _take_key(connection: Connection, idempotency: Idempotency, job_id: str) -> bool:
-    """Whether this transaction is the one that may create the job of the key.
-
-    On PostgreSQL it waits for another that has taken the key and is not committed yet.
-    """
-    table = tables.idempotency_keys
-    on_sqlite = connection.dialect.name == "sqlite"
-    insert_key = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
-    statement = insert_key.values(
-        key=idempotency.key,
-        body_sha256=idempotency.body_sha256,
-        job_id=job_id,
-        created_at=now_ms(),
-    ).on_conflict_do_nothing()
-    return connection.execute(statement.returning(table.c.key)).first() is not None
-
-
-def _job_of_key(connection: Connection, idempotency: Idempotency) -> str | None:
-    """The job the key created; None if it was deleted. Raises IdempotencyConflict."""
-    table = tables.idempotency_keys
-    statement = select(table.c.job_id, table.c.body_sha256).where(table.c.key == idempotency.key)
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        return None
-    if row.body_sha256 != idempotency.body_sha256:
-        raise IdempotencyConflict(idempotency.key, row.job_id)
-    return str(row.job_id)
-
-
-def _insert_job(connection: Connection, job_id: str, new: NewJob) -> Created:
-    values = asdict(new) | {
-        "id": job_id,
-        "tags": json.dumps(new.tags),
-        "status": JobStatus.QUEUED,
-        "available_at": now_ms(),
-        "created_at": now_ms(),
-    }
-    statement = insert(jobs).values(values)
-    row = connection.execute(statement.returning(*_COLUMNS)).mappings().one()
-    tags = [{"job_id": job_id, "tag": tag} for tag in dict.fromkeys(new.tags)]
-    if tags:
-        connection.execute(insert(job_tags), tags)
-    outbox_id = add_hint(connection, job_id)
-    add_event(connection, row, EventType.STATUS, "{}", after=JobStatus.QUEUED)
-    return Created(_record(row, ()), replayed=False, outbox_id=outbox_id)
+    return select(*RECORDED).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id.desc())
 
 
 def _loaded(connection: Connection, job_id: str) -> tuple[JobRecord, ...]:
     """The job's record, or nothing."""
-    rows = connection.execute(select(*_COLUMNS).where(jobs.c.id == job_id)).mappings().all()
+    rows = connection.execute(select(*RECORDED).where(jobs.c.id == job_id)).mappings().all()
     return _records(connection, rows)
 
 

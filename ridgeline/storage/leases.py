@@ -6,60 +6,52 @@ paused, cut off or replaced changes nothing: its calls answer None or False, and
 
 import json
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import isfinite
-from signal import Signals
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Select,
-    and_,
-    cast,
-    delete,
-    func,
     insert,
     literal,
     or_,
     select,
-    type_coerce,
     update,
 )
 from sqlalchemy.engine import Connection, RowMapping
-from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
-from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
+from ridgeline.failpoints import failpoint
+from ridgeline.storage.claims import CLAIMABLE, take
+from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
-from ridgeline.storage.errors import NonFiniteValue
-from ridgeline.storage.outbox import add_hint
+from ridgeline.storage.epochs import replace_epochs, store_epochs
+from ridgeline.storage.errors import DatabaseUnavailable, NonFiniteValue
+from ridgeline.storage.logs import add_lines
 from ridgeline.storage.records import (
     ArtifactRecord,
     AttemptExit,
     AttemptReason,
     Claim,
-    EventType,
     HeartbeatAnswer,
+    LogLine,
     Reaped,
 )
-from ridgeline.storage.tables import artifacts, attempts, epochs, jobs, reports
+from ridgeline.storage.retries import CRASH_CAP, Retries, end, pause, requeue
+from ridgeline.storage.tables import QUEUED, artifacts, jobs, reports
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
-    add_event,
     locked,
     move,
 )
 
 LEASE_S = 30.0
 """Seconds a worker may be silent before its job is taken from it."""
-CRASH_CAP = 3
-"""Crashes after which a job fails instead of being tried again."""
-_LONGEST_BACKOFF_S = 300.0
 
 
 class LeaseStore:
@@ -73,8 +65,7 @@ class LeaseStore:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
-        self._crash_cap = crash_cap
-        self._jitter = jitter
+        self._retries = Retries(crash_cap, jitter)
 
     def claim(self, job_id: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take a queued job for `lease_s` seconds; None if it is not to be had: drop the hint.
@@ -82,26 +73,21 @@ class LeaseStore:
         What the attempt before has measured stands until this one reports: it may go on from there.
         """
         with self._database.write() as connection:
-            return _claim(connection, job_id, owner, lease_s)
+            return take(connection, job_id, owner, lease_s)
 
     def claim_next(self, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take the job that has been claimable for longest, as claim() does; None: there is none.
 
         So a worker finds its work without the broker.
         """
-        waiting = (
-            select(jobs.c.id)
-            .where(*_CLAIMABLE)
-            .order_by(jobs.c.available_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        waiting = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
         with self._database.read() as connection:  # most calls find nothing and need no lock
-            if connection.execute(select(jobs.c.id).where(*_CLAIMABLE).limit(1)).first() is None:
+            if connection.execute(waiting).first() is None:
                 return None
+        unlocked = waiting.with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            job_id = connection.execute(waiting).scalar_one_or_none()
-            return None if job_id is None else _claim(connection, job_id, owner, lease_s)
+            job_id = connection.execute(unlocked).scalar_one_or_none()
+            return None if job_id is None else take(connection, job_id, owner, lease_s)
 
     def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:
         """Extend the lease and learn whether to stop; None if the job is lost: kill the trainer.
@@ -129,27 +115,27 @@ class LeaseStore:
         changes: dict[str, Any] = {"version": jobs.c.version + 1, "progress_epoch": until}
         if rows and rows[-1].epoch == until:
             changes["metrics"] = _finite_json(rows[-1].values)
-        texts = {row.epoch: row.model_dump_json() for row in rows}
         statement = update(jobs).where(*_still(claim)).values(changes).returning(*LOCKED_COLUMNS)
         with self._database.write() as connection:
             held = connection.execute(statement).mappings().one_or_none()
             if held is None:
                 return None
-            known = select(epochs.c.epoch, epochs.c.row).where(_among(claim.job_id, texts))
-            same = {row.epoch for row in connection.execute(known) if row.row == texts[row.epoch]}
-            fresh = {epoch: text for epoch, text in texts.items() if epoch not in same}
-            connection.execute(delete(epochs).where(_among(claim.job_id, fresh)))
-            _remove_earlier(connection, held, after=until)
-            _insert_epochs(connection, held, fresh)
+            replace_epochs(connection, held, rows, until)
+            failpoint("resume.before_commit")
         return HeartbeatAnswer(held["status"])
 
     def record_epochs(
-        self, claim: Claim, rows: Sequence[EpochRow], eta_s: float | None
+        self,
+        claim: Claim,
+        rows: Sequence[EpochRow],
+        eta_s: float | None,
+        lines: Sequence[LogLine] = (),
     ) -> HeartbeatAnswer | None:
-        """Store epochs and the seconds left; None if the job is lost: kill the trainer.
+        """Store epochs, the seconds left and lines of the log; None if the job is lost.
 
-        An epoch this attempt has reported before stays as it is, so a call whose answer was lost
-        can be repeated. Earlier attempts' rows are removed from the first of these epochs on.
+        Kill the trainer then. An epoch this attempt has reported before stays as it is, so a call
+        whose answer was lost can be repeated. Earlier attempts' rows are removed from the first of
+        these epochs on.
         """
         changes: dict[str, Any] = {
             "version": jobs.c.version + 1,
@@ -164,8 +150,22 @@ class LeaseStore:
             held = connection.execute(statement).mappings().one_or_none()
             if held is None:
                 return None
-            _store_epochs(connection, held, rows)
+            store_epochs(connection, held, rows)
+            add_lines(connection, held, lines)
+            failpoint("epochs.before_commit")
         return HeartbeatAnswer(held["status"])
+
+    def write_log(self, claim: Claim, lines: Sequence[LogLine]) -> HeartbeatAnswer | None:
+        """Store lines of the log, even of an attempt that has ended; None if a newer one has begun.
+
+        The lines are lost then.
+        """
+        with self._database.write() as connection:
+            row = _locked_by(connection, claim)
+            if row is None:
+                return None
+            add_lines(connection, row, lines)
+        return HeartbeatAnswer(row["status"])
 
     def finish(
         self,
@@ -200,6 +200,7 @@ class LeaseStore:
             if report is not None:
                 connection.execute(insert(reports).values(job_id=claim.job_id, report=report))
             move(connection, row, status, reason=reason, attempt_exit=attempt_exit, values=values)
+            failpoint("finish.before_commit")
             return True
 
     def release(
@@ -223,14 +224,18 @@ class LeaseStore:
                 return None
             if penalised:
                 ended = replace(ended, reason=AttemptReason.CRASHED)
-                return self._crashed(connection, row, ended, delay_s)
+                return self._retries.crashed(connection, row, ended, delay_s)
             if row["status"] is JobStatus.PAUSING:
-                return _pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
+                return pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
             ended = replace(ended, reason=AttemptReason.DRAINED)
             if row["status"] is JobStatus.CANCELLING:
-                return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
+                return end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
             drains = {"drain_count": row["drain_count"] + 1}
-            return _requeue(connection, row, ended, delay_s or 0.0, drains)
+            return requeue(connection, row, ended, delay_s or 0.0, drains)
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises DatabaseUnavailable."""
+        self._database.ping()
 
     def reap(self, limit: int = 100, deadline_grace_s: float = LEASE_S) -> list[Reaped]:
         """Take jobs from workers that fell silent, and from those that ignore a deadline.
@@ -239,7 +244,11 @@ class LeaseStore:
         with `deadline_exceeded`. So does one that is `deadline_grace_s` past its deadline although
         its worker still beats, and one whose deadline passes while it waits to be tried again. A
         job that is being cancelled is cancelled in every case.
+
+        A database that answers late held the workers' beats back too: raises DatabaseUnavailable
+        then, and takes nothing.
         """
+        asked = time.monotonic()
         expired = jobs.c.lease_expires_at <= now_ms()
         ignored = jobs.c.deadline_at <= now_ms() - milliseconds(deadline_grace_s)
         overdue = (
@@ -251,84 +260,22 @@ class LeaseStore:
         )
         with self._database.write() as connection:
             rows = connection.execute(overdue).mappings().all()
+            waited_s = time.monotonic() - asked
+            if waited_s > deadline_grace_s / 2:
+                raise DatabaseUnavailable(f"it took {waited_s:.1f} s to answer the reaper")
             if len(rows) < limit:
                 rows = [*rows, *connection.execute(_waiting_in_vain(limit)).mappings()]
             return [Reaped(row["id"], self._reap_one(connection, row)) for row in rows]
 
     def _reap_one(self, connection: Connection, row: RowMapping) -> JobStatus:
         if not row["late"] or row["status"] is JobStatus.CANCELLING:
-            return self._crashed(connection, row, AttemptExit(reason=AttemptReason.LEASE_EXPIRED))
-        return _end(connection, row, JobStatus.FAILED, _LATE, AttemptExit())
-
-    def _crashed(
-        self,
-        connection: Connection,
-        row: RowMapping,
-        ended: AttemptExit,
-        delay_s: float | None = None,
-    ) -> JobStatus:
-        """Queue the job again with a backoff, or fail it at the cap; cancel or pause as asked."""
-        if row["status"] is JobStatus.CANCELLING:
-            return _end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
-        crashes = {"crash_count": row["crash_count"] + 1}
-        if crashes["crash_count"] < self._crash_cap:
-            if row["status"] is JobStatus.PAUSING:
-                return _pause(connection, row, ended, crashes)
-            if delay_s is None:
-                delay_s = backoff_s(crashes["crash_count"], self._jitter())
-            return _requeue(connection, row, ended, delay_s, crashes)
-        reason = EndReason(
-            code=EndCode.CRASH_LOOP,
-            detail=_crash_story(crashes["crash_count"], ended),
-        )
-        return _end(connection, row, JobStatus.FAILED, reason, ended, crashes)
+            return self._retries.crashed(connection, row, _SILENT)
+        return end(connection, row, JobStatus.FAILED, _LATE, AttemptExit())
 
 
-_STORIES = {
-    AttemptReason.CRASHED: "its process died",
-    AttemptReason.LEASE_EXPIRED: "its worker was not heard of until the lease was over",
-}
-_LONGEST_STORY = 1500
-
-
-def _crash_story(crashes: int, last: AttemptExit) -> str:
-    """What is known of the attempts that failed, in a sentence."""
-    known = []
-    if last.signal is not None:
-        known.append(f"killed by signal {last.signal}{_signal_name(last.signal)}")
-    elif last.code is not None:
-        known.append(f"exit code {last.code}")
-    if last.detail:
-        known.append(last.detail[:_LONGEST_STORY].rstrip("."))
-    if not known:
-        known.append(_STORIES[AttemptReason(last.reason or AttemptReason.CRASHED)])
-    attempts = "1 attempt" if crashes == 1 else f"{crashes} attempts"
-    return f"{attempts} failed; the last: {', '.join(known)}."
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return f" ({Signals(number).name})"
-    return ""
-
-
-def backoff_s(crashes: int, jitter: float) -> float:
-    """Seconds to wait after `crashes` crashes: 2ⁿ, at most 300, and up to half of it more.
-
-    `jitter` in [0, 1) spreads jobs that died together.
-    """
-    return min(2.0**crashes, _LONGEST_BACKOFF_S) * (1 + jitter / 2)
-
-
+_SILENT = AttemptExit(reason=AttemptReason.LEASE_EXPIRED)
 _LATE = EndReason(
     code=EndCode.DEADLINE_EXCEEDED, detail="The job had not ended when its deadline passed."
-)
-
-
-_CLAIMABLE = (
-    jobs.c.status == JobStatus.QUEUED,
-    jobs.c.available_at <= now_ms(),
-    jobs.c.cancel_requested_at.is_(None),
 )
 
 
@@ -336,54 +283,9 @@ def _waiting_in_vain(limit: int) -> Select[Any]:
     """Jobs whose deadline has passed in the queue; a job gets its deadline with its first claim."""
     return (
         select(*LOCKED_COLUMNS, literal(value=True).label("late"))
-        .where(jobs.c.status == JobStatus.QUEUED, jobs.c.deadline_at <= now_ms())
+        .where(QUEUED, jobs.c.deadline_at <= now_ms())
         .limit(limit)
         .with_for_update(skip_locked=True)
-    )
-
-
-def _claim(connection: Connection, job_id: str, owner: str, lease_s: float) -> Claim | None:
-    taken = connection.execute(_claiming(job_id, owner, lease_s)).mappings().one_or_none()
-    if taken is None:
-        return None
-    numbers = {name: taken[name] for name in ("attempt", "fence")}
-    started = insert(attempts).values(job_id=job_id, owner=owner, started_at=now_ms(), **numbers)
-    connection.execute(started)
-    before, after = JobStatus.QUEUED, JobStatus.RUNNING
-    add_event(connection, taken, EventType.STATUS, "{}", before=before, after=after)
-    deadline_at = taken["deadline_at"]
-    return Claim(
-        job_id=job_id,
-        owner=owner,
-        resolved=taken["resolved"],
-        deadline_at=deadline_at,
-        remaining_s=deadline_at and (deadline_at - taken["claimed_at"]).total_seconds(),
-        **numbers,
-    )
-
-
-def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple[Any, ...]]:
-    """The guarded UPDATE that only one worker's claim can match."""
-    deadline_at = now_ms() + cast(jobs.c.deadline_s * 1000, BigInteger)
-    return (
-        update(jobs)
-        .where(jobs.c.id == job_id, *_CLAIMABLE)
-        .values(
-            status=JobStatus.RUNNING,
-            version=jobs.c.version + 1,
-            attempt=jobs.c.attempt + 1,
-            fence=jobs.c.fence + 1,
-            lease_owner=owner,
-            lease_expires_at=now_ms() + milliseconds(lease_s),
-            started_at=func.coalesce(jobs.c.started_at, now_ms()),
-            deadline_at=func.coalesce(jobs.c.deadline_at, deadline_at),
-        )
-        .returning(
-            *LOCKED_COLUMNS,
-            jobs.c.resolved,
-            jobs.c.deadline_at,
-            type_coerce(now_ms(), Timestamp).label("claimed_at"),
-        )
     )
 
 
@@ -401,79 +303,11 @@ def _locked_by(connection: Connection, claim: Claim) -> RowMapping | None:
     return row if row is not None and row["fence"] == claim.fence else None
 
 
-def _store_epochs(connection: Connection, held: RowMapping, rows: Sequence[EpochRow]) -> None:
-    """Store the epochs that this attempt has not reported before, each with its event."""
-    among = _among(held["id"], [row.epoch for row in rows])
-    known = select(epochs.c.epoch).where(among, epochs.c.attempt == held["attempt"])
-    seen = set(connection.execute(known).scalars())
-    fresh = {row.epoch: row.model_dump_json() for row in rows if row.epoch not in seen}
-    if fresh:
-        _remove_earlier(connection, held, after=min(fresh) - 1)
-        _insert_epochs(connection, held, fresh)
-
-
-def _among(job_id: str, numbers: Collection[int]) -> ColumnElement[bool]:
-    return and_(epochs.c.job_id == job_id, epochs.c.epoch.in_(numbers))
-
-
-def _remove_earlier(connection: Connection, held: RowMapping, after: int) -> None:
-    """Remove what earlier attempts have measured behind the epoch `after`."""
-    among = (epochs.c.job_id == held["id"], epochs.c.epoch > after)
-    connection.execute(delete(epochs).where(*among, epochs.c.attempt != held["attempt"]))
-
-
-def _insert_epochs(connection: Connection, held: RowMapping, texts: Mapping[int, str]) -> None:
-    """Store epochs that are not there, each with its event."""
-    if not texts:
-        return
-    common = {"job_id": held["id"], "attempt": held["attempt"]}
-    values = [{**common, "epoch": epoch, "row": text} for epoch, text in texts.items()]
-    connection.execute(insert(epochs), values)
-    add_event(connection, held, EventType.EPOCH, *texts.values())
-
-
 def _publish(connection: Connection, job_id: str, files: Sequence[ArtifactRecord]) -> None:
     if files:
         connection.execute(
             insert(artifacts), [{"job_id": job_id, **asdict(file)} for file in files]
         )
-
-
-def _requeue(
-    connection: Connection,
-    row: RowMapping,
-    ended: AttemptExit,
-    delay_s: float,
-    values: Mapping[str, int],
-) -> JobStatus:
-    """Make the job claimable again in `delay_s` seconds, and order the hint for then."""
-    available = {"available_at": now_ms() + milliseconds(delay_s)}
-    move(connection, row, JobStatus.QUEUED, attempt_exit=ended, values={**values, **available})
-    add_hint(connection, row["id"], delay_s)
-    return JobStatus.QUEUED
-
-
-def _pause(
-    connection: Connection,
-    row: RowMapping,
-    ended: AttemptExit,
-    values: Mapping[str, int] | None = None,
-) -> JobStatus:
-    changes = {**(values or {}), "paused_at": now_ms()}
-    move(connection, row, JobStatus.PAUSED, attempt_exit=ended, values=changes)
-    return JobStatus.PAUSED
-
-
-def _end(
-    connection: Connection,
-    row: RowMapping,
-    status: JobStatus,
-    reason: EndReason,
-    ended: AttemptExit,
-    values: Mapping[str, int] | None = None,
-) -> JobStatus:
-    move(connection, row, status, reason=reason, attempt_exit=ended, values=values)
-    return status
 
 
 def _finite_json(metrics: Mapping[str, float | None]) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.job import JobStatus
+from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records import Dispatch
-from ridgeline.storage.tables import jobs, outbox
+from ridgeline.storage.tables import QUEUED, jobs, outbox
 
 
 class Outbox:
@@ -71,9 +71,14 @@ class Outbox:
 
         So many hints lie in the broker if none was lost.
         """
-        statement = select(func.count()).select_from(jobs).where(*_hinted())
+        # Two counts: the outbox is mostly short, so that no job of a long queue is looked up in it.
+        waiting = select(func.count()).select_from(jobs).where(*_CLAIMABLE)
+        hinted = select(func.count(outbox.c.job_id.distinct())).where(
+            exists().where(jobs.c.id == outbox.c.job_id, *_CLAIMABLE)
+        )
         with self._database.read() as connection:
-            return connection.execute(statement).scalar_one()
+            statement = select(waiting.scalar_subquery() - hinted.scalar_subquery())
+            return int(connection.execute(statement).scalar_one())
 
     def redispatch(self, older_than_s: float = 30.0, limit: int = 1000) -> list[str]:
         """Order a new hint for claimable jobs whose last one was sent over `older_than_s` ago.
@@ -83,30 +88,46 @@ class Outbox:
         """
         last = jobs.c.last_dispatched_at
         forgotten = (
+            *_CLAIMABLE,
+            ~exists().where(outbox.c.job_id == jobs.c.id),
+            or_(last.is_(None), last < now_ms() - milliseconds(older_than_s)),
+        )
+        oldest = (
             select(jobs.c.id)
-            .where(*_hinted(), or_(last.is_(None), last < now_ms() - milliseconds(older_than_s)))
+            .where(*forgotten)
             .order_by(func.coalesce(last, 0), jobs.c.available_at)
             .limit(limit)
-            .with_for_update(skip_locked=True)
         )
+        # All that wait are looked through, so nobody who writes should have to wait for that.
+        with self._database.read() as connection:
+            found = connection.execute(oldest).scalars().all()
+        if not found:
+            return []
+        still = select(jobs.c.id).where(jobs.c.id.in_(found), *forgotten)
         with self._database.write() as connection:
-            job_ids = list(connection.execute(forgotten).scalars())
+            locked = still.with_for_update(skip_locked=True)
+            ids = set(connection.execute(locked).scalars())
             # Setting it here too makes a janitor that raced for the same row see it is done.
             connection.execute(
-                update(jobs).where(jobs.c.id.in_(job_ids)).values(last_dispatched_at=now_ms())
+                update(jobs).where(jobs.c.id.in_(ids)).values(last_dispatched_at=now_ms())
             )
-            for job_id in job_ids:
-                add_hint(connection, job_id)
-        return job_ids
+            ordered = [job_id for job_id in found if job_id in ids]
+            add_hints(connection, ordered)
+            failpoint("redispatch.before_commit")
+        return ordered
 
 
-def _hinted() -> tuple[ColumnElement[bool], ...]:
-    """Claimable jobs without a hint in the outbox: theirs was sent."""
-    return (
-        jobs.c.status == JobStatus.QUEUED,
-        jobs.c.available_at <= now_ms(),
-        ~exists().where(outbox.c.job_id == jobs.c.id),
-    )
+#: What a worker could claim now.
+_CLAIMABLE = (QUEUED, jobs.c.available_at <= now_ms())
+_HINT = insert(outbox).values(available_at=now_ms()).returning(outbox.c.id, outbox.c.job_id)
+
+
+def add_hints(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
+    """Put hints to be sent at once into the outbox, in order; returns their ids by job."""
+    if not job_ids:
+        return {}
+    hints = connection.execute(_HINT, [{"job_id": job_id} for job_id in job_ids])
+    return {row.job_id: row.id for row in hints}
 
 
 def add_hint(connection: Connection, job_id: str, delay_s: float = 0.0) -> int:

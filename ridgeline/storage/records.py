@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ridgeline.contract.job import JobStatus
+from ridgeline.contract.log import LogLevel, LogSource
+from ridgeline.contract.worker import WorkerState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,8 @@ class AttemptExit:
     """A sentence for people."""
     reason: str | None = None
     """An AttemptReason, which the storage fills in; None stands for the job's own EndCode."""
+    publish_failed: bool = False
+    """Whether its files could not be brought into the store."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +170,17 @@ class AttemptRecord:
     reason: str | None
     """An EndCode or an AttemptReason; None while it runs."""
     detail: str | None
+
+
+class Tally(StrEnum):
+    """What is counted, in the transaction that does it; a count has labels of its own."""
+
+    ATTEMPTS_STARTED = "attempts_started"
+    ATTEMPTS_ENDED = "attempts_ended"  #: by AttemptReason or EndCode
+    JOBS_ENDED = "jobs_ended"  #: by EndCode
+    PUBLISH_FAILURES = "publish_failures"
+    EPOCH_SECONDS = "epoch_seconds"  #: epochs by the bucket of the histogram they fall into
+    EPOCH_SECONDS_SUM = "epoch_seconds_sum"
 
 
 class EventType(StrEnum):
@@ -188,6 +203,70 @@ class EventRecord:
     after: JobStatus | None
     payload: str = field(repr=False)
     created_at: datetime
+
+
+class LogLine(NamedTuple):
+    """A line of a job's log that is to be stored; all of it is text that can be stored."""
+
+    at: datetime
+    level: LogLevel
+    source: LogSource
+    event: str
+    fields: str
+    """A JSON object."""
+
+
+class LogRecord(NamedTuple):
+    """A stored line of a job's log."""
+
+    number: int
+    """Counts the job's lines from 1."""
+    at: datetime
+    attempt: int
+    fence: int
+    level: str
+    source: str
+    event: str
+    fields: str
+    """A JSON object."""
+
+
+class LogRecords(NamedTuple):
+    """Some lines of a job's log, oldest first."""
+
+    records: tuple[LogRecord, ...]
+    next_after: int | None
+    """The number to pass as `after` for the next lines; None where there are none yet."""
+    dropped: int
+    """How many lines the log has lost at its beginning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewWorker:
+    """A worker that has started."""
+
+    id: str
+    """Who it is as the owner of leases."""
+    host: str
+    pid: int
+    slots: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRecord:
+    """A worker, as far as it has reported itself."""
+
+    id: str
+    host: str
+    pid: int
+    slots: tuple[str, ...]
+    state: WorkerState
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    jobs: tuple[str, ...]
+    """The ids of the jobs whose leases it holds."""
 
 
 class Dispatch(NamedTuple):

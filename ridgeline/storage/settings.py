@@ -45,9 +45,16 @@ class StorageSettings(BaseSettings):
     """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; default SQLite in `home`."""
     artifacts_dir: Path = Field(default_factory=_artifacts_in_home)
     """The folder of the files that jobs publish; default in `home`."""
+    artifacts_url: str | None = None
+    """The bucket that takes its place, `s3://BUCKET/PREFIX`: the folder then holds what attempts on
+    this machine are making. Endpoint and keys are in `AWS_*`."""
     redis_url: Annotated[SecretStr, AfterValidator(_broker)] = SecretStr("redis://127.0.0.1:6379/0")
     """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`."""
     lease_s: Annotated[float, Field(gt=0)] = 30.0
     """How long a worker may be silent before its job is taken from it."""
     crash_cap: Annotated[int, Field(ge=1)] = 3
     """Crashes after which a job fails instead of being tried again."""
+    garbage_interval_s: Annotated[float, Field(gt=0)] = 3600.0
+    """How often files are looked for that no record points to."""
+    garbage_age_s: Annotated[float, Field(ge=3600)] = 86_400.0
+    """How old such a file must be to be deleted."""

@@ -8,9 +8,11 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection, RowMapping
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus, can_become
+from ridgeline.failpoints import failpoint
+from ridgeline.storage.account import account_of
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.errors import IllegalTransition
-from ridgeline.storage.records import AttemptExit, EventType
+from ridgeline.storage.records import AttemptExit, EventType, Tally
 from ridgeline.storage.tables import attempts, events, jobs
 
 CANCELLED_BY_USER = EndReason(
@@ -65,18 +67,33 @@ def move(
             "reason_detail": reason.detail,
         }
     connection.execute(update(jobs).where(jobs.c.id == row["id"]).values(changes))
+    ended = None
     if before.held and not after.held:
         ended = attempt_exit or AttemptExit()
         code = reason.code.value if reason else None
-        _end_attempt(connection, row, replace(ended, reason=ended.reason or code))
-    add_event(
-        connection,
-        row,
-        EventType.STATUS,
-        reason.model_dump_json() if reason else "{}",
-        before=before,
-        after=after,
-    )
+        ended = replace(ended, reason=ended.reason or code)
+        _end_attempt(connection, row, ended)
+    add_status(connection, row, before, after, reason=reason, ended=ended)
+    failpoint("move.before_commit")
+
+
+def add_status(
+    connection: Connection,
+    row: RowMapping,
+    before: JobStatus | None,
+    after: JobStatus,
+    *,
+    reason: EndReason | None = None,
+    ended: AttemptExit | None = None,
+) -> None:
+    """Append a change of status to what is told of the job of `row`: its events, log and counts."""
+    payload = reason.model_dump_json() if reason else "{}"
+    add_event(connection, row, EventType.STATUS, payload, before=before, after=after)
+    account = account_of(connection)
+    code = reason.code.value if reason else None
+    account.moved(row, before, after, code, ended.reason if ended else None)
+    if ended is not None and ended.publish_failed:
+        account.count(Tally.PUBLISH_FAILURES)
 
 
 def add_event(

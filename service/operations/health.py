@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ridgeline.contract.schema import Contract
-from ridgeline.storage import DatabaseUnavailable
+from ridgeline.storage import ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore
 from service.deps import Parts
 from service.dispatch import BrokerUnavailable
 
@@ -15,24 +15,27 @@ class Readiness(Contract):
     """What works and what does not."""
 
     status: Literal["ready", "degraded", "unavailable"]
-    """`degraded`: jobs are taken and wait in the database until the broker is back."""
+    """`degraded`: jobs are taken and wait in the database until the broker is back, and files can
+    be had once the artifact store is."""
     database: State
     broker: State
+    artifacts: State
 
 
 def readiness(parts: Parts) -> Readiness:
-    """Ask database and broker for a sign of life."""
+    """Ask database, broker and artifact store for a sign of life."""
     database = _state(parts.database.ping, DatabaseUnavailable)
     broker = _state(parts.dispatch.ping, BrokerUnavailable)
+    artifacts = _state(parts.artifacts.check, (ArtifactsUnavailable, UnusableArtifactStore))
     status: Literal["ready", "degraded", "unavailable"] = "ready"
-    if broker == "down":
+    if "down" in (broker, artifacts):
         status = "degraded"
     if database == "down":
         status = "unavailable"
-    return Readiness(status=status, database=database, broker=broker)
+    return Readiness(status=status, database=database, broker=broker, artifacts=artifacts)
 
 
-def _state(ping: Callable[[], None], error: type[Exception]) -> State:
+def _state(ping: Callable[[], None], error: type[Exception] | tuple[type[Exception], ...]) -> State:
     try:
         ping()
     except error:

@@ -1,24 +1,16 @@
-"""Jobs: submit, wait, cancel, pause, resume, delete."""
+"""Jobs: validate, wait, cancel, pause, resume, delete."""
 
 import asyncio
-import hashlib
 import logging
 import re
 from typing import NamedTuple
 
-from pydantic import TypeAdapter
-
-from ridgeline.contract.advice import Advice
 from ridgeline.contract.job import JOB_ID_PATTERN, JobStatus
-from ridgeline.contract.regularizers import PenaltyTerm
-from ridgeline.contract.resolve import Resolution, Validation, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.contract.resolve import Validation, resolve
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
-    Created,
-    Idempotency,
     IllegalTransition,
     JobRecord,
-    NewJob,
     StorageError,
     UnknownJob,
 )
@@ -26,8 +18,6 @@ from service.bodies import parse_spec
 from service.deps import Parts, read
 from service.problems import no_such_job
 
-_PENALTIES = TypeAdapter(tuple[PenaltyTerm, ...])
-_ADVICE = TypeAdapter(tuple[Advice, ...])
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 
 logger = logging.getLogger(__name__)
@@ -41,24 +31,8 @@ class Asked(NamedTuple):
     """Whether it was as asked for before."""
 
 
-def submit(parts: Parts, body: bytes, idempotency_key: str | None) -> Created:
-    """Store a job durably, or find the one that the key created, and have a worker told.
-
-    The broker is not asked for anything here, so a job is taken while it is away. Raises ApiProblem
-    (malformed-json, invalid-spec), SpecError and IdempotencyConflict.
-    """
-    spec = parse_spec(body)
-    resolution = resolve(spec, memory_limit=parts.settings.memory_limit_bytes)
-    key = None
-    if idempotency_key is not None:
-        key = Idempotency(idempotency_key, hashlib.sha256(body).hexdigest())
-    created = parts.jobs.create(_new_job(spec, resolution), key)
-    parts.janitor.wake()
-    return created
-
-
 def validate(parts: Parts, body: bytes) -> Validation:
-    """Say what would be trained; nothing is stored. Raises ApiProblem and SpecError as submit()."""
+    """Say what would be trained; nothing is stored. Raises ApiProblem and SpecError as a POST."""
     resolution = resolve(parse_spec(body), memory_limit=parts.settings.memory_limit_bytes)
     return Validation(
         resolved=resolution.spec,
@@ -142,6 +116,7 @@ def delete(parts: Parts, job_id: str) -> None:
     if not _JOB_ID.fullmatch(job_id):
         raise UnknownJob(job_id)
     parts.jobs.delete(job_id)
+    failpoint("delete.rows_deleted")
     try:
         parts.artifacts.delete_job(job_id)
     except (OSError, StorageError):
@@ -155,17 +130,3 @@ def _record(parts: Parts, job_id: str) -> JobRecord:
     if record is None:
         raise UnknownJob(job_id)
     return record
-
-
-def _new_job(spec: JobSpec, resolution: Resolution) -> NewJob:
-    return NewJob(
-        name=spec.name,
-        tags=spec.tags,
-        # What was left out stays out: a regularizer of null would mean none, not the policy's.
-        spec=spec.model_dump_json(exclude_unset=True),
-        resolved=resolution.spec.model_dump_json(),
-        epochs=spec.training.epochs,
-        deadline_s=spec.training.deadline_s,
-        penalties=_PENALTIES.dump_json(resolution.penalties).decode(),
-        advice=_ADVICE.dump_json(resolution.advice).decode(),
-    )

@@ -2,11 +2,12 @@
 
 import base64
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
@@ -26,11 +27,23 @@ from service.routing import is_head
 router = APIRouter(tags=["artifacts"])
 
 Text = Annotated[str | None, Header()]
+Redirect = Annotated[
+    bool, Query(description="Answer 307 with an address in the artifact store, if it has one.")
+]
 
 _FILE_HEADERS = ("ETag", "Repr-Digest", "Accept-Ranges", "Content-Disposition")
 _GONE: dict[int | str, dict[str, Any]] = {
     410: {**responses(ProblemCode.NOT_FOUND)[404], "description": "The file is lost"}
 }
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a client says that it has, and which bytes it wants."""
+
+    if_none_match: Text = None
+    if_range: Text = None
+    range_: Annotated[str | None, Header(alias="range")] = None
 
 
 @router.get(
@@ -57,6 +70,10 @@ async def list_artifacts(job_id: str, parts: PartsDep) -> Response:
             "content": file_content(),
             "headers": headers(*_FILE_HEADERS, "Content-Range"),
         },
+        307: {
+            "description": "The file is at `Location`, for a time",
+            "headers": headers("Location", "Cache-Control", "Repr-Digest"),
+        },
         304: {"description": "The client has the file", "headers": headers("ETag")},
         **responses(
             ProblemCode.NOT_FOUND, ProblemCode.RANGE_NOT_SATISFIABLE, ProblemCode.UNAVAILABLE
@@ -69,23 +86,37 @@ async def download_artifact(
     name: str,
     request: Request,
     parts: PartsDep,
-    if_none_match: Text = None,
-    if_range: Text = None,
-    range_: Annotated[str | None, Header(alias="range")] = None,
+    asked: Annotated[Conditions, Depends()],
+    redirect: Redirect = False,
 ) -> Response:
-    """Download a file, or a range of its bytes; several ranges are answered with the whole."""
+    """Download a file, or a range of its bytes; several ranges are answered with the whole.
+
+    With `redirect=true` the answer is the address of the file in the artifact store, which is good
+    for a few minutes, where the store can give one out. Compare what comes with Repr-Digest then.
+    """
     artifact = artifacts.find(await jobs.find(parts, job_id), name)
     meta = _headers(artifact)
-    if matches(if_none_match, meta["ETag"]):
+    if matches(asked.if_none_match, meta["ETag"]):
         return not_modified(meta)
-    file = await run_in_threadpool(artifacts.path, parts.artifacts, artifact)
-    ranged = range_ if not is_head(request.scope) and if_range in (None, meta["ETag"]) else None
-    span = _span(ranged, artifact.bytes)
+    await run_in_threadpool(artifacts.see, parts.artifacts, artifact)
+    if redirect and not is_head(request.scope):
+        seconds = parts.settings.signed_url_s
+        url = await run_in_threadpool(parts.artifacts.signed_url, artifact.key, seconds)
+        if url is not None:
+            return _redirect(url, meta)
+    whole = is_head(request.scope) or asked.if_range not in (None, meta["ETag"])
+    span = _span(None if whole else asked.range_, artifact.bytes)
     status, meta = _ranged(meta, span, artifact)
     if is_head(request.scope):
         return Response(status_code=status, headers=meta, media_type=artifact.media_type)
-    content = artifacts.stream(file, artifact, span or Span(0, artifact.bytes))
+    content = artifacts.stream(parts.artifacts, artifact, span or Span(0, artifact.bytes))
     return StreamingResponse(content, status, headers=meta, media_type=artifact.media_type)
+
+
+def _redirect(url: str, meta: dict[str, str]) -> Response:
+    """Send the client to the store; nobody may keep the address, which is a key for a time."""
+    headers = {"Location": url, "Cache-Control": "no-store", "Repr-Digest": meta["Repr-Digest"]}
+    return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
 
 
 def _headers(artifact: ArtifactRecord) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ridgeline.contract.schema import Label
 from ridgeline.storage import JobRecord
 from service.answers import job_answer, job_headers, json_answer, not_modified
 from service.bodies import read_body
-from service.deps import Parts, PartsDep, write
+from service.deps import Parts, PartsDep
 from service.documentation import BODY_PROBLEMS, BODY_TOO_SLOW, SPEC_BODY, headers
 from service.headers import matches, preferences, wait_preference
 from service.operations import jobs
@@ -103,7 +103,7 @@ async def submit_job(
 ) -> Response:
     """Train a model: store the job, answer, and have a worker take it."""
     body = await _body(request, parts)
-    created = await write(parts, jobs.submit, parts, body, idempotency_key)
+    created = await parts.submissions.submit(body, idempotency_key)
     extra = {"Location": job_path(created.record.id)}
     if created.replayed:
         extra["Idempotent-Replayed"] = "true"

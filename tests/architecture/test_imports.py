@@ -33,6 +33,8 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker")),
+        # Libraries that the API uses would like to have them, for colours.
+        ("service.__main__", ("pygments", "rich")),
         ("worker.app", (*HEAVY, "service")),
         ("worker.tasks", (*HEAVY, "service")),
         ("worker.supervisor", (*HEAVY, "service")),

@@ -1,7 +1,9 @@
 """`ridgeline up` with the real service and worker."""
 
+import contextlib
 import hashlib
 import signal
+import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,8 @@ import pytest
 from ridgeline.cli.address import Address, free_address
 from ridgeline.client import Client, UnreachableError
 from ridgeline.contract.job import Job
+from ridgeline.storage import Database, JobRecord, JobStore
+from tests.e2e.conftest import poll
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Run
@@ -27,6 +31,7 @@ IRIS: dict[str, Any] = {
 LONG = IRIS | {"training": IRIS["training"] | {"epochs": 100_000}}
 #: Three seconds are promised on an idle machine; this one may be busy.
 HEALTHY_S = 30.0
+STOPPED_S = 30.0
 
 
 def test_a_job_from_the_post_to_the_download(run: "Run", tmp_path: Path) -> None:
@@ -72,7 +77,9 @@ def test_sigkill_amid_training_leaves_no_process(run: "Run") -> None:
             client.job(job.id)
 
 
-def test_ctrl_c_amid_training_stops_everything(run: "Run") -> None:
+def test_ctrl_c_amid_training_hands_the_job_back_and_the_next_up_goes_on(
+    run: "Run", tmp_path: Path
+) -> None:
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
     up.says("API ", seconds=HEALTHY_S)
@@ -82,9 +89,40 @@ def test_ctrl_c_amid_training_stops_everything(run: "Run") -> None:
         while client.job(job.id).progress.epoch == 0:
             assert time.monotonic() < deadline, up.output
             time.sleep(0.05)
-    up.signal(signal.SIGINT)
-    assert up.exit_status() == 0, up.output
-    assert up.nothing_left()
+        began = time.monotonic()
+        up.signal(signal.SIGINT)
+        assert up.exit_status(STOPPED_S) == 0, up.output
+        assert time.monotonic() - began < STOPPED_S
+        assert up.nothing_left()
+        handed_back = _record(tmp_path, job.id)
+        assert (handed_back.status, handed_back.attempt) == ("queued", 1)
+        assert (handed_back.drain_count, handed_back.crash_count) == (1, 0)
+        run("up", "--port", str(port)).says("API ", seconds=HEALTHY_S)
+        poll("the job to go on", 90, lambda: _record(tmp_path, job.id).attempt == 2)
+        done = handed_back.progress_epoch
+        poll("its next epoch", 90, lambda: _record(tmp_path, job.id).progress_epoch > done)
+        first = _first_epoch(tmp_path, job.id, attempt=2)
+        assert first == done + 1, "it went on from the checkpoint"
+
+
+def _record(folder: Path, job_id: str) -> JobRecord:
+    """The job as it is stored."""
+    database = Database(f"sqlite:///{folder}/.ridgeline/ridgeline.db", pool_size=1)
+    try:
+        record = JobStore(database).get(job_id)
+    finally:
+        database.close()
+    assert record is not None
+    return record
+
+
+def _first_epoch(folder: Path, job_id: str, attempt: int) -> int:
+    """The first epoch that an attempt has told of."""
+    url = f"file:{folder}/.ridgeline/ridgeline.db?mode=ro"
+    with contextlib.closing(sqlite3.connect(url, uri=True)) as connection:
+        query = "SELECT min(epoch) FROM epochs WHERE job_id = ? AND attempt = ?"
+        (first,) = connection.execute(query, (job_id, attempt)).fetchone()
+    return int(first)
 
 
 def _model(job: Job) -> Any:

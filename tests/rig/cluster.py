@@ -61,6 +61,8 @@ class Cluster:
     settings: Mapping[str, str] = field(default_factory=dict)
     slots: int = 1
     """Attempts at once in each worker."""
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """More variables for single processes, by their names."""
     defaults: Mapping[str, str] = field(default_factory=lambda: SHORT)
     """Without any, everything is as in production."""
 
@@ -164,6 +166,7 @@ class Cluster:
             "RIDGELINE_REDIS_URL": Redis.url_at(redis.port),
             "RIDGELINE_WORKER_CONCURRENCY": str(self.slots),
             **self.settings,
+            **self.environments.get(f"{kind}-{number}", {}),
         }
 
 

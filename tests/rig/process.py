@@ -170,7 +170,7 @@ class Process:
             self._process.send_signal(number)
 
 
-def poll(what: str, ready: Callable[[], Any], seconds: float) -> Any:
+def poll(what: str, ready: Callable[[], Any], seconds: float, every_s: float = POLL_S) -> Any:
     """Ask until `ready` gives something true, and return that; raises NotReady."""
     until = time.monotonic() + seconds
     while True:
@@ -178,7 +178,7 @@ def poll(what: str, ready: Callable[[], Any], seconds: float) -> Any:
             return value
         if time.monotonic() >= until:
             raise NotReady(f"{what}: not within {seconds:g} s")
-        time.sleep(POLL_S)
+        time.sleep(every_s)
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:

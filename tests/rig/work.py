@@ -28,6 +28,11 @@ class Fault(StrEnum):
     MEMORY = "memory"  #: MemoryError
     DISK_FULL = "disk_full"  #: ENOSPC
     ERROR = "error"  #: an exception that nobody has foreseen
+    LEAVE = "leave"  #: exit(0), without a last word
+    GARBAGE = "garbage"  #: it writes into the pipe what is no message
+    HALF = "half"  #: it stops amid a message, and says nothing any more
+    EAT = "eat"  #: it takes 600 MB for its own, which a cgroup may not let it have
+    CHATTER = "chatter"  #: it repeats itself for ever, and gets no further
 
 
 @dataclass(frozen=True)

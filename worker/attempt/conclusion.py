@@ -1,6 +1,7 @@
 """Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -8,6 +9,7 @@ import structlog
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
 from ridgeline.contract.report import Report
+from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
@@ -31,7 +33,7 @@ from worker.attempt.endings import (
     Refused,
 )
 from worker.attempt.patience import Patience
-from worker.attempt.publication import beating, publish
+from worker.attempt.publication import Unwanted, beating, publish
 from worker.disk import DISK_FULL, is_disk_full
 from worker.settings import WorkerSettings
 from worker.trainer.messages import Finished
@@ -71,6 +73,7 @@ class Conclusion:
         self._patiently = patience
         self._keep_files = False
         self._ended = False
+        self._publish_failed = False
 
     def write(self, ending: Ending, workdir: Path) -> None:
         """Write what `ending` means. Raises DatabaseUnavailable: the reaper then decides."""
@@ -85,8 +88,9 @@ class Conclusion:
                 self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
             case Crashed(exit=ended):
                 self._crashed(ended)
-            case Hung(seconds=seconds):
-                detail = f"The trainer reported nothing for {seconds:.0f} s and was killed."
+            case Hung(seconds=seconds, phase=phase):
+                where = f" in the phase {phase!r}" if phase else ""
+                detail = f"The trainer made no progress for {seconds:.0f} s{where} and was killed."
                 self._release(AttemptExit(detail=detail), penalised=True)
             case Paused() | Drained():
                 self._release(AttemptExit(), penalised=False)
@@ -97,8 +101,17 @@ class Conclusion:
 
     def broken(self) -> None:
         """Give the job back after a fault of this worker's own, which another may not have."""
-        detail = "The worker could not go on; its log has the details."
+        detail = "The worker could not go on; the log has the details."
         self._release(AttemptExit(detail=detail), penalised=True)
+
+    def not_begun(self) -> None:
+        """Give the job back untouched: the store that its checkpoints are in did not answer."""
+        self._release(AttemptExit(detail="The artifact store did not answer."), penalised=False)
+
+    def unwanted(self) -> None:
+        """End the job as cancelled, if it is not another's by now."""
+        if self._cancel_came_first():
+            self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
 
     def disk_full(self) -> None:
         """End the job for want of space."""
@@ -110,8 +123,10 @@ class Conclusion:
         A failure is logged and no more: the next attempt, or the job's deletion, takes the rest.
         """
         delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
+        failpoint("clean_up.begun")
         try:
             delete(self._claim.job_id, self._claim.fence)
+            failpoint("clean_up.staging_cleared")
             if self._ended:  # otherwise the next attempt goes on from them
                 self._artifacts.discard_checkpoints(self._claim.job_id)
         except (OSError, StorageError):
@@ -119,19 +134,27 @@ class Conclusion:
 
     def _publish(self, result: Finished, workdir: Path) -> None:
         try:
-            with beating(self._leases, self._claim, self._settings):
-                files = publish(self._artifacts, self._claim, workdir, result)
-        except OSError as error:
+            failpoint("attempt.trained")
+            with beating(self._leases, self._claim, self._settings) as unwanted:
+                files = publish(
+                    self._artifacts, self._claim, workdir, result, self._patiently, unwanted
+                )
+        except Unwanted:
+            self.unwanted()
+            return
+        except Exception as error:
+            self._publish_failed = True
+            log.warning("publication_failed", error=type(error).__name__)
             if not is_disk_full(error):
                 raise
             self.disk_full()
             return
         # From here on, unless the answer is a clear no, the files may be those of a success.
         self._keep_files = True
+        failpoint("attempt.published")
         if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
             self._keep_files = False
-            if self._cancel_came_first():
-                self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
+            self.unwanted()
 
     def _finish(
         self,
@@ -140,6 +163,7 @@ class Conclusion:
         result: Finished | None = None,
         files: list[ArtifactRecord] | None = None,
         report: Report | None = None,
+        attempt_exit: AttemptExit | None = None,
     ) -> bool:
         """End the job; False if it is lost, or does not end so any more."""
         metrics = result.metrics if result else None
@@ -148,14 +172,21 @@ class Conclusion:
 
         def finish() -> bool:
             return self._leases.finish(
-                self._claim, status, reason, metrics=metrics, artifacts=files or [], report=text
+                self._claim,
+                status,
+                reason,
+                metrics=metrics,
+                artifacts=files or [],
+                report=text,
+                attempt_exit=replace(
+                    attempt_exit or AttemptExit(), publish_failed=self._publish_failed
+                ),
             )
 
         ended = self._patiently(finish)
+        failpoint("finish.committed")
         self._ended = self._ended or ended
-        if ended:
-            log.info("job_ended", status=status.value, reason=reason.code.value)
-        else:
+        if not ended:
             log.warning("write_refused", status=status.value)
         return ended
 
@@ -166,7 +197,7 @@ class Conclusion:
     def _crashed(self, ended: AttemptExit) -> None:
         log.warning("trainer_died", exit_code=ended.code, signal=ended.signal)
         if ended.signal == signal.SIGKILL and self._is_last_crash():
-            self._finish(JobStatus.FAILED, _KILLED)
+            self._finish(JobStatus.FAILED, _KILLED, attempt_exit=ended)
         else:
             self._release(ended, penalised=True)
 
@@ -175,9 +206,15 @@ class Conclusion:
         return record is not None and record.crash_count + 1 >= self._settings.crash_cap
 
     def _release(self, ended: AttemptExit, *, penalised: bool) -> None:
+        ended = replace(ended, publish_failed=self._publish_failed)
+
         def release() -> JobStatus | None:
             return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
 
         status = self._patiently(release)
+        failpoint("release.committed")
+        if status is not None:  # it has not succeeded, whatever was published
+            self._keep_files = False
         self._ended = self._ended or (status is not None and status.terminal)
-        log.info("job_given_back", status=status and status.value, penalised=penalised)
+        if status is None:
+            log.warning("job_lost")

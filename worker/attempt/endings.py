@@ -45,9 +45,10 @@ class Overdue:
 
 @dataclass(frozen=True)
 class Hung:
-    """It has reported nothing for too long."""
+    """It has not come further for too long."""
 
     seconds: float
+    phase: str | None
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,5 @@ class Lost:
 
 
 Ending = Completed | Refused | Cancelled | Paused | Drained | Overdue | Hung | Crashed | Lost
+ENDS_THE_JOB = Completed | Refused | Cancelled | Overdue
+"""Those after which no other attempt goes on from this one's checkpoints."""

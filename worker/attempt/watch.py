@@ -1,15 +1,21 @@
 """Watches one trainer from its start to its end: progress, lease, cancellation, deadline, hang."""
 
 import json
+import logging
 import time
 from collections import deque
+from contextlib import suppress
+from dataclasses import replace
 from math import inf
 
 import structlog
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
-from ridgeline.storage import Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
+from ridgeline.contract.log import LogSource
+from ridgeline.failpoints import failpoint
+from ridgeline.storage import AttemptExit, Claim, DatabaseUnavailable, HeartbeatAnswer, LeaseStore
+from ridgeline.storage import LogLine as LoggedLine
 from worker.attempt.endings import (
     Cancelled,
     Completed,
@@ -22,11 +28,28 @@ from worker.attempt.endings import (
     Paused,
     Refused,
 )
+from worker.attempt.journal import Journal, relay
 from worker.attempt.pace import Pace
 from worker.attempt.patience import RETRY_S, Patience
+from worker.attempt.progress import Progress
+from worker.drain import Drain
 from worker.settings import WorkerSettings
-from worker.trainer.messages import Epoch, Failed, Finished, FromTrainer, Resumed, Stopped
+from worker.trainer.frames import UnreadableMessage
+from worker.trainer.messages import (
+    Epoch,
+    Failed,
+    Finished,
+    FromTrainer,
+    LogLine,
+    Phase,
+    Resumed,
+    Stopped,
+)
 from worker.trainer.process import TrainerProcess
+
+_LAST_WORDS = 1400
+_LINES_S = 1.0
+"""How long lines of the log wait for an epoch to be written with."""
 
 log = structlog.get_logger()
 
@@ -44,6 +67,7 @@ class Watch:
         leases: LeaseStore,
         settings: WorkerSettings,
         patience: Patience,
+        journal: Journal,
     ) -> None:
         self._claim = claim
         self._trainer = trainer
@@ -51,14 +75,18 @@ class Watch:
         self._settings = settings
         self._patience = patience
         self._drain = patience.drain
+        self._journal = journal
         self._pace = Pace(json.loads(claim.resolved)["training"]["epochs"])
         self._resumed: deque[Resumed] = deque()
         self._unwritten: list[EpochRow] = []
         now = time.monotonic()
         self._deadline = inf if claim.remaining_s is None else now + claim.remaining_s
-        self._last_sign = now
+        self._progress = Progress(
+            settings.hang_timeout_s, settings.hang_floor_s, look_s=2 * settings.heartbeat_s
+        )
         self._next_beat = now + settings.heartbeat_s
         self._next_record = now
+        self._next_lines = now + _LINES_S
         self._away_since: float | None = None
         self._pausing = False
 
@@ -70,32 +98,59 @@ class Watch:
         """
         ending = None
         while ending is None:
-            ending = self._listen() or self._duties()
+            ending = self._hear(self._time_left(), self._drain) or self._duties()
         # A completed one too: nothing may touch the files that are about to be published.
         self._trainer.kill()
-        if self._has_unwritten and not isinstance(ending, Lost):
+        ending = self._told(ending)
+        if self._record_due < inf and not isinstance(ending, Lost):
             answer = self._patience(self._record)
             return self._word_of(answer) or ending
         return ending
 
-    def _listen(self) -> Ending | None:
+    def _told(self, ending: Ending) -> Ending:
+        """Log the end, with the last words that went past the trainer's own log."""
+        log.info("trainer_ended", how=type(ending).__name__.lower())
+        words = self._journal.clean(self._trainer.stderr.last_words())
+        if not words:
+            return ending
+        level = logging.ERROR if isinstance(ending, Crashed | Hung) else logging.INFO
+        log.log(level, "trainer_stderr", source=LogSource.STDERR.value, text=words)
+        if not isinstance(ending, Crashed) or ending.exit.detail:
+            return ending
+        return Crashed(replace(ending.exit, detail=f"it said: {words[-_LAST_WORDS:]}"))
+
+    def _hear(self, timeout: float, drain: Drain | None = None) -> Ending | None:
         """Take what the trainer says; its last word, if that was among it, or its death."""
-        for message in self._trainer.receive(self._time_left(), self._drain):
+        try:
+            messages = self._trainer.receive(timeout, drain)
+        except UnreadableMessage as error:
+            log.warning("trainer_unreadable", because=str(error))
+            self._trainer.kill()
+            return Crashed(AttemptExit(detail=f"The trainer said what is no message: {error}."))
+        for message in messages:
             ending = self._take(message)
             if ending is not None:
                 return ending
         return Crashed(self._trainer.exit()) if self._trainer.gone else None
 
     def _take(self, message: FromTrainer) -> Ending | None:
-        self._last_sign = time.monotonic()
         match message:
+            case Phase(name=name):
+                self._progress.entered(name)
+                return None
             case Epoch(row=row):
                 self._unwritten.append(row)
                 self._pace.took(row)
+                self._progress.epoch_ended(row.epoch)
                 return None
             case Resumed(until=epoch):
                 self._resumed.append(message)
                 self._pace.resumed(epoch)
+                self._progress.resumed(epoch)
+                return None
+            case LogLine():
+                with suppress(ValueError, TypeError, AttributeError):  # it is the trainer's fault
+                    relay(message)
                 return None
             case Finished():
                 return Completed(message)
@@ -108,14 +163,15 @@ class Watch:
 
     def _duties(self) -> Ending | None:
         """What is due besides listening."""
+        self._trainer.stderr.keep_short()
         now = time.monotonic()
         if self._drain.started:
             return self._wind_down(Drained())
         if now >= self._deadline:
             return Overdue()
-        silence = now - self._last_sign
-        if silence >= self._settings.hang_timeout_s:
-            return Hung(silence)
+        idle_s = self._progress.idle_s()
+        if idle_s >= self._progress.limit_s:
+            return Hung(idle_s, self._progress.phase)
         try:
             word = self._write(now)
         except DatabaseUnavailable as error:
@@ -125,9 +181,10 @@ class Watch:
     def _write(self, now: float) -> Ending | None:
         """Write what is due, and learn whether to go on."""
         word: Ending | None = None
-        if self._has_unwritten and now >= self._next_record:
+        if now >= self._record_due:
             word = self._word_of(self._record())
             self._next_record = now + self._settings.progress_interval_s
+            self._next_lines = now + _LINES_S
             self._away_since = None
         if word is None and now >= self._next_beat:
             word = self._word_of(self._leases.heartbeat(self._claim, self._settings.lease_s))
@@ -148,8 +205,11 @@ class Watch:
         return Cancelled() if answer.status is JobStatus.CANCELLING else None
 
     @property
-    def _has_unwritten(self) -> bool:
-        return bool(self._resumed or self._unwritten)
+    def _record_due(self) -> float:
+        """When to write what is unwritten; lines of the log wait for epochs, but not for long."""
+        if self._resumed or self._unwritten:
+            return self._next_record
+        return self._next_lines if self._journal else inf
 
     def _record(self) -> HeartbeatAnswer | None:
         """Write what the trainer has reported; there is something."""
@@ -159,18 +219,39 @@ class Watch:
             answer = self._leases.resume(self._claim, first.rows, first.until)
             if answer is None:
                 return None
+            failpoint("resume.committed")
             self._resumed.popleft()
-        if self._unwritten:
-            answer = self._leases.record_epochs(self._claim, self._unwritten, self._pace.eta_s)
-            self._unwritten = []
+        lines = self._journal.batch()
+        if not self._unwritten and not lines:
+            return answer
+        try:
+            answer = self._store(lines)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # a lost line is better than a lost job
+            if not lines:
+                raise
+            log.warning("log_lines_lost", because=type(error).__name__)
+            answer = self._store([])
+        failpoint("epochs.committed")
+        self._unwritten = []
+        self._journal.settled()
         return answer
+
+    def _store(self, lines: list[LoggedLine]) -> HeartbeatAnswer | None:
+        if self._unwritten:
+            eta_s = self._pace.eta_s
+            return self._leases.record_epochs(self._claim, self._unwritten, eta_s, lines)
+        if lines:
+            return self._leases.write_log(self._claim, lines)
+        return self._leases.heartbeat(self._claim, self._settings.lease_s)
 
     def _without_database(self, now: float, error: DatabaseUnavailable) -> Ending | None:
         """Train on for a while: as long as the database is away, nobody can take the job."""
         if self._away_since is None:
             self._away_since = now
             log.warning("database_away", error=str(error))
-        self._next_beat = self._next_record = now + RETRY_S
+        self._next_beat = self._next_record = self._next_lines = now + RETRY_S
         return Lost() if now - self._away_since >= self._patience.limit_s else None
 
     def _wind_down(self, ending: Ending) -> Ending:
@@ -194,16 +275,14 @@ class Watch:
         """What the trainer ends with, or None if it has not ended after `seconds`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            for message in self._trainer.receive(left):
-                ending = self._take(message)
-                if ending is not None:
-                    return ending
-            if self._trainer.gone:
-                return Crashed(self._trainer.exit())
+            ending = self._hear(left)
+            if ending is not None:
+                return ending
         return None
 
     def _time_left(self) -> float:
         """Seconds until the next duty."""
-        hang = self._last_sign + self._settings.hang_timeout_s
-        record = self._next_record if self._has_unwritten else inf
-        return max(0.0, min(self._next_beat, record, self._deadline, hang) - time.monotonic())
+        now = time.monotonic()
+        hang = now + self._progress.limit_s - self._progress.idle_s()
+        due = min(self._next_beat, self._record_due, self._deadline, hang)
+        return max(0.0, due - now)

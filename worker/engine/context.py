@@ -20,6 +20,12 @@ class TrainingContext(Protocol):
     checkpoint_interval_s: float
     """The least seconds from one checkpoint to the next; 0 means one after every epoch."""
 
+    def phase(self, name: str) -> None:
+        """Take note of what comes now: "training" for the epochs, any other word elsewhere.
+
+        Where no epochs end, a new phase is the only sign that training gets on.
+        """
+
     def resumed(self, rows: Sequence[EpochRow]) -> None:
         """Take what the epochs before this attempt measured, where it goes on from a checkpoint.
 
@@ -43,6 +49,11 @@ class InMemoryContext:
     """Ask to stop after this many epochs."""
     checkpoints: Path | None = None
     checkpoint_interval_s: float = 0.0
+    phases: list[str] = field(default_factory=list)
+
+    def phase(self, name: str) -> None:
+        """Keep the name."""
+        self.phases.append(name)
 
     def resumed(self, rows: Sequence[EpochRow]) -> None:
         """Keep the rows."""

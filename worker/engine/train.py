@@ -23,20 +23,26 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     TrainingStopped where the context asks to stop.
     """
     resolution = resolve(spec, memory_limit=None)
+    context.phase("preparing the data")
     data = prepare_data(resolution, context.workdir / "rows")
+    context.phase("building the network")
     network = Network(resolution)
     objective = build_objective(resolution, network, data)
     epoch = _compiled(spec, network, objective, data)
     fitting = Fitting(resolution, network, objective, epoch, data)
+    context.phase("training")
     try:
         fitting.run(context, _checkpoints(spec, context))
     except TrainingFailed as failure:
+        context.phase("reporting")
         failure.report = _report(fitting, resolution, network, data)
         raise
+    context.phase("measuring")
     metrics = fitting.final_values()
     network.settle(fitting.penalties, fitting.rates)
+    context.phase("reporting")
     report = _report(fitting, resolution, network, data)
-    files = export(network, objective, data, spec.outputs, context.workdir)
+    files = export(network, objective, data, spec.outputs, context)
     files = (*files, write_report(report, context.workdir))
     return TrainingResult(metrics=metrics, files=files, report=report)
 

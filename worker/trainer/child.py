@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,12 +29,16 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
+from worker.trainer import stderr
+from worker.trainer.bounds import die_with_parent, limit_memory, offer_to_die_first
+from worker.trainer.logs import Faucet, log_to
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
     Failed,
     File,
     Finished,
+    Phase,
     Stopped,
     decode_stop,
     encode,
@@ -44,14 +47,13 @@ from worker.trainer.messages import (
 
 Engine = Callable[[JobSpec, TrainingContext], TrainingResult]
 _MAX_DETAIL = 2000
-_FIRST_TO_KILL = "1000"
 _OUT_OF_MEMORY = (
     "The memory of the worker or its GPU did not suffice; lower training.batch_size or make the"
     " network smaller."
 )
 _UNEXPECTED = (
-    "Training ended with an unexpected {}, a fault of Ridgeline's own; the worker's log has the"
-    " details under the job's id."
+    "Training ended with an unexpected {}, a fault of Ridgeline's own; the job's log (GET"
+    " /jobs/{{id}}/logs) has the details."
 )
 
 log = structlog.get_logger()
@@ -71,6 +73,8 @@ class Assignment:
     checkpoints: Path | None = None
     """The job's folder for checkpoints, which outlives the attempt."""
     checkpoint_interval_s: float = 0.0
+    memory_bytes: int | None = None
+    """How much memory of its own the trainer may have."""
 
 
 def keras_engine(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -84,10 +88,14 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
     """Run in the forked process: train, and say over `pipe` how it went."""
     os.setsid()  # the supervisor kills the whole group, and a terminal's Ctrl-C does not get here
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _offer_to_die_first()
+    die_with_parent()
+    offer_to_die_first()
+    limit_memory(assignment.memory_bytes)
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
+    stderr.redirect(assignment.workdir)
     context = PipeContext(pipe, assignment)
+    log_to(context.send, Faucet(pipe.fileno()))
     context.listen()
     context.send(_train(assignment, context, engine))
 
@@ -100,7 +108,12 @@ class PipeContext:
         self.checkpoints = assignment.checkpoints
         self.checkpoint_interval_s = assignment.checkpoint_interval_s
         self._pipe = pipe
+        self._sending = threading.Lock()
         self._stop = threading.Event()
+
+    def phase(self, name: str) -> None:
+        """Report what comes now."""
+        self.send(Phase(name=name))
 
     def resumed(self, rows: Sequence[EpochRow]) -> None:
         """Report the epochs before this attempt."""
@@ -120,9 +133,11 @@ class PipeContext:
         threading.Thread(target=self._heed, name="supervisor", daemon=True).start()
 
     def send(self, message: Contract) -> None:
-        """Say something to the supervisor."""
+        """Say something to the supervisor; any thread may."""
+        data = encode(message)
         try:
-            self._pipe.send_bytes(encode(message))
+            with self._sending:
+                self._pipe.send_bytes(data)
         except OSError:
             _end_as_orphan()
 
@@ -176,9 +191,3 @@ def _end_as_orphan() -> None:
     Nobody would take the result: whoever holds the job now trains it elsewhere.
     """
     os.killpg(0, signal.SIGKILL)
-
-
-def _offer_to_die_first() -> None:
-    """When memory runs out, let the kernel take the trainer and spare the worker."""
-    with suppress(OSError):  # not Linux
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_KILL, encoding="ascii")

@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndReason
+from ridgeline.contract.log import LogLevel
 from ridgeline.contract.report import Report
 from ridgeline.contract.schema import Contract
 
@@ -20,6 +21,13 @@ class Epoch(Contract):
 
     kind: Literal["epoch"] = "epoch"
     row: EpochRow
+
+
+class Phase(Contract):
+    """Training has come to something else: to the epochs, or to what lies before or behind them."""
+
+    kind: Literal["phase"] = "phase"
+    name: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Resumed(Contract):
@@ -60,13 +68,27 @@ class Stopped(Contract):
     kind: Literal["stopped"] = "stopped"
 
 
+class LogLine(Contract):
+    """Something was logged."""
+
+    kind: Literal["log"] = "log"
+    at: float
+    """Seconds since 1970."""
+    level: LogLevel
+    event: str
+    fields: str
+    """A JSON object."""
+
+
 class Stop(Contract):
     """End training, without a result."""
 
     kind: Literal["stop"] = "stop"
 
 
-FromTrainer = Annotated[Epoch | Resumed | Finished | Failed | Stopped, Field(discriminator="kind")]
+FromTrainer = Annotated[
+    Phase | Epoch | Resumed | LogLine | Finished | Failed | Stopped, Field(discriminator="kind")
+]
 _FROM_TRAINER: TypeAdapter[FromTrainer] = TypeAdapter(FromTrainer)
 
 

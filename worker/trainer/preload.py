@@ -3,15 +3,20 @@
 Nothing here may touch a device or start a thread: neither survives the fork.
 """
 
+import atexit
 import gc
 import importlib
 import os
 from collections.abc import MutableMapping, Sequence
 
+from ridgeline import failpoints
 from worker.logs import configure_logs
+from worker.trainer.bounds import outlast_trainers
 
 #: What a trainer may know of the environment; everything else, credentials above all, goes.
-ALLOWED = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV"})
+ALLOWED = frozenset(
+    {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", failpoints.VARIABLE}
+)
 ALLOWED_PREFIXES = (
     *("LC_", "LD_", "DYLD_", "PYTHON", "MALLOC_"),
     *("TF_", "XLA_", "KERAS_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_"),
@@ -29,6 +34,7 @@ def scrub(environment: MutableMapping[str, str]) -> None:
 def preload(modules: Sequence[str] = ENGINE) -> None:
     """Make this process what trainers are copied from; `modules` are those that hold the engine."""
     scrub(os.environ)
+    atexit.register(outlast_trainers)
     configure_logs()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for name in modules:

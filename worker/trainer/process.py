@@ -14,15 +14,12 @@ from ridgeline.storage import AttemptExit
 from worker.drain import Drain
 from worker.trainer import child
 from worker.trainer.child import Assignment, Engine
-from worker.trainer.messages import (
-    MAX_MESSAGE_BYTES,
-    FromTrainer,
-    Stop,
-    decode_from_trainer,
-    encode,
-)
+from worker.trainer.frames import Frames
+from worker.trainer.messages import FromTrainer, Stop, encode
+from worker.trainer.stderr import StderrFile
 
-_REAP_S = 10.0
+KILL_S = 10.0
+_READ_BYTES = 2**16
 
 log = structlog.get_logger()
 
@@ -35,7 +32,10 @@ class TrainerProcess:
         self._process = context.Process(
             target=child.main, args=(theirs, assignment, engine), name="trainer", daemon=True
         )
+        self._frames = Frames()
         self._silent = False
+        self.stderr = StderrFile(assignment.workdir)
+        """What it writes past any logger."""
         with theirs:  # ours must be the only other end: the trainer's death then ends the pipe
             self._process.start()
 
@@ -59,18 +59,26 @@ class TrainerProcess:
     def receive(self, timeout: float, drain: Drain | None = None) -> list[FromTrainer]:
         """What the trainer has said; waits for it, its end or `drain`, up to `timeout` seconds.
 
-        Raises pydantic.ValidationError for what is no message.
+        Raises UnreadableMessage for what is no message.
         """
         wait([self._pipe, self._process.sentinel, *([drain.fileno()] if drain else [])], timeout)
         ended = self._process.exitcode is not None  # asked first: nothing is said after the end
-        messages = []
-        try:
-            while self._pipe.poll():
-                messages.append(decode_from_trainer(self._pipe.recv_bytes(MAX_MESSAGE_BYTES)))
-        except (EOFError, OSError):
-            ended = True
+        messages: list[FromTrainer] = []
+        while self._pipe.poll():
+            data = self._read()
+            if not data:
+                ended = True
+                break
+            messages += self._frames.take(data)
         self._silent = ended
         return messages
+
+    def _read(self) -> bytes:
+        """What lies in the pipe; nothing at its end."""
+        try:
+            return os.read(self._pipe.fileno(), _READ_BYTES)
+        except OSError:
+            return b""
 
     def ask_to_stop(self) -> None:
         """Tell the trainer to end after the present epoch."""
@@ -96,10 +104,10 @@ class TrainerProcess:
 
     def _reap(self) -> None:
         """Wait for a process that is about to end; kill it if it is not."""
-        self._process.join(_REAP_S)
+        self._process.join(KILL_S)
         if self._process.exitcode is None:
             self._signal(signal.SIGKILL)
-            self._process.join(_REAP_S)
+            self._process.join(KILL_S)
         if self._process.exitcode is None:
             log.error("trainer_outlives_kill", pid=self._process.pid)
 

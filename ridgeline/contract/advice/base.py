@@ -7,11 +7,12 @@ from typing import Literal, NamedTuple
 
 from ridgeline.contract.dataset import SplitRows
 from ridgeline.contract.graph import Graph, Node
-from ridgeline.contract.layers import Layer
+from ridgeline.contract.layers import Layer, Weight
+from ridgeline.contract.layers.base import Penalised
 from ridgeline.contract.layers.wrapper import Wrapper
 from ridgeline.contract.posted import Path, about_layer, origin, posted_path
 from ridgeline.contract.problems import pointer
-from ridgeline.contract.regularizers import PenaltyTerm
+from ridgeline.contract.regularizers import Part, PenaltyTerm, WeightPenalty
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
 
@@ -28,6 +29,16 @@ class Advice(Contract):
     message: str
     source: str
     """Where the rule comes from."""
+
+
+class Put(NamedTuple):
+    """One kind of penalty on one weight, and where it comes from."""
+
+    node: Node
+    penalised: Penalised
+    weight: Weight
+    part: Part
+    at: Path
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,11 @@ class Case:
             if node.name in self.position:
                 yield node, ("model", "layers", self.position[node.name])
 
+    @cached_property
+    def puts(self) -> tuple[Put, ...]:
+        """Every penalty on a weight of the layers that the spec lists."""
+        return tuple(self._puts())
+
     def path_to(self, node: Node) -> Path:
         """The path to a layer; to the policy that put it in where the spec does not list it."""
         if node.name in self.position:
@@ -64,6 +80,21 @@ class Case:
     def origin(self, node: Node, argument: Path) -> Path:
         """The path to a layer's penalty or constraint, in the layer or in the policy it is from."""
         return origin(self.spec, self.position[node.name], argument)
+
+    def _puts(self) -> Iterator[Put]:
+        for node, _ in self.posted:
+            for penalised in node.layer.penalties():
+                penalty = penalised.penalty
+                if not isinstance(penalty, WeightPenalty):
+                    continue
+                at = self.origin(node, penalised.argument)
+                parts = penalty.parts(
+                    batch_size=self.spec.training.batch_size, rows=self.rows.train
+                )
+                for weight in node.weights:
+                    if weight.role == penalised.role:
+                        for part in parts:
+                            yield Put(node, penalised, weight, part, (*at, part.kind))
 
 
 Finding = tuple[Path, str]

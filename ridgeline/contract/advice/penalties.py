@@ -2,28 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
-from ridgeline.contract.advice.base import Case, Finding, rule
-from ridgeline.contract.graph import Node
-from ridgeline.contract.layers import Shape, Weight
-from ridgeline.contract.layers.base import Penalised
-from ridgeline.contract.posted import Path
-from ridgeline.contract.regularizers import Part, WeightPenalty
+from ridgeline.contract.advice.base import Case, Finding, Put, rule
+from ridgeline.contract.layers import Shape
+from ridgeline.contract.regularizers import WeightPenalty
 
 _PLAIN = ("sgd",)
 """Optimizers whose step is the gradient times the learning rate."""
 _MATRIX = 2
-
-
-class _Put(NamedTuple):
-    """One kind of penalty on one weight, and where it comes from."""
-
-    node: Node
-    penalised: Penalised
-    weight: Weight
-    part: Part
-    at: Path
 
 
 @rule(
@@ -34,7 +20,7 @@ class _Put(NamedTuple):
 def erases(case: Case) -> Iterator[Finding]:
     """η·(the penalty's gradient) as large as the weight itself."""
     rate = case.spec.training.optimizer.initial_learning_rate
-    for put in _puts(case):
+    for put in case.puts:
         if put.part.kind == "l2":
             found = _l2_erases(put, rate)
         else:
@@ -50,7 +36,7 @@ def erases(case: Case) -> Iterator[Finding]:
         yield ("training", "optimizer", "weight_decay"), message
 
 
-def _l2_erases(put: _Put, rate: float) -> str | None:
+def _l2_erases(put: Put, rate: float) -> str | None:
     share = rate * 2 * put.part.coefficient
     if share < 1:
         return None
@@ -63,7 +49,7 @@ def _l2_erases(put: _Put, rate: float) -> str | None:
     )
 
 
-def _l1_erases(put: _Put, rate: float) -> str | None:
+def _l1_erases(put: Put, rate: float) -> str | None:
     step = rate * put.part.coefficient
     scale = _initial_scale(put)
     if scale is None or step < scale:
@@ -93,7 +79,7 @@ def _by_optimizer(case: Case) -> str:
 )
 def no_zeros(case: Case) -> Iterator[Finding]:
     """L1 by its subgradient, which no weight is exactly zero by."""
-    for put in _puts(case):
+    for put in case.puts:
         penalty = put.penalised.penalty
         if put.part.kind != "l1" or not isinstance(penalty, WeightPenalty):
             continue
@@ -105,22 +91,7 @@ def no_zeros(case: Case) -> Iterator[Finding]:
             yield put.at, message
 
 
-def _puts(case: Case) -> Iterator[_Put]:
-    """Every penalty on a weight."""
-    for node, _ in case.posted:
-        for penalised in node.layer.penalties():
-            penalty = penalised.penalty
-            if not isinstance(penalty, WeightPenalty):
-                continue
-            origin = case.origin(node, penalised.argument)
-            parts = penalty.parts(batch_size=case.spec.training.batch_size, rows=case.rows.train)
-            for weight in node.weights:
-                if weight.role == penalised.role:
-                    for part in parts:
-                        yield _Put(node, penalised, weight, part, (*origin, part.kind))
-
-
-def _initial_scale(put: _Put) -> float | None:
+def _initial_scale(put: Put) -> float | None:
     """The standard deviation that the weight begins with; None where it begins with a constant."""
     holder: object = put.node.layer
     for name in put.penalised.argument[:-1]:

@@ -1,5 +1,6 @@
 """What every data set has in common."""
 
+import math
 from typing import Literal, NamedTuple
 
 FeatureScaling = Literal["standard", "minmax", "none"]
@@ -30,3 +31,8 @@ class DatasetShape(NamedTuple):
     def all_rows(self) -> int:
         """The rows to be divided and the set's own test rows."""
         return self.rows + self.test_rows
+
+    @property
+    def row_bytes(self) -> int:
+        """What the features of one row take in memory, or on disk where they stream."""
+        return self.bytes_per_number * math.prod(self.features)

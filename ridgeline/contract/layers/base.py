@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
@@ -120,7 +121,7 @@ class Layer(Contract):
     @classmethod
     def type_name(cls) -> str:
         """The Keras class's name."""
-        return str(cls.model_fields["type"].default)
+        return _type_name(cls)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The shape it turns `inputs` into. Raises ShapeError where it cannot take them."""
@@ -163,12 +164,7 @@ class Layer(Contract):
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the Keras class, without regularizers and constraints."""
-        apart = {"type", "name", "inputs", *self.regularizers, *self.constraints}
-        return {
-            field.alias or name: getattr(self, name)
-            for name, field in type(self).model_fields.items()
-            if name not in apart
-        }
+        return {argument: getattr(self, name) for argument, name in _arguments(type(self))}
 
     def penalties(self) -> Iterator[Penalised]:
         """The penalties it puts on its weights and its output."""
@@ -191,7 +187,23 @@ class Layer(Contract):
         for argument, (role, part) in self.constraints.items():
             if argument in silent and part == "weights":
                 filled[argument] = _over_inputs(policy.constraint, role, weights)
-        return self.model_copy(update=filled)
+        return self.model_copy(update=filled) if filled else self
+
+
+@cache
+def _type_name(layer: type[Layer]) -> str:
+    return str(layer.model_fields["type"].default)
+
+
+@cache
+def _arguments(layer: type[Layer]) -> tuple[tuple[str, str], ...]:
+    """The names of the Keras class's arguments, each with its field's."""
+    apart = {"type", "name", "inputs", *layer.regularizers, *layer.constraints}
+    return tuple(
+        (field.alias or name, name)
+        for name, field in layer.model_fields.items()
+        if name not in apart
+    )
 
 
 def concrete(base: type[Layer]) -> list[type[Layer]]:
@@ -235,6 +247,7 @@ def _input_axes(weight: Weight) -> tuple[int, ...]:
     return tuple(range(len(weight.shape) - 1)) if weight.input_axes is None else weight.input_axes
 
 
+@cache
 def snake_case(type_name: str) -> str:
     """Keras's default layer name: `MaxPooling2D` → `max_pooling2d`."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type_name)

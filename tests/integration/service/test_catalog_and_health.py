@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
+from service.deps import Parts
 from service.dispatch import CeleryDispatch
 from service.operations.catalog import Catalog
 
@@ -32,12 +33,23 @@ def test_alive(client: TestClient) -> None:
 def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "degraded", "database": "up", "broker": "down"}
+    up = {"database": "up", "artifacts": "up"}
+    assert answer.json() == {"status": "degraded", "broker": "down", **up}
 
 
 def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
-    assert client.get("/readyz").json() == {"status": "ready", "database": "up", "broker": "up"}
+    up = dict.fromkeys(("database", "broker", "artifacts"), "up")
+    assert client.get("/readyz").json() == {"status": "ready", **up}
+
+
+def test_ready_without_the_folder_of_files_is_degraded(
+    client: TestClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
+    parts.settings.artifacts_dir.rmdir()
+    answer = client.get("/readyz").json()
+    assert (answer["status"], answer["artifacts"]) == ("degraded", "down")
 
 
 def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

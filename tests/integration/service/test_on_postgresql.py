@@ -68,6 +68,13 @@ def test_one_jobs_life(
     assert job.status == "succeeded"
     assert client.get(job.artifacts[0].href).content == b"model"
     assert client.get(f"/jobs/{job_id}/curves").json()["epoch"] == [1, 2, 3]
+    log = client.get(f"/jobs/{job_id}/logs").json()["items"]
+    assert [line["fields"]["after"] for line in log] == ["queued", "running", "succeeded"]
+    assert client.get("/workers").json() == []
+    metrics = client.get("/metrics").text.splitlines()
+    assert "ridgeline_up 1.0" in metrics
+    assert 'ridgeline_jobs_ended_total{reason="completed"} 1.0' in metrics
+    assert "ridgeline_epoch_seconds_count 3.0" in metrics
     assert [each["id"] for each in client.get("/jobs?tag=demo").json()["items"]] == [job_id]
     assert client.get("/jobs?tag=%00").status_code == 422
     assert client.get("/readyz").json()["database"] == "up"

@@ -1,6 +1,7 @@
 """The API as a process: quick to start, small, and quick to stop."""
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from ridgeline.storage import Database
 from service.examples import DIGITS, IRIS
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.servers
 class Api:
     """`python -m service` on a port that the system chose."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **variables: str) -> None:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("RIDGELINE_")
         }
@@ -34,6 +36,7 @@ class Api:
             "RIDGELINE_HOME": str(home),
             "RIDGELINE_PORT": "0",
             "RIDGELINE_REDIS_URL": f"redis+socket://{home}/no-redis.sock",
+            **variables,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service"],
@@ -44,7 +47,8 @@ class Api:
         )
         self.log: list[str] = []
         self.port = self._port()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     @property
     def url(self) -> str:
@@ -90,6 +94,57 @@ def test_it_is_small_and_knows_no_tensorflow(api: Api) -> None:
     assert "numpy" not in mapped
 
 
+def test_its_log_is_json_and_tells_of_each_transition(api: Api) -> None:
+    """Uvicorn's lines as well as ours, and those of loggers that know of no JSON."""
+    job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
+    httpx.post(f"{api.url}/jobs/{job_id}/cancel")
+    httpx.post(f"{api.url}/jobs/{job_id}/cancel")
+    api.process.send_signal(signal.SIGTERM)
+    api.process.wait(10)
+    api.reader.join(10)
+    lines = [json.loads(line) for line in api.log]
+    assert {"event", "level", "timestamp"} <= set.intersection(*map(set, lines))
+    names = ("job", "attempt", "fence", "before", "after", "reason")
+    told = [[line[name] for name in names] for line in lines if line["event"] == "transition"]
+    assert told == [
+        [job_id, 0, 0, None, "queued", None],
+        [job_id, 0, 0, "queued", "cancelled", "cancelled_by_user"],
+    ]
+    loggers = {line["logger"] for line in lines}
+    assert {"uvicorn.error", "service.janitor"} <= loggers
+
+
+def test_what_was_answered_under_load_survives_a_kill(api: Api, tmp_path: Path) -> None:
+    """Eight clients post, so that jobs share transactions; the process is killed between two."""
+    answered: list[str] = []
+    enough = threading.Event()
+
+    def post() -> None:
+        with httpx.Client(base_url=api.url, trust_env=False) as client:
+            try:
+                while True:
+                    answered.append(client.post("/jobs", json=IRIS).json()["id"])
+                    if len(answered) >= 100:
+                        enough.set()
+            except httpx.TransportError:
+                return
+
+    clients = [threading.Thread(target=post) for _ in range(8)]
+    for client in clients:
+        client.start()
+    assert enough.wait(30)
+    api.process.kill()
+    for client in clients:
+        client.join()
+    database = Database(f"sqlite:///{tmp_path}/ridgeline.db")
+    with database.read() as connection:
+        stored = set(connection.exec_driver_sql("SELECT id FROM jobs").scalars())
+        hinted = set(connection.exec_driver_sql("SELECT job_id FROM outbox").scalars())
+    database.close()
+    assert set(answered) <= stored
+    assert stored == hinted  # nothing went to a broker, and no job is without its hint
+
+
 def test_a_large_body_over_a_real_connection(api: Api) -> None:
     """Announced or not, the client gets to read the answer, and the connection lives on."""
     connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
@@ -129,17 +184,3 @@ def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
     assert answers[0].status_code == 200
     api.process.wait(10)
     assert time.monotonic() - began < 5
-
-
-def test_what_was_answered_survives_a_kill(api: Api, tmp_path: Path) -> None:
-    job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
-    api.process.kill()
-    api.process.wait()
-    second = Api(tmp_path)
-    try:
-        assert httpx.get(f"{second.url}/jobs/{job_id}").json()["status"] == "queued"
-    finally:
-        second.process.kill()
-        second.process.wait()
-        assert second.process.stderr is not None
-        second.process.stderr.close()

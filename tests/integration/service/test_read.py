@@ -279,7 +279,8 @@ class TestDelete:
         assert (answer.status_code, answer.content) == (204, b"")
         assert client.get(f"/jobs/{job_id}").status_code == 404
         assert client.delete(f"/jobs/{job_id}").status_code == 404
-        assert set(stored().values()) <= {0, 1}  # a hint may still lie in the outbox
+        left = {name: rows for name, rows in stored().items() if name != "tallies"}
+        assert set(left.values()) <= {0, 1}  # a hint may still lie in the outbox
         folder = Path(parts.settings.artifacts_dir)
         assert [path for path in folder.rglob("*") if path.is_file()] == []
 

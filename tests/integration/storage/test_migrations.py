@@ -87,6 +87,34 @@ def test_jobs_of_the_first_release_go_on(
     database.close()
 
 
+def test_the_tags_of_older_jobs_learn_their_status(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(database_url)
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "ridgeline.storage.database.command.upgrade",
+            lambda config, _: upgrade(config, "0001"),
+        )
+        database.migrate()
+    failed = "UPDATE jobs SET status = 'failed', finished_at = 1, reason_code = 'diverged'"
+    tags = "INSERT INTO job_tags (job_id, tag) SELECT id, 'tag' FROM jobs"
+    with database.write() as connection:
+        for statement in (OLD_JOB, failed, OLD_JOB.replace("job_1", "job_2"), tags):
+            connection.execute(text(statement))
+    database.migrate()
+    jobs = JobStore(database)
+
+    def listed(status: JobStatus) -> list[str]:
+        return [record.id for record in jobs.list([status], "tag").records]
+
+    assert (listed(JobStatus.FAILED), listed(JobStatus.QUEUED)) == (["job_1"], ["job_2"])
+    jobs.request_cancel("job_2")
+    assert (listed(JobStatus.CANCELLED), listed(JobStatus.QUEUED)) == (["job_2"], [])
+    database.close()
+
+
 def test_processes_that_start_at_once_wait_for_each_other(database_url: str) -> None:
     program = (
         "import sys; from ridgeline.storage import Database\n"

@@ -1,5 +1,6 @@
 """What becomes of jobs whose worker fell silent."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -164,6 +165,31 @@ def test_takes_no_more_than_the_limit(leases: LeaseStore, start: Any, expire: An
         expire(claim.job_id)
     assert len(leases.reap(limit=2)) == 2
     assert len(leases.reap(limit=2)) == 1
+
+
+def test_a_database_that_answers_late_takes_no_job(
+    database: Database, leases: LeaseStore, start: Any, expire: Any, record: Any
+) -> None:
+    """It was stopped, say, and the workers could not beat for as long."""
+    claim = start()
+    expire(claim.job_id)
+    locked, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.write() as connection:
+            if not database.is_sqlite:
+                connection.exec_driver_sql("LOCK TABLE jobs")
+            locked.set()
+            may_go.wait(0.4)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert locked.wait(10)
+    with pytest.raises(DatabaseUnavailable, match="to answer the reaper"):
+        leases.reap(deadline_grace_s=0.2)
+    holder.join()
+    assert record(claim.job_id).status is JobStatus.RUNNING
+    assert leases.reap() == [(claim.job_id, JobStatus.QUEUED)]
 
 
 def test_a_worker_that_froze_in_a_transaction_keeps_no_job(

@@ -138,9 +138,11 @@ class House:
 
 @pytest.fixture(scope="session")
 def context() -> ForkServerContext:
-    """The real forkserver, with all that trainers need but the engine."""
-    preload = ("worker.trainer.child", "tests.integration.worker.stub_engine")
-    forkserver = Forkserver(preload)
+    """The real forkserver, with all that trainers need but the engine.
+
+    There is one in a process, so it has what the failpoints' tests run too.
+    """
+    forkserver = Forkserver(("worker.trainer.child", "tests.integration.failpoints.processes"))
     forkserver.wait_until_warm()
     return forkserver.context
 

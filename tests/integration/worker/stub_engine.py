@@ -13,7 +13,8 @@ from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.report import Environment, Report, Verdict
 from ridgeline.contract.spec import JobSpec
-from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint
+from ridgeline.failpoints import VARIABLE, switch_on
+from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper, fingerprint
 from worker.engine.context import (
     ExportedFile,
     TrainingContext,
@@ -24,6 +25,9 @@ from worker.engine.context import (
 
 FOR_EVER = 3600.0
 MODEL = b"the weights"
+FILL_BYTES = 64 * 2**20
+LARGE = 20_000
+"""Numbers in an array that no buffer holds back: what is written of it is in the file."""
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -149,6 +153,46 @@ def fail_after_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     return resumable(spec, context, end_of, every=1)
 
 
+def keep_all(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Keep a checkpoint after every epoch, and go on where none can be kept; two large files."""
+    arm_failpoint()
+    assert context.checkpoints is not None
+    store = CheckpointStore(context.checkpoints, fingerprint(spec.model_dump_json()))
+    keeper = Keeper(store, 0.0)
+    found = keeper.newest()
+    weights, rows = np.ones(LARGE), []
+    if found is not None:
+        weights, rows = found.arrays["weights"], list(found.rows)
+        context.resumed(rows)
+    for epoch in range(len(rows) + 1, spec.training.epochs + 1):
+        weights = weights * 1.1 + epoch
+        rows.append(row(epoch))
+        context.epoch_ended(rows[-1])
+        keeper.keep(Checkpoint(epoch, {"weights": weights, "step": np.array(epoch)}, {}, rows))
+        if context.stop_requested():
+            raise TrainingStopped
+    paths = [context.workdir / name for name in ("model.keras", "weights.bin")]
+    for path in paths:
+        path.write_bytes(weights.tobytes())
+    (context.workdir / "scrap").write_bytes(b"left behind")
+    return TrainingResult({}, tuple(ExportedFile(path, "application/octet") for path in paths))
+
+
+def fill_disk(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Write until nothing more fits."""
+    context.epoch_ended(row(1))
+    with (context.workdir / "model.keras").open("wb") as file:
+        for _ in range(FILL_BYTES // 2**16):
+            file.write(bytes(2**16))
+    return result(context)
+
+
+def arm_failpoint() -> None:
+    """Heed the slot's failpoint: a trainer is forked from a process that had none."""
+    if VARIABLE in os.environ:
+        switch_on(os.environ[VARIABLE])
+
+
 def resumable(
     spec: JobSpec, context: TrainingContext, end_of: Callable[[int, bool], None], every: int
 ) -> TrainingResult:
@@ -179,7 +223,7 @@ BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     for behaviour in (
         *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
-        *(die_at_four, give_back_at_two, stop_slowly, fail_after_two),
+        *(die_at_four, give_back_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
     )
 }
 

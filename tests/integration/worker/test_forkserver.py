@@ -32,10 +32,10 @@ def tell(pipe):
 """
 ASK = """
 from worker.trainer.forkserver import Forkserver
-from worker.settings import read_settings
+from worker.settings import forget_credentials
 from tell import tell
 
-read_settings()
+forget_credentials()
 forkserver = Forkserver()
 forkserver.wait_until_warm()
 context = forkserver.context
@@ -68,6 +68,7 @@ def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) ->
     secrets = {
         "RIDGELINE_DATABASE_URL": "postgresql://user:hunter2@host/name",
         "RIDGELINE_REDIS_URL": "redis://:hunter2@host:6379/0",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
         "PGPASSWORD": "hunter2",
     }
     told = subprocess.run(

@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 from celery import Celery
 
 from ridgeline.cli.redis_server import find_redis_server
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.job import EndCode, JobStatus
 from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
-from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts
+from ridgeline.contract.worker import WorkerState
+from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts, WorkerStore
 from tests.integration.worker.conftest import eventually, new_job
 from worker.settings import WorkerSettings
 
@@ -50,6 +52,7 @@ class Worker:
             "PYTHONPATH": str(ROOT),
             "RIDGELINE_HOME": str(home),
             "RIDGELINE_REDIS_URL": broker,
+            "RIDGELINE_TRAINER_MEMORY_BYTES": str(3 * 2**29),
             "CUDA_VISIBLE_DEVICES": "",
         }
         with self.log.open("wb") as log:
@@ -186,7 +189,7 @@ def test_junk_in_the_queue_is_dropped(worker: Worker, tmp_path: Path) -> None:
 
 def test_next_job_starts_when_the_last_has_ended(worker: Worker) -> None:
     """Celery's loop is woken: unwoken, it looks at its threads about once a second."""
-    job_ids = [worker.add(epochs=1) for _ in range(3)]
+    job_ids = [worker.add(epochs=1, outputs=["weights"]) for _ in range(8)]
     for job_id in job_ids:
         worker.send(job_id)
     jobs = sorted((worker.ended(job_id) for job_id in job_ids), key=lambda job: str(job.started_at))
@@ -202,7 +205,13 @@ def test_log_is_json_and_tells_every_transition(worker: Worker) -> None:
     assert attempts
     for attempt in attempts:
         events = [line["event"] for line in lines if line.get("job") == attempt["job"]]
-        assert events[:3] == ["attempt_started", "trainer_ended", "job_ended"]
+        told = [event for event in events if event != "trainer_stderr"]
+        assert told[:4] == ["transition", "attempt_started", "trainer_ended", "transition"]
+
+
+def test_the_worker_is_listed(worker: Worker) -> None:
+    (me,) = WorkerStore(worker.database).list()
+    assert (me.pid, me.slots, me.state) == (worker.process.pid, ("cpu:0",), WorkerState.READY)
 
 
 def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
@@ -218,6 +227,34 @@ def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
     assert worker.ended(job_id).status is JobStatus.SUCCEEDED
 
 
+def test_a_network_larger_than_its_memory_ends_with_that_reason(worker: Worker) -> None:
+    """One matrix of it alone has 1.9 GB; the worker and the next job have theirs."""
+    dense = {"type": "Dense", "units": 22_000, "activation": "relu"}
+    output = {"type": "Dense", "units": 3, "activation": "softmax"}
+    job_id = worker.add(model={"layers": [dense, dense, output]})
+    worker.send(job_id)
+    job = worker.ended(job_id)
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.OUT_OF_MEMORY)
+    assert job.attempt == 1
+
+
+def test_the_supervisor_has_no_tensorflow(worker: Worker) -> None:
+    """After a dozen jobs: only the forkserver and its trainers have its libraries."""
+    assert len(worker.jobs.list([JobStatus.SUCCEEDED], limit=100).records) >= 12
+    (forkserver,) = (
+        child
+        for child in psutil.Process(worker.process.pid).children()
+        if "forkserver" in " ".join(child.cmdline())
+    )
+    assert "libtensorflow" in maps(forkserver.pid)
+    assert "tensorflow" not in maps(worker.process.pid)
+
+
+def maps(pid: int) -> str:
+    """The files that a process has in its memory."""
+    return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+
+
 def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
     job_id = worker.add(epochs=100_000)
     worker.send(job_id)
@@ -227,6 +264,8 @@ def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
     job = worker.record(job_id)
     assert (job.status, job.drain_count, job.crash_count) == (JobStatus.QUEUED, 1, 0)
     assert worker.redis.hlen("unacked") == 0
+    (me,) = WorkerStore(worker.database).list()
+    assert (me.state, me.jobs) == (WorkerState.GONE, ())
 
 
 def test_bad_setting_ends_the_worker_with_a_word(tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_hang(house: House) -> None:
         pass
     job = house.record(job_id)
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
-    assert "reported nothing" in str(house.jobs.attempts(job_id)[0].detail)
+    assert "made no progress" in str(house.jobs.attempts(job_id)[0].detail)
     assert not any(alive(pid) for pid in house.pids)
 
 
@@ -290,9 +290,9 @@ class FlakyLeases(LeaseStore):
 
     away: dict[str, int]
 
-    def record_epochs(self, claim: Claim, rows: Any, eta_s: float | None) -> HeartbeatAnswer | None:
+    def record_epochs(self, *args: Any, **kwargs: Any) -> HeartbeatAnswer | None:
         self._fail("record_epochs")
-        return super().record_epochs(claim, rows, eta_s)
+        return super().record_epochs(*args, **kwargs)
 
     def resume(self, claim: Claim, rows: Any, until: int) -> HeartbeatAnswer | None:
         self._fail("resume")

@@ -24,9 +24,13 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
+from worker.trainer.child import PipeContext
 
 _FOR_EVER = 3600.0
 _EXIT_CODE = 7
+_MEGABYTE = 2**20
+_EATEN_MB = 600
+_CHATTER_S = 0.05
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -114,6 +118,38 @@ def _error(epoch: int, context: TrainingContext) -> None:
     raise KeyError("nobody has foreseen this")
 
 
+def _leave(epoch: int, context: TrainingContext) -> None:
+    os._exit(0)
+
+
+def _garbage(epoch: int, context: TrainingContext) -> None:
+    os.write(_pipe_of(context), b"corrupted size vs. prev_size")
+    time.sleep(_FOR_EVER)
+
+
+def _half(epoch: int, context: TrainingContext) -> None:
+    os.write(_pipe_of(context), (1000).to_bytes(4, "big") + b'{"kind": "ep')
+    time.sleep(_FOR_EVER)
+
+
+def _pipe_of(context: TrainingContext) -> int:
+    assert isinstance(context, PipeContext)
+    return context._pipe.fileno()
+
+
+def _eat(epoch: int, context: TrainingContext) -> None:
+    eaten = [bytearray(b"x" * _MEGABYTE) for _ in range(_EATEN_MB)]
+    raise MemoryError(len(eaten))
+
+
+def _chatter(epoch: int, context: TrainingContext) -> None:
+    while not context.stop_requested():
+        context.phase("training")
+        if epoch > 1:
+            context.epoch_ended(_row(epoch - 1, 0.0, 0.0))
+        time.sleep(_CHATTER_S)
+
+
 _FAULTS: dict[Fault, Callable[[int, TrainingContext], None]] = {
     Fault.EXIT: _exit,
     Fault.SEGFAULT: _segfault,
@@ -123,4 +159,9 @@ _FAULTS: dict[Fault, Callable[[int, TrainingContext], None]] = {
     Fault.MEMORY: _memory,
     Fault.DISK_FULL: _disk_full,
     Fault.ERROR: _error,
+    Fault.LEAVE: _leave,
+    Fault.GARBAGE: _garbage,
+    Fault.HALF: _half,
+    Fault.EAT: _eat,
+    Fault.CHATTER: _chatter,
 }

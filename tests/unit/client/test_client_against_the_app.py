@@ -18,6 +18,7 @@ from ridgeline.client import (
     NotFoundError,
     WaitTimeoutError,
 )
+from ridgeline.contract.log import LogLevel
 from service.main import create_app
 from service.settings import Settings
 
@@ -138,3 +139,17 @@ def test_what_does_not_fit_the_state(ridgeline: Client, tmp_path: Path) -> None:
         ridgeline.download(job.id, "model.keras", tmp_path)
     with pytest.raises(NotFoundError):
         ridgeline.job("../healthz")
+
+
+def test_the_log_is_gone_through_page_by_page(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    ridgeline.cancel(job.id)
+    lines = list(ridgeline.logs(job.id, page_size=1))
+    assert [line.fields["after"] for line in lines] == ["queued", "cancelled"]
+    assert list(ridgeline.logs(job.id, level=LogLevel.ERROR)) == []
+    with pytest.raises(NotFoundError):
+        list(ridgeline.logs("job_" + "0" * 32))
+
+
+def test_nobody_works(ridgeline: Client) -> None:
+    assert ridgeline.workers() == ()

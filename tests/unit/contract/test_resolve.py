@@ -340,6 +340,22 @@ def test_memory_in_closed_form(said: dict[str, Any], make_spec: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(("outputs", "archives"), [(["keras"], 1), (["weights"], 0)])
+def test_the_archive_takes_the_place_of_the_gradients(
+    outputs: list[str], archives: int, make_spec: Any
+) -> None:
+    """Adam's two slots are in `model.keras`, which Keras makes in memory; h5 goes to the disk."""
+    deep = [{"type": "Dense", "units": 2000}, {"type": "Dense", "units": 2000}, MLP[1]]
+    numbers = 65 * 2000 + 2001 * 2000 + 2001 * 10
+    spec = make_spec(
+        model={"layers": deep}, outputs=outputs, training={"optimizer": {"name": "adam"}}
+    )
+    held = 4 * 3 * numbers + 4 * DIGITS * 64
+    activations = 4 * 1024 * (64 + 2000 + 2000 + 10)
+    passing = 4 * 3 * numbers if archives else 4 * numbers + activations
+    assert resolve(spec).memory_bytes == held + passing
+
+
 @pytest.mark.parametrize("said", SAID, ids=str)
 def test_what_an_optimizer_holds_is_what_keras_makes(said: dict[str, Any]) -> None:
     weights = [("e/embeddings", (7, 3)), ("c/kernel", (3, 2, 4)), ("d/kernel", (5, 4)), ("g", (6,))]

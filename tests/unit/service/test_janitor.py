@@ -47,6 +47,10 @@ class Leases:
         self.up = True
         self.reaped = 0
 
+    def ping(self) -> None:
+        if not self.up:
+            raise DatabaseUnavailable
+
     def reap(self, deadline_grace_s: float) -> list[Reaped]:
         assert deadline_grace_s == LEASE_S
         if not self.up:
@@ -66,8 +70,7 @@ def test_a_sweep_sends_everything_once(database: Database) -> None:
     jobs, broker = JobStore(database), Broker()
     created = [jobs.create(JOB).record.id for _ in range(230)]
     sweep = Sweep(Outbox(database), broker)
-    sweep()
-    sweep()
+    assert [sweep() for _ in range(4)] == [True, True, False, False]
     assert broker.sent == created
 
 
@@ -108,6 +111,24 @@ def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
     now[0] += 1
     reaper()
     assert leases.reaped == 2
+
+
+def test_the_reaper_asks_while_it_waits() -> None:
+    """Otherwise it would not know when an outage that is longer than a lease has ended."""
+    now, leases = [1000.0], Leases()
+    reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: now[0])  # type: ignore[arg-type]
+    leases.up = False
+    for _ in range(int(LEASE_S / 5) - 1):
+        with pytest.raises(DatabaseUnavailable):
+            reaper()
+        now[0] += 5
+    leases.up = True
+    for _ in range(int(LEASE_S / 5) - 1):
+        reaper()
+        now[0] += 5
+    assert leases.reaped == 0
+    reaper()
+    assert leases.reaped == 1
 
 
 def test_the_reaper_gives_a_whole_lease_after_its_start() -> None:
@@ -236,6 +257,22 @@ def test_a_loop_survives_its_step_and_wakes_at_once() -> None:
         janitor.wake()
     janitor.stop()
     assert turns[0] >= 4
+
+
+def test_a_loop_goes_on_while_there_is_more_to_do() -> None:
+    left, done = [5], threading.Event()
+
+    def step() -> bool:
+        left[0] -= 1
+        if not left[0]:
+            done.set()
+        return left[0] > 0
+
+    loop = Repeating("loop", step, interval_s=3600)
+    loop.start()
+    assert done.wait(10)
+    loop.stop()
+    assert left == [0]
 
 
 def test_stopping_is_quick() -> None:

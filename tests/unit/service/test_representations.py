@@ -15,7 +15,7 @@ from ridgeline.contract.resolve import resolve
 from ridgeline.storage import ArtifactRecord, Database, JobRecord, JobStore, Page
 from service.bodies import parse_spec
 from service.examples import DIGITS, IRIS
-from service.operations.jobs import _new_job
+from service.operations.submissions import new_job
 from service.representations import etag, job_json, page_json
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
@@ -40,7 +40,7 @@ def record_of(spec: dict[str, Any], folder: Path) -> JobRecord:
     parsed = parse_spec(json.dumps(spec).encode())
     database = Database(f"sqlite:///{folder}/records.db")
     database.migrate()
-    record = JobStore(database).create(_new_job(parsed, resolve(parsed))).record
+    record = JobStore(database).create(new_job(parsed, resolve(parsed))).record
     database.close()
     return record
 

@@ -18,6 +18,9 @@ EXAMPLES: list[tuple[errors.StorageError, tuple[str, ...]]] = [
     (errors.InvalidStagedFile("x"), ("x", "staging()")),
     (errors.ArtifactExists("a/b"), ("a/b", "another name")),
     (errors.UnknownArtifact("a/b"), ("a/b", "deleted")),
+    (errors.DamagedArtifact("a/b"), ("a/b", "look at the store")),
+    (errors.ArtifactsUnavailable("Refused."), ("did not answer", "Refused.")),
+    (errors.UnusableArtifactStore("Expected this."), ("store", "Expected this.")),
 ]
 
 

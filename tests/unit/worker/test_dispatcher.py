@@ -109,6 +109,19 @@ def test_a_hint_finds_no_slot_while_a_found_job_has_it(dispatcher: Make) -> None
     assert not queue.begun.acquire(blocking=False)
 
 
+def test_an_error_costs_a_turn_and_not_the_thread(dispatcher: Make) -> None:
+    class Broken(Queue):
+        def supervise_next(self, slot: Slot) -> bool:
+            if self.polls.acquire(blocking=False):
+                raise RuntimeError("this is logged")
+            return super().supervise_next(slot)
+
+    queue = Broken(waiting=1)
+    queue.polls.release()
+    dispatcher(queue, poll_interval_s=0.01)
+    assert queue.begun.acquire(timeout=WAIT_S)
+
+
 def test_nothing_is_begun_in_a_shutdown() -> None:
     queue, drain = Queue(waiting=1), Drain()
     drain.start()

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from ridgeline.storage.settings import StorageSettings
-from worker.settings import WorkerSettings, read_settings
+from worker.settings import WorkerSettings, forget_credentials
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +62,10 @@ def test_reading_takes_the_credentials_out_of_the_environment(
 ) -> None:
     monkeypatch.setenv("RIDGELINE_DATABASE_URL", "postgresql://user:hunter2@host/name")
     monkeypatch.setenv("RIDGELINE_REDIS_URL", "redis://:hunter2@host:6379/0")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://:hunter2@elsewhere:6379/0")
-    settings = read_settings()
+    settings = WorkerSettings()
+    forget_credentials()
     assert "hunter2" in settings.redis_url.get_secret_value()
     assert not [name for name, value in os.environ.items() if "hunter2" in value]
 

@@ -22,6 +22,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ridgeline.failpoints import failpoint
+
 MAGIC = b"\x89RGLCKP\n"
 VERSION = 1
 MAX_HEADER_BYTES = 64 * 2**20
@@ -62,6 +64,7 @@ def write_checkpoint(path: Path, header: Header, arrays: Mapping[str, np.ndarray
     """
     head = _encoded(header, arrays)
     with path.open("wb") as file:
+        failpoint("checkpoint.before_write")
         digest = hashlib.sha256()
         for part in (_PREFIX.pack(MAGIC, VERSION, len(head)), head):
             file.write(part)
@@ -69,9 +72,11 @@ def write_checkpoint(path: Path, header: Header, arrays: Mapping[str, np.ndarray
         for array in arrays.values():
             data = _bytes_of(np.ascontiguousarray(array, _stored(array.dtype)))
             file.write(data)
+            failpoint("checkpoint.half_written")
             digest.update(data)
         file.write(digest.digest())
         file.flush()
+        failpoint("checkpoint.before_sync")
         os.fsync(file.fileno())
 
 

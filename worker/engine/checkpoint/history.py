@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from ridgeline.contract.curves import EpochRow
+from ridgeline.failpoints import failpoint
 from worker.engine.checkpoint.format import UnusableCheckpoint
 
 
@@ -54,9 +55,13 @@ class History:
         extended.update(data)
         with self._path.open("r+b") as file:
             file.seek(self._length)  # over what a full disk has cut off
+            failpoint("history.before_write")
             file.write(data)
+            failpoint("history.written")
             file.flush()
+            failpoint("history.before_sync")
             os.fsync(file.fileno())
+        failpoint("history.synced")
         self._rows, self._length, self._hash = len(rows), self._length + len(data), extended
         return Mark(self._length, extended.hexdigest())
 

@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 
 from ridgeline.contract.curves import EpochRow
+from ridgeline.failpoints import failpoint
 from worker.engine.checkpoint.format import (
     VERSION,
     Header,
@@ -102,12 +103,15 @@ class CheckpointStore:
         try:
             write_checkpoint(temporary, header, checkpoint.arrays)
             self._check_term(term)  # gigabytes take their time
+            failpoint("checkpoint.before_rename")
             temporary.rename(self._folder / entry.name)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+        failpoint("checkpoint.renamed")
         _fsync(self._folder)
+        failpoint("checkpoint.folder_synced")
         self._unusable.discard(entry)
         self._remove_old(term)
 
@@ -128,6 +132,7 @@ class CheckpointStore:
                 path.touch(exist_ok=False)
             except FileExistsError:  # another was quicker
                 return self._take_over()
+            failpoint("checkpoint.taken_over")
             self._term, self._history = term, History(path)
         return self._term, self._history
 
@@ -145,6 +150,7 @@ class CheckpointStore:
         for entry in own:
             if entry in kept or (entry.kind == "history" and entry.term in terms):
                 continue
+            failpoint("checkpoint.before_removal")
             with suppress(OSError):  # it costs space, and the next turn tries again
                 (self._folder / entry.name).unlink(missing_ok=True)
 

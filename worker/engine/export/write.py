@@ -8,7 +8,7 @@ import numpy as np
 
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.outputs import OutputName
-from worker.engine.context import ExportedFile, TrainingFailed
+from worker.engine.context import ExportedFile, TrainingContext, TrainingFailed
 from worker.engine.data import Data
 from worker.engine.export.complete import complete_model
 from worker.engine.export.keras_file import write_keras
@@ -31,16 +31,23 @@ WRITERS: Mapping[OutputName, Writer] = {
 
 
 def export(
-    network: Network, objective: Objective, data: Data, outputs: Sequence[OutputName], folder: Path
+    network: Network,
+    objective: Objective,
+    data: Data,
+    outputs: Sequence[OutputName],
+    context: TrainingContext,
 ) -> tuple[ExportedFile, ...]:
-    """Write the model in every asked format, and which rows it was trained on.
+    """Write the model in every asked format, and which rows it was trained on, into the workdir.
 
     The saved model takes raw rows: the feature scaling is its first layer. Raises TrainingFailed,
     naming the format, where one cannot hold the network.
     """
     model = complete_model(network, objective, data)
-    files = [file for output in outputs for file in _written(output, model, folder)]
-    return (*files, _write_split(data, folder))
+    files: list[ExportedFile] = []
+    for output in outputs:
+        context.phase(f"exporting {output}")
+        files.extend(_written(output, model, context.workdir))
+    return (*files, _write_split(data, context.workdir))
 
 
 def _written(output: OutputName, model: keras.Model, folder: Path) -> tuple[ExportedFile, ...]:

@@ -53,6 +53,15 @@ def test_the_reported_test_accuracy_is_that_of_the_saved_model(
     model = keras.models.load_model(context.workdir / "model.keras")
     predicted = model.predict(features[rows], verbose=0).argmax(axis=1)
     assert result.metrics["test_accuracy"] == pytest.approx(np.mean(predicted == target[rows]))
+    # Where no epochs end, these are the signs that training gets on.
+    assert context.phases == [
+        "preparing the data",
+        "building the network",
+        "training",
+        "measuring",
+        "reporting",
+        "exporting keras",
+    ]
 
 
 def test_same_seed_same_weights(make_spec: MakeSpec, tmp_path: Path) -> None:

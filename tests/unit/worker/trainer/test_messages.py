@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason
+from ridgeline.contract.log import LogLevel
 from ridgeline.contract.patch import PatchOperation
 from ridgeline.contract.report import (
     Environment,
@@ -24,6 +25,7 @@ from worker.trainer.messages import (
     File,
     Finished,
     FromTrainer,
+    LogLine,
     Resumed,
     Stop,
     Stopped,
@@ -80,6 +82,7 @@ REPORT = Report(
         Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN"), report=REPORT),
         Finished(metrics={}, files=(), report=REPORT),
         Stopped(),
+        LogLine(at=1.5, level=LogLevel.ERROR, event="it broke", fields='{"a": [1, null]}'),
     ],
 )
 def test_round_trip(message: FromTrainer) -> None:
@@ -126,6 +129,7 @@ def test_stop_goes_the_other_way() -> None:
         b'{"kind": "stopped", "more": 1}',
         b'{"kind": "epoch", "row": {"epoch": 0}}',
         b'{"kind": "resumed", "until": 0, "rows": []}',
+        b'{"kind": "log", "at": 0, "level": "loud", "event": "", "fields": "{}"}',
     ],
 )
 def test_anything_else_is_refused(data: bytes) -> None:

@@ -7,6 +7,7 @@ def test_only_what_training_needs_is_left() -> None:
     environment = {
         "PATH": "/bin",
         "LC_ALL": "C",
+        "RIDGELINE_FAILPOINT": "claim.committed",
         "PYTHONPATH": "/app",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "CUDA_VISIBLE_DEVICES": "0",
@@ -21,5 +22,6 @@ def test_only_what_training_needs_is_left() -> None:
         "LC_ALL",
         "PATH",
         "PYTHONPATH",
+        "RIDGELINE_FAILPOINT",
         "TF_CPP_MIN_LOG_LEVEL",
     ]

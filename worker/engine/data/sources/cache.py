@@ -1,7 +1,6 @@
 """Keras's own cache of data sets: finds a file in it, or fetches it."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +8,7 @@ from pathlib import Path
 from ridgeline.contract.job import EndCode
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.download import Unreachable, download
-from worker.engine.data.sources.keras_files import KERAS_FILES, KerasFile
-
-
-def keras_folder() -> Path:
-    """`$KERAS_HOME/datasets`, else `~/.keras/datasets`, where keras.utils.get_file looks."""
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".keras") / "datasets"
+from worker.keras_files import KERAS_FILES, KerasFile, keras_folder
 
 
 @dataclass(frozen=True)

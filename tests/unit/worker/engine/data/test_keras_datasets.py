@@ -16,7 +16,7 @@ from tests.unit.worker.engine.data.conftest import keras_dataset
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources import RawRows, raw_rows
-from worker.engine.data.sources.keras_files import KERAS_FILES
+from worker.keras_files import KERAS_FILES
 
 Loaded = tuple[tuple[Any, Any], tuple[Any, Any]]
 KerasLoads = Callable[..., Loaded]

@@ -13,7 +13,7 @@ from ridgeline.contract.resolve import resolve
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from tests.unit.worker.engine.data.conftest import Resolve, keras_spec
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
-from worker.engine.context import TrainingFailed
+from worker.engine.context import InMemoryContext, TrainingFailed
 from worker.engine.data import Data, prepare_data
 from worker.engine.data.part import MappedRows
 from worker.engine.data.prepare import encode, split_indices
@@ -134,7 +134,7 @@ def test_a_saved_model_takes_raw_pixels(
     raw = np.asarray(setup.data.test.x)
     assert raw.dtype == np.uint8
     expected = setup.network.predict(keras.ops.convert_to_tensor(setup.data.scaling.apply(raw)))
-    export(setup.network, setup.objective, setup.data, ["keras"], workdir)
+    export(setup.network, setup.objective, setup.data, ["keras"], InMemoryContext(workdir))
     predicted = keras.models.load_model(workdir / "model.keras").predict(raw, verbose=0)
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
 

@@ -14,7 +14,7 @@ from keras import layers as kl
 from ridgeline.contract.job import EndCode
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from tests.unit.worker.engine.export.runtimes import TOLERANCE, run
-from worker.engine.context import TrainingFailed
+from worker.engine.context import InMemoryContext, TrainingFailed
 from worker.engine.export import export
 from worker.engine.export.litert import write_litert
 from worker.engine.export.onnx import write_onnx
@@ -105,5 +105,7 @@ def test_a_format_that_cannot_hold_the_network_is_named(
     model = keras.Model(x, kl.Dense(3, activation="softmax")(enlarged))
     monkeypatch.setattr(setup.network, "keras_model", lambda *_: model)
     with pytest.raises(TrainingFailed, match=f"{output} cannot hold it.*{missing}") as caught:
-        export(setup.network, setup.objective, setup.data, ["keras", output], workdir)
+        export(
+            setup.network, setup.objective, setup.data, ["keras", output], InMemoryContext(workdir)
+        )
     assert caught.value.code is EndCode.EXPORT_FAILED

@@ -9,12 +9,14 @@ import pytest
 import tensorflow as tf
 
 from tests.unit.worker.engine.conftest import DENSE, MakeSpec, Setup
+from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load
 from worker.engine.export import export
 
 
 def export_all(setup: Setup, workdir: Path) -> dict[str, Path]:
-    files = export(setup.network, setup.objective, setup.data, ["keras", "saved_model"], workdir)
+    context = InMemoryContext(workdir)
+    files = export(setup.network, setup.objective, setup.data, ["keras", "saved_model"], context)
     assert {file.path for file in files} == set(workdir.iterdir())
     return {file.name: file.path for file in files}
 

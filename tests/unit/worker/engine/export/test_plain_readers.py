@@ -14,6 +14,7 @@ import tensorflow as tf
 from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.spec import JobSpec
 from tests.unit.worker.engine.conftest import Setup
+from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load
 from worker.engine.export import export
 from worker.engine.export.complete import complete_model
@@ -96,7 +97,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     setup = Setup(JobSpec.model_validate(SPEC, strict=False))
     raw, target = load(setup.spec.dataset)
     complete_model(setup.network, setup.objective, setup.data).fit(raw, target, verbose=0)
-    files = export(setup.network, setup.objective, setup.data, OUTPUTS, folder)
+    files = export(setup.network, setup.objective, setup.data, OUTPUTS, InMemoryContext(folder))
     names = {path.name for path in folder.iterdir()}
     assert {file.name for file in files} == names
     np.save(folder / "rows.npy", raw[:7])

@@ -1,5 +1,7 @@
 """Which files keras.datasets caches where, and their digests (keras/src/datasets, Keras 3.15)."""
 
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 _GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -53,3 +55,17 @@ KERAS_FILES: dict[str, KerasFile] = {
     **_fashion("t10k-images-idx3-ubyte.gz"),
 }
 """By the names their makers gave them."""
+
+DATASET_FILES: dict[str, tuple[str, ...]] = {
+    **{name: (f"{name}.npz",) for name in ("mnist", "imdb", "reuters", "california_housing")},
+    "cifar10": ("cifar-10-python.tar.gz",),
+    "cifar100": ("cifar-100-python.tar.gz",),
+    "fashion_mnist": tuple(name for name in KERAS_FILES if name.endswith("-ubyte.gz")),
+}
+"""Which of them each data set of a spec is read from."""
+
+
+def keras_folder() -> Path:
+    """`$KERAS_HOME/datasets`, else `~/.keras/datasets`, where keras.utils.get_file looks."""
+    home = os.environ.get("KERAS_HOME")
+    return (Path(home).expanduser() if home else Path.home() / ".keras") / "datasets"

@@ -1,88 +1,45 @@
-"""Where the files of jobs lie. A file is published whole, once, or not at all."""
+"""An artifact store in a folder. A file is published whole, once, or not at all."""
 
 import errno
 import hashlib
 import os
-import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO
 
+from ridgeline.failpoints import failpoint
+from ridgeline.storage.artifacts.protocol import AttemptFiles, StoredFile, is_key
 from ridgeline.storage.errors import (
     ArtifactExists,
+    ArtifactsUnavailable,
     InvalidArtifactKey,
     InvalidStagedFile,
     UnknownArtifact,
 )
 
-# A segment never starts with a dot, so no key names `..`, a hidden file or the staging folder.
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,7}")
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"
 _MAKE_TRIES = 20
+CHUNK_BYTES = 2**18
 
 
-class StoredFile(NamedTuple):
-    """A published file."""
+class SharedCheckpoints:
+    """A folder where the next attempt will look by itself."""
 
-    key: str
-    bytes: int
-    sha256: str
+    shared = True
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-class ArtifactStore(Protocol):
-    """Keeps the files that attempts publish, under keys `job_id/fence/name`."""
+    def fetch(self) -> None:
+        """Nothing: they are there."""
 
-    def staging(self, job_id: str, fence: int) -> Path:
-        """The private folder in which one attempt makes its files."""
-
-    def checkpoints(self, job_id: str) -> Path:
-        """The private folder from which the next attempt goes on where one was broken off."""
-
-    def checkpointed(self) -> list[str]:
-        """The jobs that have a folder for checkpoints."""
-
-    def publish(self, staged_file: Path, key: str) -> StoredFile:
-        """Move a finished file into the store, durably."""
-
-    def path(self, key: str) -> Path:
-        """A local path at which the published file can be read."""
-
-    def open(self, key: str) -> BinaryIO:
-        """Open a published file for reading."""
-
-    def delete(self, keys: Iterable[str]) -> None:
-        """Delete published files; those that are gone already are passed over."""
-
-    def clear_staging(self, job_id: str, fence: int) -> None:
-        """Delete what an attempt staged, and keep what it published."""
-
-    def discard(self, job_id: str, fence: int) -> None:
-        """Delete what an attempt staged and what it published: for one that lost its job."""
-
-    def discard_before(self, job_id: str, fence: int) -> None:
-        """Delete what earlier attempts than `fence` staged and published: their workers died."""
-
-    def discard_checkpoints(self, job_id: str) -> None:
-        """Delete a job's checkpoints: it has ended."""
-
-    def delete_job(self, job_id: str) -> None:
-        """Delete everything of a job, whoever recorded it."""
-
-
-def artifact_key(job_id: str, fence: int, name: str) -> str:
-    """The key of a file that an attempt publishes; raises InvalidArtifactKey.
-
-    Keys of two attempts never meet, so a worker that has lost its job cannot overwrite a result.
-    """
-    key = f"{job_id}/{fence}/{name}"
-    if not _KEY.fullmatch(key):
-        raise InvalidArtifactKey(key)
-    return key
+    def save(self) -> None:
+        """Nothing: they stay."""
 
 
 class LocalArtifacts:
@@ -91,6 +48,11 @@ class LocalArtifacts:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
+
+    def check(self) -> None:
+        """See that the folder is there; raises ArtifactsUnavailable."""
+        if not self._root.is_dir():
+            raise ArtifactsUnavailable(f"{self._root} is no folder; is its file system mounted?")
 
     def staging(self, job_id: str, fence: int) -> Path:
         """Create and return the private folder of one attempt, on the store's file system.
@@ -110,6 +72,17 @@ class LocalArtifacts:
         _make(folder, mode=0o700)
         return folder
 
+    def attempt_checkpoints(self, job_id: str, fence: int) -> SharedCheckpoints:
+        """The folder of the job's checkpoints: all its attempts share it, each with a term."""
+        del fence
+        return SharedCheckpoints(self.checkpoints(job_id))
+
+    def private_checkpoints(self, job_id: str, fence: int) -> Path:
+        """Create and return a folder for checkpoints that goes with its attempt."""
+        folder = self._checkpoints_path(job_id) / str(fence)
+        _make(folder, mode=0o700)
+        return folder
+
     def checkpointed(self) -> list[str]:
         """The jobs that have a folder for checkpoints."""
         folder = self._root / _CHECKPOINTS
@@ -122,19 +95,24 @@ class LocalArtifacts:
         InvalidStagedFile, ArtifactExists, and OSError as it comes (ENOSPC, for one).
         """
         target = self._place(key)
-        with self._staged(staged_file) as file:
+        with self.staged(staged_file) as file:
+            failpoint("publish.synced")
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            failpoint("publish.hashed")
             stored = StoredFile(key, file.tell(), digest)
             _make(target.parent)
             if target.exists():
                 raise ArtifactExists(key)
+            failpoint("publish.before_rename")
             staged_file.rename(target)
+            failpoint("publish.renamed")
             # Whatever else took the file's name since it was opened is not what was hashed.
             if not os.path.samestat(os.fstat(file.fileno()), target.lstat()):
                 target.unlink()
                 raise InvalidStagedFile(staged_file)
         for folder in target.parents:
             _fsync(folder)
+            failpoint("publish.folder_synced")
             if folder == self._root:
                 return stored
         raise InvalidArtifactKey(key)  # unreachable: _place() answers only paths below the root
@@ -145,6 +123,25 @@ class LocalArtifacts:
         if not path.is_file():
             raise UnknownArtifact(key)
         return path
+
+    def size(self, key: str) -> int:
+        """The bytes of a published file; raises InvalidArtifactKey and UnknownArtifact."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:  # deleted since path() looked
+            raise UnknownArtifact(key) from None
+
+    def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
+        """The bytes of a range, 256 KiB at a time; raises InvalidArtifactKey, UnknownArtifact."""
+        with self.open(key) as file:
+            file.seek(start)
+            while chunk := file.read(min(CHUNK_BYTES, end - file.tell())):
+                yield chunk
+
+    def signed_url(self, key: str, seconds: float) -> str | None:
+        """None: a folder has no address."""
+        del key, seconds
+        return None
 
     def open(self, key: str) -> BinaryIO:
         """Open a published file for reading; raises InvalidArtifactKey and UnknownArtifact."""
@@ -162,6 +159,9 @@ class LocalArtifacts:
     def clear_staging(self, job_id: str, fence: int) -> None:
         """Delete what an attempt staged, and keep what it published."""
         self._remove(self._staging_path(job_id, fence))
+        private = self._checkpoints_path(job_id) / str(fence)
+        if private.is_dir():  # else its parent is the folder that all attempts share
+            self._remove(private)
 
     def discard(self, job_id: str, fence: int) -> None:
         """Delete what an attempt staged and what it published: for one that lost its job."""
@@ -189,11 +189,30 @@ class LocalArtifacts:
         for folder in self._folders(job_id):
             if folder.is_dir():
                 shutil.rmtree(folder)
-        self.discard_checkpoints(job_id)
+                failpoint("delete.folder_deleted")
 
-    def _folders(self, job_id: str) -> tuple[Path, Path]:
-        """Where the attempts of a job publish, and where they stage."""
-        return self._place(f"{job_id}/0").parent, self._staging_path(job_id, 0).parent
+    def attempts(self) -> Iterator[AttemptFiles]:
+        """Every attempt that has a folder here."""
+        for job_id, fence in sorted(self._attempts()):
+            published, *private = (folder / str(fence) for folder in self._folders(job_id))
+            keys = tuple(str(path.relative_to(self._root)) for path in _files(published))
+            folders = (published, *private)
+            yield AttemptFiles(job_id, fence, keys, max(map(_modified_at, folders)))
+
+    def _attempts(self) -> set[tuple[str, int]]:
+        """Job and fence of every attempt's folder."""
+        parents = (self._root, self._root / _STAGING, self._root / _CHECKPOINTS)
+        return {
+            (path.parent.name, int(path.name))
+            for parent in parents
+            for path in parent.glob("*/*")
+            if path.name.isdecimal() and is_key(f"{path.parent.name}/{path.name}")
+        }
+
+    def _folders(self, job_id: str) -> tuple[Path, Path, Path]:
+        """Where the attempts of a job publish, stage, and keep checkpoints of their own."""
+        published = self._place(f"{job_id}/0").parent
+        return published, self._staging_path(job_id, 0).parent, self._checkpoints_path(job_id)
 
     def _checkpoints_path(self, job_id: str) -> Path:
         return self._root / _CHECKPOINTS / self._place(f"{job_id}/0").parent.relative_to(self._root)
@@ -203,15 +222,19 @@ class LocalArtifacts:
 
     def _place(self, key: str) -> Path:
         """Where `key` lies; raises InvalidArtifactKey for anything that is not below the root."""
-        path = self._root / key if _KEY.fullmatch(key) else None
-        # The second check is for a symbolic link that somebody put into the folder.
-        if path is None or not path.resolve().is_relative_to(self._root):
+        path = self._root / key if is_key(key) else None
+        # The second check is for a symbolic link that somebody put into the folder. Path.resolve()
+        # would raise RuntimeError for one that leads to itself.
+        if path is None or not Path(os.path.realpath(path)).is_relative_to(self._root):
             raise InvalidArtifactKey(key)
         return path
 
     @contextmanager
-    def _staged(self, staged_file: Path) -> Iterator[BufferedReader]:
-        """The staged file, opened and flushed to the disk; its maker may be hostile code."""
+    def staged(self, staged_file: Path) -> Iterator[BufferedReader]:
+        """The staged file, opened and flushed to the disk; its maker may be hostile code.
+
+        Raises InvalidStagedFile for what is no plain file below staging(), and OSError.
+        """
         folder = staged_file.parent.resolve()
         if not folder.is_relative_to(self._root / _STAGING):
             raise InvalidStagedFile(staged_file)
@@ -228,7 +251,7 @@ class LocalArtifacts:
     def _remove_empty(self, folder: Path) -> None:
         """Remove empty folders upwards, less those that all jobs share."""
         with suppress(OSError):  # not empty, or another attempt of the job was quicker
-            while folder not in (self._root, self._root / _STAGING):
+            while folder not in (self._root, self._root / _STAGING, self._root / _CHECKPOINTS):
                 folder.rmdir()
                 folder = folder.parent
 
@@ -246,6 +269,20 @@ def _opened(staged_file: Path) -> BufferedReader:
     except IsADirectoryError:
         os.close(descriptor)
         raise InvalidStagedFile(staged_file) from None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files in a folder of published ones."""
+    return (path for path in sorted(folder.glob("*")) if path.is_file())
+
+
+def _modified_at(folder: Path) -> float:
+    """When something was last written in the folder; 0 without it."""
+    newest = 0.0
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            newest = max(newest, path.lstat().st_mtime)
+    return newest
 
 
 def _make(folder: Path, mode: int = 0o777) -> None:

@@ -1,0 +1,125 @@
+"""Failpoints: places with a name, at which a test lets this process die or its disk be full.
+
+`RIDGELINE_FAILPOINT=name[:hit][:action]` is read once, when the process starts. At the hit-th
+passing (the first by default) the action comes before anything else: `kill`, a SIGKILL of the own
+process (the default); `enospc`, the OSError of a full disk; `raise`, an InjectedFault. Without the
+variable a failpoint costs one comparison.
+"""
+
+import errno
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import NamedTuple, NoReturn
+
+VARIABLE = "RIDGELINE_FAILPOINT"
+
+FAILPOINTS: Mapping[str, str] = {
+    "submit.before_commit": "POST: the rows of the job are written and not committed",
+    "submit.committed": "POST: the job is durable, nobody was told",
+    "submit.before_answer": "POST: the janitor was woken, the client has no answer",
+    "sweep.taken": "sweep: hints are taken from the outbox, none is sent",
+    "sweep.sent": "sweep: hints are sent and not struck out",
+    "sweep.struck_out": "sweep: the hints are struck out",
+    "redispatch.before_commit": "redispatch: new hints are written and not committed",
+    "redispatch.committed": "redispatch: new hints are ordered, the sweep was not woken",
+    "claim.before_commit": "claim: the rows are written and not committed",
+    "claim.committed": "claim: the job is held, its attempt has not begun",
+    "attempt.prepared": "attempt: its folders are made, no trainer is started",
+    "move.before_commit": "a change of status (crash, drain, reaper, end): written, not committed",
+    "epochs.before_commit": "epochs: they are written and not committed",
+    "epochs.committed": "epochs: they are stored",
+    "resume.before_commit": "resume: the rows of earlier attempts are settled and not committed",
+    "resume.committed": "resume: the rows of earlier attempts are settled",
+    "attempt.trained": "attempt: the model is trained, nothing is published",
+    "publish.synced": "publish: the staged file is durable",
+    "publish.hashed": "publish: the staged file is hashed",
+    "publish.before_rename": "publish: the folder of the published file is made",
+    "publish.renamed": "publish: the file has its last name, its folder is not synced",
+    "publish.folder_synced": "publish: one folder above the file is synced",
+    "attempt.file_published": "attempt: one file is published, the next is not",
+    "attempt.published": "attempt: all files are published, no row says so",
+    "finish.before_commit": "finish: the last rows are written and not committed",
+    "finish.committed": "finish: the job has ended, its attempt has not cleaned up",
+    "clean_up.begun": "clean-up: nothing is deleted",
+    "clean_up.staging_cleared": "clean-up: the staged files are gone, the checkpoints are not",
+    "release.committed": "release: the job is given back",
+    "reap.committed": "reaper: the jobs of silent workers are taken back",
+    "leftovers.found": "leftovers: the checkpoints of an ended job are found, not deleted",
+    "delete.before_commit": "DELETE: the rows are deleted and not committed",
+    "delete.rows_deleted": "DELETE: the rows are gone, the files are not",
+    "delete.folder_deleted": "DELETE: one folder of the job is gone, the others are not",
+    "checkpoint.taken_over": "checkpoint: the writer has its term",
+    "history.before_write": "history: opened, nothing is written",
+    "history.written": "history: written, perhaps in part, and not flushed",
+    "history.before_sync": "history: flushed and not synced",
+    "history.synced": "history: durable, its checkpoint is not begun",
+    "checkpoint.before_write": "checkpoint: the temporary file is empty",
+    "checkpoint.half_written": "checkpoint: some arrays are written",
+    "checkpoint.before_sync": "checkpoint: all is written, nothing is synced",
+    "checkpoint.before_rename": "checkpoint: durable under its temporary name",
+    "checkpoint.renamed": "checkpoint: it has its name, the folder is not synced",
+    "checkpoint.folder_synced": "checkpoint: durable, the old ones are all there",
+    "checkpoint.before_removal": "checkpoint: an old one is about to be removed",
+}
+"""Every failpoint, and what has happened when it is passed."""
+
+logger = logging.getLogger(__name__)
+
+
+class InjectedFault(Exception):
+    """A failpoint was told to raise."""
+
+
+class _Armed(NamedTuple):
+    name: str
+    hit: int
+    act: Callable[[], None]
+    passings: "count[int]"
+
+
+_armed: _Armed | None = None
+
+
+def failpoint(name: str) -> None:
+    """Pass the place `name`. Raises OSError or InjectedFault where the variable asks for it."""
+    if _armed is not None and _armed.name == name and next(_armed.passings) == _armed.hit:
+        _armed.act()
+
+
+def switch_on(text: str) -> None:
+    """Arm one failpoint in this process, as the variable does: `name[:hit][:action]`.
+
+    Raises ValueError for a name, a hit or an action that there is not.
+    """
+    global _armed  # noqa: PLW0603 - one comparison when off: there is nothing cheaper
+    name, *rest = text.split(":")
+    hit = rest.pop(0) if rest and rest[0].isdecimal() else "1"
+    action = rest.pop(0) if rest else "kill"
+    if name not in FAILPOINTS or int(hit) < 1 or action not in _ACTIONS or rest:
+        raise ValueError(
+            f"received the failpoint {text!r}; expected name[:hit][:{'|'.join(_ACTIONS)}], a hit of"
+            " at least 1 and a name of ridgeline.failpoints.FAILPOINTS"
+        )
+    _armed = _Armed(name, int(hit), _ACTIONS[action], count(1))
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _no_space() -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _raise() -> NoReturn:
+    raise InjectedFault
+
+
+_ACTIONS: Mapping[str, Callable[[], None]] = {"kill": _kill, "enospc": _no_space, "raise": _raise}
+
+if os.environ.get(VARIABLE):
+    switch_on(os.environ[VARIABLE])
+    logger.warning("%s=%s: this process is here to fail", VARIABLE, os.environ[VARIABLE])

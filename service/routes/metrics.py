@@ -1,0 +1,34 @@
+"""/metrics: for Prometheus."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from service.deps import PartsDep
+from service.operations.metrics import exposition
+from service.problems import responses
+
+TEXT = "text/plain"
+OPENMETRICS = "application/openmetrics-text"
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The metrics; `ridgeline_up` is 0 while the database is away",
+            "content": {kind: {"schema": {"type": "string"}} for kind in (TEXT, OPENMETRICS)},
+        },
+        **responses(),
+    },
+)
+def read_metrics(
+    parts: PartsDep,
+    accept: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
+) -> Response:
+    """Read the metrics, in Prometheus's text format or as OpenMetrics."""
+    content, media_type = exposition(parts, ",".join(accept or ()))
+    return Response(content, headers={"Content-Type": media_type, "Vary": "Accept"})

@@ -1,0 +1,21 @@
+"""/workers: who runs the jobs."""
+
+from fastapi import APIRouter, Response
+from pydantic import TypeAdapter
+
+from ridgeline.contract.problems import ProblemCode
+from ridgeline.contract.worker import Worker
+from service.answers import json_answer
+from service.deps import PartsDep
+from service.operations.workers import workers
+from service.problems import responses
+
+router = APIRouter(tags=["operations"])
+
+_WORKERS = TypeAdapter(list[Worker])
+
+
+@router.get("/workers", response_model=list[Worker], responses=responses(ProblemCode.UNAVAILABLE))
+def list_workers(parts: PartsDep) -> Response:
+    """List the workers, the latest first, with the jobs they hold."""
+    return json_answer(_WORKERS.dump_json(workers(parts)))

@@ -1,0 +1,179 @@
+"""Files that no record points to go once they are a day old; all others stay."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import (
+    ArtifactRecord,
+    ArtifactStore,
+    Claim,
+    Database,
+    JobStore,
+    LeaseStore,
+    LocalArtifacts,
+    NewJob,
+    artifact_key,
+)
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from ridgeline.storage.garbage import Garbage
+
+DAY_S = 86_400.0
+COMPLETED = EndReason(code=EndCode.COMPLETED, detail="")
+
+
+class Case:
+    """Jobs and their files."""
+
+    def __init__(self, database: Database, store: ArtifactStore) -> None:
+        self.jobs, self.leases, self.store = JobStore(database), LeaseStore(database), store
+
+    def claim(self) -> Claim:
+        job = self.jobs.create(NewJob(spec="{}", resolved="{}", epochs=1)).record
+        return self.again(job.id)
+
+    def again(self, job_id: str) -> Claim:
+        claim = self.leases.claim(job_id, "test")
+        assert claim is not None
+        return claim
+
+    def publish(self, claim: Claim, name: str) -> ArtifactRecord:
+        file = self.store.staging(claim.job_id, claim.fence) / name
+        file.write_bytes(b"x")
+        stored = self.store.publish(file, artifact_key(claim.job_id, claim.fence, name))
+        return ArtifactRecord(name=name, media_type="text/plain", **stored._asdict())
+
+    def finish(self, claim: Claim, *files: ArtifactRecord) -> None:
+        assert self.leases.finish(claim, JobStatus.SUCCEEDED, COMPLETED, artifacts=files)
+
+    def collect(self, after_s: float = DAY_S + 60) -> None:
+        Garbage(self.jobs, self.store, DAY_S, clock=lambda: time.time() + after_s)()
+
+    def keys(self) -> list[str]:
+        return sorted(key for attempt in self.store.attempts() for key in attempt.keys)
+
+
+@pytest.fixture
+def case(store: ArtifactStore, tmp_path: Path) -> Iterator[Case]:
+    database = Database(f"sqlite:///{tmp_path / 'records.db'}")
+    database.migrate()
+    yield Case(database, store)
+    database.close()
+
+
+def test_what_is_recorded_stays(case: Case) -> None:
+    claim = case.claim()
+    kept, unrecorded = case.publish(claim, "model.keras"), case.publish(claim, "half")
+    case.finish(claim, kept)
+    case.collect(after_s=DAY_S - 60)
+    assert case.keys() == sorted([kept.key, unrecorded.key])
+    case.collect()
+    assert case.keys() == [kept.key]
+    case.collect(after_s=1000 * DAY_S)
+    assert case.keys() == [kept.key]
+
+
+def test_attempts_that_died(case: Case) -> None:
+    """And never what the one that runs is publishing, however old."""
+    first = case.claim()
+    lost = case.publish(first, "model.keras")
+    case.leases.release(first, penalised=False)
+    second = case.again(first.job_id)
+    made = case.publish(second, "model.keras")
+    case.collect()
+    assert case.keys() == [made.key]
+    assert lost.key != made.key
+    case.finish(second, made)
+    case.collect()
+    assert case.keys() == [made.key]
+
+
+@pytest.mark.parametrize("end", ["queued", "cancelled", "deleted"])
+def test_jobs_that_no_attempt_holds(case: Case, end: str) -> None:
+    claim = case.claim()
+    case.publish(claim, "model.keras")
+    if end == "queued":
+        case.leases.release(claim, penalised=True)
+    else:
+        case.jobs.request_cancel(claim.job_id)
+        case.leases.release(claim, penalised=False)
+    if end == "deleted":
+        case.jobs.delete(claim.job_id)
+    case.collect()
+    assert case.keys() == []
+
+
+def test_foreign_files_are_no_garbage(
+    case: Case, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Only what is named as an attempt's files are is looked at."""
+    names = ["README", "job_x/notes/file", "1/x/y", "job_x/1/deeper/file"]
+    if isinstance(case.store, ObjectArtifacts):
+        server = request.getfixturevalue("seaweed").bare()
+        prefix = case.store.url.partition("artifacts/")[2]
+        paths = [f"{prefix}/{name}" for name in names]
+        for path in paths:
+            server.put(path, b"x")
+        case.collect()
+        assert [server.head(path)["size"] for path in paths] == [1] * len(names)
+        return
+    files = [tmp_path / "artifacts" / name for name in names[:3]]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    case.collect()
+    assert all(file.exists() for file in files)
+
+
+def folders(store: LocalArtifacts, claim: Claim) -> list[Path]:
+    return [
+        store.staging(claim.job_id, claim.fence),
+        store.private_checkpoints(claim.job_id, claim.fence),
+    ]
+
+
+@pytest.fixture
+def scratch(store: ArtifactStore) -> LocalArtifacts:
+    return store.scratch if isinstance(store, ObjectArtifacts) else _local(store)
+
+
+def _local(store: ArtifactStore) -> LocalArtifacts:
+    assert isinstance(store, LocalArtifacts)
+    return store
+
+
+def test_what_killed_workers_staged(case: Case, scratch: LocalArtifacts) -> None:
+    """On the disk of the machine, which its own worker looks after where there is a bucket."""
+    dead, running = case.claim(), case.claim()
+    left, held = folders(scratch, dead), folders(scratch, running)
+    for folder in (*left, *held):
+        (folder / "half").write_bytes(b"x")
+    case.leases.release(dead, penalised=True)
+    collect = Garbage(case.jobs, scratch, DAY_S, clock=lambda: time.time() + 2 * DAY_S)
+    collect()
+    assert not any(folder.exists() for folder in left)
+    assert all((folder / "half").exists() for folder in held)
+
+
+def test_one_that_cannot_be_deleted_holds_up_no_others(
+    case: Case, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    claims = [case.claim() for _ in range(3)]
+    for claim in claims:
+        case.publish(claim, "half")
+        case.leases.release(claim, penalised=True)
+    discard: Callable[[str, int], None] = case.store.discard
+    stuck = claims[1].job_id
+
+    def refuse(job_id: str, fence: int) -> None:
+        if job_id == stuck:
+            raise PermissionError(job_id)
+        discard(job_id, fence)
+
+    monkeypatch.setattr(case.store, "discard", refuse)
+    case.collect()
+    assert case.keys() == [artifact_key(stuck, 1, "half")]
+    assert stuck in caplog.text

@@ -1,0 +1,94 @@
+"""Files of data sets from a mirror: whole and right, or not at all."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ridgeline.storage.artifacts.bucket import Bucket
+from tests.integration.artifacts.link import Link
+from tests.integration.artifacts.seaweed import Seaweed
+from worker import mirror as module
+from worker.keras_files import DATASET_FILES, KERAS_FILES
+from worker.mirror import Mirror
+
+FASHION = [KERAS_FILES[name].path for name in DATASET_FILES["fashion_mnist"]]
+CONTENT = os.urandom(5 * 2**20)
+
+
+def spec(name: str, source: str = "keras") -> str:
+    return json.dumps({"dataset": {"source": source, "name": name}})
+
+
+@pytest.fixture
+def put(seaweed: Seaweed, url: str) -> Callable[[str, bytes], None]:
+    """Put a file into the mirror."""
+    prefix = url.partition("artifacts/")[2]
+
+    def put(path: str, content: bytes) -> None:
+        seaweed.bare().put(f"{prefix}/{path}", content)
+
+    return put
+
+
+@pytest.fixture
+def mirror(url: str, tmp_path: Path) -> Mirror:
+    return Mirror(Bucket(url), tmp_path / "datasets")
+
+
+def found(mirror: Mirror) -> list[str]:
+    files = (path for path in mirror.folder.rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(mirror.folder)) for path in files)
+
+
+def test_what_is_missing_is_fetched(mirror: Mirror, put: Callable[[str, bytes], None]) -> None:
+    for path in FASHION:
+        put(path, CONTENT)
+    here = mirror.folder / FASHION[0]
+    here.parent.mkdir(parents=True)
+    here.write_bytes(b"ours")
+    mirror.fetch(spec("fashion_mnist"))
+    assert found(mirror) == sorted(FASHION)
+    assert here.read_bytes() == b"ours"
+    other = mirror.folder / FASHION[1]
+    assert (other.read_bytes(), other.stat().st_mode & 0o777) == (CONTENT, 0o644)
+
+
+def test_a_file_with_another_digest_is_not_taken(
+    mirror: Mirror, put: Callable[[str, bytes], None]
+) -> None:
+    put("mnist.npz", b"not Keras's")
+    mirror.fetch(spec("mnist"))
+    assert found(mirror) == []
+
+
+def test_a_file_that_is_too_large(
+    mirror: Mirror, put: Callable[[str, bytes], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", len(CONTENT) - 1)
+    put(FASHION[0], CONTENT)
+    mirror.fetch(spec("fashion_mnist"))
+    assert found(mirror) == []
+
+
+@pytest.mark.parametrize("text", [spec("mnist"), spec("iris", "builtin"), spec("new"), "{}"])
+def test_what_it_has_not(mirror: Mirror, text: str) -> None:
+    mirror.fetch(text)
+    assert found(mirror) == []
+
+
+def test_a_mirror_that_is_away(link: Link, url: str, tmp_path: Path) -> None:
+    link.cut()
+    Mirror(Bucket(url), tmp_path).fetch(spec("mnist"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_a_mirror_too(tmp_path: Path) -> None:
+    file = tmp_path / "copy" / FASHION[0]
+    file.parent.mkdir(parents=True)
+    file.write_bytes(CONTENT)
+    mirror = Mirror(Bucket(f"file://{tmp_path}/copy"), tmp_path / "datasets")
+    mirror.fetch(spec("fashion_mnist"))
+    assert found(mirror) == [FASHION[0]]

@@ -1,0 +1,199 @@
+"""What runs in processes of its own, to be killed at a failpoint: the code that production runs."""
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import chain, repeat
+from multiprocessing import forkserver, get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from starlette.testclient import TestClient
+
+from ridgeline.failpoints import VARIABLE, switch_on
+from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
+from ridgeline.storage.garbage import Garbage
+from service.dispatch import CeleryDispatch
+from service.examples import IRIS
+from service.janitor import Leftovers, Reaper, Redispatch, Sweep
+from service.main import create_app
+from service.settings import Settings
+from tests.integration.worker import stub_engine
+from worker.drain import Drain
+from worker.logs import configure_logs
+from worker.settings import WorkerSettings
+from worker.slots import Slot
+from worker.supervisor import Supervisor
+
+EPOCHS = 5
+
+
+class Home(NamedTuple):
+    """Where the processes of one test meet."""
+
+    path: Path
+    broker: str
+    artifacts: Path | None = None
+    """Default: in `path`."""
+    database_url: str | None = None
+    """Default: SQLite in `path`."""
+
+    @property
+    def api(self) -> Settings:
+        return Settings.model_validate({"redis_url": self.broker, **self._places()})
+
+    @property
+    def worker(self) -> WorkerSettings:
+        return WorkerSettings.model_validate(
+            {
+                "heartbeat_s": 0.1,
+                "lease_s": 20.0,
+                "progress_interval_s": 0.05,
+                "cancel_grace_s": 2.0,
+                "checkpoint_interval_s": 0.0,
+                **self._places(),
+            }
+        )
+
+    def database(self) -> Database:
+        return Database(self.worker.database_url.get_secret_value())
+
+    def _places(self) -> dict[str, Path | str]:
+        """Those that are not the default."""
+        values = {
+            "home": self.path,
+            "artifacts_dir": self.artifacts,
+            "database_url": self.database_url,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class FailingSlot(Slot):
+    """A slot whose trainers get the failpoint that is its name; the stub engine arms it."""
+
+    __slots__ = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, VARIABLE: self.name}
+
+
+def under(failpoint: str | None, body: Callable[..., None], *arguments: Any) -> None:
+    """Run `body` in this process, with a failpoint in it or none."""
+    if failpoint is not None:
+        switch_on(failpoint)
+    body(*arguments)
+
+
+def request(home: Home, method: str, path: str, key: str | None = None) -> None:
+    """Send one request through the application."""
+    spec = {**IRIS, "name": "keep_all", "training": {**IRIS["training"], "epochs": EPOCHS}}
+    headers = {} if key is None else {"Idempotency-Key": key}
+    with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
+        client.request(method, path, json=spec if method == "POST" else None, headers=headers)
+
+
+def attempt(
+    home: Home, job_id: str, in_trainer: str | None = None, told: str | None = None
+) -> None:
+    """Run one attempt at the job, in a trainer from the test session's forkserver.
+
+    After the first epoch the worker is `told` to "drain", or the job to "pause".
+    """
+    # It is the parent's, so this process must not start one, nor can it wait for that one.
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    configure_logs()
+    database, settings = home.database(), home.worker
+    supervisor = Supervisor(
+        jobs=JobStore(database),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
+        settings=settings,
+        drain=Drain(),
+        context=get_context("forkserver"),
+        owner="test",
+        engine=stub_engine.train,
+    )
+    if told is not None:
+        tell = threading.Thread(target=_tell, args=(supervisor, job_id, told), daemon=True)
+        tell.start()
+    slot = Slot("cpu:0", "-1") if in_trainer is None else FailingSlot(in_trainer, "-1")
+    supervisor.supervise(job_id, slot)
+
+
+def _tell(supervisor: Supervisor, job_id: str, what: str) -> None:
+    while not supervisor.jobs.epochs(job_id):
+        threading.Event().wait(0.01)
+    if what == "drain":
+        supervisor.drain.start()
+    else:
+        supervisor.jobs.request_pause(job_id)
+
+
+def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:
+    """Store jobs from many threads, and tell of each when it is durable, or of what went wrong."""
+    store, lock = JobStore(home.database()), threading.Lock()
+
+    def create() -> None:
+        for _ in range(jobs):
+            try:
+                word = store.create(NewJob(spec="{}", resolved="{}", epochs=1)).record.id
+            except Exception as error:  # noqa: BLE001 - any is told
+                word = repr(error)
+            with lock:
+                pipe.send_bytes(word.encode())
+
+    writers = [threading.Thread(target=create) for _ in range(threads)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+
+def sweep(home: Home) -> None:
+    """Take one turn of the janitor's sweep."""
+    Sweep(Outbox(home.database()), CeleryDispatch(home.broker))()
+
+
+def redispatch(home: Home) -> None:
+    """Take one turn of the janitor's redispatch."""
+    outbox, dispatch = Outbox(home.database()), CeleryDispatch(home.broker)
+    Redispatch(outbox, dispatch, lambda: None)()
+
+
+def reap(home: Home) -> None:
+    """Take one turn of the reaper, a lease after its start."""
+    settings = home.worker
+    ticks = chain([0.0], repeat(settings.lease_s))
+    reaper = Reaper(LeaseStore(home.database()), settings.lease_s, 5.0, clock=lambda: next(ticks))
+    reaper()
+
+
+def leftovers(home: Home) -> None:
+    """Take one turn of the janitor's search for checkpoints nobody needs."""
+    Leftovers(JobStore(home.database()), LocalArtifacts(home.worker.artifacts_dir))()
+
+
+def collect_garbage(home: Home) -> None:
+    """Take one turn of the janitor's search for files of nobody, when they are old enough."""
+    age_s = home.api.garbage_age_s
+    artifacts = LocalArtifacts(home.worker.artifacts_dir)
+    Garbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
+
+
+def tidy(home: Home) -> None:
+    """Take a turn of both."""
+    leftovers(home)
+    collect_garbage(home)
+
+
+def ask(home: Home, job_id: str, what: str) -> None:
+    """Ask for a job to "cancel", "pause" or "resume", as the API does."""
+    store = JobStore(home.database())
+    asked = {
+        "cancel": store.request_cancel,
+        "pause": store.request_pause,
+        "resume": store.request_resume,
+    }
+    asked[what](job_id)

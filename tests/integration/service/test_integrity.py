@@ -1,0 +1,111 @@
+"""A download is the file that was published, or it breaks off; whatever happened to the disk."""
+
+import hashlib
+import os
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from ridgeline.storage.artifacts.local import CHUNK_BYTES
+from service.deps import Parts
+from service.operations.artifacts import CorruptArtifact
+
+CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
+SIZE = len(CONTENT)
+#: The edges of every chunk, and places between them.
+OFFSETS = sorted(
+    {0, 1, SIZE // 2, SIZE - 2, SIZE - 1}
+    | {edge + near for edge in range(CHUNK_BYTES, SIZE, CHUNK_BYTES) for near in (-1, 0, 1)}
+    | {random.Random(5).randrange(SIZE) for _ in range(10)}  # noqa: S311
+)
+
+
+@pytest.fixture
+def path(submit: Callable[..., str], worker: Any) -> str:
+    """Where a published file is served."""
+    job_id = submit()
+    worker.train(job_id, model_keras=CONTENT, other_keras=CONTENT[::-1])
+    return f"/jobs/{job_id}/artifacts/model.keras"
+
+
+@pytest.fixture
+def file(path: str, parts: Parts) -> Path:
+    """Where that file lies."""
+    (found,) = parts.settings.artifacts_dir.rglob("model.keras")
+    return found
+
+
+def download(client: TestClient, path: str) -> tuple[int, bytes]:
+    """The status, and the bytes that came before the answer ended or broke off."""
+    received = b""
+    with client.stream("GET", path) as answer:
+        try:
+            for chunk in answer.iter_raw():
+                received += chunk
+        except CorruptArtifact:  # the test's transport has no connection to break off
+            pass
+    return answer.status_code, received
+
+
+def assert_refused(client: TestClient, path: str) -> None:
+    """It is gone, or the client sees that the answer is not whole."""
+    status, received = download(client, path)
+    assert status == 410 or (status == 200 and len(received) < SIZE)
+    assert hashlib.sha256(received).digest() != hashlib.sha256(CONTENT).digest()
+
+
+def test_a_bit_flipped_anywhere(client: TestClient, path: str, file: Path) -> None:
+    for offset in OFFSETS:
+        for bit in (0, 7):
+            wrong = bytearray(CONTENT)
+            wrong[offset] ^= 1 << bit
+            file.write_bytes(wrong)
+            assert_refused(client, path)
+    file.write_bytes(CONTENT)
+    assert download(client, path) == (200, CONTENT)
+
+
+def test_cut_off_anywhere(client: TestClient, path: str, file: Path) -> None:
+    for offset in reversed(OFFSETS):
+        os.truncate(file, offset)
+        assert client.get(path).status_code == 410
+    file.unlink()
+    assert client.get(path).status_code == 410
+
+
+def test_cut_off_during_the_download(client: TestClient, path: str, file: Path) -> None:
+    """Its size was right when it was asked for."""
+    received = b""
+    with client.stream("GET", path) as answer:
+        chunks = answer.iter_raw()
+        received += next(chunks)
+        os.truncate(file, CHUNK_BYTES // 2)
+        with suppress(CorruptArtifact):
+            received += b"".join(chunks)
+    assert received == CONTENT[: len(received)]
+
+
+@pytest.mark.parametrize("target", ["outside", "sibling", "nowhere", "itself", "folder"])
+def test_replaced_by_a_link(
+    client: TestClient, path: str, file: Path, tmp_path: Path, target: str
+) -> None:
+    """A link to another file of the same size gives none of its bytes as this one's."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(SIZE))
+    targets = {
+        "outside": secret,
+        "sibling": file.with_name("other.keras"),
+        "nowhere": file.with_name("absent"),
+        "itself": file,
+        "folder": file.parent,
+    }
+    file.unlink()
+    file.symlink_to(targets[target])
+    assert_refused(client, path)
+    if target != "sibling":
+        assert download(client, path)[0] == 410

@@ -1,0 +1,191 @@
+"""GET /metrics, and the alarm that goes with them."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.contract.worker import WorkerState
+from ridgeline.storage import (
+    AttemptExit,
+    Database,
+    FigureStore,
+    LeaseStore,
+    NewWorker,
+    WorkerStore,
+)
+from service.deps import Parts
+from service.main import create_app
+from service.operations.workers import StallAlarm
+from service.settings import Settings
+
+WORKER = NewWorker(id="test", host="here", pid=1, slots=("cpu:0", "cpu:1"), version="1")
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+
+def scrape(client: TestClient) -> dict[str, float]:
+    """Every sample by its name and labels, as Prometheus reads them."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    return {
+        name(sample.name, sample.labels): sample.value
+        for family in parse_text(answer.text)
+        for sample in family.samples
+    }
+
+
+def name(sample: str, labels: dict[str, str]) -> str:
+    return sample + "".join(f"[{value}]" for _, value in sorted(labels.items()))
+
+
+def test_what_has_happened_and_how_things_stand(
+    client: TestClient, parts: Parts, submit: Callable[..., str], worker: Any
+) -> None:
+    worker.train(submit(), epochs=3)
+    failing = worker.claim(submit())
+    detail = EndReason(code=EndCode.NO_SPACE, detail="full")
+    LeaseStore(parts.database).finish(
+        failing, JobStatus.FAILED, detail, attempt_exit=AttemptExit(publish_failed=True)
+    )
+    worker.claim(submit())
+    submit()
+    WorkerStore(parts.database).report(WORKER, WorkerState.READY)
+    found = scrape(client)
+    expected = {
+        "ridgeline_up": 1,
+        "ridgeline_jobs[queued]": 1,
+        "ridgeline_jobs[running]": 1,
+        "ridgeline_jobs[paused]": 0,
+        "ridgeline_outbox_hints": 4,
+        "ridgeline_workers[ready]": 1,
+        "ridgeline_workers[lost]": 0,
+        "ridgeline_stalled": 0,
+        "ridgeline_attempts_started_total": 3,
+        "ridgeline_attempts_ended_total[completed]": 1,
+        "ridgeline_attempts_ended_total[no_space]": 1,
+        "ridgeline_attempts_ended_total[lease_expired]": 0,
+        "ridgeline_lost_leases_total": 0,
+        "ridgeline_jobs_ended_total[completed]": 1,
+        "ridgeline_jobs_ended_total[crash_loop]": 0,
+        "ridgeline_publish_failures_total": 1,
+        "ridgeline_epoch_seconds_bucket[0.3]": 0,
+        "ridgeline_epoch_seconds_bucket[1.0]": 3,
+        "ridgeline_epoch_seconds_bucket[+Inf]": 3,
+        "ridgeline_epoch_seconds_count": 3,
+        "ridgeline_epoch_seconds_sum": 1.5,
+    }
+    assert {key: found.get(key) for key in expected} == expected
+    assert found["ridgeline_oldest_wait_seconds"] >= 0
+    assert found["process_resident_memory_bytes"] > 2**20
+    assert not [key for key in found if key.startswith("ridgeline_jobs[succeeded")]
+
+
+def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: Any) -> None:
+    worker.train(submit())
+    answer = client.get("/metrics", headers=OPENMETRICS)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = {family.name: family for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
+    assert families["ridgeline_lost_leases"].type == "counter"
+    assert families["ridgeline_epoch_seconds"].type == "histogram"
+    plain = client.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=")
+    assert plain.headers["vary"] == "Accept"
+
+
+def test_every_process_says_the_same_and_no_count_falls(
+    client: TestClient, settings: Settings, submit: Callable[..., str], worker: Any
+) -> None:
+    job_id = submit()
+    worker.train(job_id)
+    before = counts(scrape(client))
+    assert client.delete(f"/jobs/{job_id}").status_code == 204
+    with TestClient(create_app(settings)) as another:
+        assert counts(scrape(another)) == counts(scrape(client)) == before
+    assert before["ridgeline_jobs_ended_total[completed]"] == 1
+
+
+def counts(found: dict[str, float]) -> dict[str, float]:
+    kept = ("_total", "_bucket", "_sum", "_count")
+    return {
+        key: value
+        for key, value in found.items()
+        if key.startswith("ridgeline_") and key.partition("[")[0].endswith(kept)
+    }
+
+
+def test_a_database_that_is_away_is_a_metric(app: FastAPI, client: TestClient) -> None:
+    parts: Parts = app.state.parts
+    gone = Database("postgresql://nobody@127.0.0.1:1/none")
+    app.state.parts = Parts(**{**vars(parts), "database": gone})
+    found = scrape(client)
+    app.state.parts = parts
+    assert found["ridgeline_up"] == 0
+    assert "ridgeline_jobs[queued]" not in found
+    assert "ridgeline_jobs_ended_total[completed]" not in found  # a zero would look like a reset
+
+
+def let_them_wait(parts: Parts) -> None:
+    with parts.database.write() as connection:
+        connection.execute(text("UPDATE jobs SET available_at = available_at - 61000"))
+
+
+def test_jobs_that_nobody_takes_raise_an_alarm_once(
+    client: TestClient,
+    parts: Parts,
+    submit: Callable[..., str],
+    worker: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "service.operations.workers")
+    workers = WorkerStore(parts.database)
+    alarm = StallAlarm(FigureStore(parts.database), workers, lease_s=30.0)
+    waiting = [submit() for _ in range(3)]
+    alarm()
+    assert (said(caplog), scrape(client)["ridgeline_stalled"]) == ([], 0)
+    let_them_wait(parts)
+    for _ in range(3):
+        alarm()
+    assert len(said(caplog)) == 1
+    assert "no worker is ready" in said(caplog)[0]
+    assert scrape(client)["ridgeline_stalled"] == 1
+    workers.report(WORKER, WorkerState.READY)
+    worker.claim(waiting[0])
+    alarm()  # one of its two slots is free, so it is no better
+    assert (len(said(caplog)), scrape(client)["ridgeline_stalled"]) == (1, 1)
+    worker.claim(waiting[1])
+    alarm()
+    assert said(caplog)[1:] == ["waiting jobs are taken again"]
+    assert scrape(client)["ridgeline_stalled"] == 0
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "service.operations.workers"
+    ]
+
+
+def test_the_workers(
+    client: TestClient, parts: Parts, submit: Callable[..., str], worker: Any
+) -> None:
+    assert client.get("/workers").json() == []
+    WorkerStore(parts.database).report(WORKER, WorkerState.READY)
+    job_id = submit()
+    worker.claim(job_id)
+    (found,) = client.get("/workers").json()
+    assert (found["id"], found["slots"], found["jobs"]) == ("test", ["cpu:0", "cpu:1"], [job_id])
+    assert (found["state"], found["pid"], found["version"]) == ("ready", 1, "1")
+    assert found["seen_at"].endswith("Z")
+    with parts.database.write() as connection:
+        connection.execute(text("UPDATE workers SET seen_at = seen_at - 31000"))
+    assert client.get("/workers").json()[0]["state"] == "lost"

@@ -1,0 +1,189 @@
+"""Every transition is told once, after its commit; a count is part of what it counts."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import (
+    AttemptExit,
+    Claim,
+    Database,
+    DatabaseUnavailable,
+    FigureStore,
+    JobStore,
+    LeaseStore,
+    LogStore,
+    Tally,
+)
+from ridgeline.storage.transitions import locked, move
+
+Told = tuple[str, int, int, str | None, str, str | None]
+
+
+class Listener(logging.Handler):
+    """Keeps the process's lines about transitions, each with the status the job had by then."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._jobs = JobStore(database)
+        self.told: list[Told] = []
+        self.seen: list[JobStatus | None] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line: Any = record
+        names = ("job", "attempt", "fence", "before", "after", "reason")
+        self.told.append(tuple(getattr(line, name) for name in names))
+        job = self._jobs.get(line.job)  # in a transaction of its own, so it sees what is committed
+        self.seen.append(None if job is None else job.status)
+
+
+@pytest.fixture
+def listener(database: Database) -> Iterator[Listener]:
+    logger = logging.getLogger("ridgeline.transitions")
+    listener, level = Listener(database), logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.INFO)
+    yield listener
+    logger.removeHandler(listener)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def counts(database: Database) -> Callable[[Tally], dict[str, float]]:
+    return lambda tally: dict(FigureStore(database).read().counts[tally])
+
+
+def test_each_transition_is_told_once_and_after_its_commit(
+    database: Database,
+    submit: Callable[..., str],
+    leases: LeaseStore,
+    listener: Listener,
+    completed: EndReason,
+) -> None:
+    job_id = submit()
+    claim = leases.claim(job_id, "worker")
+    assert claim is not None
+    leases.release(claim, penalised=True, delay_s=0.0)
+    again = leases.claim(job_id, "worker")
+    assert again is not None
+    assert not leases.finish(claim, JobStatus.SUCCEEDED, completed)  # of a lost claim nothing
+    assert leases.finish(again, JobStatus.SUCCEEDED, completed)
+    assert leases.finish(again, JobStatus.SUCCEEDED, completed)  # asked again it changes nothing
+    assert listener.told == [
+        (job_id, 0, 0, None, "queued", None),
+        (job_id, 1, 1, "queued", "running", None),
+        (job_id, 1, 1, "running", "queued", "crashed"),
+        (job_id, 2, 2, "queued", "running", None),
+        (job_id, 2, 2, "running", "succeeded", "completed"),
+    ]
+    assert listener.seen == [told[4] for told in listener.told]
+    levels = [record.level for record in LogStore(database).page(job_id).records]
+    assert levels == ["info", "info", "warning", "info", "info"]
+
+
+def test_nothing_is_told_or_counted_of_what_was_rolled_back(
+    database: Database,
+    start: Callable[..., Claim],
+    listener: Listener,
+    counts: Callable[[Tally], dict[str, float]],
+    rows_in: Callable[..., int],
+    failure: EndReason,
+) -> None:
+    claim = start()
+    told = len(listener.told)
+
+    def fail() -> None:
+        with database.write() as connection:
+            row = locked(connection, claim.job_id)
+            assert row is not None
+            move(connection, row, JobStatus.FAILED, reason=failure)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert len(listener.told) == told
+    assert counts(Tally.JOBS_ENDED) == {}
+    assert rows_in("log_lines", claim.job_id) == 2
+
+
+def test_counts_survive_the_jobs(
+    jobs: JobStore,
+    start: Callable[..., Claim],
+    leases: LeaseStore,
+    row: Callable[..., EpochRow],
+    failure: EndReason,
+    counts: Callable[[Tally], dict[str, float]],
+) -> None:
+    claim = start()
+    leases.record_epochs(claim, [row(1), row(2)], None)
+    leases.record_epochs(claim, [row(1), row(2), row(3)], None)  # a lost answer: one is new
+    leases.finish(claim, JobStatus.FAILED, failure, attempt_exit=AttemptExit(publish_failed=True))
+    jobs.delete(claim.job_id)
+    assert counts(Tally.ATTEMPTS_STARTED) == {"": 1}
+    assert counts(Tally.ATTEMPTS_ENDED) == {EndCode.DIVERGED: 1}
+    assert counts(Tally.JOBS_ENDED) == {EndCode.DIVERGED: 1}
+    assert counts(Tally.PUBLISH_FAILURES) == {"": 1}
+    assert counts(Tally.EPOCH_SECONDS) == {"0.3": 3}
+    assert counts(Tally.EPOCH_SECONDS_SUM) == {"": pytest.approx(0.6)}
+
+
+def test_a_lost_lease_is_counted_as_one(
+    start: Callable[..., Claim],
+    expire: Callable[[str], None],
+    leases: LeaseStore,
+    counts: Callable[[Tally], dict[str, float]],
+) -> None:
+    for _ in range(3):
+        expire(start().job_id)
+    assert len(leases.reap()) == 3
+    assert counts(Tally.ATTEMPTS_ENDED) == {"lease_expired": 3}
+    assert counts(Tally.JOBS_ENDED) == {}
+
+
+def test_transactions_that_count_at_once_lose_nothing(
+    leases: LeaseStore,
+    start: Callable[..., Claim],
+    row: Callable[..., EpochRow],
+    together: Callable[..., list[Any]],
+    counts: Callable[[Tally], dict[str, float]],
+    failure: EndReason,
+) -> None:
+    """Nor do they wait for each other for ever: those that end jobs count in the same rows."""
+    claims = [start() for _ in range(8)]
+
+    def train(claim: Claim) -> bool:
+        for epoch in range(1, 6):
+            leases.record_epochs(claim, [row(epoch)], None)
+        return leases.finish(claim, JobStatus.FAILED, failure)
+
+    assert all(together(*(lambda claim=claim: train(claim) for claim in claims)))
+    assert counts(Tally.EPOCH_SECONDS) == {"0.3": 40}
+    assert counts(Tally.JOBS_ENDED) == {"diverged": 8}
+
+
+def test_a_transaction_that_cannot_count_changes_nothing(
+    database: Database,
+    submit: Callable[..., str],
+    leases: LeaseStore,
+    jobs: JobStore,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The counts are in the transaction, not behind it."""
+    job_id = submit()
+    told = len(listener.told)
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ridgeline.storage.account.Account.write", away)
+        with pytest.raises(DatabaseUnavailable):
+            leases.claim(job_id, "worker")
+    job = jobs.get(job_id)
+    assert job is not None
+    assert (job.status, job.attempt, len(listener.told)) == (JobStatus.QUEUED, 0, told)

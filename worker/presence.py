@@ -1,0 +1,79 @@
+"""Tells the database that this worker is there, and what it does."""
+
+import threading
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from ridgeline.contract.worker import WorkerState
+from ridgeline.storage import DatabaseUnavailable, NewWorker, WorkerStore
+from worker.drain import Drain
+
+_END_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Presence:
+    """Reports the worker every `interval_s` from a thread of its own, so that nothing waits for it.
+
+    As a context manager: starting when the block begins, gone when it ends.
+    """
+
+    def __init__(
+        self, store: WorkerStore, worker: NewWorker, drain: Drain, interval_s: float
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._interval_s = interval_s
+        self._drain = drain
+        # These too happen once, and can be waited for together with it.
+        self._ready = Drain()
+        self._ended = Drain()
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.start()
+        self._thread.join(_END_S)
+
+    def ready(self) -> None:
+        """Say that the worker takes jobs."""
+        self._ready.start()
+
+    def _run(self) -> None:
+        while not self._ended.started:
+            # Listed before the state is read: what changes after that ends the wait.
+            pending = (self._ready, self._drain, self._ended)
+            to_come = [each.fileno() for each in pending if not each.started]
+            self._report(self._state())
+            wait(to_come, self._interval_s)
+        self._report(WorkerState.GONE)
+
+    def _state(self) -> WorkerState:
+        if self._drain.started:
+            return WorkerState.DRAINING
+        return WorkerState.READY if self._ready.started else WorkerState.STARTING
+
+    def _report(self, state: WorkerState) -> None:
+        try:
+            self._store.report(self._worker, state)
+        except DatabaseUnavailable:  # the attempts say so, and being listed matters less
+            return
+        except Exception:
+            if not self._failing:
+                log.exception("presence_unknown")
+            self._failing = True
+        else:
+            self._failing = False

@@ -1,0 +1,44 @@
+"""The disk of this machine, where the artifacts are in a bucket: what killed workers left goes."""
+
+import threading
+
+import structlog
+
+from ridgeline.storage import (
+    ArtifactStore,
+    DatabaseUnavailable,
+    JobStore,
+    LocalArtifacts,
+)
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from ridgeline.storage.garbage import Garbage
+from worker.drain import Drain
+from worker.settings import WorkerSettings
+
+log = structlog.get_logger()
+
+
+def clear_scratch(
+    jobs: JobStore, artifacts: ArtifactStore, settings: WorkerSettings, drain: Drain
+) -> None:
+    """Look for leavings from time to time, in a thread, until this worker shuts down.
+
+    Nothing where the artifacts are in a folder: the API does it then.
+    """
+    if not isinstance(artifacts, ObjectArtifacts):
+        return
+    args = (jobs, artifacts.scratch, settings, drain)
+    threading.Thread(target=_run, args=args, name="scratch", daemon=True).start()
+
+
+def _run(jobs: JobStore, scratch: LocalArtifacts, settings: WorkerSettings, drain: Drain) -> None:
+    garbage = Garbage(jobs, scratch, settings.garbage_age_s)
+    while True:
+        try:
+            garbage()
+        except DatabaseUnavailable as error:
+            log.warning("scratch_not_cleared", because=str(error))
+        except Exception:  # the disk is looked at again
+            log.exception("scratch_not_cleared")
+        if drain.wait(settings.garbage_interval_s):
+            return
