@@ -52,9 +52,14 @@ class Garbage:
 
     def _delete(self, attempt: AttemptFiles, record: JobRecord | None) -> None:
         published = {artifact.key for artifact in record.artifacts} if record else set()
-        if published.isdisjoint(attempt.keys):
+        # Not by the files that were listed: the job may have succeeded with more since then.
+        folder = f"{attempt.job_id}/{attempt.fence}/"
+        if not any(key.startswith(folder) for key in published):
             self._artifacts.discard(attempt.job_id, attempt.fence)
         else:
-            self._artifacts.delete(set(attempt.keys) - published)
             self._artifacts.clear_staging(attempt.job_id, attempt.fence)
+            doomed = set(attempt.keys) - published
+            if not doomed:
+                return
+            self._artifacts.delete(doomed)
         logger.info("garbage of %s, fence %d, is gone", attempt.job_id, attempt.fence)
