@@ -101,6 +101,22 @@ def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: 
     assert plain.headers["vary"] == "Accept"
 
 
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("application/openmetrics-text;version=abc", "application/openmetrics-text"),
+        ("application/openmetrics-text;version=0.0.1;q=0.5,text/plain;q=0.7", "text/plain"),
+        ("text/plain;version=x;escaping=y", "text/plain"),
+        ("image/png", "text/plain"),
+        ("*/*", "text/plain"),
+    ],
+)
+def test_whatever_is_accepted(client: TestClient, accept: str, media_type: str) -> None:
+    answer = client.get("/metrics", headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(media_type)
+
+
 def test_every_process_says_the_same_and_no_count_falls(
     client: TestClient, settings: Settings, submit: Callable[..., str], worker: Any
 ) -> None:
