@@ -1,6 +1,7 @@
 """The loops that nobody asks for."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -282,3 +283,21 @@ def test_stopping_is_quick() -> None:
     stopper.start()
     stopper.join(5)
     assert not stopper.is_alive()
+
+
+def test_loops_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they do while a database or a bucket does not answer."""
+    monkeypatch.setattr("service.janitor._STOP_S", 0.5)
+    begun, answer = threading.Semaphore(0), threading.Event()
+
+    def step() -> None:
+        begun.release()
+        answer.wait(60)
+
+    janitor = Janitor(*(Repeating(f"loop {number}", step, 3600) for number in range(5)))
+    janitor.start()
+    assert all(begun.acquire(timeout=10) for _ in range(5))
+    asked = time.monotonic()
+    janitor.stop()
+    assert 0.4 < time.monotonic() - asked < 1.5
+    answer.set()
