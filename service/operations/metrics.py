@@ -87,7 +87,7 @@ def _standing(figures: Figures, workers: list[WorkerRecord]) -> Iterator[Metric]
     yield _gauge("outbox_hints", "Hints that have not gone to the broker.", figures.outbox)
     states = Counter(worker.state for worker in workers)
     yield _by("workers", "Workers.", "state", {state: states[state] for state in WorkerState})
-    stalled = stall(waited, workers) is not None
+    stalled = stall(waited, figures.since_claim_s, workers) is not None
     yield _gauge("stalled", "Whether jobs wait that a worker should have taken.", int(stalled))
 
 
