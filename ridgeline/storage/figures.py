@@ -67,7 +67,7 @@ def _since_claim_s(connection: Connection) -> float:
     held = (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.attempt)
     last = func.max(attempts.c.started_at, type_=now_ms().type)
     statement = select(now_ms() - last).select_from(jobs).join(attempts, held)
-    since = connection.execute(statement.where(jobs.c.status.in_(HELD))).scalar_one()
+    since = connection.execute(statement.where(jobs.c.status.in_(HELD))).scalar_one_or_none()
     return inf if since is None else max(0.0, since / 1000)
 
 
