@@ -216,7 +216,9 @@ class Leftovers:
         self._artifacts = artifacts
 
     def __call__(self) -> None:
-        """Delete what no attempt will go on from."""
+        """Delete what no attempt will go on from; nothing where no attempt can have left it."""
+        if not self._jobs.any_started():
+            return
         for job_id in self._artifacts.checkpointed():
             # The folder is younger than the row: where there is none, the job was deleted.
             record = self._jobs.get(job_id)

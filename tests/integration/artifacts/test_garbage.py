@@ -127,6 +127,26 @@ def test_published_while_it_looks(case: Case) -> None:
     assert case.keys() == [artifact_key(claim.job_id, claim.fence, "model.keras")]
 
 
+def test_with_a_new_database_nothing_is_deleted(
+    case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody has started it with another RIDGELINE_DATABASE_URL."""
+    claim = case.claim()
+    file = case.publish(claim, "model.keras")
+    case.finish(claim, file)
+    database = Database(f"sqlite:///{tmp_path / 'another.db'}")
+    database.migrate()
+    other = Case(database, case.store)
+    other.jobs.create(NewJob(spec="{}", resolved="{}", epochs=1))
+    other.collect()
+    assert case.keys() == [file.key]
+    assert "RIDGELINE_DATABASE_URL" in caplog.text
+    other.claim()
+    other.collect()
+    assert case.keys() == []
+    database.close()
+
+
 def test_it_says_what_it_has_deleted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "ridgeline.storage.garbage")
     claim = case.claim()
@@ -159,6 +179,7 @@ def test_foreign_files_are_no_garbage(
     case: Case, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """Only what is named as an attempt's files are is looked at."""
+    case.claim()
     names = ["README", "job_x/notes/file", "1/x/y", "job_x/1/deeper/file"]
     if isinstance(case.store, ObjectArtifacts):
         server = request.getfixturevalue("seaweed").bare()

@@ -11,6 +11,7 @@ from ridgeline.storage import (
     Database,
     DatabaseUnavailable,
     JobStore,
+    LeaseStore,
     LocalArtifacts,
     NewJob,
     Outbox,
@@ -218,6 +219,9 @@ def test_checkpoints_go_once_their_job_has_ended(
         jobs.request_cancel(job_id)
     jobs.delete(deleted)
     leftovers()
+    assert len(artifacts.checkpointed()) == 3  # no attempt of this database has begun
+    LeaseStore(database).claim(jobs.create(JOB).record.id, "worker")
+    leftovers()
     assert artifacts.checkpointed() == [waiting]
     assert caplog.records == []
 
@@ -234,7 +238,9 @@ def test_checkpoints_that_cannot_be_deleted_hold_up_no_others(
     artifacts = Store(tmp_path / "artifacts")
     for job_id in ("job_a", "job_b"):
         artifacts.checkpoints(job_id)
-    Leftovers(JobStore(database), artifacts)()
+    jobs = JobStore(database)
+    LeaseStore(database).claim(jobs.create(JOB).record.id, "worker")
+    Leftovers(jobs, artifacts)()
     assert artifacts.checkpointed() == ["job_a"]
     assert "job_a" in caplog.text
 
