@@ -36,7 +36,7 @@ run: $(READY) ## Run the whole service on 127.0.0.1:8000 until Ctrl-C
 
 .PHONY: test
 test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: chaos
 chaos: $(READY) ## Kill, stop and cut off everything for minutes, then check every guarantee

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from ridgeline.contract.job import JobStatus
-from ridgeline.storage import EventType, JobRecord, JobStore
+from ridgeline.storage import AttemptReason, EventType, JobRecord, JobStore
 from tests.rig.cluster import SHORT, Cluster
 from tests.rig.process import poll
 from tests.rig.work import Work
@@ -150,7 +150,12 @@ def figures(jobs: JobStore, run: Run) -> Figures:
         sum(event.after is JobStatus.SUCCEEDED for event in jobs.events(job_id))
         for job_id in run.submitted
     ]
-    killed = [(kill, *each) for kill in run.kills for each in kill.jobs.items()]
+    killed = [
+        (kill, job, attempt)
+        for kill in run.kills
+        for job, attempt in kill.jobs.items()
+        if was_lost(jobs, job, attempt)
+    ]
     return Figures(
         submitted=len(records),
         finished=len(finished),
@@ -160,6 +165,12 @@ def figures(jobs: JobStore, run: Run) -> Figures:
         noticed=[noticed_at(jobs, job, attempt) - kill.at for kill, job, attempt in killed],
         resumed=[next_epoch_at(jobs, job, attempt) - kill.at for kill, job, attempt in killed],
     )
+
+
+def was_lost(jobs: JobStore, job_id: str, attempt: int) -> bool:
+    """Whether the kill met the attempt, which may have ended in the moment before."""
+    reasons = {each.attempt: each.reason for each in jobs.attempts(job_id)}
+    return reasons[attempt] == AttemptReason.LEASE_EXPIRED
 
 
 def noticed_at(jobs: JobStore, job_id: str, attempt: int) -> float:

@@ -1,9 +1,11 @@
 """Runs the `ridgeline` command as a user does, and looks at what it says and leaves behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,6 +114,13 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In place of pytest's: the path of a Redis socket below it has to be short."""
+    with tempfile.TemporaryDirectory(prefix="ridgeline-e2e-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     """Starts commands in `tmp_path`."""
     started: list[Command] = []
@@ -128,9 +137,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="session")
-def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def service_url() -> Iterator[str]:
     """A running service with its worker, which the tests of a session share."""
-    folder = tmp_path_factory.mktemp("service")
+    folder = Path(tempfile.mkdtemp(prefix="ridgeline-e2e-"))
     command = Command(["up", "--port", "0"], folder, _environment(folder), number=0)
     try:
         output = command.says("takes jobs", seconds=90)
@@ -139,3 +148,4 @@ def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert command.exit_status() == 0, command.output
     finally:
         command.end()
+        shutil.rmtree(folder)

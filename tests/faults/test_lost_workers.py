@@ -35,7 +35,7 @@ def test_killed_at_random_epochs_jobs_go_on_elsewhere(house: House) -> None:
     has ended.
     """
     generator = random.Random(20)  # noqa: S311 - the same kills in every run
-    works = [Work(f"killed-{number}", epoch_s=0.06 + 0.02 * number) for number in range(4)]
+    works = [Work(f"killed-{number}", epoch_s=0.15 + 0.02 * number) for number in range(4)]
     epochs = {house.post(work, 25): generator.randint(3, 12) for work in works}
     killed: dict[str, tuple[int, float]] = {}
     orphans: list[psutil.Process] = []

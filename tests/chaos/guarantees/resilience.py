@@ -25,6 +25,10 @@ _ENDS = {
     Fault.MEMORY: {EndCode.OUT_OF_MEMORY},
     Fault.DISK_FULL: {EndCode.NO_SPACE},
     Fault.ERROR: {EndCode.INTERNAL_ERROR},
+    Fault.LEAVE: {EndCode.CRASH_LOOP},
+    Fault.GARBAGE: {EndCode.CRASH_LOOP},
+    Fault.HALF: {EndCode.CRASH_LOOP},
+    Fault.CHATTER: {EndCode.CRASH_LOOP},
 }
 _CRASHES = {EndCode.CRASH_LOOP, EndCode.OUT_OF_MEMORY}
 

@@ -122,7 +122,7 @@ def test_to_say_something_is_no_progress(talking: House) -> None:
     talking.with_settings(hang_timeout_s=0.5)
     job = talking.run("murmur")
     assert job.crash_count == 1
-    assert "reported nothing" in str(talking.jobs.attempts(job.id)[0].detail)
+    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].detail)
     assert "still at it" in events_of(talking, job.id)
 
 

@@ -205,7 +205,7 @@ def test_log_is_json_and_tells_every_transition(worker: Worker) -> None:
     assert attempts
     for attempt in attempts:
         events = [line["event"] for line in lines if line.get("job") == attempt["job"]]
-        told = [event for event in events if event != "trainer_stderr"]
+        told = [event for event in events if event not in ("trainer_stderr", "hint_dropped")]
         assert told[:4] == ["transition", "attempt_started", "trainer_ended", "transition"]
 
 
@@ -228,8 +228,8 @@ def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
 
 
 def test_a_network_larger_than_its_memory_ends_with_that_reason(worker: Worker) -> None:
-    """One matrix of it alone has 1.9 GB; the worker and the next job have theirs."""
-    dense = {"type": "Dense", "units": 22_000, "activation": "relu"}
+    """One matrix of it alone has 1.4 GB; the worker and the next job have theirs."""
+    dense = {"type": "Dense", "units": 18_500, "activation": "relu"}
     output = {"type": "Dense", "units": 3, "activation": "softmax"}
     job_id = worker.add(model={"layers": [dense, dense, output]})
     worker.send(job_id)
