@@ -347,7 +347,7 @@ class Client:
 
     def cancel(self, job_id: str) -> Job:
         """Ask for a job to be stopped: a queued one at once, a running one after its epoch."""
-        return _read(Job, self._send("POST", _path(job_id, "cancel"), repeatable=False))
+        return _read(Job, self._send("POST", _path(job_id, "cancel")))
 
     def pause(self, job_id: str) -> Job:
         """Ask for a job to be paused: a queued one at once, a running one after its epoch.

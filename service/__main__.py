@@ -1,8 +1,11 @@
 """`python -m service`: serve the API until told to stop."""
 
 import linecache
+import logging
+import os
 import socket
 import sys
+import threading
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +16,10 @@ from service.settings import Settings
 
 STARTUP_FAILURE = 3
 """Uvicorn's own exit status for it."""
+LAST_S = 12.0
+"""How long after RIDGELINE_SHUTDOWN_GRACE_S the application may take to stop."""
+
+logger = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -27,8 +34,21 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, let requests end, stop the application."""
-        self._app.state.parts.watcher.close()
+        parts = self._app.state.parts
+        parts.watcher.close()
+        last = threading.Timer(parts.settings.shutdown_grace_s + LAST_S, _give_up)
+        last.daemon = True
+        last.start()
         await super().shutdown(sockets)
+
+
+def _give_up() -> None:
+    """End, although a thread still waits for a database that is frozen, and maybe for ever.
+
+    What it was asked to store was not answered, and is in the database or not.
+    """
+    logger.error("a database or a store does not answer; the API ends without waiting longer")
+    os._exit(1)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ _HOLD_S = 5.0
 _REDISPATCHED = 1000
 """How many hints are ordered again in one turn."""
 _STOP_S = 10.0
+"""How long the steps in progress may take to end once the API is told to stop."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +68,15 @@ class Repeating:
         """Take the next turn now."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """Let the step in progress end, and take no further turn."""
+    def end(self) -> None:
+        """Take no further turn."""
         self._stopping.set()
         self._wake.set()
-        self._thread.join(_STOP_S)
+
+    def stop(self, patience_s: float = _STOP_S) -> None:
+        """Take no further turn, and let the step in progress end."""
+        self.end()
+        self._thread.join(patience_s)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -211,7 +216,9 @@ class Leftovers:
         self._artifacts = artifacts
 
     def __call__(self) -> None:
-        """Delete what no attempt will go on from."""
+        """Delete what no attempt will go on from; nothing where no attempt can have left it."""
+        if not self._jobs.any_started():
+            return
         for job_id in self._artifacts.checkpointed():
             # The folder is younger than the row: where there is none, the job was deleted.
             record = self._jobs.get(job_id)
@@ -241,6 +248,9 @@ class Janitor:
         self._sweep.wake()
 
     def stop(self) -> None:
-        """Stop every loop."""
+        """Stop every loop. Steps that wait for the same database or store wait together."""
         for loop in self._loops:
-            loop.stop()
+            loop.end()
+        until = time.monotonic() + _STOP_S
+        for loop in self._loops:
+            loop.stop(max(0.0, until - time.monotonic()))

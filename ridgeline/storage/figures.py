@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from ridgeline.contract.job import TERMINAL, JobStatus
+from ridgeline.contract.job import HELD, TERMINAL, JobStatus
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records import Tally
-from ridgeline.storage.tables import QUEUED, jobs, outbox, tallies
+from ridgeline.storage.tables import QUEUED, attempts, jobs, outbox, tallies
 
 WAITING = tuple(sorted(set(JobStatus) - TERMINAL))
 """The statuses of jobs that have not ended."""
@@ -24,6 +25,8 @@ class Figures:
     """How many jobs there are in every status but the terminal ones."""
     oldest_wait_s: float
     """For how long the job that has waited longest could have been claimed; 0 without one."""
+    since_claim_s: float
+    """How long ago the last of the jobs that are held was claimed; infinite without one."""
     outbox: int
     """Hints that have not been sent."""
     counts: Mapping[Tally, Mapping[str, float]]
@@ -41,23 +44,31 @@ class FigureStore:
         with self._database.read() as connection:
             return Figures(
                 jobs=_jobs(connection),
-                oldest_wait_s=oldest_wait_s(connection),
+                oldest_wait_s=_oldest_wait_s(connection),
+                since_claim_s=_since_claim_s(connection),
                 outbox=connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
                 counts=_counts(connection),
             )
 
-    def oldest_wait_s(self) -> float:
-        """For how long the job that has waited longest could have been claimed; 0 without one."""
+    def waiting(self) -> tuple[float, float]:
+        """Figures.oldest_wait_s and since_claim_s alone."""
         with self._database.read() as connection:
-            return oldest_wait_s(connection)
+            return _oldest_wait_s(connection), _since_claim_s(connection)
 
 
-def oldest_wait_s(connection: Connection) -> float:
-    """As FigureStore.oldest_wait_s."""
+def _oldest_wait_s(connection: Connection) -> float:
     since = func.min(jobs.c.available_at, type_=now_ms().type)
     statement = select(now_ms() - since).where(QUEUED)
     waited = connection.execute(statement).scalar_one()
     return max(0.0, (waited or 0) / 1000)
+
+
+def _since_claim_s(connection: Connection) -> float:
+    held = (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.attempt)
+    last = func.max(attempts.c.started_at, type_=now_ms().type)
+    statement = select(now_ms() - last).select_from(jobs).join(attempts, held)
+    since = connection.execute(statement.where(jobs.c.status.in_(HELD))).scalar_one_or_none()
+    return inf if since is None else max(0.0, since / 1000)
 
 
 def _jobs(connection: Connection) -> dict[JobStatus, int]:

@@ -9,6 +9,11 @@ from ridgeline.storage.errors import StorageError
 from ridgeline.storage.jobs import JobStore
 from ridgeline.storage.records import JobRecord
 
+_FOREIGN = (
+    "the artifact store has files, but no job of this database was ever started: they are left"
+    " alone until one is; see that RIDGELINE_DATABASE_URL is the one that belongs to the store"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -38,6 +43,11 @@ class Garbage:
 
         A file that cannot be deleted holds up no others.
         """
+        if not self._jobs.any_started():
+            # No file is of this database then. Perhaps its address is wrong.
+            if next(iter(self._artifacts.attempts()), None) is not None:
+                logger.warning(_FOREIGN)
+            return
         before = self._clock() - self._age_s
         for attempt in self._artifacts.attempts():
             if attempt.modified_at > before:
@@ -52,9 +62,14 @@ class Garbage:
 
     def _delete(self, attempt: AttemptFiles, record: JobRecord | None) -> None:
         published = {artifact.key for artifact in record.artifacts} if record else set()
-        if published.isdisjoint(attempt.keys):
+        # Not by the files that were listed: the job may have succeeded with more since then.
+        folder = f"{attempt.job_id}/{attempt.fence}/"
+        if not any(key.startswith(folder) for key in published):
             self._artifacts.discard(attempt.job_id, attempt.fence)
         else:
-            self._artifacts.delete(set(attempt.keys) - published)
             self._artifacts.clear_staging(attempt.job_id, attempt.fence)
+            doomed = set(attempt.keys) - published
+            if not doomed:
+                return
+            self._artifacts.delete(doomed)
         logger.info("garbage of %s, fence %d, is gone", attempt.job_id, attempt.fence)

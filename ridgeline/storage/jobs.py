@@ -38,6 +38,7 @@ from ridgeline.storage.records import (
     JobRecord,
     NewJob,
     Page,
+    Tally,
 )
 from ridgeline.storage.tables import artifacts, job_tags, jobs
 from ridgeline.storage.transitions import CANCELLED_BY_USER, locked, move
@@ -211,6 +212,13 @@ class JobStore:
         statement = select(*columns).where(table.c.job_id == job_id).order_by(table.c.attempt)
         with self._database.read() as connection:
             return [AttemptRecord(**row) for row in connection.execute(statement).mappings()]
+
+    def any_started(self) -> bool:
+        """Whether a worker has ever started a job of this database, be it deleted since."""
+        table = tables.tallies
+        started = select(table.c.name).where(table.c.name == Tally.ATTEMPTS_STARTED.value).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(started).first() is not None
 
     def counts(self) -> dict[JobStatus, int]:
         """How many jobs there are in every status, those with none included."""

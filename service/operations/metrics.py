@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import (
     InfoMetricFamily,
     Metric,
 )
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.worker import WorkerState
@@ -35,9 +36,12 @@ from ridgeline.version import VERSION
 from service.deps import Parts
 from service.operations.workers import stall
 
+TEXT = "text/plain"
+OPENMETRICS = "application/openmetrics-text"
 
-def exposition(parts: Parts, accept: str) -> tuple[bytes, str]:
-    """The metrics in the format of Prometheus or OpenMetrics, as `accept` prefers; its media type.
+
+def exposition(parts: Parts, media_type: str) -> tuple[bytes, str]:
+    """The metrics as TEXT or OPENMETRICS, and the full media type of that.
 
     While the database is away they say so.
     """
@@ -45,8 +49,9 @@ def exposition(parts: Parts, accept: str) -> tuple[bytes, str]:
     ProcessCollector(registry=registry)
     stores = FigureStore(parts.database), WorkerStore(parts.database)
     registry.register(ServiceCollector(*stores, parts.settings.lease_s))
-    encode, media_type = choose_encoder(accept)
-    return encode(registry), media_type
+    if media_type == OPENMETRICS:
+        return openmetrics.generate_latest(registry), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 class ServiceCollector:
@@ -82,7 +87,7 @@ def _standing(figures: Figures, workers: list[WorkerRecord]) -> Iterator[Metric]
     yield _gauge("outbox_hints", "Hints that have not gone to the broker.", figures.outbox)
     states = Counter(worker.state for worker in workers)
     yield _by("workers", "Workers.", "state", {state: states[state] for state in WorkerState})
-    stalled = stall(waited, workers) is not None
+    stalled = stall(waited, figures.since_claim_s, workers) is not None
     yield _gauge("stalled", "Whether jobs wait that a worker should have taken.", int(stalled))
 
 

@@ -5,11 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from service.deps import PartsDep
-from service.operations.metrics import exposition
+from service.headers import negotiate
+from service.operations.metrics import OPENMETRICS, TEXT, exposition
 from service.problems import responses
-
-TEXT = "text/plain"
-OPENMETRICS = "application/openmetrics-text"
 
 router = APIRouter(tags=["operations"])
 
@@ -30,5 +28,6 @@ def read_metrics(
     accept: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Read the metrics, in Prometheus's text format or as OpenMetrics."""
-    content, media_type = exposition(parts, ",".join(accept or ()))
+    wanted = negotiate(accept or (), (TEXT, OPENMETRICS)) or TEXT
+    content, media_type = exposition(parts, wanted)
     return Response(content, headers={"Content-Type": media_type, "Vary": "Accept"})

@@ -180,15 +180,13 @@ class LocalArtifacts:
 
     def discard_checkpoints(self, job_id: str) -> None:
         """Delete a job's checkpoints; raises InvalidArtifactKey and OSError."""
-        folder = self._checkpoints_path(job_id)
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        _delete(self._checkpoints_path(job_id))
 
     def delete_job(self, job_id: str) -> None:
         """Delete everything of a job; raises InvalidArtifactKey and OSError."""
         for folder in self._folders(job_id):
             if folder.is_dir():
-                shutil.rmtree(folder)
+                _delete(folder)
                 failpoint("delete.folder_deleted")
 
     def attempts(self) -> Iterator[AttemptFiles]:
@@ -203,10 +201,11 @@ class LocalArtifacts:
         """Job and fence of every attempt's folder."""
         parents = (self._root, self._root / _STAGING, self._root / _CHECKPOINTS)
         return {
-            (path.parent.name, int(path.name))
+            (folder.name, int(name))
             for parent in parents
-            for path in parent.glob("*/*")
-            if path.name.isdecimal() and is_key(f"{path.parent.name}/{path.name}")
+            for folder in parent.glob("*")
+            for name in _names(folder)
+            if name.isdecimal() and is_key(f"{folder.name}/{name}")
         }
 
     def _folders(self, job_id: str) -> tuple[Path, Path, Path]:
@@ -276,13 +275,29 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.glob("*")) if path.is_file())
 
 
+def _names(folder: Path) -> list[str]:
+    """The names in a folder; none if it is a file, or was deleted in the meantime."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+
+
 def _modified_at(folder: Path) -> float:
     """When something was last written in the folder; 0 without it."""
     newest = 0.0
-    for path in (folder, *folder.rglob("*")):
-        with suppress(FileNotFoundError):
-            newest = max(newest, path.lstat().st_mtime)
+    for parent, _, files in os.walk(folder):  # which passes over what is deleted meanwhile
+        for path in (Path(parent), *(Path(parent, name) for name in files)):
+            with suppress(FileNotFoundError):
+                newest = max(newest, path.lstat().st_mtime)
     return newest
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder with all in it, which others may be deleting too."""
+    while folder.is_dir():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 def _make(folder: Path, mode: int = 0o777) -> None:

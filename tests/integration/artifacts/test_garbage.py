@@ -1,5 +1,8 @@
 """Files that no record points to go once they are a day old; all others stay."""
 
+import logging
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ from ridgeline.storage import (
     ArtifactStore,
     Claim,
     Database,
+    JobRecord,
     JobStore,
     LeaseStore,
     LocalArtifacts,
@@ -106,10 +110,76 @@ def test_jobs_that_no_attempt_holds(case: Case, end: str) -> None:
     assert case.keys() == []
 
 
+@pytest.mark.parametrize("store", ["folder"], indirect=True)
+def test_published_while_it_looks(case: Case) -> None:
+    """What it has listed is old news by the time that it reads the job."""
+    claim = case.claim()
+    staged = case.store.staging(claim.job_id, claim.fence)
+    (staged / "model.keras").write_bytes(b"x")
+    get = case.jobs.get
+
+    def finished_first(job_id: str) -> JobRecord | None:
+        case.finish(claim, case.publish(claim, "model.keras"))
+        return get(job_id)
+
+    case.jobs.get = finished_first  # type: ignore[method-assign]
+    case.collect()
+    assert case.keys() == [artifact_key(claim.job_id, claim.fence, "model.keras")]
+
+
+def test_with_a_new_database_nothing_is_deleted(
+    case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody has started it with another RIDGELINE_DATABASE_URL."""
+    claim = case.claim()
+    file = case.publish(claim, "model.keras")
+    case.finish(claim, file)
+    database = Database(f"sqlite:///{tmp_path / 'another.db'}")
+    database.migrate()
+    other = Case(database, case.store)
+    other.jobs.create(NewJob(spec="{}", resolved="{}", epochs=1))
+    other.collect()
+    assert case.keys() == [file.key]
+    assert "RIDGELINE_DATABASE_URL" in caplog.text
+    other.claim()
+    other.collect()
+    assert case.keys() == []
+    database.close()
+
+
+def test_it_says_what_it_has_deleted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ridgeline.storage.garbage")
+    claim = case.claim()
+    files = [case.publish(claim, "half"), case.publish(claim, "model.keras")]
+    case.finish(claim, files[1])
+    for _ in range(3):
+        case.collect()
+    assert len(caplog.records) == 1
+
+
+def test_attempts_that_go_while_it_looks(tmp_path: Path) -> None:
+    """Other processes delete them, and the rest has to be looked at all the same."""
+    store = LocalArtifacts(tmp_path / "artifacts")
+    for number in range(3):
+        store.staging(f"job_{number}", 1)
+        (tmp_path / "artifacts" / f"job_{number}" / "1").mkdir(parents=True)
+    listdir = os.listdir
+
+    def gone_first(folder: Path) -> list[str]:
+        if folder.name == "job_1":
+            shutil.rmtree(folder, ignore_errors=True)
+        return listdir(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "listdir", gone_first)
+        assert [attempt.job_id for attempt in store.attempts()] == ["job_0", "job_2"]
+
+
 def test_foreign_files_are_no_garbage(
     case: Case, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """Only what is named as an attempt's files are is looked at."""
+    case.claim()
     names = ["README", "job_x/notes/file", "1/x/y", "job_x/1/deeper/file"]
     if isinstance(case.store, ObjectArtifacts):
         server = request.getfixturevalue("seaweed").bare()

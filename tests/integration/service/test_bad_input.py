@@ -401,7 +401,7 @@ def test_any_header_is_answered(client: TestClient, header: str, text: str) -> N
         text.encode("utf-8", "ignore").replace(b"\n", b"").replace(b"\r", b"").replace(b"\0", b"")
     )
     headers = {header.encode(): value}
-    for path in ("/catalog", "/jobs/x/curves", "/jobs/x/artifacts/y"):
+    for path in ("/catalog", "/metrics", "/jobs/x/curves", "/jobs/x/logs", "/jobs/x/artifacts/y"):
         assert client.get(path, headers=headers).status_code < 500
     prefer = {**headers, b"Content-Type": b"application/json"}
     assert client.post("/jobs", content=b"{}", headers=prefer).status_code == 422

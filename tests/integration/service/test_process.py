@@ -4,11 +4,14 @@ import http.client
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.servers
 class Api:
     """`python -m service` on a port that the system chose."""
 
-    def __init__(self, home: Path, **variables: str) -> None:
+    def __init__(self, home: Path, *command: str, **variables: str) -> None:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("RIDGELINE_")
         }
@@ -39,7 +42,7 @@ class Api:
             **variables,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service"],
+            [sys.executable, *(command or ("-m", "service"))],
             cwd=ROOT,
             env=environment,
             stderr=subprocess.PIPE,
@@ -66,15 +69,19 @@ class Api:
         assert self.process.stderr is not None
         self.log.extend(self.process.stderr)
 
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     api = Api(tmp_path)
     yield api
-    api.process.kill()
-    api.process.wait()
-    assert api.process.stderr is not None
-    api.process.stderr.close()
+    api.close()
 
 
 def test_it_is_small_and_knows_no_tensorflow(api: Api) -> None:
@@ -172,15 +179,35 @@ def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
         )
         poll.start()
         connections_of_others = len(psutil.Process(api.process.pid).net_connections())
-        deadline = time.monotonic() + 10
-        while len(psutil.Process(api.process.pid).net_connections()) < max(
-            3, connections_of_others
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        process = psutil.Process(api.process.pid)
+        _wait_for(lambda: len(process.net_connections()) >= max(3, connections_of_others))
         began = time.monotonic()
         api.process.send_signal(signal.SIGTERM)
         poll.join()
     assert answers[0].status_code == 200
     api.process.wait(10)
     assert time.monotonic() - began < 5
+
+
+def test_it_stops_although_the_database_is_frozen(tmp_path: Path) -> None:
+    quick = "import service.__main__ as api; api.LAST_S = 1; api.main()"
+    api = Api(tmp_path, "-c", quick, RIDGELINE_SHUTDOWN_GRACE_S="1")
+    frozen = sqlite3.connect(tmp_path / "ridgeline.db", isolation_level=None)
+    frozen.execute("BEGIN IMMEDIATE")
+    with closing(frozen), closing(api), ThreadPoolExecutor() as pool:
+        answer = pool.submit(httpx.post, f"{api.url}/jobs", json=IRIS, timeout=60)
+        _wait_for(lambda: len(psutil.Process(api.process.pid).net_connections()) > 1)
+        began = time.monotonic()
+        api.process.send_signal(signal.SIGTERM)
+        assert api.process.wait(25) == 1
+        assert time.monotonic() - began < 10
+        assert answer.exception() is not None or answer.result().status_code >= 500
+        api.reader.join()
+        assert "does not answer" in api.log[-1]
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -55,7 +55,7 @@ def test_no_figure_is_read_from_the_jobs_that_have_ended(
     FigureStore(database).read()
     WorkerStore(database).list()
     event.remove(database._engine, "before_cursor_execute", note)
-    assert len(asked) == 3
+    assert len(asked) == 4
     explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
     for statement, parameters in asked:
         with database.read() as connection:

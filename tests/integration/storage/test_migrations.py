@@ -87,6 +87,84 @@ def test_jobs_of_the_first_release_go_on(
     database.close()
 
 
+#: The statuses of an earlier release, each with the one before it and what its row had.
+OLD_ROWS = {
+    "queued": ("running", "UPDATE jobs SET deadline_at = 9000000000000"),
+    "running": (
+        "queued",
+        "UPDATE jobs SET status = :id, lease_owner = 'w', lease_expires_at = 1",
+    ),
+    "cancelling": (
+        "running",
+        (
+            "UPDATE jobs SET status = :id, lease_owner = 'w', lease_expires_at = 1,"
+            " cancel_requested_at = 1"
+        ),
+    ),
+    "succeeded": (
+        "running",
+        "UPDATE jobs SET status = :id, finished_at = 1, reason_code = 'completed'",
+    ),
+    "failed": (
+        "cancelling",
+        (
+            "UPDATE jobs SET status = :id, finished_at = 1, reason_code = 'diverged',"
+            " cancel_requested_at = 1"
+        ),
+    ),
+    "cancelled": (
+        "cancelling",
+        (
+            "UPDATE jobs SET status = :id, finished_at = 1, reason_code = 'cancelled_by_user',"
+            " cancel_requested_at = 1"
+        ),
+    ),
+}
+OLD_ATTEMPT = (
+    (
+        "INSERT INTO attempts (job_id, attempt, fence, owner, started_at)"
+        " VALUES ('job_1', 1, 1, 'w', 1)"
+    ),
+    "INSERT INTO outbox (job_id, available_at) VALUES ('job_1', 1)",
+    (
+        "INSERT INTO events (job_id, type, attempt, fence, before, after, payload, created_at)"
+        " VALUES ('job_1', 'status', 1, 1, :before, :id, '{}', 1)"
+    ),
+    "UPDATE jobs SET attempt = 1, fence = 1",
+)
+
+
+def test_jobs_of_every_status_go_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(database_url)
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "ridgeline.storage.database.command.upgrade",
+            lambda config, _: upgrade(config, "0002"),
+        )
+        database.migrate()
+    with database.write() as connection:
+        for status, (before, row) in OLD_ROWS.items():
+            for statement in (OLD_JOB, OLD_EVENT, *OLD_ATTEMPT, row):
+                known = {"id": status, "before": before}
+                where = " WHERE id = :id" if statement.startswith("UPDATE") else ""
+                connection.execute(text(statement.replace("'job_1'", ":id") + where), known)
+    database.migrate()
+    jobs, leases = JobStore(database), LeaseStore(database)
+    assert {status: number for status, number in jobs.counts().items() if number} == dict.fromkeys(
+        map(JobStatus, OLD_ROWS), 1
+    )
+    for status in OLD_ROWS:
+        assert len(jobs.events(status)) == 2
+        assert len(jobs.attempts(status)) == 1
+    assert sorted(leases.reap()) == [("cancelling", "cancelled"), ("running", "queued")]
+    assert leases.claim("queued", "w") is not None
+    assert jobs.request_pause("queued").status is JobStatus.PAUSING
+    jobs.delete("succeeded")
+    assert jobs.events("succeeded") == []
+    database.close()
+
+
 def test_the_tags_of_older_jobs_learn_their_status(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -246,8 +246,16 @@ class TestErrors:
     def test_what_may_not_be_repeated_is_not(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.ReadError("reset"))
         with pytest.raises(client.UnreachableError):
-            ridgeline.cancel(JOB_ID)
+            ridgeline.delete(JOB_ID)
         assert len(service.requests) == 1
+
+    @pytest.mark.parametrize("ask", ["cancel", "pause", "resume"])
+    def test_what_may_be_asked_again_is(
+        self, service: Service, ridgeline: Client, ask: str
+    ) -> None:
+        service.answers(httpx.ReadError("reset"), httpx.Response(200, json=job_json()))
+        assert getattr(ridgeline, ask)(JOB_ID).id == JOB_ID
+        assert len(service.requests) == 2
 
     def test_an_id_cannot_reach_another_path(self, service: Service, ridgeline: Client) -> None:
         service.answers(problem(404, "not-found"))

@@ -1,6 +1,7 @@
 """The loops that nobody asks for."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ridgeline.storage import (
     Database,
     DatabaseUnavailable,
     JobStore,
+    LeaseStore,
     LocalArtifacts,
     NewJob,
     Outbox,
@@ -217,6 +219,9 @@ def test_checkpoints_go_once_their_job_has_ended(
         jobs.request_cancel(job_id)
     jobs.delete(deleted)
     leftovers()
+    assert len(artifacts.checkpointed()) == 3  # no attempt of this database has begun
+    LeaseStore(database).claim(jobs.create(JOB).record.id, "worker")
+    leftovers()
     assert artifacts.checkpointed() == [waiting]
     assert caplog.records == []
 
@@ -233,7 +238,9 @@ def test_checkpoints_that_cannot_be_deleted_hold_up_no_others(
     artifacts = Store(tmp_path / "artifacts")
     for job_id in ("job_a", "job_b"):
         artifacts.checkpoints(job_id)
-    Leftovers(JobStore(database), artifacts)()
+    jobs = JobStore(database)
+    LeaseStore(database).claim(jobs.create(JOB).record.id, "worker")
+    Leftovers(jobs, artifacts)()
     assert artifacts.checkpointed() == ["job_a"]
     assert "job_a" in caplog.text
 
@@ -282,3 +289,21 @@ def test_stopping_is_quick() -> None:
     stopper.start()
     stopper.join(5)
     assert not stopper.is_alive()
+
+
+def test_loops_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they do while a database or a bucket does not answer."""
+    monkeypatch.setattr("service.janitor._STOP_S", 0.5)
+    begun, answer = threading.Semaphore(0), threading.Event()
+
+    def step() -> None:
+        begun.release()
+        answer.wait(60)
+
+    janitor = Janitor(*(Repeating(f"loop {number}", step, 3600) for number in range(5)))
+    janitor.start()
+    assert all(begun.acquire(timeout=10) for _ in range(5))
+    asked = time.monotonic()
+    janitor.stop()
+    assert 0.4 < time.monotonic() - asked < 1.5
+    answer.set()
