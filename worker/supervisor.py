@@ -5,7 +5,7 @@ write, and everything else this process knows may be out of date.
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from worker.attempt.patience import PATIENCE_S, Patience
 from worker.attempt.publication import Unwanted, beating, if_wanted
 from worker.attempt.shutdown import in_time
 from worker.attempt.watch import Watch
+from worker.claims import Claims
 from worker.disk import is_disk_full, lack_of_space
 from worker.drain import Drain
 from worker.mirror import Mirror
@@ -59,20 +60,24 @@ class Supervisor:
     patience_s: float = PATIENCE_S
     """How long an attempt goes on without the database."""
 
+    @cached_property
+    def claims(self) -> Claims:
+        """What runs here."""
+        return Claims(self.leases, self.owner, self.settings.lease_s)
+
     def supervise(self, job_id: str, slot: Slot) -> None:
         """Run one attempt of the job in `slot`, if it is to be had; raises nothing.
 
         Returns when the trainer is gone. Whatever could not be written, the reaper puts right.
         """
         try:
-            claim = self.leases.claim(job_id, self.owner, self.settings.lease_s)
+            with self.claims.take(job_id) as claim:
+                if claim is None:
+                    log.info("hint_dropped", job=job_id, because="not to be had")
+                    return
+                self._supervise(claim, slot)
         except DatabaseUnavailable as error:
             log.warning("hint_dropped", job=job_id, because=str(error))
-            return
-        if claim is None:
-            log.info("hint_dropped", job=job_id, because="not to be had")
-            return
-        self._supervise(claim, slot)
 
     def supervise_next(self, slot: Slot) -> bool:
         """Run one attempt of the job that has waited longest in `slot`; False: there is none.
@@ -80,13 +85,13 @@ class Supervisor:
         Raises nothing, as supervise().
         """
         try:
-            claim = self.leases.claim_next(self.owner, self.settings.lease_s)
+            with self.claims.take_next() as claim:
+                if claim is not None:
+                    self._supervise(claim, slot)
+                return claim is not None
         except DatabaseUnavailable as error:
             log.warning("poll_failed", because=str(error))
             return False
-        if claim is not None:
-            self._supervise(claim, slot)
-        return claim is not None
 
     def _supervise(self, claim: Claim, slot: Slot) -> None:
         failpoint("claim.committed")

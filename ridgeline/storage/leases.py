@@ -7,7 +7,7 @@ paused, cut off or replaced changes nothing: its calls answer None or False, and
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import isfinite
 from typing import Any
@@ -225,13 +225,24 @@ class LeaseStore:
             if penalised:
                 ended = replace(ended, reason=AttemptReason.CRASHED)
                 return self._retries.crashed(connection, row, ended, delay_s)
-            if row["status"] is JobStatus.PAUSING:
-                return pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
-            ended = replace(ended, reason=AttemptReason.DRAINED)
-            if row["status"] is JobStatus.CANCELLING:
-                return end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
-            drains = {"drain_count": row["drain_count"] + 1}
-            return requeue(connection, row, ended, delay_s or 0.0, drains)
+            return _drained(connection, row, ended, delay_s or 0.0)
+
+    def hand_back(self, owner: str, besides: Collection[str]) -> list[str]:
+        """Give back, unpenalised, the jobs that `owner` holds `besides` those that it knows of.
+
+        Returns their ids. They were claimed, and the answer to the claim was lost.
+        """
+        unknown = (
+            select(*LOCKED_COLUMNS)
+            .where(jobs.c.lease_owner == owner, jobs.c.status.in_(HELD))
+            .where(jobs.c.id.not_in(besides))
+            .with_for_update()
+        )
+        with self._database.write() as connection:
+            rows = connection.execute(unknown).mappings().all()
+            for row in rows:
+                _drained(connection, row, AttemptExit(detail="Its claim had no answer."), 0.0)
+            return [row["id"] for row in rows]
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises DatabaseUnavailable."""
@@ -287,6 +298,19 @@ def _waiting_in_vain(limit: int) -> Select[Any]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
+
+
+def _drained(
+    connection: Connection, row: RowMapping, ended: AttemptExit, delay_s: float
+) -> JobStatus:
+    """Queue the job again in `delay_s` seconds; cancel or pause it as asked."""
+    if row["status"] is JobStatus.PAUSING:
+        return pause(connection, row, replace(ended, reason=AttemptReason.PAUSED))
+    ended = replace(ended, reason=AttemptReason.DRAINED)
+    if row["status"] is JobStatus.CANCELLING:
+        return end(connection, row, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
+    drains = {"drain_count": row["drain_count"] + 1}
+    return requeue(connection, row, ended, delay_s, drains)
 
 
 def _still(claim: Claim) -> tuple[ColumnElement[bool], ...]:

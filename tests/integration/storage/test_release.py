@@ -103,3 +103,31 @@ class TestRelease:
         claim = start()
         leases.release(claim, penalised=False)
         assert leases.release(claim, penalised=False) is None
+
+
+class TestHandBack:
+    """A claim that was committed, and whose worker never learned of it."""
+
+    def test_what_its_worker_does_not_know_of_is_queued_again(
+        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        known, lost, others = submit(), submit(), submit()
+        for job_id, owner in ((known, "me"), (lost, "me"), (others, "you")):
+            assert leases.claim(job_id, owner) is not None
+        assert leases.hand_back("me", besides={known}) == [lost]
+        assert leases.hand_back("me", besides={known}) == []
+        records = [jobs.get(job_id) for job_id in (known, lost, others)]
+        expected = [JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.RUNNING]
+        assert [record and record.status for record in records] == expected
+        assert records[1] is not None
+        assert (records[1].crash_count, records[1].drain_count) == (0, 1)
+
+    def test_a_cancel_that_came_meanwhile_is_heeded(
+        self, jobs: JobStore, leases: LeaseStore, start: Any
+    ) -> None:
+        claim = start()
+        jobs.request_cancel(claim.job_id)
+        leases.hand_back(claim.owner, besides=set())
+        record = jobs.get(claim.job_id)
+        assert record is not None
+        assert record.status is JobStatus.CANCELLED

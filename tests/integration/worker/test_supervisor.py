@@ -427,3 +427,26 @@ def test_a_drain_does_not_wait_for_a_store_that_does_not_answer(
     never.set()
     assert time.monotonic() - began < 20
     assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 0, 1)
+
+
+class LosesAnswers(LeaseStore):
+    """The database commits the first claim, and its answer is lost on the way."""
+
+    lost = False
+
+    def claim_next(self, owner: str, lease_s: float = 30.0) -> Claim | None:
+        claim = super().claim_next(owner, lease_s)
+        if claim is not None and not self.lost:
+            self.lost = True
+            raise DatabaseUnavailable("the connection broke")
+        return claim
+
+
+def test_a_claim_whose_answer_was_lost_burns_no_attempt(house: House) -> None:
+    house.change(leases=LosesAnswers(house.database))
+    job_id = house.add("succeed")
+    assert not house.supervisor.supervise_next(CPU)
+    assert house.record(job_id).status is JobStatus.RUNNING  # and nobody works at it
+    assert house.supervisor.supervise_next(CPU)
+    job = house.record(job_id)
+    assert (job.status, job.crash_count, job.drain_count) == (JobStatus.SUCCEEDED, 0, 1)
