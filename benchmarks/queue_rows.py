@@ -9,7 +9,7 @@ from sqlalchemy import NullPool, create_engine, text
 from ridgeline.contract.resolve import resolve
 from ridgeline.storage import Database
 from service.bodies import parse_spec
-from service.operations.submissions import new_job
+from service.submissions import new_job
 
 FEW = 10_000
 """One job of so many failed; one of so many has the tag `rare`."""

@@ -11,8 +11,8 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor
-from service.operations.submissions import Submissions
 from service.settings import Settings
+from service.submissions import Submissions
 from service.watch import Watcher
 
 Arguments = ParamSpec("Arguments")

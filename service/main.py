@@ -28,7 +28,6 @@ from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
-from service.operations.submissions import Submissions
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
 from service.routes import (
@@ -45,6 +44,7 @@ from service.routes import (
 )
 from service.routing import HeadLikeGet
 from service.settings import Settings
+from service.submissions import Submissions
 from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."

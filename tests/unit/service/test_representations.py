@@ -15,8 +15,8 @@ from ridgeline.contract.resolve import resolve
 from ridgeline.storage import ArtifactRecord, Database, JobRecord, JobStore, Page
 from service.bodies import parse_spec
 from service.examples import DIGITS, IRIS
-from service.operations.submissions import new_job
 from service.representations import etag, job_json, page_json
+from service.submissions import new_job
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 ENDED: dict[str, Any] = {

@@ -22,8 +22,8 @@ from ridgeline.storage import (
 )
 from service.examples import IRIS
 from service.operations import submissions
-from service.operations.submissions import Submissions
 from service.problems import ApiProblem
+from service.submissions import Submissions
 
 BODY = json.dumps(IRIS).encode()
 UNFIT = json.dumps({**IRIS, "outputs": ["onnx"], "split": {"validation": 0.999}}).encode()
