@@ -47,7 +47,8 @@ class Repeating:
 
     A step that answers True has more to do, and gets its next turn at once. At least `gap_s` lie
     between two turns, so that under load one turn does the work of many, and requests get on
-    beside much work. A step that fails is logged and tried again at its next turn.
+    beside much work. A step that fails is logged and tried again at its next turn; one that lacks
+    the database or the store of files is logged once, until that is back.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Repeating:
         self._step = step
         self._interval_s = interval_s
         self._gap_s = gap_s
+        self._waiting = False
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -80,18 +82,28 @@ class Repeating:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            more: bool | None = False
-            try:
-                more = self._step()
-            except (ArtifactsUnavailable, DatabaseUnavailable) as error:
-                logger.warning("%s: %s", self._thread.name, error)
-            except Exception:
-                logger.exception("%s failed; it goes on", self._thread.name)
+            more = self._turn()
             self._stopping.wait(self._gap_s)
             if more:
                 continue
             self._wake.wait(self._interval_s)
             self._wake.clear()
+
+    def _turn(self) -> bool | None:
+        try:
+            more = self._step()
+        except (ArtifactsUnavailable, DatabaseUnavailable) as error:
+            if not self._waiting:
+                logger.warning("%s waits: %s", self._thread.name, error)
+            self._waiting = True
+            return False
+        except Exception:
+            logger.exception("%s failed; it goes on", self._thread.name)
+            return False
+        if self._waiting:
+            logger.info("%s goes on", self._thread.name)
+        self._waiting = False
+        return more
 
 
 class Sweep:

@@ -185,7 +185,10 @@ async def _key_reused(_: Request, error: IdempotencyConflict) -> Response:
 
 async def _unavailable(_: Request, error: DatabaseUnavailable) -> Response:
     logger.warning("the database does not answer: %s", error)
-    detail = "The database does not answer; nothing is lost, try again in a moment."
+    detail = (
+        "The database does not answer; nothing that was accepted is lost. Try again in a moment; a"
+        " POST with its Idempotency-Key, since it may have been stored."
+    )
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers).response()
 

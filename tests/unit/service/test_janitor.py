@@ -1,5 +1,6 @@
 """The loops that nobody asks for."""
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -264,6 +265,25 @@ def test_a_loop_survives_its_step_and_wakes_at_once() -> None:
         janitor.wake()
     janitor.stop()
     assert turns[0] >= 4
+
+
+def test_a_database_that_is_away_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    turns, enough = [0], threading.Event()
+
+    def step() -> None:
+        turns[0] += 1
+        if turns[0] > 5:
+            enough.set()
+        elif turns[0] > 1:
+            raise DatabaseUnavailable
+
+    loop = Repeating("loop", step, interval_s=0.001)
+    with caplog.at_level(logging.INFO, "service.janitor"):
+        loop.start()
+        assert enough.wait(10)
+        loop.stop()
+    told = [record.message.partition(":")[0] for record in caplog.records]
+    assert told == ["loop waits", "loop goes on"]
 
 
 def test_a_loop_goes_on_while_there_is_more_to_do() -> None:
