@@ -20,8 +20,8 @@ from ridgeline.storage import (
     JobStore,
     NewJob,
 )
+from service import submissions
 from service.examples import IRIS
-from service.operations import submissions
 from service.problems import ApiProblem
 from service.submissions import Submissions
 
