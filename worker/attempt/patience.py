@@ -14,7 +14,7 @@ from ridgeline.storage import ArtifactsUnavailable, DatabaseUnavailable
 from worker.drain import Drain
 
 PATIENCE_S = 300.0
-RETRY_S = 1.0
+RETRY_S = 0.5
 IN_DRAIN_S = 5.0
 
 T = TypeVar("T")
