@@ -101,6 +101,7 @@ class Transport:
                     return answer
                 if lost and method == "DELETE" and answer.status_code == HTTPStatus.NOT_FOUND:
                     return answer  # deleted by the try whose answer was lost
+                lost = lost or answer.status_code in AWAY
                 pause = pause_after(answer, attempts, repeatable=repeatable)
                 if pause is None:
                     refuse(answer)
