@@ -96,7 +96,6 @@ def _run(
         version=VERSION,
     )
     supervisor = Supervisor(
-        jobs=jobs,
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=artifacts,
         mirror=mirror,

@@ -18,7 +18,6 @@ from ridgeline.storage import (
     AttemptCheckpoints,
     Claim,
     DatabaseUnavailable,
-    JobStore,
     LeaseStore,
 )
 from worker.attempt.checkpoints import Saving
@@ -46,7 +45,6 @@ log = structlog.get_logger()
 class Supervisor:
     """What every attempt of this worker shares; threads may share it."""
 
-    jobs: JobStore
     leases: LeaseStore
     artifacts: ArtifactStore
     settings: WorkerSettings
@@ -102,9 +100,7 @@ class Supervisor:
     def _attempt(self, claim: Claim, slot: Slot, journal: Journal) -> None:
         log.info("attempt_started", slot=slot.name)
         patience = Patience(self.drain, self.patience_s)
-        conclusion = Conclusion(
-            claim, self.jobs, self.leases, self.artifacts, self.settings, patience
-        )
+        conclusion = Conclusion(claim, self.leases, self.artifacts, self.settings, patience)
         try:
             self._train(claim, slot, conclusion, patience, journal)
         except DatabaseUnavailable as error:
