@@ -158,8 +158,8 @@ def _check_kind(member: zipfile.ZipInfo) -> None:
     if member.compress_type not in _METHODS:
         raise unusable(
             Rule.COMPRESSION,
-            f"member {shown(member.filename)} is compressed by method {member.compress_type}, expected"
-            " deflate (8) or none (0): make the ZIP file with the usual compression",
+            f"member {shown(member.filename)} is compressed by method {member.compress_type},"
+            " expected deflate (8) or none (0): make the ZIP file with the usual compression",
             *where,
         )
     kind = stat.S_IFMT(member.external_attr >> 16)
