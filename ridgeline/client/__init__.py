@@ -13,6 +13,8 @@ Every error it raises is one of these; a network library's own never leaks:
         ├── InvalidRequestError    it cannot be accepted as it is; see `problem.errors`
         │   ├── MalformedJsonError
         │   ├── InvalidSpecError
+        │   ├── UnusableDatasetError
+        │   ├── DigestMismatchError
         │   ├── BodyTooLargeError
         │   ├── UnsupportedMediaTypeError
         │   ├── NotAcceptableError
@@ -22,6 +24,7 @@ Every error it raises is one of these; a network library's own never leaks:
         ├── ConflictError          it does not fit the job's present state
         │   └── IdempotencyKeyReusedError
         ├── UnavailableError       try again later
+        │   └── InsufficientStorageError
         └── InternalError          a fault of the service's own
 """
 
@@ -31,7 +34,9 @@ from ridgeline.client.errors import (
     BodyTooLargeError,
     ChecksumError,
     ConflictError,
+    DigestMismatchError,
     IdempotencyKeyReusedError,
+    InsufficientStorageError,
     InternalError,
     InvalidRequestError,
     InvalidSpecError,
@@ -48,6 +53,7 @@ from ridgeline.client.errors import (
     UnexpectedAnswerError,
     UnreachableError,
     UnsupportedMediaTypeError,
+    UnusableDatasetError,
     WaitTimeoutError,
 )
 from ridgeline.client.jobs import Spec
@@ -59,7 +65,9 @@ __all__ = [
     "ChecksumError",
     "Client",
     "ConflictError",
+    "DigestMismatchError",
     "IdempotencyKeyReusedError",
+    "InsufficientStorageError",
     "InternalError",
     "InvalidRequestError",
     "InvalidSpecError",
@@ -80,5 +88,6 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnreachableError",
     "UnsupportedMediaTypeError",
+    "UnusableDatasetError",
     "WaitTimeoutError",
 ]

@@ -55,14 +55,21 @@ def unexpected(
 def refuse(answer: httpx.Response) -> NoReturn:
     """Raise the error that an answer other than a success is."""
     again = retry_after(answer)
-    try:
-        problem = Problem.model_validate_json(answer.content, extra="ignore")
-    except ValidationError:
+    problem = problem_of(answer)
+    if problem is None:
         raise _newer_problem(answer, again) or UnexpectedAnswerError(
             f"{answer.request.url} answered {answer.status_code} without a problem that this"
             f" client knows; {_FAMILIAR}"
-        ) from None
+        )
     raise ERRORS.get(problem.code, ProblemError)(problem, again)
+
+
+def problem_of(answer: httpx.Response) -> Problem | None:
+    """The problem that an answer holds, if it is one that this client knows."""
+    try:
+        return Problem.model_validate_json(answer.content, extra="ignore")
+    except ValidationError:
+        return None
 
 
 def retry_after(answer: httpx.Response) -> float | None:

@@ -69,6 +69,18 @@ class InvalidSpecError(InvalidRequestError):
     code = ProblemCode.INVALID_SPEC
 
 
+class UnusableDatasetError(InvalidRequestError):
+    """The file cannot be used as a data set; `problem.errors` say what is wrong with it."""
+
+    code = ProblemCode.UNUSABLE_DATASET
+
+
+class DigestMismatchError(InvalidRequestError):
+    """The bytes that the service received are not those that were sent: send them again."""
+
+    code = ProblemCode.DIGEST_MISMATCH
+
+
 class BodyTooLargeError(InvalidRequestError):
     """The body is longer than the service takes."""
 
@@ -123,6 +135,12 @@ class UnavailableError(ProblemError):
     code = ProblemCode.UNAVAILABLE
 
 
+class InsufficientStorageError(UnavailableError):
+    """The disk of the service is full; somebody has to see to it, so it is not tried again."""
+
+    code = ProblemCode.INSUFFICIENT_STORAGE
+
+
 class InternalError(ProblemError):
     """A fault of the service's own; its log says more."""
 
@@ -135,6 +153,8 @@ ERRORS: dict[ProblemCode, type[ProblemError]] = {
         MalformedJsonError,
         InvalidRequestError,
         InvalidSpecError,
+        UnusableDatasetError,
+        DigestMismatchError,
         BodyTooLargeError,
         UnsupportedMediaTypeError,
         NotAcceptableError,
@@ -144,6 +164,7 @@ ERRORS: dict[ProblemCode, type[ProblemError]] = {
         IdempotencyKeyReusedError,
         RangeNotSatisfiableError,
         UnavailableError,
+        InsufficientStorageError,
         InternalError,
     )
 }

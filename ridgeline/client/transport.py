@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import httpx
 
-from ridgeline.client.answers import refuse, retry_after
+from ridgeline.client.answers import problem_of, refuse, retry_after
 from ridgeline.client.errors import UnreachableError
 from ridgeline.client.retries import Attempts, Retries
+from ridgeline.contract.problems import ProblemCode
 
 Body = bytes | Callable[[], Iterator[bytes]]
 """What a request carries; a large one is made anew for each try."""
@@ -140,5 +141,8 @@ def pause_after(answer: httpx.Response, attempts: Attempts, *, repeatable: bool)
     """How long to wait before the request is tried again, or None if it is not."""
     away = answer.status_code in AWAY and repeatable
     if not away and answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    problem = problem_of(answer)
+    if problem is not None and problem.code is ProblemCode.INSUFFICIENT_STORAGE:
         return None
     return attempts.pause_s(retry_after(answer))
