@@ -23,7 +23,7 @@ class LiveJob(Job):
     def of(cls, job: Job, client: "Watching") -> "LiveJob":
         """The same job, which `client` can show."""
         live = cls.model_construct(job.model_fields_set, **dict(job))
-        live._client = client
+        live.__pydantic_private__ = {"_client": client}
         return live
 
     def __repr_name__(self) -> str:

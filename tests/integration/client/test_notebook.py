@@ -37,7 +37,7 @@ Run = Callable[[str], list[Any]]
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     """Runs a cell in a kernel, and gives its outputs, which change as the notebook goes on."""
-    notebook = nbformat.v4.new_notebook()
+    notebook: Any = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=60, kernel_name="python3")
     environment = base_environment() | {
         "IPYTHONDIR": str(tmp_path / "ipython"),
@@ -45,10 +45,11 @@ def run(tmp_path: Path) -> Iterator[Run]:
     }
 
     def run(source: str) -> list[Any]:
-        cell = nbformat.v4.new_code_cell(source)
+        cell: Any = nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
         notebook.cells.append(cell)
         client.execute_cell(cell, len(notebook.cells) - 1)
-        return cell.outputs
+        outputs: list[Any] = cell.outputs
+        return outputs
 
     with client.setup_kernel(env=environment):
         yield run
