@@ -21,25 +21,37 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
+from ridgeline.storage.datasets import (
+    DatasetFiles,
+    DatasetGarbage,
+    DatasetStore,
+    UploadStore,
+    open_datasets,
+)
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
+from service.inspection.bounds import Bounds
+from service.inspection.inspector import Inspector
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
+from service.receiving import Receiver
 from service.routes import (
     artifacts,
     catalog,
     curves,
+    datasets,
     health,
     jobs,
     logs,
     metrics,
     presets,
     reports,
+    uploads,
     workers,
 )
 from service.routing import HeadLikeGet
@@ -63,7 +75,20 @@ STALL_INTERVAL_S = 10.0
 FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
-_ROUTES = (jobs, curves, logs, reports, artifacts, workers, catalog, presets, health, metrics)
+_ROUTES = (
+    jobs,
+    curves,
+    logs,
+    reports,
+    artifacts,
+    datasets,
+    uploads,
+    workers,
+    catalog,
+    presets,
+    health,
+    metrics,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +139,13 @@ def _running(settings: Settings) -> Iterator[Parts]:
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     _tell_if_away(artifacts)
-    janitor = _janitor(settings, database, artifacts, dispatch)
+    dataset_files = open_datasets(settings)
+    janitor = _janitor(settings, database, artifacts, dataset_files, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     lookups = JobStore(own)
+    receiver = Receiver(settings.body_timeout_s)
+    bounds = Bounds(settings.inspection_memory_bytes, settings.inspection_timeout_s)
+    inspector = Inspector(bounds)
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
@@ -129,6 +158,12 @@ def _running(settings: Settings) -> Iterator[Parts]:
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
         artifacts=artifacts,
+        datasets=DatasetStore(database),
+        dataset_lookups=DatasetStore(own),
+        uploads=UploadStore(database, settings.upload_keep_s),
+        dataset_files=dataset_files,
+        receiver=receiver,
+        inspector=inspector,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
@@ -145,6 +180,8 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
+        inspector.close()
+        receiver.close()
         writers.shutdown()
         janitor.stop()
         dispatch.close()
@@ -161,7 +198,11 @@ def _tell_if_away(artifacts: ArtifactStore) -> None:
 
 
 def _janitor(
-    settings: Settings, database: Database, artifacts: ArtifactStore, dispatch: CeleryDispatch
+    settings: Settings,
+    database: Database,
+    artifacts: ArtifactStore,
+    dataset_files: DatasetFiles,
+    dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
@@ -170,6 +211,12 @@ def _janitor(
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
     leftovers = Leftovers(JobStore(database), artifacts)
     garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
+    of_datasets = DatasetGarbage(
+        DatasetStore(database),
+        UploadStore(database, settings.upload_keep_s),
+        dataset_files,
+        settings.garbage_age_s,
+    )
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
@@ -178,6 +225,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
+        Repeating("garbage of data sets", of_datasets, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

@@ -24,9 +24,9 @@ from ridgeline.contract.job import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms
-from ridgeline.storage.creation import RECORDED, Outcome, Stored, Submission, create_all
+from ridgeline.storage.creation import RECORDED, Outcome, Refusal, Stored, Submission, create_all
 from ridgeline.storage.database import Database
-from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
+from ridgeline.storage.errors import IllegalTransition, UnknownJob
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
@@ -54,14 +54,14 @@ class JobStore:
         """Store a queued job with its hint to the broker, or find the one its key created before.
 
         When this returns, the job is durable. Raises IdempotencyConflict if the key came with
-        another body.
+        another body, and UnknownDataset if its data set is not there.
         """
         (outcome,) = self.create_all([(new, idempotency)])
-        if isinstance(outcome, IdempotencyConflict):
+        if isinstance(outcome, Refusal):
             raise outcome
         return outcome
 
-    def create_all(self, submissions: Sequence[Submission]) -> list[Created | IdempotencyConflict]:
+    def create_all(self, submissions: Sequence[Submission]) -> list[Created | Refusal]:
         """Do as create() for many jobs at once, in one transaction; what it raises is returned.
 
         Either all of them are durable when this returns, or none is stored.
@@ -251,8 +251,8 @@ class JobStore:
             records = _records(connection, rows)
         return Page(records, records[-1].id if len(found) > len(records) else None)
 
-    def _created(self, submission: Submission, outcome: Outcome) -> Created | IdempotencyConflict:
-        if isinstance(outcome, IdempotencyConflict):
+    def _created(self, submission: Submission, outcome: Outcome) -> Created | Refusal:
+        if isinstance(outcome, Refusal):
             return outcome
         if isinstance(outcome, Stored):
             return Created(_record(outcome.row, ()), replayed=False, outbox_id=outcome.outbox_id)
