@@ -59,7 +59,7 @@ def parse_spec(body: bytes) -> JobSpec:
 
 
 def parse_request(body: bytes, model: type[Requested]) -> Requested:
-    """The request of a kind that `body` holds; raises ApiProblem: malformed-json, invalid-request."""
+    """What `body` holds; raises ApiProblem: malformed-json, invalid-request."""
     value = _parse(body)
     try:
         return model.model_validate_json(body)

@@ -9,11 +9,10 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
-from ridgeline.storage.datasets import DatasetFiles, DatasetStore, UploadStore
+from service.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
-from service.inspection.inspector import Inspector
+from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
-from service.receiving import Receiver
 from service.settings import Settings
 from service.submissions import Submissions
 from service.watch import Watcher
@@ -35,16 +34,12 @@ class Parts:
     curves: asyncio.Semaphore
     """How many curves are put together at once: long ones take memory, and the interpreter."""
     artifacts: ArtifactStore
-    datasets: DatasetStore
-    dataset_lookups: DatasetStore
-    """The same data sets, for read()."""
-    uploads: UploadStore
-    dataset_files: DatasetFiles
-    receiver: Receiver
-    inspector: Inspector
+    datasets: DatasetParts
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher
+    read_events: ReadEvents
+    feed: Feed
     submissions: Submissions
 
 
@@ -58,7 +53,7 @@ async def read(
 
     From SQLite in the event loop: reading a row of a local file takes less time than the way to
     another thread and back, and readers never wait for writers. `call` is one of Parts.lookups' or
-    Parts.dataset_lookups'.
+    Parts.datasets.lookups'.
     """
     if database.is_sqlite:
         return call(*args, **kwargs)

@@ -13,6 +13,8 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    EventRecords,
+    EventStore,
     FigureStore,
     JobStore,
     LeaseStore,
@@ -21,30 +23,24 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
-from ridgeline.storage.datasets import (
-    DatasetFiles,
-    DatasetGarbage,
-    DatasetStore,
-    UploadStore,
-    open_datasets,
-)
+from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
 from service import problems
+from service.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
-from service.inspection.bounds import Bounds
-from service.inspection.inspector import Inspector
+from service.feed import Feed
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
-from service.receiving import Receiver
 from service.routes import (
     artifacts,
     catalog,
     curves,
     datasets,
+    events,
     health,
     jobs,
     logs,
@@ -76,18 +72,9 @@ FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
 _ROUTES = (
-    jobs,
-    curves,
-    logs,
-    reports,
-    artifacts,
-    datasets,
-    uploads,
-    workers,
-    catalog,
-    presets,
-    health,
-    metrics,
+    *(jobs, curves, events, logs, reports, artifacts),
+    *(datasets, uploads),
+    *(workers, catalog, presets, health, metrics),
 )
 
 logger = logging.getLogger(__name__)
@@ -139,17 +126,19 @@ def _running(settings: Settings) -> Iterator[Parts]:
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     _tell_if_away(artifacts)
-    dataset_files = open_datasets(settings)
-    janitor = _janitor(settings, database, artifacts, dataset_files, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
-    lookups = JobStore(own)
-    receiver = Receiver(settings.body_timeout_s)
-    bounds = Bounds(settings.inspection_memory_bytes, settings.inspection_timeout_s)
-    inspector = Inspector(bounds)
+    uploaded = dataset_parts(settings, database, own)
+    janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
+    lookups, happenings = JobStore(own), EventStore(own)
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
         return await read(database, lookups.versions, job_ids)
+
+    async def events_behind(
+        job_id: str, after: int, limit: int, max_bytes: int
+    ) -> EventRecords | None:
+        return await read(database, happenings.behind, job_id, after, limit, max_bytes)
 
     parts = Parts(
         settings=settings,
@@ -158,15 +147,12 @@ def _running(settings: Settings) -> Iterator[Parts]:
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
         artifacts=artifacts,
-        datasets=DatasetStore(database),
-        dataset_lookups=DatasetStore(own),
-        uploads=UploadStore(database, settings.upload_keep_s),
-        dataset_files=dataset_files,
-        receiver=receiver,
-        inspector=inspector,
+        datasets=uploaded,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
+        read_events=events_behind,
+        feed=Feed(events_behind, settings.max_streams),
         submissions=Submissions(
             JobStore(database),
             memory_limit=settings.memory_limit_bytes,
@@ -180,8 +166,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
-        inspector.close()
-        receiver.close()
+        uploaded.close()
         writers.shutdown()
         janitor.stop()
         dispatch.close()
@@ -201,7 +186,7 @@ def _janitor(
     settings: Settings,
     database: Database,
     artifacts: ArtifactStore,
-    dataset_files: DatasetFiles,
+    uploaded: DatasetGarbage,
     dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
@@ -211,12 +196,6 @@ def _janitor(
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
     leftovers = Leftovers(JobStore(database), artifacts)
     garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
-    of_datasets = DatasetGarbage(
-        DatasetStore(database),
-        UploadStore(database, settings.upload_keep_s),
-        dataset_files,
-        settings.garbage_age_s,
-    )
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
@@ -225,7 +204,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
-        Repeating("garbage of data sets", of_datasets, settings.garbage_interval_s),
+        Repeating("garbage of data sets", uploaded, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

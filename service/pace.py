@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Self
 
 SLOWEST_BYTES_PER_S = 1024
@@ -29,10 +30,15 @@ class Pace:
         self._timer = self._loop.call_at(self._due(), self._look)
         return self
 
-    async def __aexit__(self, *error: object) -> bool | None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """End; raises TimeoutError if it was too slow."""
         self._timer.cancel()
-        return await self._limit.__aexit__(*error)  # type: ignore[arg-type] # as they came
+        await self._limit.__aexit__(kind, error, trace)
 
     def came(self, size: int) -> None:
         """Note that something came."""

@@ -30,6 +30,7 @@ from ridgeline.storage.errors import (
     UnusableDatabaseUrl,
     UploadEnded,
 )
+from ridgeline.storage.events import EventStore
 from ridgeline.storage.figures import Figures, FigureStore
 from ridgeline.storage.jobs import JobStore
 from ridgeline.storage.leases import LEASE_S, LeaseStore
@@ -44,6 +45,7 @@ from ridgeline.storage.records import (
     Created,
     Dispatch,
     EventRecord,
+    EventRecords,
     EventType,
     HeartbeatAnswer,
     Idempotency,
@@ -82,6 +84,8 @@ __all__ = [
     "DatasetInUse",
     "Dispatch",
     "EventRecord",
+    "EventRecords",
+    "EventStore",
     "EventType",
     "FigureStore",
     "Figures",

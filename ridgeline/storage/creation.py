@@ -47,7 +47,7 @@ Submission = tuple[NewJob, Idempotency | None]
 def create_all(connection: Connection, submissions: Sequence[Submission]) -> list[Outcome]:
     """Insert the jobs whose keys are free; say of each what became of it, in order."""
     ids = [new_job_id() for _ in submissions]
-    found = {
+    found: dict[str, Original | Refusal] = {
         job_id: outcome
         for job_id, (_, key) in zip(ids, submissions, strict=True)
         if key is not None and (outcome := _taken(connection, key, job_id)) is not None

@@ -24,7 +24,7 @@ def main(path: str, format_: str, memory_bytes: str, seconds: str) -> None:
 
     try:
         contents = inspect_dataset(Path(path), DatasetFormat(format_) if format_ else None)
-        answer = {"contents": bounded(contents)}
+        answer: dict[str, Any] = {"contents": bounded(contents)}
     except UnusableDataset as error:
         answer = {"faults": [fault.model_dump() for fault in error.faults]}
     sys.stdout.write(_json(answer))

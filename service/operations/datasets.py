@@ -50,8 +50,8 @@ async def take(parts: Parts, request: Request, said: Description) -> AddedDatase
         said = said._replace(format=said_format(request))
     else:
         said_format(request)
-    folder = await run_in_threadpool(parts.dataset_files.staging)
-    async with parts.receiver.received(
+    folder = await run_in_threadpool(parts.datasets.files.staging)
+    async with parts.datasets.receiver.received(
         request, folder, parts.settings.max_dataset_bytes
     ) as received:
         return await keep(parts, received, said)
@@ -60,11 +60,11 @@ async def take(parts: Parts, request: Request, said: Description) -> AddedDatase
 async def keep(parts: Parts, received: Received, said: Description) -> AddedDataset:
     """Look through a file on this machine, and store it. Raises ApiProblem."""
     check_digest(received.sha256, said.sha256)
-    existing = await read(parts.database, parts.dataset_lookups.get, dataset_id(received.sha256))
+    existing = await read(parts.database, parts.datasets.lookups.get, dataset_id(received.sha256))
     if existing is not None:
         _check_format(existing, said.format)
         return AddedDataset(existing, existed=True)
-    contents = await parts.inspector.inspect(received.path, said.format)
+    contents = await parts.datasets.inspector.inspect(received.path, said.format)
     failpoint("dataset.inspected")
     new = NewDataset(
         name=said.name or dataset_id(received.sha256),
@@ -87,7 +87,7 @@ def check_digest(found: str, said: str | None) -> None:
 async def find(parts: Parts, dataset_id: str) -> DatasetRecord:
     """The data set; raises UnknownDataset."""
     if _ID.fullmatch(dataset_id):
-        record = await read(parts.database, parts.dataset_lookups.get, dataset_id)
+        record = await read(parts.database, parts.datasets.lookups.get, dataset_id)
         if record is not None:
             return record
     raise UnknownDataset(dataset_id)
@@ -97,7 +97,7 @@ def delete(parts: Parts, dataset_id: str) -> None:
     """Delete a data set, its record and then its file. Raises UnknownDataset and DatasetInUse."""
     if not _ID.fullmatch(dataset_id):
         raise UnknownDataset(dataset_id)
-    key = parts.datasets.delete(dataset_id)
+    key = parts.datasets.store.delete(dataset_id)
     failpoint("dataset_delete.committed")
     delete_files(parts, [key])
 
@@ -106,7 +106,7 @@ def delete_files(parts: Parts, keys: list[str]) -> None:
     """Delete files that no record points to any more; what is left, the janitor finds."""
     for key in keys:
         try:
-            parts.dataset_files.delete([key])
+            parts.datasets.files.delete([key])
         except (OSError, StorageError):
             logger.exception("%s is deleted, but its file is left", key)
 
@@ -122,7 +122,7 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
         media_type=MEDIA_TYPES[kind],
         key=record.key,
         lost="delete the data set and upload it again",
-        store=parts.dataset_files,
+        store=parts.datasets.files,
     )
 
 
@@ -152,10 +152,10 @@ def contract(record: DatasetRecord) -> StoredDataset:
 def _store(parts: Parts, path: Path, new: NewDataset) -> AddedDataset:
     """Store the file under its own key, then the record that makes it one of ours."""
     with full_disk_told():
-        parts.dataset_files.store(path, new.key)
+        parts.datasets.files.store(path, new.key)
     failpoint("dataset.stored")
     # Where the database is away, the record may be there all the same: the file is the janitor's.
-    added = parts.datasets.add(new)
+    added = parts.datasets.store.add(new)
     failpoint("dataset.committed")
     if added.existed:  # another client sent the same bytes at the same time
         delete_files(parts, [new.key])

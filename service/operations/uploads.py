@@ -29,6 +29,7 @@ from service.space import check_space, full_disk_told
 
 MOST_PARTS = 10_000
 _ROUND_BYTES = 2**20
+_LISTED = 20
 _ID = re.compile(r"up_[0-9a-f]{32}")
 
 
@@ -36,18 +37,18 @@ def create(parts: Parts, name: str, size: int, said: Description) -> UploadRecor
     """Begin an upload. Raises ApiProblem: body-too-large, insufficient-storage."""
     if size > parts.settings.max_dataset_bytes:
         raise too_large(parts.settings.max_dataset_bytes)
-    check_space(parts.dataset_files.staging(), size)
+    check_space(parts.datasets.files.staging(), size)
     least = -(-size // MOST_PARTS)
     part_bytes = max(parts.settings.upload_part_bytes, -(-least // _ROUND_BYTES) * _ROUND_BYTES)
     new = NewUpload(
         name=name, bytes=size, part_bytes=part_bytes, format=said.format, sha256=said.sha256
     )
-    return parts.uploads.create(new)
+    return parts.datasets.uploads.create(new)
 
 
 def find(parts: Parts, upload_id: str) -> UploadRecord:
     """The upload; raises UnknownUpload."""
-    record = parts.uploads.get(upload_id) if _ID.fullmatch(upload_id) else None
+    record = parts.datasets.uploads.get(upload_id) if _ID.fullmatch(upload_id) else None
     if record is None:
         raise UnknownUpload(upload_id)
     return record
@@ -65,10 +66,10 @@ async def take_part(
     if not 1 <= number <= upload.part_count:
         detail = f"The upload has the parts 1 to {upload.part_count}."
         raise ApiProblem(ProblemCode.NOT_FOUND, detail)
-    await run_in_threadpool(parts.uploads.touch, upload_id)
-    folder = await run_in_threadpool(parts.dataset_files.staging)
+    await run_in_threadpool(parts.datasets.uploads.touch, upload_id)
+    folder = await run_in_threadpool(parts.datasets.files.staging)
     size = upload.part_size(number)
-    async with parts.receiver.received(request, folder, size) as received:
+    async with parts.datasets.receiver.received(request, folder, size) as received:
         if received.bytes != size:
             raise _wrong_size(f"part {number} has {received.bytes} bytes; expected {size}")
         datasets.check_digest(received.sha256, sha256)
@@ -97,7 +98,7 @@ async def complete(parts: Parts, upload_id: str) -> AddedDataset:
         if problem.code is ProblemCode.UNUSABLE_DATASET:
             await run_in_threadpool(delete, parts, upload_id)
         raise
-    keys = await run_in_threadpool(parts.uploads.complete, upload_id, added.record.id)
+    keys = await run_in_threadpool(parts.datasets.uploads.complete, upload_id, added.record.id)
     failpoint("upload.completed")
     await run_in_threadpool(datasets.delete_files, parts, keys)
     return added
@@ -105,7 +106,7 @@ async def complete(parts: Parts, upload_id: str) -> AddedDataset:
 
 def delete(parts: Parts, upload_id: str) -> None:
     """Delete an upload with its parts; what it has become stays. Raises UnknownUpload."""
-    keys = parts.uploads.delete(upload_id)
+    keys = parts.datasets.uploads.delete(upload_id)
     failpoint("upload.deleted")
     datasets.delete_files(parts, keys)
 
@@ -130,9 +131,9 @@ def upload_json(record: UploadRecord) -> str:
 def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
     key = part_key(upload_id, number)
     with full_disk_told():
-        parts.dataset_files.store(path, key)
+        parts.datasets.files.store(path, key)
     failpoint("part.stored")
-    replaced = parts.uploads.add_part(upload_id, number, key)
+    replaced = parts.datasets.uploads.add_part(upload_id, number, key)
     failpoint("part.committed")
     if replaced is not None:
         datasets.delete_files(parts, [replaced])
@@ -141,7 +142,7 @@ def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
 @asynccontextmanager
 async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Received]:
     """The whole file on this machine; gone after the block, unless it was moved."""
-    folder = parts.dataset_files.staging()
+    folder = parts.datasets.files.staging()
     check_space(folder, upload.bytes)
     with staged(folder) as path:
         yield await run_in_threadpool(_assemble, parts, upload, path)
@@ -164,13 +165,13 @@ def _assemble(parts: Parts, upload: UploadRecord, path: Path) -> Received:
 def _part(parts: Parts, upload: UploadRecord, number: int) -> Iterator[bytes]:
     """The bytes of a part; raises ApiProblem (conflict) where it was sent again meanwhile."""
     try:
-        yield from parts.dataset_files.read(upload.parts[number], 0, upload.part_size(number))
+        yield from parts.datasets.files.read(upload.parts[number], 0, upload.part_size(number))
     except UnknownArtifact:
         raise _missing([number]) from None
 
 
 def _missing(numbers: list[int]) -> ApiProblem:
-    listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")
+    listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
     detail = f"Parts are missing: {listed}. Send them, and then complete the upload."
     return ApiProblem(ProblemCode.CONFLICT, detail)
 

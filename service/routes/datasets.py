@@ -97,7 +97,7 @@ async def upload_dataset(
 )
 def list_datasets(parts: PartsDep, query: Annotated[DatasetsQuery, Query()]) -> Response:
     """List data sets, newest first."""
-    page = parts.datasets.list(query.limit, query.after, max_bytes=PAGE_BYTES)
+    page = parts.datasets.store.list(query.limit, query.after, max_bytes=PAGE_BYTES)
     links = {}
     if page.next_after is not None:
         following = {**query.model_dump(exclude_none=True), "after": page.next_after}

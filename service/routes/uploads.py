@@ -47,7 +47,7 @@ _REQUEST: dict[str, Any] = {
     },
 )
 async def begin_upload(request: Request, parts: PartsDep) -> Response:
-    """Begin to upload a file in parts. `part_bytes` of the answer says how large they have to be."""
+    """Begin to upload a file in parts; `part_bytes` of the answer says how large they are."""
     settings = parts.settings
     body = await read_body(
         request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
