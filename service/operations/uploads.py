@@ -5,11 +5,12 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from ridgeline.contract.dataset.stored import DatasetFormat, Upload
+from ridgeline.contract.dataset.stored import DatasetFormat, Upload, UploadRequest
 from ridgeline.contract.problems import Fault, ProblemCode
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import UnknownArtifact, UnknownUpload
@@ -33,17 +34,34 @@ _LISTED = 20
 _ID = re.compile(r"up_[0-9a-f]{32}")
 
 
-def create(parts: Parts, name: str, size: int, said: Description) -> UploadRecord:
-    """Begin an upload. Raises ApiProblem: body-too-large, insufficient-storage."""
-    if size > parts.settings.max_dataset_bytes:
+class Begun(NamedTuple):
+    """The answer to a request to begin an upload."""
+
+    record: UploadRecord
+    already: bool
+    """Whether one of the same file was open before."""
+
+
+def begin(parts: Parts, asked: UploadRequest) -> Begun:
+    """Begin an upload, or find the open one of the same file, where its hash is known.
+
+    Raises ApiProblem: body-too-large, insufficient-storage.
+    """
+    if asked.bytes > parts.settings.max_dataset_bytes:
         raise too_large(parts.settings.max_dataset_bytes)
-    check_space(parts.datasets.files.staging(), size)
-    least = -(-size // MOST_PARTS)
-    part_bytes = max(parts.settings.upload_part_bytes, -(-least // _ROUND_BYTES) * _ROUND_BYTES)
+    least = -(-asked.bytes // MOST_PARTS)
     new = NewUpload(
-        name=name, bytes=size, part_bytes=part_bytes, format=said.format, sha256=said.sha256
+        name=asked.name,
+        bytes=asked.bytes,
+        part_bytes=max(parts.settings.upload_part_bytes, -(-least // _ROUND_BYTES) * _ROUND_BYTES),
+        format=asked.format,
+        sha256=asked.sha256,
     )
-    return parts.datasets.uploads.create(new)
+    found = parts.datasets.uploads.find_open(new)
+    if found is not None:
+        return Begun(found, already=True)
+    check_space(parts.datasets.files.staging(), asked.bytes)
+    return Begun(parts.datasets.uploads.create(new), already=False)
 
 
 def find(parts: Parts, upload_id: str) -> UploadRecord:

@@ -13,7 +13,6 @@ from service.bodies import parse_request, read_body
 from service.deps import PartsDep
 from service.documentation import BODY_TOO_SLOW, headers
 from service.operations import uploads
-from service.operations.datasets import Description
 from service.operations.uploads import MOST_PARTS, upload_json
 from service.problems import responses
 from service.routes.datasets import BYTES_BODY, TAKEN, TAKING, Digest, dataset_answer, said_digest
@@ -35,6 +34,11 @@ _REQUEST: dict[str, Any] = {
     response_model=Upload,
     openapi_extra=_REQUEST,
     responses={
+        200: {
+            "model": Upload,
+            "description": "An upload of the file with this `sha256` was open before",
+            "headers": headers("Location"),
+        },
         201: {"description": "The upload waits for its parts", "headers": headers("Location")},
         **BODY_TOO_SLOW,
         **responses(
@@ -53,10 +57,10 @@ async def begin_upload(request: Request, parts: PartsDep) -> Response:
         request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
     )
     asked = parse_request(body, UploadRequest)
-    said = Description(asked.name, asked.format, asked.sha256)
-    record = await run_in_threadpool(uploads.create, parts, asked.name, asked.bytes, said)
-    location = {"Location": f"/uploads/{record.id}"}
-    return json_answer(upload_json(record), HTTPStatus.CREATED, location)
+    begun = await run_in_threadpool(uploads.begin, parts, asked)
+    status = HTTPStatus.OK if begun.already else HTTPStatus.CREATED
+    location = {"Location": f"/uploads/{begun.record.id}"}
+    return json_answer(upload_json(begun.record), status, location)
 
 
 @router.get(

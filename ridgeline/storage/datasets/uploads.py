@@ -42,6 +42,23 @@ class UploadStore:
             row = connection.execute(statement).mappings().one_or_none()
             return None if row is None else _record(row, _parts(connection, upload_id))
 
+    def find_open(self, new: NewUpload) -> UploadRecord | None:
+        """The upload of the same file that is still open, if its hash is known; else None."""
+        if new.sha256 is None:
+            return None
+        same = [
+            uploads.c[name] == getattr(new, name) for name in ("name", "bytes", "format", "sha256")
+        ]
+        oldest = (
+            select(uploads.c.id)
+            .where(*same, uploads.c.dataset_id.is_(None), uploads.c.expires_at > now_ms())
+            .order_by(uploads.c.created_at, uploads.c.id)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            upload_id = connection.execute(oldest).scalar_one_or_none()
+        return None if upload_id is None else self.get(upload_id)
+
     def touch(self, upload_id: str) -> None:
         """Let it expire later: something comes. Raises UnknownUpload and UploadEnded."""
         with self._database.write() as connection:
