@@ -54,7 +54,7 @@ def begin(parts: Parts, asked: UploadRequest) -> Begun:
         name=asked.name,
         bytes=asked.bytes,
         part_bytes=max(parts.settings.upload_part_bytes, -(-least // _ROUND_BYTES) * _ROUND_BYTES),
-        format=asked.format,
+        format=asked.format and asked.format.value,
         sha256=asked.sha256,
     )
     found = parts.datasets.uploads.find_open(new)
