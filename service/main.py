@@ -155,6 +155,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         feed=Feed(events_behind, settings.max_streams),
         submissions=Submissions(
             JobStore(database),
+            datasets=uploaded.store,
             memory_limit=settings.memory_limit_bytes,
             wake=janitor.wake,
             writers=writers,

@@ -82,13 +82,20 @@ def _taken(
     ).on_conflict_do_nothing()
     if connection.execute(statement.returning(table.c.key)).first() is not None:
         return None
+    found = original(connection, idempotency)
+    return found if isinstance(found, IdempotencyConflict) else Original(found)
+
+
+def original(connection: Connection, idempotency: Idempotency) -> str | IdempotencyConflict | None:
+    """The id of the job that the key has created; None if there is none."""
+    table = idempotency_keys
     known = select(table.c.job_id, table.c.body_sha256).where(table.c.key == idempotency.key)
     row = connection.execute(known).one_or_none()
     if row is None:
-        return Original(None)
+        return None
     if row.body_sha256 != idempotency.body_sha256:
         return IdempotencyConflict(idempotency.key, row.job_id)
-    return Original(row.job_id)
+    return str(row.job_id)
 
 
 def _without_dataset(

@@ -24,9 +24,17 @@ from ridgeline.contract.job import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms
-from ridgeline.storage.creation import RECORDED, Outcome, Refusal, Stored, Submission, create_all
+from ridgeline.storage.creation import (
+    RECORDED,
+    Outcome,
+    Refusal,
+    Stored,
+    Submission,
+    create_all,
+    original,
+)
 from ridgeline.storage.database import Database
-from ridgeline.storage.errors import IllegalTransition, UnknownJob
+from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
 from ridgeline.storage.events import event_record
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
@@ -72,6 +80,15 @@ class JobStore:
             self._created(submission, outcome)
             for submission, outcome in zip(submissions, outcomes, strict=True)
         ]
+
+    def created_by(self, idempotency: Idempotency) -> Created | None:
+        """The job that a key has created before, or None; raises IdempotencyConflict."""
+        with self._database.read() as connection:
+            outcome = original(connection, idempotency)
+        if isinstance(outcome, IdempotencyConflict):
+            raise outcome
+        record = None if outcome is None else self.get(outcome)
+        return None if record is None else Created(record, replayed=True, outbox_id=None)
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, or None if there is none with this id."""

@@ -8,13 +8,12 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from ridgeline.contract.dataset.stored import DATASET_ID_PATTERN, DatasetFormat, StoredDataset
+from ridgeline.contract.dataset.stored import DATASET_ID_PATTERN, DatasetFormat
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import StorageError, UnknownDataset
 from ridgeline.storage.datasets import (
     AddedDataset,
-    DatasetPage,
     DatasetRecord,
     NewDataset,
     dataset_key,
@@ -25,7 +24,7 @@ from service.downloads import StoredFile
 from service.media import MEDIA_TYPES, SUFFIXES, said_format
 from service.problems import ApiProblem
 from service.receiving import Received
-from service.representations import dump, rfc3339
+from service.representations import dump
 from service.space import full_disk_told
 
 _ID = re.compile(DATASET_ID_PATTERN)
@@ -124,29 +123,6 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
         lost="delete the data set and upload it again",
         store=parts.datasets.files,
     )
-
-
-def dataset_json(record: DatasetRecord) -> str:
-    """A data set as GET answers it: what was found in the file is spliced in as it is stored."""
-    about = {
-        "id": record.id,
-        "name": record.name,
-        "bytes": record.bytes,
-        "sha256": record.sha256,
-        "created_at": rfc3339(record.created_at),
-    }
-    return f"{dump(about)[:-1]},{record.contents[1:]}"
-
-
-def page_json(page: DatasetPage) -> str:
-    """A page of data sets."""
-    items = ",".join(dataset_json(record) for record in page.records)
-    return f'{{"items":[{items}],"next":{dump(page.next_after)}}}'
-
-
-def contract(record: DatasetRecord) -> StoredDataset:
-    """A data set as the contract's own model."""
-    return StoredDataset.model_validate_json(dataset_json(record))
 
 
 def _store(parts: Parts, path: Path, new: NewDataset) -> AddedDataset:

@@ -19,8 +19,9 @@ from service.documentation import BODY_TOO_SLOW, file_content, headers
 from service.downloads import Conditions, Redirect, file_answer
 from service.headers import digest_sha256
 from service.operations import datasets
-from service.operations.datasets import Description, dataset_json, page_json
+from service.operations.datasets import Description
 from service.problems import ApiProblem, responses
+from service.representations import dataset_json, datasets_json
 
 PAGE_BYTES = 4 * 2**20
 """About how long a page may be; it has fewer data sets than asked for then, and `next`."""
@@ -102,7 +103,7 @@ def list_datasets(parts: PartsDep, query: Annotated[DatasetsQuery, Query()]) -> 
     if page.next_after is not None:
         following = {**query.model_dump(exclude_none=True), "after": page.next_after}
         links["Link"] = f'</datasets?{urlencode(following)}>; rel="next"'
-    return json_answer(page_json(page), headers=links)
+    return json_answer(datasets_json(page), headers=links)
 
 
 @router.get(

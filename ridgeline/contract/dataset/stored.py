@@ -46,7 +46,7 @@ class Column(Contract):
     name: str
     type: ColumnType
     missing: Annotated[int, Field(ge=0)]
-    """Rows without a value."""
+    """Rows without a value; NaN is none."""
     distinct: int | None
     """How many different values there are; null where there are too many to be counted."""
     values: tuple[ValueCount, ...] | None = None
@@ -66,7 +66,11 @@ class ArrayMember(Contract):
     dtype: str
     """NumPy's name, such as `float32`."""
     values: tuple[ValueCount, ...] | None = None
-    """Of a vector of whole numbers with few different ones: each with its rows, ascending."""
+    """Of whole numbers or booleans, one a row, with few different ones: each with its rows,
+    ascending."""
+    minimum: float | None = None
+    """Of numbers, as is `maximum`."""
+    maximum: float | None = None
 
 
 class ImageFolder(Contract):
