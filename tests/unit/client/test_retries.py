@@ -48,8 +48,11 @@ def away() -> httpx.Response:
     raise httpx.ConnectError("refused")
 
 
-def unavailable(status: int = 503, code: str = "unavailable", **headers: str) -> httpx.Response:
+def unavailable(
+    status: int = 503, code: str = "unavailable", retry_after: str | None = None
+) -> httpx.Response:
     body = {"type": "t", "title": "No", "status": status, "detail": "why", "code": code}
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
     return httpx.Response(status, json=body, headers=headers)
 
 
@@ -109,14 +112,14 @@ def test_what_cannot_be_an_address_is_refused_at_once() -> None:
 
 def test_the_service_says_when(clock: Clock) -> None:
     with pytest.raises(UnavailableError) as caught:
-        client(lambda: unavailable(**{"Retry-After": "7"})).job(JOB)
+        client(lambda: unavailable(retry_after="7")).job(JOB)
     assert clock.pauses == [7.0] * 4
     assert caught.value.retry_after == 7.0
 
 
 def test_what_would_be_over_the_budget_is_not_waited_for(clock: Clock) -> None:
     with pytest.raises(UnavailableError):
-        client(lambda: unavailable(**{"Retry-After": "101"})).job(JOB)
+        client(lambda: unavailable(retry_after="101")).job(JOB)
     assert clock.pauses == []
 
 
