@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor
+from service.rendering import Renderer
 from service.settings import Settings
 from service.submissions import Submissions
 from service.watch import Watcher
@@ -31,6 +32,7 @@ class Parts:
     never waits for one that a thread holds."""
     curves: asyncio.Semaphore
     """How many curves are put together at once: long ones take memory, and the interpreter."""
+    renderer: Renderer
     artifacts: ArtifactStore
     dispatch: CeleryDispatch
     janitor: Janitor

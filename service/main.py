@@ -30,9 +30,12 @@ from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, S
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
+from service.rendering import Renderer
 from service.routes import (
     artifacts,
     catalog,
+    charts,
+    comparison,
     curves,
     health,
     jobs,
@@ -63,7 +66,20 @@ STALL_INTERVAL_S = 10.0
 FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
-_ROUTES = (jobs, curves, logs, reports, artifacts, workers, catalog, presets, health, metrics)
+_ROUTES = (
+    jobs,
+    curves,
+    charts,
+    comparison,
+    logs,
+    reports,
+    artifacts,
+    workers,
+    catalog,
+    presets,
+    health,
+    metrics,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +144,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         jobs=JobStore(database),
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
+        renderer=Renderer(),
         artifacts=artifacts,
         dispatch=dispatch,
         janitor=janitor,
@@ -145,6 +162,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
+        parts.renderer.close()
         writers.shutdown()
         janitor.stop()
         dispatch.close()

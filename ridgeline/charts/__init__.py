@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from ridgeline.charts.accuracy import accuracy_chart
+from ridgeline.charts.accuracy import accuracy_chart, measured_metrics
 from ridgeline.charts.comparison import LOSS, compared
 from ridgeline.charts.drawing import Options
 from ridgeline.charts.learning_rate import learning_rate_chart
 from ridgeline.charts.losses import losses_chart
+from ridgeline.charts.measured import losses
 from ridgeline.charts.penalty import penalty_chart
 from ridgeline.charts.weights import weights_chart
 from ridgeline.contract.charts import ChartName, Theme
@@ -19,11 +20,13 @@ __all__ = [
     "HEIGHT",
     "LOSS",
     "THEMES",
+    "TITLES",
     "WIDTH",
     "ChartName",
     "Theme",
     "chart",
     "comparison_chart",
+    "has_data",
 ]
 
 CHARTS: tuple[ChartName, ...] = get_args(ChartName)
@@ -31,6 +34,14 @@ THEMES: tuple[Theme, ...] = get_args(Theme)
 
 WIDTH, HEIGHT = 720, 440
 """The size of a picture unless another is asked for, in pixels."""
+
+TITLES: dict[ChartName, str] = {
+    "losses": "Losses",
+    "accuracy": "Accuracy",
+    "penalty": "Penalty by layer",
+    "weights": "Weights",
+    "learning_rate": "Learning rate",
+}
 
 _OF_CURVES: dict[str, Callable[[Curves, Options], dict[str, Any]]] = {
     "losses": losses_chart,
@@ -69,6 +80,17 @@ def chart(  # noqa: PLR0913 - how a picture looks has many sides, each with its 
     return (
         weights_chart(report, options) if name == "weights" else _OF_CURVES[name](curves, options)
     )
+
+
+def has_data(name: ChartName, curves: Curves, report: Report | None = None) -> bool:
+    """Whether the chart would draw anything, and not just say why there is nothing."""
+    if name == "weights":
+        return report is not None and any(weight.histogram for weight in report.weights)
+    if name == "penalty":
+        return bool(curves.penalty_by_layer)
+    if name == "accuracy":
+        return bool(measured_metrics(curves))
+    return bool(losses(curves).names if name == "losses" else curves.series.get("learning_rate"))
 
 
 def comparison_chart(
