@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from ridgeline.contract.dataset.stored import Column, ColumnType
+from ridgeline.datasets.cells import parse
 from ridgeline.datasets.errors import Rule, UnusableDataset, unusable
 from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, WIDE_BLOCK_BYTES, InspectionLimits
 from ridgeline.datasets.names import check_columns
@@ -106,12 +108,6 @@ def _parse_header(line: str) -> list[str]:
         ) from error
     names = [name.strip() for name in names]
     _check_delimiter(names)
-    if all(_is_number(name) for name in names):
-        raise unusable(
-            Rule.NO_HEADER,
-            "the first line has only numbers, expected the columns' names: add a header line such"
-            " as `height,width,label`",
-        )
     return names
 
 
@@ -126,10 +122,25 @@ def _check_delimiter(names: Sequence[str]) -> None:
         )
 
 
-def _is_number(name: str) -> bool:
+def check_header(columns: Sequence[Column]) -> None:
+    """Raises UnusableDataset where the first line is like the rows: then the header is missing."""
+    if [column.name for column in columns] == [str(number) for number in range(len(columns))]:
+        return  # what pandas writes above an array
+    if all(_is_cell(column) for column in columns):
+        raise unusable(
+            Rule.NO_HEADER,
+            "the first line reads like a row of values, expected the columns' names: add a header"
+            " line such as `height,width,label`",
+        )
+
+
+def _is_cell(column: Column) -> bool:
+    """Whether the column's name could be one of its cells."""
+    if column.type is ColumnType.TEXT:
+        return any(value.value == column.name for value in column.values or ())
     try:
-        float(name)
-    except ValueError:
+        parse(pa.array([column.name]), column.type)
+    except pa.ArrowInvalid:
         return False
     return True
 

@@ -18,10 +18,7 @@ from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits
 from ridgeline.datasets.names import check_columns
 
 _MOST_BATCH_ROWS = 65_536
-_DICTIONARY_BYTES = 8 * MEBIBYTE
-"""What the words of one column may take in a row group …"""
-_DICTIONARIES_BYTES = 128 * MEBIBYTE
-"""… and those of all columns."""
+_SMALL_FILE_BYTES = 16 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -71,23 +68,17 @@ class ParquetFile:
         if rows != promised:
             raise _damaged(f"it promises {promised:,} rows and holds {rows:,}")
 
-    @cached_property
+    @property
     def _spelled(self) -> tuple[str, ...]:
-        """Columns of text that are read as indices into a dictionary.
+        """Columns that are read as indices into a dictionary of their words.
 
-        A long word a million times would fill the memory if it were written out. Text of which a
-        row group has more than a little is read as it is: Arrow would collect all of its words.
+        A long word a million times would fill the memory if it were written out, and takes a small
+        file only. Of a large one Arrow would gather all words there are. (What the footer says of a
+        column's size may be a lie, and Arrow aborts the process where it cannot be parsed.)
         """
-        with self._open() as file:
-            metadata, schema = file.metadata, file.schema_arrow
-        texts = [n for n, name in enumerate(schema.names) if self.types[name] is ColumnType.TEXT]
-        most = min(_DICTIONARY_BYTES, _DICTIONARIES_BYTES // max(len(texts), 1))
-        heaviest = dict.fromkeys(texts, 0)
-        for group in map(metadata.row_group, range(metadata.num_row_groups)):
-            for number in texts:
-                size = group.column(number).total_uncompressed_size
-                heaviest[number] = max(heaviest[number], size)
-        return tuple(schema.names[number] for number in texts if heaviest[number] <= most)
+        if self.path.stat().st_size > _SMALL_FILE_BYTES:
+            return ()
+        return tuple(name for name, kind in self.types.items() if kind is ColumnType.TEXT)
 
     def _open(self, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
         try:
@@ -153,7 +144,7 @@ def _damaged(error: Exception | str) -> Exception:
     if isinstance(error, MemoryError):
         return error
     message = str(error)
-    if "encrypt" in message.lower() or "PARE" in message:
+    if "crypt" in message.lower():
         return unusable(
             Rule.ENCRYPTED,
             "the file is encrypted, and a key cannot be sent: write it without encryption",

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ridgeline.contract.dataset.stored import Column, ColumnType, DatasetFormat
 from ridgeline.datasets.cells import parse
 from ridgeline.datasets.census import Census, Extent, describe, within_budget
-from ridgeline.datasets.csv_files import CsvFile, no_rows
+from ridgeline.datasets.csv_files import CsvFile, check_header, no_rows
 from ridgeline.datasets.errors import Rule, shown, unusable
 from ridgeline.datasets.limits import LIMITS, MEBIBYTE, InspectionLimits
 from ridgeline.datasets.parquet_files import ParquetFile, too_many_rows, written_bytes
@@ -89,7 +89,10 @@ class Table:
                 raise too_many_rows(rows, self.limits.rows)
         if not rows:
             raise no_rows()
-        return within_budget([column.result() for column in columns]), rows
+        found = [column.result() for column in columns]
+        if isinstance(self.file, CsvFile):
+            check_header(found)
+        return within_budget(found), rows
 
     def _survey(self, name: str) -> "_Survey":
         census = Census(len(self.names))
