@@ -93,6 +93,8 @@ def _check_count(path: Path, limits: InspectionLimits) -> None:
     """Refuse a list of too many members before it is read: a million take a gigabyte."""
     with path.open("rb") as file:
         end, list_bytes = _directory(file)
+        if list_bytes > end:
+            raise _damaged("its list of members is longer than the file")
         count = list_bytes // _ENTRY_BYTES
         if list_bytes <= limits.members * (_ENTRY_BYTES + MAX_NAME_LENGTH):
             # Counted, not asked: the number beside it may be anything.

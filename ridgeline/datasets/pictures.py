@@ -71,7 +71,7 @@ def _opened(content: bytes, name: str, limits: InspectionLimits) -> Iterator[Ima
         raise unusable(
             Rule.NOT_AN_IMAGE,
             f"member {shown(name)} is no image by its bytes, expected PNG, JPEG, GIF, BMP or WebP:"
-            " take it out, or convert it",
+            " take it out, convert it, or replace it if it is broken",
             "members",
             name,
         ) from error
