@@ -9,6 +9,7 @@ from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, sho
 from ridgeline.cli.commands.presets import presets
 from ridgeline.cli.commands.results import download, logs, report
 from ridgeline.cli.commands.submit import submit, validate
+from ridgeline.cli.commands.watch import watch
 from ridgeline.cli.commands.workers import workers
 from ridgeline.cli.demo import demo
 from ridgeline.cli.exits import exit_codes_help
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 for panel, commands in {
     RUNNING: (submit, validate),
-    FOLLOWING: (jobs, show, cancel, pause, resume, delete, logs),
+    FOLLOWING: (jobs, show, watch, cancel, pause, resume, delete, logs),
     RESULTS: (report, download),
     SERVERS: (up, demo, workers),
 }.items():

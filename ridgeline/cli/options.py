@@ -1,5 +1,6 @@
 """Options and arguments that several commands have."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
@@ -17,9 +18,10 @@ RUNNING, FOLLOWING, RESULTS, MATERIAL, SERVERS = (
 )
 
 # The contract's own enumerations take half a second to import; a test holds these against them.
-StatusName = Literal[
-    "queued", "running", "cancelling", "pausing", "paused", "succeeded", "failed", "cancelled"
-]
+StatusName = StrEnum(
+    "StatusName",
+    ["queued", "running", "cancelling", "pausing", "paused", "succeeded", "failed", "cancelled"],
+)
 LevelName = Literal["debug", "info", "warning", "error", "critical"]
 FormatName = Literal["csv", "parquet", "npz", "npy", "images"]
 

@@ -61,6 +61,7 @@ class Output:
         # Without the blanks that fill the lines of a table up.
         lines = (line.rstrip() for line in captured.get().splitlines())
         sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
 
     def remark(self, text: str, style: str = "") -> None:
         """Say something that is not the output itself."""

@@ -12,9 +12,11 @@ from ridgeline.cli.errors import CommandError, UsageError
 from ridgeline.cli.printing import Output
 from ridgeline.cli.references import JOB, identifier
 from ridgeline.cli.specs.source import SpecSource, read_spec
-from ridgeline.client import Client
+from ridgeline.client import Client, Retries
 
 Connect = Callable[[str], Client]
+#: A person waits, and a script can try again itself; what is under way is still waited for.
+_RETRIES = Retries(tries=3)
 
 
 class Session:
@@ -61,7 +63,8 @@ def connect(url: str) -> Client:
         raise UsageError(f"--url: expected an address, received {url!r}: {error}") from error
     if parts.scheme not in {"http", "https"} or not host:
         raise UsageError(f"--url: expected http://HOST:PORT or https://HOST, received {url!r}")
-    return Client(whole, transport=httpx.HTTPTransport() if _local(host) else None)
+    transport = httpx.HTTPTransport() if _local(host) else None
+    return Client(whole, transport=transport, retries=_RETRIES)
 
 
 def _local(host: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.figures import short
 
 if TYPE_CHECKING:
     from ridgeline.cli.session import Session
@@ -39,7 +40,7 @@ def talking(context: typer.Context, url: str, *, as_json: bool = False) -> Itera
         raise typer.Exit(ExitCode.BROKEN_PIPE) from None
     except KeyboardInterrupt:
         if session and session.following:
-            output.remark(f"Left; {session.following} goes on: ridgeline watch @last")
+            output.remark(f"Left. The job goes on: ridgeline watch {short(session.following)}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except (RidgelineError, CommandError, OSError) as error:
         first, *others = explanation(error, session.spec if session else None)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def jobs(
     context: typer.Context,
-    status: Annotated[StatusName | None, typer.Option(help="Only those in this state.")] = None,
+    status: Annotated[
+        list[StatusName] | None, typer.Option(help="Only those in this state, or in one of these.")
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
     url: Url = DEFAULT_URL,
@@ -37,7 +39,7 @@ def jobs(
         from ridgeline.cli.views.jobs import jobs_table
         from ridgeline.contract.job import JobStatus
 
-        wanted = JobStatus(status) if status else None
+        wanted = [JobStatus(name.value) for name in status or ()]
         found = list(
             islice(session.client.jobs(status=wanted, tag=tag, page_size=min(limit, 100)), limit)
         )
