@@ -5,6 +5,7 @@
 
 import typer
 
+from ridgeline.cli.commands.curves import curves
 from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, show
 from ridgeline.cli.commands.presets import presets
 from ridgeline.cli.commands.results import download, logs, report
@@ -27,7 +28,7 @@ app = typer.Typer(
 for panel, commands in {
     RUNNING: (submit, validate),
     FOLLOWING: (jobs, show, watch, cancel, pause, resume, delete, logs),
-    RESULTS: (report, download),
+    RESULTS: (curves, report, download),
     SERVERS: (up, demo, workers),
 }.items():
     for command in commands:

@@ -1,6 +1,7 @@
 """Options and arguments that several commands have."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -23,6 +24,7 @@ StatusName = StrEnum(
     ["queued", "running", "cancelling", "pausing", "paused", "succeeded", "failed", "cancelled"],
 )
 LevelName = Literal["debug", "info", "warning", "error", "critical"]
+ChartName = Literal["losses", "accuracy", "penalty", "weights", "learning_rate"]
 FormatName = Literal["csv", "parquet", "npz", "npy", "images"]
 
 _JOB_HELP = "A job's id, its start or end, or @last (@last~1: the one before)."
@@ -69,3 +71,15 @@ Timeout = Annotated[
     typer.Option("--timeout", min=0, metavar="SECONDS", help="Wait no longer; the job goes on."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+PngFile = Annotated[
+    Path | None,
+    typer.Option("--png", metavar="FILE", help="Write a picture; - is standard output."),
+]
+SvgFile = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="The same, that scales.")
+]
+Theme = Annotated[Literal["light", "dark"], typer.Option(help="The colours of a picture.")]
+MaxPoints = Annotated[
+    int | None,
+    typer.Option(min=2, max=10_000, help="At most so many epochs; the extremes are kept."),
+]
