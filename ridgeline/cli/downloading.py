@@ -8,6 +8,7 @@ from ridgeline.cli.errors import CommandError, UsageError
 from ridgeline.cli.exits import ExitCode
 from ridgeline.cli.figures import size
 from ridgeline.cli.session import Session
+from ridgeline.cli.transfers import transferring
 from ridgeline.contract.job import Artifact
 
 
@@ -30,7 +31,8 @@ def download_files(
             raise CommandError(f"{places[name]} is there and differs; say --force, or another --to")
     for name in wanted:
         if name not in there:
-            session.client.download(job_id, name, places[name])
+            with transferring(session.output, name) as on_progress:
+                session.client.download(job_id, name, places[name], on_progress)
         if not session.output.as_json:
             session.output.show(f"{places[name]}  {size(artifacts[name].bytes)}")
     return places

@@ -6,6 +6,7 @@
 import typer
 
 from ridgeline.cli.commands.curves import curves
+from ridgeline.cli.commands.datasets import datasets
 from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, show
 from ridgeline.cli.commands.presets import presets
 from ridgeline.cli.commands.results import download, logs, report
@@ -33,7 +34,8 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.add_typer(presets, name="presets", rich_help_panel=MATERIAL, no_args_is_help=True)
+for name, group in {"datasets": datasets, "presets": presets}.items():
+    app.add_typer(group, name=name, rich_help_panel=MATERIAL, no_args_is_help=True)
 
 
 @app.callback()

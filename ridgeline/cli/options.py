@@ -28,6 +28,7 @@ ChartName = Literal["losses", "accuracy", "penalty", "weights", "learning_rate"]
 FormatName = Literal["csv", "parquet", "npz", "npy", "images"]
 
 _JOB_HELP = "A job's id, its start or end, or @last (@last~1: the one before)."
+_DATASET_HELP = "A data set's id, its start or end, or @last."
 
 Url = Annotated[
     str, typer.Option("--url", envvar="RIDGELINE_URL", metavar="URL", help="Where the service is.")
@@ -47,7 +48,16 @@ DatasetArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="A data set's id, its start or end, or @last.",
+        help=_DATASET_HELP,
+        autocompletion=complete_datasets,
+        show_default=False,
+    ),
+]
+DatasetArguments = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATASET...",
+        help=_DATASET_HELP,
         autocompletion=complete_datasets,
         show_default=False,
     ),

@@ -10,7 +10,7 @@ import typer
 
 from ridgeline.cli.errors import CommandError, UsageError
 from ridgeline.cli.printing import Output
-from ridgeline.cli.references import JOB, identifier
+from ridgeline.cli.references import DATASET, JOB, identifier
 from ridgeline.cli.specs.source import SpecSource, read_spec
 from ridgeline.client import Client, Retries
 
@@ -38,6 +38,10 @@ class Session:
     def job_id(self, reference: str) -> str:
         """The id of the job that is meant."""
         return identifier(reference, JOB, lambda: (job.id for job in self.client.jobs()))
+
+    def dataset_id(self, reference: str) -> str:
+        """The id of the data set that is meant."""
+        return identifier(reference, DATASET, lambda: (each.id for each in self.client.datasets()))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a person; raises CommandError where the answer is no, UsageError where nobody is."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -79,16 +80,15 @@ def _drawn(panel: Panel, width: int, *, colours: bool) -> str:
         figure.draw(figure.signal(epochs, values, marker=marker).lines())
     if shown:
         _set_axes(figure, [epoch for epochs, _ in lines for epoch in epochs], shown, panel)
-    return str(figure.build().string(not colours))
+    return str(figure.build().string(not colours)).rstrip("\n")
 
 
-def _set_axes(figure: object, epochs: list[int], values: list[float], panel: Panel) -> None:
-    across, up = figure.ruler("x"), figure.ruler("y")  # type: ignore[attr-defined]
+def _set_axes(figure: Any, epochs: list[int], values: list[float], panel: Panel) -> None:
+    across, up = figure.ruler("x"), figure.ruler("y")
     first, last = min(epochs), max(epochs)
     count = min(_TICKS, last - first)
-    at = sorted(
-        {first + round(i * (last - first) / count) for i in range(count + 1)} if count else {first}
-    )
+    between = {first + round(i * (last - first) / count) for i in range(1, count)}
+    at = sorted({first, *between, last})
     across.ticks(at, [str(epoch) for epoch in at])
     least, most = min(values), max(values)
     if least == most:
