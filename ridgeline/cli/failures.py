@@ -52,7 +52,7 @@ def explanation(error: Exception, spec: SpecSource | None = None) -> Iterator[st
 
 def _of_problem(error: ProblemError, spec: SpecSource | None) -> Iterator[str]:
     problem = error.problem
-    yield problem.detail if not problem.errors else f"{problem.title}: {problem.detail}"
+    yield f"{problem.title}:" if problem.errors else problem.detail
     for fault in problem.errors:
         in_spec = spec is not None and (fault.pointer == "" or fault.pointer.startswith("/"))
         where = f"{spec.where(fault.pointer)}: " if spec is not None and in_spec else ""

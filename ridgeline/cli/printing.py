@@ -15,7 +15,7 @@ from ridgeline.cli.figures import printable
 #: Lines are not cut where a program reads them.
 _UNCUT = 10_000
 
-Alignment = Literal["left", "right", "flexible"]
+Alignment = Literal["left", "right", "flexible", "wrapped"]
 Cell = str | Text
 
 
@@ -69,12 +69,12 @@ class Output:
 
 
 def listing(columns: Mapping[str, Alignment]) -> Table:
-    """A table without lines; a flexible column gives way where the terminal is narrow."""
+    """A table without lines.
+
+    Where the terminal is narrow, a flexible column is cut and a wrapped one becomes higher.
+    """
     return Table(
-        *(
-            Column(name, justify="right" if kind == "right" else "left", no_wrap=kind != "flexible")
-            for name, kind in columns.items()
-        ),
+        *(_column(name, kind) for name, kind in columns.items()),
         box=None,
         pad_edge=False,
         header_style="bold",
@@ -83,7 +83,7 @@ def listing(columns: Mapping[str, Alignment]) -> Table:
 
 def add_row(table: Table, cells: Sequence[Cell]) -> None:
     """Add a row, cell by cell on one line each."""
-    table.add_row(*(_cell(cell) for cell in cells))
+    table.add_row(*(_cell(cell, column) for cell, column in zip(cells, table.columns, strict=True)))
 
 
 def styled(text: str, style: str) -> Text:
@@ -91,9 +91,19 @@ def styled(text: str, style: str) -> Text:
     return Text(printable(text), style)
 
 
-def _cell(cell: Cell) -> Text:
+def _column(name: str, kind: Alignment) -> Column:
+    return Column(
+        name,
+        justify="right" if kind == "right" else "left",
+        no_wrap=kind in {"left", "right"},
+        overflow="fold" if kind == "wrapped" else "ellipsis",
+    )
+
+
+def _cell(cell: Cell, column: Column) -> Text:
     text = styled(cell, "") if isinstance(cell, str) else cell
-    text.no_wrap, text.overflow = True, "ellipsis"
+    # The column may give way, which it does only where it may wrap; its cells are cut all the same.
+    text.no_wrap, text.overflow = column.overflow == "ellipsis", column.overflow
     return text
 
 

@@ -13,7 +13,6 @@ from ridgeline.cli.session import Session
 from ridgeline.cli.views.jobs import STYLES, advice_lines, one_line
 from ridgeline.cli.views.losses import LossView
 from ridgeline.client import NotFoundError, WaitTimeoutError
-from ridgeline.contract.events import EpochEvent, StatusEvent
 from ridgeline.contract.job import Job, JobStatus
 
 
@@ -76,26 +75,8 @@ def _show_losses(session: Session, job: Job, timeout: float | None, every: int |
     with LossView(session.output.console, epochs, every=every) as view:
         while not feed.ended:
             event = feed.take(clock.left_s())
-            if isinstance(event, EpochEvent):
-                view.add(event.row)
-            elif isinstance(event, StatusEvent):
-                view.status(event.after.value)
-                if event.after not in {JobStatus.QUEUED, *_ENDS} or event.before is not None:
-                    _say_status(view, event)
-
-
-_ENDS = {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}
-
-
-def _say_status(view: LossView, event: StatusEvent) -> None:
-    if event.after.terminal:
-        return  # said at the end, with what it came to
-    text = Text.assemble((event.after.value, STYLES[event.after]))
-    if event.after is JobStatus.RUNNING:
-        text.append(f", attempt {event.attempt}" if event.attempt > 1 else "")
-    if event.after is JobStatus.PAUSED:
-        text.append("; ridgeline resume lets it go on")
-    view.say(text)
+            if event is not None:
+                view.tell(event)
 
 
 def _conclude(session: Session, job: Job) -> None:

@@ -1,20 +1,25 @@
 """`--set training.epochs=5`: single members in place of those of a spec."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from ridgeline.cli.errors import UsageError
+from ridgeline.contract.problems import pointer
 
 
-def override(document: dict[str, Any], settings: Iterable[str]) -> None:
-    """Put each PATH=VALUE into the document.
+def override(document: dict[str, Any], settings: Iterable[str]) -> tuple[str, ...]:
+    """Put each PATH=VALUE into the document, and return the pointers to what was put.
 
     The path is names and places in lists with dots between them, or a JSON pointer. The value is
     JSON, and otherwise a text. Raises UsageError where a path leads nowhere.
     """
+    pointers = []
     for path, value in map(_setting, settings):
-        _put(document, path, _parts(path), value)
+        parts = _parts(path)
+        _put(document, path, parts, value)
+        pointers.append(pointer(*parts))
+    return tuple(pointers)
 
 
 def parameters_of(settings: Iterable[str]) -> dict[str, Any]:
@@ -47,7 +52,7 @@ def _parts(path: str) -> list[str]:
     return path.split(".")
 
 
-def _put(holder: Any, path: str, parts: list[str], value: Any) -> None:
+def _put(holder: Any, path: str, parts: Sequence[str], value: Any) -> None:
     for part in parts[:-1]:
         # A section that is not there yet is made, so that `regularization.weights.l2` can be said.
         holder = (

@@ -21,9 +21,13 @@ class SpecSource:
     name: str
     text: str
     document: dict[str, Any]
+    put: tuple[str, ...] = ()
+    """Pointers to what the command line put into it."""
 
     def where(self, pointer: str) -> str:
-        """The file and the line that a fault's pointer leads to."""
+        """The file and the line that a fault's pointer leads to, or the option."""
+        if any(f"{pointer}/".startswith(f"{each}/") for each in self.put):
+            return "--set"
         return f"{self.name}:{line_of(self.text, pointer)}"
 
 
@@ -41,8 +45,7 @@ def read_spec(file: str, settings: Sequence[str] = ()) -> SpecSource:
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: expected JSON in UTF-8: {error.reason}") from error
     document = _parsed(name, text)
-    override(document, settings)
-    return SpecSource(name, text, document)
+    return SpecSource(name, text, document, override(document, settings))
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:

@@ -20,6 +20,13 @@ def facts(values: Mapping[str, str | Text]) -> Table:
     return table
 
 
+def indented(mark: str, text: str) -> Table:
+    """A text whose lines all begin behind the mark."""
+    table = Table.grid()
+    table.add_row(Text(mark), styled(text, ""))
+    return table
+
+
 def headed(heading: str, *parts: RenderableType) -> RenderableType:
     """Parts below a heading and a blank line."""
     return Group("", Text(heading, "bold underline"), *parts)

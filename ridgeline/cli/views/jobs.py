@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ridgeline.cli.figures import age, duration, number, plural, short, size
 from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.cli.views.facts import facts, headed
+from ridgeline.cli.views.facts import facts, headed, indented
 from ridgeline.cli.views.measures import measures_table
 from ridgeline.cli.views.networks import data_in_words, network_in_words, penalties_in_words
 from ridgeline.contract.advice import Advice
@@ -58,7 +58,7 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
 
 def status_text(status: JobStatus) -> Text:
     """A status in its colour."""
-    return styled(status.value, STYLES[status])
+    return Text.assemble((status.value, STYLES[status]))
 
 
 def one_line(job: Job) -> Text:
@@ -87,12 +87,12 @@ def artifacts_table(artifacts: Iterable[Artifact]) -> Table:
     return table
 
 
-def advice_lines(advice: Iterable[Advice]) -> Iterator[Text]:
+def advice_lines(advice: Iterable[Advice]) -> Iterator[RenderableType]:
     """Remarks on a spec, each with where it applies."""
     for each in advice:
         style = "yellow" if each.severity == "warning" else "cyan"
-        yield Text.assemble((f"{each.severity} ", style), styled(f"{each.pointer}: ", "bold"))
-        yield Text("  ").append_text(styled(f"{each.message} ({each.source})", ""))
+        yield Text.assemble((f"{each.severity}  ", style), styled(each.pointer or "/", "bold"))
+        yield indented("  ", f"{each.message} ({each.source})")
 
 
 def _facts(job: Job) -> dict[str, str | Text]:

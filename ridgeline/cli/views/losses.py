@@ -10,7 +10,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from ridgeline.cli.figures import NOTHING, duration, printable
+from ridgeline.cli.views.jobs import status_text
 from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.events import EpochEvent, JobEvent, StatusEvent
+from ridgeline.contract.job import JobStatus
 
 _LOSSES = ("loss", "data_loss", "penalty", "val_data_loss", "gap")
 _OF_VALIDATION = "val_"
@@ -68,16 +71,25 @@ class LossView:
             self._print_newest()
         self._live.stop()
 
-    def status(self, status: str) -> None:
-        """Say where the job is."""
-        self._bar.update(self._task, description=status)
+    def tell(self, event: JobEvent) -> None:
+        """Show what has happened. A resumed job may tell of an epoch again."""
+        if isinstance(event, EpochEvent):
+            self._tell_epoch(event.row)
+        else:
+            self._tell_status(event)
 
-    def say(self, text: Text) -> None:
-        """Print a line between the rows."""
+    def _tell_status(self, event: StatusEvent) -> None:
+        self._bar.update(self._task, description=event.after.value)
+        if event.before is None or event.after.terminal:
+            return  # whoever opened the view has said so, or says how it ended
+        text = Text.assemble(status_text(event.after))
+        if event.after is JobStatus.RUNNING and event.attempt > 1:
+            text.append(f", attempt {event.attempt}")
+        if event.after is JobStatus.PAUSED:
+            text.append("; ridgeline resume lets it go on")
         self._console.print(text, soft_wrap=True)
 
-    def add(self, row: EpochRow) -> None:
-        """Show an epoch. A resumed job may tell of one again."""
+    def _tell_epoch(self, row: EpochRow) -> None:
         self._newest = row
         self._rate.add(row)
         left = self._rate.left_s(self._epochs - row.epoch)

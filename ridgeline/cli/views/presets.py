@@ -14,7 +14,7 @@ from ridgeline.contract.preset_jobs import PresetEntry
 
 def presets_table(entries: Iterable[PresetEntry]) -> RenderableType:
     """One line a preset."""
-    table = listing({"name": "left", "parameters": "flexible", "what it is": "flexible"})
+    table = listing({"name": "left", "parameters": "wrapped", "what it is": "wrapped"})
     for entry in entries:
         parameters = ", ".join(argument.name for argument in entry.parameters)
         add_row(table, (entry.name, parameters, entry.description.splitlines()[0]))
@@ -24,9 +24,10 @@ def presets_table(entries: Iterable[PresetEntry]) -> RenderableType:
 def preset_page(entry: PresetEntry, settings: Sequence[str]) -> Iterator[RenderableType]:
     """What a preset is, what it takes, and how to train it."""
     yield styled(entry.name, "bold")
-    yield from entry.description.splitlines()
+    for paragraph in entry.description.split("\n\n"):
+        yield styled(" ".join(paragraph.split()), "")
     chosen = entry.spec.model.model_dump(mode="json")
-    table = listing({"parameter": "left", "value": "right", "default": "right", "": "left"})
+    table = listing({"parameter": "left", "value": "right", "default": "right", "": "wrapped"})
     for argument in entry.parameters:
         values = json.dumps(chosen.get(argument.name)), json.dumps(argument.default)
         add_row(table, (argument.name, *values, argument.description))

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ridgeline.cli.figures import number, percent
 from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.cli.views.facts import facts, headed
+from ridgeline.cli.views.facts import facts, headed, indented
 from ridgeline.cli.views.measures import measures_table
 from ridgeline.contract.patch import PatchOperation
 from ridgeline.contract.report import Report, Suggestion, Verdict, WeightReport
@@ -27,7 +27,7 @@ def report_page(report: Report) -> Iterator[RenderableType]:
     """Verdict first, then what speaks for it, the figures, and what to change."""
     yield styled(report.verdict.value, _STYLES[report.verdict])
     for evidence in report.evidence:
-        yield Text.assemble("• ", styled(evidence.message, ""))
+        yield indented("• ", evidence.message)
     yield headed("Figures", facts(_figures(report)), measures_table(report.losses))
     if report.penalties:
         yield headed("Penalties", _penalties(report))
