@@ -48,6 +48,15 @@ def negotiate(accept: Iterable[str], offered: Sequence[str]) -> str | None:
     return best if _quality(best, ranges) > 0 else None
 
 
+def takes_gzip(accept_encoding: Iterable[str]) -> bool:
+    """Whether `Accept-Encoding` headers name gzip, or anything, with a quality above 0."""
+    for part in _split(accept_encoding):
+        coding, _, parameter = part.lower().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter)
+    return False
+
+
 def _media_range(part: str) -> tuple[str, float] | None:
     media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
     if not re.fullmatch(rf"{_TOKEN}/{_TOKEN}", media_type):

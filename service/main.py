@@ -34,6 +34,7 @@ from service.routes import (
     artifacts,
     catalog,
     curves,
+    dashboard,
     health,
     jobs,
     logs,
@@ -63,7 +64,19 @@ STALL_INTERVAL_S = 10.0
 FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
-_ROUTES = (jobs, curves, logs, reports, artifacts, workers, catalog, presets, health, metrics)
+_ROUTES = (
+    jobs,
+    curves,
+    logs,
+    reports,
+    artifacts,
+    workers,
+    catalog,
+    presets,
+    health,
+    metrics,
+    dashboard,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,9 @@
+/** Starts the dashboard. */
+
+import { bindTheme } from "./colours.js";
+import { start } from "./router.js";
+import { watchWorkers } from "./workers.js";
+
+bindTheme(document.getElementById("theme"));
+await start();
+watchWorkers(document.getElementById("workers"));
