@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from service.dispatch import CeleryDispatch
+from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
 from service.settings import Settings
 from service.submissions import Submissions
@@ -35,6 +36,8 @@ class Parts:
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher
+    read_events: ReadEvents
+    feed: Feed
     submissions: Submissions
 
 

@@ -13,6 +13,8 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    EventRecords,
+    EventStore,
     FigureStore,
     JobStore,
     LeaseStore,
@@ -26,6 +28,7 @@ from ridgeline.version import VERSION
 from service import problems
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
+from service.feed import Feed
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
@@ -35,6 +38,7 @@ from service.routes import (
     catalog,
     curves,
     dashboard,
+    events,
     health,
     jobs,
     logs,
@@ -65,16 +69,8 @@ FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
 _ROUTES = (
-    jobs,
-    curves,
-    logs,
-    reports,
-    artifacts,
-    workers,
-    catalog,
-    presets,
-    health,
-    metrics,
+    *(jobs, curves, events, logs, reports, artifacts),
+    *(workers, catalog, presets, health, metrics),
     dashboard,
 )
 
@@ -129,11 +125,16 @@ def _running(settings: Settings) -> Iterator[Parts]:
     _tell_if_away(artifacts)
     janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
-    lookups = JobStore(own)
+    lookups, happenings = JobStore(own), EventStore(own)
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
         return await read(database, lookups.versions, job_ids)
+
+    async def events_behind(
+        job_id: str, after: int, limit: int, max_bytes: int
+    ) -> EventRecords | None:
+        return await read(database, happenings.behind, job_id, after, limit, max_bytes)
 
     parts = Parts(
         settings=settings,
@@ -145,6 +146,8 @@ def _running(settings: Settings) -> Iterator[Parts]:
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
+        read_events=events_behind,
+        feed=Feed(events_behind, settings.max_streams),
         submissions=Submissions(
             JobStore(database),
             memory_limit=settings.memory_limit_bytes,

@@ -42,6 +42,15 @@ KINDS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The idempotency key was used with another body",
     ),
+    ProblemCode.UNUSABLE_DATASET: (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The file cannot be used as a data set",
+    ),
+    ProblemCode.DIGEST_MISMATCH: (HTTPStatus.BAD_REQUEST, "The bytes are not those of the digest"),
+    ProblemCode.INSUFFICIENT_STORAGE: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The disk of the service is full",
+    ),
     ProblemCode.RANGE_NOT_SATISFIABLE: (
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
         "The range lies beyond the file",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ridgeline.storage import ArtifactRecord, JobRecord, Page
+from ridgeline.storage import ArtifactRecord, EventRecord, EventType, JobRecord, Page
 
 
 def job_json(record: JobRecord) -> bytes:
@@ -44,6 +44,16 @@ def page_json(page: Page) -> bytes:
 def artifacts_json(record: JobRecord) -> str:
     """A job's published files as a JSON list."""
     return dump([_artifact(record.id, artifact) for artifact in record.artifacts])
+
+
+def event_json(record: EventRecord) -> str:
+    """An event as the contract's JobEvent."""
+    start = f'{{"id":{record.id},"at":{dump(rfc3339(record.created_at))},"attempt":{record.attempt}'
+    if record.type is EventType.EPOCH:
+        return f'{start},"type":"epoch","row":{record.payload}}}'
+    reason = record.payload if record.after and record.after.terminal else "null"
+    before, after = dump(record.before), dump(record.after)
+    return f'{start},"type":"status","before":{before},"after":{after},"reason":{reason}}}'
 
 
 def etag(record: JobRecord) -> str:

@@ -21,6 +21,8 @@ class Settings(StorageSettings):
     """The longest a request may ask to wait for a change."""
     watch_interval_s: float = Field(default=0.02, gt=0)
     """How often the jobs that somebody waits for are looked at."""
+    max_streams: int = Field(default=256, ge=1)
+    """How many event streams may be open at once."""
     sweep_interval_s: float = Field(default=1.0, gt=0)
     """How often the outbox is looked through for hints that no POST has announced."""
     reap_interval_s: float = Field(default=5.0, gt=0)

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import structlog
 from celery import Celery, signals
@@ -39,6 +40,7 @@ from worker.settings import WorkerSettings, forget_credentials, hide_first_envir
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
+from worker.tracking import Tracking
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
 
@@ -95,8 +97,8 @@ def _run(
         slots=slots.names,
         version=VERSION,
     )
+    tracking = _tracking(settings, jobs)
     supervisor = Supervisor(
-        jobs=jobs,
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=artifacts,
         mirror=mirror,
@@ -105,11 +107,13 @@ def _run(
         context=forkserver.context,
         engine=engine,
         owner=me.id,
+        follow=tracking.follow if tracking else None,
     )
     dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
-    with Presence(WorkerStore(database), me, drain, settings.heartbeat_s) as presence:
+    presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
+    with presence, tracking or nullcontext():
         forkserver.wait_until_warm()
         log.info("trainers_warm", slots=slots.size)
         presence.ready()
@@ -119,6 +123,12 @@ def _run(
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
     return exit_code
+
+
+def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
+    if settings.mlflow_url is None:
+        return None
+    return Tracking(jobs, settings.mlflow_url.get_secret_value(), settings.mlflow_experiment)
 
 
 def _drain_on_signals(drain: Drain) -> None:

@@ -4,6 +4,7 @@ Nothing here imports TensorFlow. The database's row is the truth: whoever holds 
 write, and everything else this process knows may be out of date.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from multiprocessing.context import ForkServerContext
@@ -18,7 +19,6 @@ from ridgeline.storage import (
     AttemptCheckpoints,
     Claim,
     DatabaseUnavailable,
-    JobStore,
     LeaseStore,
 )
 from worker.attempt.checkpoints import Saving
@@ -46,7 +46,6 @@ log = structlog.get_logger()
 class Supervisor:
     """What every attempt of this worker shares; threads may share it."""
 
-    jobs: JobStore
     leases: LeaseStore
     artifacts: ArtifactStore
     settings: WorkerSettings
@@ -56,6 +55,8 @@ class Supervisor:
     """Who this worker is, as it stands in the records."""
     mirror: Mirror | None = None
     """Where files of data sets are fetched from that this machine has not."""
+    follow: Callable[[str], None] | None = None
+    """Told of every job that an attempt begins of; must not wait."""
     engine: Engine = keras_engine
     patience_s: float = PATIENCE_S
     """How long an attempt goes on without the database."""
@@ -101,10 +102,10 @@ class Supervisor:
 
     def _attempt(self, claim: Claim, slot: Slot, journal: Journal) -> None:
         log.info("attempt_started", slot=slot.name)
+        if self.follow is not None:
+            self.follow(claim.job_id)
         patience = Patience(self.drain, self.patience_s)
-        conclusion = Conclusion(
-            claim, self.jobs, self.leases, self.artifacts, self.settings, patience
-        )
+        conclusion = Conclusion(claim, self.leases, self.artifacts, self.settings, patience)
         try:
             self._train(claim, slot, conclusion, patience, journal)
         except DatabaseUnavailable as error:

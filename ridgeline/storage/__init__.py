@@ -26,6 +26,7 @@ from ridgeline.storage.errors import (
     UnusableArtifactStore,
     UnusableDatabaseUrl,
 )
+from ridgeline.storage.events import EventStore
 from ridgeline.storage.figures import Figures, FigureStore
 from ridgeline.storage.jobs import JobStore
 from ridgeline.storage.leases import LEASE_S, LeaseStore
@@ -40,6 +41,7 @@ from ridgeline.storage.records import (
     Created,
     Dispatch,
     EventRecord,
+    EventRecords,
     EventType,
     HeartbeatAnswer,
     Idempotency,
@@ -77,6 +79,8 @@ __all__ = [
     "DatabaseUnavailable",
     "Dispatch",
     "EventRecord",
+    "EventRecords",
+    "EventStore",
     "EventType",
     "FigureStore",
     "Figures",

@@ -27,13 +27,13 @@ from ridgeline.storage.columns import now_ms
 from ridgeline.storage.creation import RECORDED, Outcome, Stored, Submission, create_all
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
+from ridgeline.storage.events import event_record
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import (
     ArtifactRecord,
     AttemptRecord,
     Created,
     EventRecord,
-    EventType,
     Idempotency,
     JobRecord,
     NewJob,
@@ -203,7 +203,7 @@ class JobStore:
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [_event(row) for row in connection.execute(statement).mappings()]
+            return [event_record(row) for row in connection.execute(statement).mappings()]
 
     def attempts(self, job_id: str) -> list[AttemptRecord]:
         """Each time a worker started the job, oldest first."""
@@ -343,9 +343,3 @@ def _records(connection: Connection, rows: Sequence[RowMapping]) -> tuple[JobRec
 def _record(row: RowMapping, files: Sequence[ArtifactRecord]) -> JobRecord:
     values: dict[str, Any] = dict(row)
     return JobRecord(**values | {"tags": tuple(json.loads(row["tags"]))}, artifacts=tuple(files))
-
-
-def _event(row: RowMapping) -> EventRecord:
-    values: dict[str, Any] = dict(row)
-    del values["job_id"]
-    return EventRecord(**values | {"type": EventType(row["type"])})

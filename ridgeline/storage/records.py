@@ -205,6 +205,17 @@ class EventRecord:
     created_at: datetime
 
 
+class EventRecords(NamedTuple):
+    """Some of a job's events, oldest first, and the job as it was in the same moment."""
+
+    records: tuple[EventRecord, ...]
+    newest: int
+    """The id of the job's newest event."""
+    version: int
+    ended: bool
+    """Whether the job had ended: then `newest` is its last."""
+
+
 class LogLine(NamedTuple):
     """A line of a job's log that is to be stored; all of it is text that can be stored."""
 

@@ -45,11 +45,17 @@ def validate(parts: Parts, body: bytes) -> Validation:
 
 async def find(parts: Parts, job_id: str) -> JobRecord:
     """The job; raises ApiProblem: not-found."""
-    if _JOB_ID.fullmatch(job_id):
-        record = await read(parts.database, parts.lookups.get, job_id)
-        if record is not None:
-            return record
-    raise no_such_job()
+    check_id(job_id)
+    record = await read(parts.database, parts.lookups.get, job_id)
+    if record is None:
+        raise no_such_job()
+    return record
+
+
+def check_id(job_id: str) -> None:
+    """Raise ApiProblem (not-found) for what cannot be a job's id."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise no_such_job()
 
 
 async def wait_for_change(parts: Parts, record: JobRecord, seconds: float) -> JobRecord:

@@ -106,7 +106,6 @@ def attempt(
     configure_logs()
     database, settings = home.database(), home.worker
     supervisor = Supervisor(
-        jobs=JobStore(database),
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=LocalArtifacts(settings.artifacts_dir),
         settings=settings,
@@ -116,19 +115,21 @@ def attempt(
         engine=stub_engine.train,
     )
     if told is not None:
-        tell = threading.Thread(target=_tell, args=(supervisor, job_id, told), daemon=True)
+        tell = threading.Thread(
+            target=_tell, args=(supervisor, JobStore(database), job_id, told), daemon=True
+        )
         tell.start()
     slot = Slot("cpu:0", "-1") if in_trainer is None else FailingSlot(in_trainer, "-1")
     supervisor.supervise(job_id, slot)
 
 
-def _tell(supervisor: Supervisor, job_id: str, what: str) -> None:
-    while not supervisor.jobs.epochs(job_id):
+def _tell(supervisor: Supervisor, jobs: JobStore, job_id: str, what: str) -> None:
+    while not jobs.epochs(job_id):
         threading.Event().wait(0.01)
     if what == "drain":
         supervisor.drain.start()
     else:
-        supervisor.jobs.request_pause(job_id)
+        jobs.request_pause(job_id)
 
 
 def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:

@@ -28,6 +28,7 @@ ROUTES = {
     ("post", "/jobs/{job_id}/pause"): {200, 202, 404, 409, 422, 500, 503},
     ("post", "/jobs/{job_id}/resume"): {200, 202, 404, 409, 422, 500, 503},
     ("get", "/jobs/{job_id}/curves"): {200, 404, 406, 422, 500, 503},
+    ("get", "/jobs/{job_id}/events"): {200, 404, 406, 422, 500, 503},
     ("get", "/jobs/{job_id}/logs"): {200, 404, 406, 422, 500, 503},
     ("get", "/jobs/{job_id}/report"): {200, 304, 404, 409, 422, 500, 503},
     ("get", "/jobs/{job_id}/artifacts"): {200, 404, 422, 500, 503},

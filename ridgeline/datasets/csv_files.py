@@ -1,0 +1,237 @@
+"""CSV files: the header, the rows as text, and everything that can be wrong with them."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from ridgeline.datasets.errors import Rule, UnusableDataset, unusable
+from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits
+from ridgeline.datasets.names import check_columns
+
+_HEADER_BYTES = MEBIBYTE
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_AS_UTF8 = (
+    'save it as UTF-8 (in Excel "CSV UTF-8"; in a shell'
+    " `iconv -f {guess} -t UTF-8 old.csv > new.csv`)"
+)
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file (RFC 4180, UTF-8, a header line) whose rows are read as text."""
+
+    path: Path
+    limits: InspectionLimits
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names. Raises UnusableDataset where the header is none."""
+        return self._header[0]
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The named columns of all rows, as text. Raises UnusableDataset at what is no row."""
+        header, start = self._header
+        ragged: list[Any] = []
+        with self.path.open("rb") as file:
+            file.seek(start)
+            checked = _CheckedText(file)
+            try:
+                with _open(checked, header, names, ragged) as reader:
+                    yield from reader
+            except pa.ArrowInvalid as error:
+                raise _refusal(str(error), ragged) from error
+
+    @cached_property
+    def _header(self) -> tuple[tuple[str, ...], int]:
+        """The names, and where the first row begins."""
+        with self.path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+        if head.startswith(_WIDE_BOMS):
+            detail = f"received UTF-16, expected UTF-8: {_AS_UTF8.format(guess='UTF-16')}"
+            raise unusable(Rule.ENCODING, detail)
+        start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+        start += len(head[start:]) - len(head[start:].lstrip(b"\r\n"))
+        length = _line_length(head[start:])
+        if start + length == _HEADER_BYTES:
+            raise unusable(
+                Rule.COLUMN_NAME,
+                f"the first line has more than {_HEADER_BYTES:,} bytes, expected the columns'"
+                " names: add a header line, and end every line with a line break",
+            )
+        names = _parse_header(_decode(head[start : start + length]))
+        check_columns(names, self.limits.columns)
+        return tuple(names), start + length
+
+
+def _line_length(head: bytes) -> int:
+    """Bytes up to the first line break of any kind."""
+    ends = [end for end in (head.find(b"\n"), head.find(b"\r")) if end >= 0]
+    return min(ends, default=len(head))
+
+
+def _decode(line: bytes) -> str:
+    if b"\0" in line:
+        raise _nul(1)
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(1) from error
+
+
+def _parse_header(line: str) -> list[str]:
+    if not line:
+        raise unusable(
+            Rule.EMPTY, "the file has no line, expected a header and rows: upload a CSV file"
+        )
+    try:
+        (names,) = csv.reader([line], strict=True)
+    except csv.Error as error:
+        raise unusable(
+            Rule.COLUMN_NAME,
+            "the first line has a quotation mark that is not closed in it, expected the columns'"
+            " names on one line: take line breaks out of the names and double every quotation mark"
+            " inside a name",
+            "columns",
+        ) from error
+    names = [name.strip() for name in names]
+    _check_delimiter(names)
+    if all(_is_number(name) for name in names):
+        raise unusable(
+            Rule.NO_HEADER,
+            "the first line has only numbers, expected the columns' names: add a header line such"
+            " as `height,width,label`",
+        )
+    return names
+
+
+def _check_delimiter(names: Sequence[str]) -> None:
+    other = next((mark for mark in _OTHER_DELIMITERS if mark in names[0]), None)
+    if len(names) == 1 and other is not None:
+        raise unusable(
+            Rule.DELIMITER,
+            f"the first line is separated by {_OTHER_DELIMITERS[other]}, expected commas: save the"
+            " file with commas (pandas:"
+            f" `read_csv(path, sep={other!r}).to_csv(path, index=False)`)",
+        )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+class _CheckedText(io.RawIOBase):
+    """Reads a file on, and refuses bytes that are no UTF-8 text by the line they are in."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._plain = True
+        self._lines = 1
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes. Raises UnusableDataset at a NUL byte, or where it is not UTF-8."""
+        content = self._file.read(size)
+        nul = content.find(b"\0")
+        if nul >= 0:
+            raise _nul(self._lines + content.count(b"\n", 0, nul))
+        if not self._plain or not content.isascii() or not content:
+            self._decode(content)
+        self._lines += content.count(b"\n")
+        return content
+
+    def _decode(self, content: bytes) -> None:
+        """Decode what is not ASCII, with what the last bytes left open."""
+        try:
+            self._decoder.decode(content, final=not content)
+        except UnicodeDecodeError as error:
+            raise _not_utf8(self._lines + content.count(b"\n", 0, error.start)) from error
+        self._plain = not self._decoder.getstate()[0]
+
+
+def _open(
+    file: _CheckedText, header: Sequence[str], names: Sequence[str], ragged: list[Any]
+) -> arrow_csv.CSVStreamingReader:
+    def refuse(row: Any) -> str:
+        ragged.append(row)
+        return "error"
+
+    return arrow_csv.open_csv(
+        file,
+        # One thread: it names the row that is ragged, and a training has other use for the others.
+        read_options=arrow_csv.ReadOptions(
+            column_names=list(header), block_size=BLOCK_BYTES, use_threads=False
+        ),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=list(names),
+            column_types=dict.fromkeys(header, pa.string()),
+            strings_can_be_null=False,
+            check_utf8=False,  # it is checked already, with the line
+        ),
+    )
+
+
+def _refusal(message: str, ragged: list[Any]) -> UnusableDataset:
+    if ragged:
+        row = ragged[0]
+        return unusable(
+            Rule.RAGGED_ROW,
+            f"row {row.number:,} has {row.actual_columns:,} cells, expected"
+            f" {row.expected_columns:,} as the header: quote cells that hold commas or line breaks,"
+            " and fill the row up",
+            "rows",
+            row.number,
+        )
+    if "straddling" in message:
+        return unusable(
+            Rule.GIANT_ROW,
+            f"a row has more than {BLOCK_BYTES:,} bytes, expected less: close every quotation mark,"
+            " double those inside a cell, and shorten what is this long",
+            "rows",
+        )
+    if "Empty CSV" in message:
+        return no_rows()
+    return unusable(Rule.DAMAGED, f"it cannot be read as CSV: {message[:200]}")
+
+
+def no_rows() -> UnusableDataset:
+    """The error of a table that has a header and nothing else."""
+    return unusable(
+        Rule.NO_ROWS, "the table has columns but no rows, expected at least one row", "rows"
+    )
+
+
+def _nul(line: int) -> UnusableDataset:
+    return unusable(
+        Rule.NUL_BYTE,
+        f"line {line:,} holds a NUL byte, expected text: is it a CSV file? Take it out (in a shell"
+        " `tr -d '\\000' < old.csv > new.csv`), or save UTF-16 as UTF-8",
+        "lines",
+        line,
+    )
+
+
+def _not_utf8(line: int) -> UnusableDataset:
+    return unusable(
+        Rule.ENCODING,
+        f"line {line:,} is not UTF-8; expected UTF-8: {_AS_UTF8.format(guess='WINDOWS-1252')}",
+        "lines",
+        line,
+    )

@@ -1,0 +1,105 @@
+"""What is in an uploaded file, found by reading all of it once, in bounded memory."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ridgeline.contract.dataset.stored import (
+    ArrayMember,
+    DatasetContents,
+    DatasetFormat,
+    ImageFolder,
+    ValueCount,
+)
+from ridgeline.datasets.arrays import Arrays, open_arrays
+from ridgeline.datasets.errors import Rule, shown, unusable
+from ridgeline.datasets.images import Images, open_images
+from ridgeline.datasets.limits import LIMITS, MAX_LISTED, InspectionLimits
+from ridgeline.datasets.sniff import checked_format
+from ridgeline.datasets.tables import open_table
+
+
+def inspect_dataset(
+    path: Path,
+    format: DatasetFormat | None = None,  # noqa: A002 # as the API calls it
+    limits: InspectionLimits = LIMITS,
+) -> DatasetContents:
+    """The file's contents, all of which can be read. Without `format` the first bytes tell it.
+
+    Raises UnusableDataset where it cannot be trained on, with what to mend.
+    """
+    try:
+        return _inspected(path, checked_format(path, format, limits), limits)
+    except MemoryError as error:
+        raise unusable(
+            Rule.OUT_OF_MEMORY,
+            "the file takes more memory to be looked at than there is: write it with smaller cells,"
+            " row groups or images",
+        ) from error
+
+
+def _inspected(path: Path, kind: DatasetFormat, limits: InspectionLimits) -> DatasetContents:
+    if kind in (DatasetFormat.CSV, DatasetFormat.PARQUET):
+        table = open_table(path, kind, limits=limits)
+        return DatasetContents(format=kind, rows=table.rows, columns=table.columns)
+    if kind is DatasetFormat.IMAGES:
+        with open_images(path, limits) as images:
+            return DatasetContents(format=kind, rows=len(images.entries), images=_folder(images))
+    arrays = open_arrays(path, kind, limits)
+    members = tuple(_member(arrays, name) for name in arrays.members)
+    return DatasetContents(format=kind, rows=arrays.rows, arrays=members)
+
+
+def _member(arrays: Arrays, name: str) -> ArrayMember:
+    """An array, all of whose numbers were read."""
+    header = arrays.members[name]
+    is_vector = header.shape[1:] in ((), (1,)) and header.dtype.kind in "iub"
+    counts: dict[int, int] | None = {} if is_vector else None
+    for chunk in arrays.chunks(name):
+        if chunk.dtype.kind == "f":
+            _check_finite(chunk, name)
+        if counts is not None:
+            counts = _counted(counts, chunk)
+    values = None
+    if counts is not None:
+        values = tuple(ValueCount(value=str(key), rows=counts[key]) for key in sorted(counts))
+    return ArrayMember(name=name, shape=header.shape, dtype=header.dtype.name, values=values)
+
+
+def _counted(counts: dict[int, int], chunk: npt.NDArray[np.generic]) -> dict[int, int] | None:
+    """The counts with the chunk's, or None where there are too many different values."""
+    for value, rows in zip(*np.unique(chunk, return_counts=True), strict=True):
+        counts[int(value)] = counts.get(int(value), 0) + int(rows)
+        if len(counts) > MAX_LISTED:
+            return None
+    return counts
+
+
+def _check_finite(chunk: npt.NDArray[np.generic], name: str) -> None:
+    if not np.isfinite(chunk).all():
+        raise unusable(
+            Rule.NOT_FINITE,
+            f"array {shown(name)} holds NaN or an infinite number, expected finite ones: leave"
+            " those rows out, or fill them in (np.nan_to_num)",
+            "arrays",
+            name,
+        )
+
+
+def _folder(images: Images) -> ImageFolder:
+    """What the images have in common, each of which was decoded."""
+    pictures = {images.examine(entry) for entry in images.entries}
+    counts = zip(images.classes, images.counts(), strict=True)
+    return ImageFolder(
+        height=_extent(picture.height for picture in pictures),
+        width=_extent(picture.width for picture in pictures),
+        channels=tuple(sorted({picture.channels for picture in pictures})),
+        classes=tuple(ValueCount(value=name, rows=rows) for name, rows in counts),
+    )
+
+
+def _extent(sizes: Iterable[int]) -> tuple[int, int]:
+    sizes = set(sizes)
+    return min(sizes), max(sizes)
