@@ -6,4 +6,5 @@ import { watchWorkers } from "./workers.js";
 
 bindTheme(document.getElementById("theme"));
 await start();
+performance.mark("interactive");
 watchWorkers(document.getElementById("workers"));

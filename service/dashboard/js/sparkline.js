@@ -9,6 +9,7 @@ const WIDTH = 132;
 const HEIGHT = 30;
 const MARGIN = 2;
 const POINTS = 60;
+const DECADES = 1000;
 const AT_ONCE = 3;
 const TRAINING = ["train_data_loss", "data_loss", "loss"];
 const VALIDATION = ["val_data_loss", "val_loss"];
@@ -64,7 +65,8 @@ function paint(element, curves) {
   const first = curves.epoch[0];
   const last = curves.epoch.at(-1);
   const x = (epoch) => MARGIN + ((epoch - first) / (last - first || 1)) * (WIDTH - 2 * MARGIN);
-  const y = (value) => HEIGHT - MARGIN - ((value - low) / (high - low || 1)) * (HEIGHT - 2 * MARGIN);
+  const height = scale(low, high);
+  const y = (value) => HEIGHT - MARGIN - height(value) * (HEIGHT - 2 * MARGIN);
   const points = (series) =>
     curves.epoch
       .map((epoch, index) => [x(epoch), series[index]])
@@ -79,6 +81,13 @@ function paint(element, curves) {
     s("path", { class: "validation", d: line(above) }),
     end(above.length ? above : below, above.length ? "validation" : "training"),
   );
+}
+
+/** From 0 to 1; by orders of magnitude where it can be, or the first epochs would be all one sees. */
+function scale(low, high) {
+  if (low < 0 || high <= 0) return (value) => (value - low) / (high - low || 1);
+  const floor = Math.max(low, high / DECADES);
+  return (value) => Math.log(Math.max(value, floor) / floor) / (Math.log(high / floor) || 1);
 }
 
 function end(points, kind) {

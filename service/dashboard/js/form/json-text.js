@@ -1,6 +1,6 @@
 /** JSON as a person writes it, and where in such a text a pointer leads. */
 
-const WIDTH = 88;
+const WIDTH = 72;
 
 /** A value as JSON: what fits on a line stands on one. */
 export function pretty(value, indent = "") {

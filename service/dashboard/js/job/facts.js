@@ -11,9 +11,7 @@ const FIGURES = [
   ["val_accuracy", "Validation accuracy", null],
   ["test_data_loss", "Test data loss", "of rows never seen before"],
   ["test_accuracy", "Test accuracy", null],
-  ["learning_rate", "Learning rate", null],
 ];
-const ALL = /^(loss|data_loss|accuracy|val_loss|val_penalty|test_loss|test_penalty|train_accuracy)$/;
 
 export function facts() {
   const list = h("dl", { class: "figures" });
@@ -27,13 +25,13 @@ export function facts() {
       replace(list, FIGURES.filter(([name]) => name in metrics).map((figure) => entry(figure, metrics)));
       const others = Object.keys(metrics).filter((name) => !FIGURES.some(([known]) => known === name));
       more.hidden = others.length === 0;
-      replace(rest, others.map((name) => h("div", {}, h("dt", {}, ALL.test(name) ? name : h("code", {}, name)), h("dd", {}, number(metrics[name])))));
+      replace(rest, others.map((name) => h("div", {}, h("dt", {}, h("code", {}, name)), h("dd", {}, number(metrics[name])))));
     },
   };
 }
 
 function entry([name, label, remark], metrics) {
-  return h("div", { class: `figure-${name.replace("_", "-")}` }, h("dt", {}, label), h("dd", {}, number(metrics[name]), h("small", {}, remark ?? extra(name, metrics))));
+  return h("div", { class: `figure-${name.replaceAll("_", "-")}` }, h("dt", {}, label), h("dd", {}, number(metrics[name])), h("dd", { class: "remark" }, remark ?? extra(name, metrics)));
 }
 
 function extra(name, metrics) {

@@ -32,7 +32,7 @@ export function penalties() {
     "table",
     { class: "terms" },
     h("caption", { class: "unseen" }, "Penalties: λ as the spec has it, and the coefficient that Keras gets"),
-    h("thead", {}, h("tr", {}, ["On", "Kind", "λ", "Keras coefficient", "Formula"].map((label) => h("th", { scope: "col" }, label)))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "On"), h("th", { scope: "col" }, "Kind"), h("th", { scope: "col", class: "figure" }, "λ"), h("th", { scope: "col", class: "figure" }, "Keras coefficient"), h("th", { scope: "col" }, "Formula"))),
     body,
   );
   const none = h("p", { class: "quiet" }, "No weight penalty: nothing but the data loss is minimized.");

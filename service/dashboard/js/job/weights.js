@@ -8,7 +8,8 @@ const HEIGHT = 22;
 
 /** The report's weights as a table. */
 export function weightTable(report) {
-  const heads = ["Weight", "Shape", "Distribution", "‖w‖₂", "Nearly zero", "Exactly zero", "Idle units"];
+  const heads = ["Weight", "Shape", "Distribution"];
+  const figures = ["‖w‖₂", "Nearly zero", "Exactly zero", "Idle units"];
   return [
     h("h3", { id: "weights-title" }, "Weights"),
     h(
@@ -17,7 +18,7 @@ export function weightTable(report) {
       h(
         "table",
         { class: "weights" },
-        h("thead", {}, h("tr", {}, heads.map((label) => h("th", { scope: "col" }, label)))),
+        h("thead", {}, h("tr", {}, heads.map((label) => h("th", { scope: "col" }, label)), figures.map((label) => h("th", { scope: "col", class: "figure" }, label)))),
         h("tbody", {}, report.weights.map(row)),
       ),
     ),
