@@ -130,7 +130,7 @@ function jobsTable(body) {
     ["choose", h("span", { class: "unseen" }, "Choose to compare")],
     ["name", "Job"],
     ["state", "Status"],
-    ["curve", "Data loss: training, validation"],
+    ["curve", ["Data loss ", h("span", { class: "key" }, h("span", { class: "training" }, "training"), " ", h("span", { class: "validation" }, "validation"))]],
     ["figure", "Val. loss"],
     ["figure wide", "Gap"],
     ["figure wide", "Accuracy"],

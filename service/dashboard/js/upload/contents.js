@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { count, number, percent, plural } from "../format.js";
 
 const MOST_BARS = 12;
+const FIGURES = new Set(["Missing", "Different"]);
 
 /** One line that says what a data set is. */
 export function summary(dataset) {
@@ -90,6 +91,6 @@ function scrolled(label, heads, rows) {
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", { class: "contents" }, h("thead", {}, h("tr", {}, heads.map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, rows)),
+    h("table", { class: "contents" }, h("thead", {}, h("tr", {}, heads.map((each) => h("th", { scope: "col", class: FIGURES.has(each) ? "figure" : null }, each)))), h("tbody", {}, rows)),
   );
 }
