@@ -1,8 +1,9 @@
 """Every command and program in README.md and docs/ does what the page says.
 
 The blocks of a page marked `sh` and `python` are run in their order, in one folder and one shell
-environment, against a service of the test's own in place of http://127.0.0.1:8000. A block marked
-`text`, `json` or `pycon` is none; JSON is tried by tests/architecture/test_documentation.py.
+environment, against a service of the test's own in place of http://127.0.0.1:8000. A block of `text`
+right behind one of them is lines of what it prints. JSON is tried by
+tests/architecture/test_documentation.py.
 """
 
 import os
@@ -32,19 +33,27 @@ ELSEWHERE = {
 LONGEST_S = 100
 
 
+CLOSE = {"rel": 0.5, "abs": 0.02}
+"""Other processors round differently, and 60 epochs carry that far; the story stays the same."""
+_BLOCK = re.compile(
+    r"^```(?P<language>sh|python)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```)?",
+    re.DOTALL | re.MULTILINE,
+)
+_NUMBER = re.compile(r"-?\d+\.?\d*")
+
+
 class Block(NamedTuple):
-    """A program on a page."""
+    """A program on a page, and lines of what it prints."""
 
     language: str
     code: str
+    printed: str
 
 
 def blocks(page: Path) -> Iterator[Block]:
     """The blocks that can be run."""
-    found = re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-    for language, code in found:
-        if language in ("sh", "python"):
-            yield Block(language, code)
+    for found in _BLOCK.finditer(page.read_text()):
+        yield Block(found["language"], found["code"], found["printed"] or "")
 
 
 def runnable(page: Path) -> list[Block]:
@@ -76,6 +85,15 @@ def test_what_is_printed_runs(page: Path, service_url: str, tmp_path: Path) -> N
         )
         said = f"block {number}:\n{block.code}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, said
+        for line in block.printed.splitlines():
+            assert any(alike(line, other) for other in done.stdout.splitlines()), f"{line}\n{said}"
+
+
+def alike(printed: str, said: str) -> bool:
+    """Whether two lines have the same words and about the same numbers."""
+    words, other_words = (_NUMBER.sub("#", line).split() for line in (printed, said))
+    numbers, others = (list(map(float, _NUMBER.findall(line))) for line in (printed, said))
+    return words == other_words and numbers == pytest.approx(others, **CLOSE)
 
 
 def environment(service_url: str) -> dict[str, str]:
