@@ -238,7 +238,8 @@ def _client() -> str:
     kinds = [each for _, each in inspect.getmembers(errors, inspect.isclass)]
     own = [each for each in kinds if each.__module__ == errors.__name__]
     rows = [
-        (f"`{each.__name__}`", f"`{each.__base__.__name__}`", _line(_text(each))) for each in own
+        (f"`{each.__name__}`", f"`{each.__bases__[0].__name__}`", _line(_text(each)))
+        for each in own
     ]
     parts += ["## Errors", _table(("error", "is a", "when"), rows)]
     return "\n\n".join(parts)

@@ -1,8 +1,8 @@
 """Every command and program in README.md and docs/ does what the page says.
 
 The blocks of a page marked `sh` and `python` are run in their order, in one folder and one shell
-environment, against a service of the test's own in place of http://127.0.0.1:8000. A block of `text`
-right behind one of them is lines of what it prints. JSON is tried by
+environment, against a service of the test's own in place of http://127.0.0.1:8000. A block of
+`text` right behind one of them is lines of what it prints. JSON is tried by
 tests/architecture/test_documentation.py.
 """
 
@@ -33,7 +33,7 @@ ELSEWHERE = {
 LONGEST_S = 100
 
 
-CLOSE = {"rel": 0.5, "abs": 0.02}
+REL, ABS = 0.5, 0.02
 """Other processors round differently, and 60 epochs carry that far; the story stays the same."""
 _BLOCK = re.compile(
     r"^```(?P<language>sh|python)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```)?",
@@ -93,7 +93,7 @@ def alike(printed: str, said: str) -> bool:
     """Whether two lines have the same words and about the same numbers."""
     words, other_words = (_NUMBER.sub("#", line).split() for line in (printed, said))
     numbers, others = (list(map(float, _NUMBER.findall(line))) for line in (printed, said))
-    return words == other_words and numbers == pytest.approx(others, **CLOSE)
+    return words == other_words and numbers == pytest.approx(others, rel=REL, abs=ABS)
 
 
 def environment(service_url: str) -> dict[str, str]:
