@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
+from service.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
 from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
@@ -33,6 +34,7 @@ class Parts:
     curves: asyncio.Semaphore
     """How many curves are put together at once: long ones take memory, and the interpreter."""
     artifacts: ArtifactStore
+    datasets: DatasetParts
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher
@@ -50,7 +52,8 @@ async def read(
     """Make a short read by key, where it is fastest.
 
     From SQLite in the event loop: reading a row of a local file takes less time than the way to
-    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups'.
+    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups' or
+    Parts.datasets.lookups'.
     """
     if database.is_sqlite:
         return call(*args, **kwargs)

@@ -23,9 +23,11 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
+from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
 from service import problems
+from service.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.feed import Feed
@@ -37,6 +39,7 @@ from service.routes import (
     artifacts,
     catalog,
     curves,
+    datasets,
     events,
     health,
     jobs,
@@ -44,6 +47,7 @@ from service.routes import (
     metrics,
     presets,
     reports,
+    uploads,
     workers,
 )
 from service.routing import HeadLikeGet
@@ -69,6 +73,7 @@ FORGET_INTERVAL_S = 3600.0
 
 _ROUTES = (
     *(jobs, curves, events, logs, reports, artifacts),
+    *(datasets, uploads),
     *(workers, catalog, presets, health, metrics),
 )
 
@@ -121,8 +126,9 @@ def _running(settings: Settings) -> Iterator[Parts]:
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     _tell_if_away(artifacts)
-    janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
+    uploaded = dataset_parts(settings, database, own)
+    janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
@@ -141,6 +147,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
         artifacts=artifacts,
+        datasets=uploaded,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
@@ -148,6 +155,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         feed=Feed(events_behind, settings.max_streams),
         submissions=Submissions(
             JobStore(database),
+            datasets=uploaded.store,
             memory_limit=settings.memory_limit_bytes,
             wake=janitor.wake,
             writers=writers,
@@ -159,6 +167,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
+        uploaded.close()
         writers.shutdown()
         janitor.stop()
         dispatch.close()
@@ -175,7 +184,11 @@ def _tell_if_away(artifacts: ArtifactStore) -> None:
 
 
 def _janitor(
-    settings: Settings, database: Database, artifacts: ArtifactStore, dispatch: CeleryDispatch
+    settings: Settings,
+    database: Database,
+    artifacts: ArtifactStore,
+    uploaded: DatasetGarbage,
+    dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
@@ -192,6 +205,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
+        Repeating("garbage of data sets", uploaded, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )
