@@ -28,7 +28,9 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """
     resolution = resolve(spec, memory_limit=None)
     context.phase("preparing the data")
-    data = prepare_data(resolution, context.workdir / "rows", file=context.dataset_file)
+    data = prepare_data(
+        resolution, context.workdir / "rows", file=context.dataset_file, phase=context.phase
+    )
     context.phase("building the network")
     network = Network(resolution)
     objective = build_objective(resolution, network, data)

@@ -4,6 +4,7 @@ But for one thing: a text is put in lower case by Unicode's rules, where Keras's
 letters beyond ASCII as they are.
 """
 
+import itertools
 import string
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,15 @@ from worker.engine.data.sources.texts import Texts
 
 MOST_COUNTED = 2_000_000
 """Different words that are counted at once; beyond it those said least so far are forgotten."""
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_PUNCTUATION = string.punctuation.encode()
 
 
 def words_of(text: str) -> list[bytes]:
-    """The words of a text in UTF-8: in lower case, without punctuation, split at white space."""
-    return text.lower().translate(_NO_PUNCTUATION).encode().split()
+    """The words of a text in UTF-8: in lower case, without punctuation, split at white space.
+
+    All of that is quickest on bytes; none of a letter beyond ASCII is a punctuation mark or space.
+    """
+    return text.lower().encode().translate(None, _PUNCTUATION).split()
 
 
 @dataclass
@@ -31,9 +35,7 @@ class WordCount:
 
     def add(self, texts: Iterable[str | None]) -> None:
         """Count the words of texts; a missing one has none."""
-        for text in texts:
-            if text:
-                self.counts.update(words_of(text))
+        self.counts.update(words_of("\n".join(filter(None, texts))))
         if len(self.counts) > MOST_COUNTED:
             self._forget()
 
@@ -52,10 +54,9 @@ class WordCount:
 
 def numbered(texts: Iterable[str | None], number: Mapping[bytes, int], unknown: int) -> Texts:
     """The texts' words by their numbers, one text behind the other."""
-    words: list[int] = []
-    ends = [0]
-    for text in texts:
-        if text:
-            words.extend([number.get(word, unknown) for word in words_of(text)])
-        ends.append(len(words))
-    return Texts(np.array(words, np.int32), np.array(ends, np.int64))
+    said = [words_of(text) if text else [] for text in texts]
+    lengths = np.fromiter(map(len, said), np.int64, len(said))
+    every = itertools.chain.from_iterable(said)
+    numbers = map(number.get, every, itertools.repeat(unknown))
+    words = np.fromiter(numbers, np.int32, int(lengths.sum()))
+    return Texts(words, np.concatenate([[0], np.cumsum(lengths)]))
