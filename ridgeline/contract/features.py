@@ -47,7 +47,7 @@ class ImageFeatures(Contract):
 class TargetFeatures(Contract):
     """What the model predicts."""
 
-    name: str | None
+    name: str | None = None
     """The column or array; null for the folders of images."""
     task: Literal["classification", "regression"]
     classes: tuple[str, ...] | None = None
