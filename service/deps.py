@@ -9,8 +9,11 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
+from service.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
+from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
+from service.rendering import Renderer
 from service.settings import Settings
 from service.submissions import Submissions
 from service.watch import Watcher
@@ -31,10 +34,14 @@ class Parts:
     never waits for one that a thread holds."""
     curves: asyncio.Semaphore
     """How many curves are put together at once: long ones take memory, and the interpreter."""
+    renderer: Renderer
     artifacts: ArtifactStore
+    datasets: DatasetParts
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher
+    read_events: ReadEvents
+    feed: Feed
     submissions: Submissions
 
 
@@ -47,7 +54,8 @@ async def read(
     """Make a short read by key, where it is fastest.
 
     From SQLite in the event loop: reading a row of a local file takes less time than the way to
-    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups'.
+    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups' or
+    Parts.datasets.lookups'.
     """
     if database.is_sqlite:
         return call(*args, **kwargs)

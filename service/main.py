@@ -13,6 +13,8 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    EventRecords,
+    EventStore,
     FigureStore,
     JobStore,
     LeaseStore,
@@ -21,25 +23,35 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
+from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
 from service import problems
+from service.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
+from service.feed import Feed
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
+from service.rendering import Renderer
 from service.routes import (
     artifacts,
     catalog,
+    charts,
+    comparison,
     curves,
+    dashboard,
+    datasets,
+    events,
     health,
     jobs,
     logs,
     metrics,
     presets,
     reports,
+    uploads,
     workers,
 )
 from service.routing import HeadLikeGet
@@ -63,7 +75,12 @@ STALL_INTERVAL_S = 10.0
 FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
-_ROUTES = (jobs, curves, logs, reports, artifacts, workers, catalog, presets, health, metrics)
+_ROUTES = (
+    *(jobs, curves, charts, comparison, events, logs, reports, artifacts),
+    *(datasets, uploads),
+    *(workers, catalog, presets, health, metrics),
+    dashboard,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +131,19 @@ def _running(settings: Settings) -> Iterator[Parts]:
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     _tell_if_away(artifacts)
-    janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
-    lookups = JobStore(own)
+    uploaded = dataset_parts(settings, database, own)
+    janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
+    lookups, happenings = JobStore(own), EventStore(own)
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
         return await read(database, lookups.versions, job_ids)
+
+    async def events_behind(
+        job_id: str, after: int, limit: int, max_bytes: int
+    ) -> EventRecords | None:
+        return await read(database, happenings.behind, job_id, after, limit, max_bytes)
 
     parts = Parts(
         settings=settings,
@@ -128,12 +151,17 @@ def _running(settings: Settings) -> Iterator[Parts]:
         jobs=JobStore(database),
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
+        renderer=Renderer(),
         artifacts=artifacts,
+        datasets=uploaded,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
+        read_events=events_behind,
+        feed=Feed(events_behind, settings.max_streams),
         submissions=Submissions(
             JobStore(database),
+            datasets=uploaded.store,
             memory_limit=settings.memory_limit_bytes,
             wake=janitor.wake,
             writers=writers,
@@ -145,6 +173,8 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
+        parts.renderer.close()
+        uploaded.close()
         writers.shutdown()
         janitor.stop()
         dispatch.close()
@@ -161,7 +191,11 @@ def _tell_if_away(artifacts: ArtifactStore) -> None:
 
 
 def _janitor(
-    settings: Settings, database: Database, artifacts: ArtifactStore, dispatch: CeleryDispatch
+    settings: Settings,
+    database: Database,
+    artifacts: ArtifactStore,
+    uploaded: DatasetGarbage,
+    dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
@@ -178,6 +212,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
+        Repeating("garbage of data sets", uploaded, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

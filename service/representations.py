@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ridgeline.storage import ArtifactRecord, JobRecord, Page
+from ridgeline.storage import ArtifactRecord, EventRecord, EventType, JobRecord, Page
+from ridgeline.storage.datasets import DatasetPage, DatasetRecord
 
 
 def job_json(record: JobRecord) -> bytes:
@@ -46,6 +47,16 @@ def artifacts_json(record: JobRecord) -> str:
     return dump([_artifact(record.id, artifact) for artifact in record.artifacts])
 
 
+def event_json(record: EventRecord) -> str:
+    """An event as the contract's JobEvent."""
+    start = f'{{"id":{record.id},"at":{dump(rfc3339(record.created_at))},"attempt":{record.attempt}'
+    if record.type is EventType.EPOCH:
+        return f'{start},"type":"epoch","row":{record.payload}}}'
+    reason = record.payload if record.after and record.after.terminal else "null"
+    before, after = dump(record.before), dump(record.after)
+    return f'{start},"type":"status","before":{before},"after":{after},"reason":{reason}}}'
+
+
 def etag(record: JobRecord) -> str:
     """A job's entity tag; weak, since another release may put the same job differently."""
     return f'W/"{record.version}"'
@@ -54,6 +65,24 @@ def etag(record: JobRecord) -> str:
 def job_path(job_id: str, *rest: str) -> str:
     """The path of a job, or of what belongs to it."""
     return "/".join(["/jobs", *(quote(part, safe="") for part in (job_id, *rest))])
+
+
+def dataset_json(record: DatasetRecord) -> str:
+    """A data set as GET answers it: what was found in the file is spliced in as it is stored."""
+    about = {
+        "id": record.id,
+        "name": record.name,
+        "bytes": record.bytes,
+        "sha256": record.sha256,
+        "created_at": rfc3339(record.created_at),
+    }
+    return f"{dump(about)[:-1]},{record.contents[1:]}"
+
+
+def datasets_json(page: DatasetPage) -> str:
+    """A page of data sets."""
+    items = ",".join(dataset_json(record) for record in page.records)
+    return f'{{"items":[{items}],"next":{dump(page.next_after)}}}'
 
 
 def _reason(record: JobRecord) -> dict[str, str | None] | None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import structlog
 from celery import Celery, signals
@@ -26,6 +27,7 @@ from ridgeline.storage import (
     open_artifacts,
 )
 from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.storage.datasets import DatasetFiles, DatasetStore, open_datasets
 from ridgeline.version import VERSION
 from worker.app import create_app
 from worker.attempt.journal import keep_line
@@ -39,8 +41,10 @@ from worker.settings import WorkerSettings, forget_credentials, hide_first_envir
 from worker.slots import SlotPool, find_slots
 from worker.supervisor import Supervisor
 from worker.tasks import add_train_task
+from worker.tracking import Tracking
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
+from worker.uploads import Uploads
 
 _CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 
@@ -58,10 +62,11 @@ def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
         settings = WorkerSettings()
         artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
         mirror = Mirror(Bucket(settings.datasets_url)) if settings.datasets_url else None
+        files = open_datasets(settings)
         forget_credentials()
         hide_first_environment()
         _check(artifacts)
-        return _run(settings, artifacts, mirror, engine, preload)
+        return _run(settings, artifacts, mirror, files, engine, preload)
     except _CANNOT_START as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG
@@ -79,6 +84,7 @@ def _run(
     settings: WorkerSettings,
     artifacts: ArtifactStore,
     mirror: Mirror | None,
+    files: DatasetFiles,
     engine: Engine,
     preload: Sequence[str],
 ) -> int:
@@ -87,7 +93,7 @@ def _run(
     slots = SlotPool(find_slots(settings.worker_concurrency))
     database = Database(settings.database_url.get_secret_value())
     jobs = JobStore(database)
-    clear_scratch(jobs, artifacts, settings, drain)
+    clear_scratch(jobs, artifacts, files, settings, drain)
     me = NewWorker(
         id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         host=socket.gethostname(),
@@ -95,21 +101,24 @@ def _run(
         slots=slots.names,
         version=VERSION,
     )
+    tracking = _tracking(settings, jobs)
     supervisor = Supervisor(
-        jobs=jobs,
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=artifacts,
         mirror=mirror,
+        uploads=Uploads(DatasetStore(database), files),
         settings=settings,
         drain=drain,
         context=forkserver.context,
         engine=engine,
         owner=me.id,
+        follow=tracking.follow if tracking else None,
     )
     dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
-    with Presence(WorkerStore(database), me, drain, settings.heartbeat_s) as presence:
+    presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
+    with presence, tracking or nullcontext():
         forkserver.wait_until_warm()
         log.info("trainers_warm", slots=slots.size)
         presence.ready()
@@ -119,6 +128,12 @@ def _run(
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
     return exit_code
+
+
+def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
+    if settings.mlflow_url is None:
+        return None
+    return Tracking(jobs, settings.mlflow_url.get_secret_value(), settings.mlflow_experiment)
 
 
 def _drain_on_signals(drain: Drain) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from ridgeline.storage.settings import StorageSettings
 
@@ -13,7 +13,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 #: Variables that hold credentials, and those by which Celery would override our own settings.
 _CREDENTIALS = ("RIDGELINE_DATABASE_URL", "RIDGELINE_REDIS_URL")
-_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "CELERY_")
+_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "CELERY_", "MLFLOW_")
 _PR_SET_DUMPABLE = 4
 
 
@@ -26,12 +26,16 @@ class WorkerSettings(StorageSettings):
     """How often the lease is renewed; a cancellation is learned of as often."""
     poll_interval_s: Seconds = 10.0
     """How often the database is asked for jobs that no hint has told of."""
-    progress_interval_s: Seconds = 0.2
-    """How often epochs are written at most."""
+    progress_interval_s: Seconds = 0.05
+    """How often epochs are written at most; less often, down to 0.2 s, where that takes long."""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """The least time from one checkpoint of a training to the next; 0: one after every epoch."""
     datasets_url: str | None = None
     """A copy of Keras's folder of data sets, `s3://BUCKET/PREFIX`, to fetch missing files from."""
+    mlflow_url: SecretStr | None = None
+    """An MLflow server that every job is logged to, `http://USER:PASSWORD@HOST:PORT`."""
+    mlflow_experiment: Annotated[str, Field(min_length=1)] = "ridgeline"
+    """The experiment there whose runs the jobs are."""
     hang_timeout_s: Seconds = 3600.0
     """How long a trainer may make no progress; one epoch, or any phase beside them, must fit."""
     hang_floor_s: Seconds = 300.0

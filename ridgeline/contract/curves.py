@@ -36,6 +36,14 @@ class Curves(Contract):
     nonfinite: dict[str, tuple[int, ...]]
     """Epochs at which a series was NaN or infinite (null in its column)."""
 
+    def to_dict(self) -> dict[str, tuple[float | None, ...]]:
+        """All columns by name, as `pandas.DataFrame` takes them.
+
+        They are `epoch`, the series, and the penalty of each layer as `penalty/dense/kernel/l2`.
+        """
+        layers = {f"penalty/{name}": column for name, column in self.penalty_by_layer.items()}
+        return {"epoch": self.epoch, **self.series, **layers}
+
 
 def columns(job_id: str, rows: list[EpochRow], *, complete: bool) -> Curves:
     """Turn epoch rows into columns; a series missing in a row is null there."""

@@ -2,13 +2,20 @@
 
 from typing import NamedTuple
 
-from ridgeline.contract.graph import BYTES_PER_NUMBER, build_graph, optimizer_numbers
+from ridgeline.contract.graph import BYTES_PER_NUMBER, Graph, build_graph, optimizer_numbers
 from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.spec import JobSpec
 
 CHECKPOINTS_AT_ONCE = 3
 """Two are kept while the next is written."""
 _ROW_NUMBER_BYTES = 8
+_EVENT_BYTES = 96
+"""Of a number in an event file, its tag included."""
+_LOSSES = 12
+"""Losses, penalty, gap and learning rate in all runs of an event file."""
+_RUNS = 3
+_KINDS = 2
+"""L1 and L2."""
 _MARGIN_BYTES = 2**16
 """For one file's header, names and graph, and for the report."""
 
@@ -28,6 +35,8 @@ def disk_need(resolved: JobSpec) -> DiskNeed:
     model = BYTES_PER_NUMBER * graph.parameters.total
     trained = model + BYTES_PER_NUMBER * optimizer_numbers(graph, resolved.training.optimizer)
     files = sum(_file_bytes(output, model, trained) for output in resolved.outputs)
+    if "tensorboard" in resolved.outputs:
+        files += _event_bytes(resolved, graph)
     files += data.all_rows * _ROW_NUMBER_BYTES + _MARGIN_BYTES
     if resolved.dataset.loading == "stream":
         files += data.all_rows * data.row_bytes
@@ -40,7 +49,16 @@ def _file_bytes(output: OutputName, model: int, trained: int) -> int:
         return trained + _MARGIN_BYTES
     if output == "saved_model":  # a folder, and the archive that is made of it
         return 2 * (model + _MARGIN_BYTES)
+    if output == "tensorboard":  # it grows with the epochs, not with the model
+        return _MARGIN_BYTES
     return model + _MARGIN_BYTES
+
+
+def _event_bytes(spec: JobSpec, graph: Graph) -> int:
+    """The event files and the archive of them: every series and penalty, once an epoch."""
+    penalties = sum(len(node.weights) for node in graph.nodes)
+    series = _LOSSES + _RUNS * len(spec.training.metrics) + _KINDS * penalties
+    return 2 * spec.training.epochs * series * _EVENT_BYTES
 
 
 def _best_kept(spec: JobSpec) -> int:

@@ -1,4 +1,4 @@
-"""The formats a trained model is published in, and which networks each can hold."""
+"""The formats a training is published in, and which networks each can hold."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -13,6 +13,7 @@ OutputName = Literal[
     "saved_model",  # `saved_model.zip`: TensorFlow's SavedModel, prediction alone
     "litert",  # `model.tflite`: LiteRT (TensorFlow Lite), built-in operations alone
     "onnx",  # `model.onnx`: ONNX, standard operations alone
+    "tensorboard",  # `tensorboard.zip`: no model, but its curves and weights as event files
 ]
 
 MAX_BYTES = 2**31 - 2**20

@@ -9,7 +9,15 @@ from ridgeline.contract.checks.augmented import check_augmentation
 from ridgeline.contract.checks.fitting import check_fitting, check_proximal, check_raising
 from ridgeline.contract.checks.masks import check_masks
 from ridgeline.contract.checks.tokens import check_tokens
-from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
+from ridgeline.contract.checks.uploaded import check_classes, with_hint
+from ridgeline.contract.dataset import (
+    Dataset,
+    DatasetShape,
+    Split,
+    SplitRows,
+    UploadDataset,
+    split_rows,
+)
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.outputs import check_outputs
@@ -70,14 +78,16 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
         raise at_preset(error, spec) from None
 
 
-def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
+def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
+    spec = _with_dataset(posted)
     data = spec.dataset.shape
     _check_own_rows(spec.dataset, spec.split)
     rows = _split(spec.split, data)
+    check_classes(spec.dataset, spec.split)
     wired = wire(spec.model.layers)
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
-    encoding = target_encoding(spec.training, data, graph)
+    encoding = _encoding(posted, data, graph)
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
@@ -98,13 +108,20 @@ def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
         encoding=encoding,
         penalties=penalties,
         memory_bytes=needed,
-        advice=advise(Case(spec, final, position, rows, penalties)),
+        advice=advise(Case(posted, final, position, rows, penalties)),
     )
+
+
+def _with_dataset(spec: JobSpec) -> JobSpec:
+    """The spec with its data set's defaults that depend on what was uploaded."""
+    if not isinstance(spec.dataset, UploadDataset):
+        return spec
+    return spec.model_copy(update={"dataset": spec.dataset.spelled_out()})
 
 
 def _check_own_rows(dataset: Dataset, split: Split) -> None:
     """Raise SpecError where rows are asked for that the set has not, or not to give away."""
-    if dataset.source == "builtin":
+    if dataset.source != "keras":
         return
     faults = []
     for limit, there in (("rows", dataset.whole.rows), ("test_rows", dataset.whole.test_rows)):
@@ -168,6 +185,13 @@ def _split(split: Split, data: DatasetShape) -> SplitRows:
             at = pointer("split", part)
             raise SpecError([Fault(pointer=at, detail=detail, rule="split-rows")])
     return rows
+
+
+def _encoding(posted: JobSpec, data: DatasetShape, graph: Graph) -> TargetEncoding:
+    try:
+        return target_encoding(posted.training, data, graph)
+    except SpecError as error:
+        raise with_hint(error, posted.dataset, posted.training.loss) from None
 
 
 def _with_policy(graph: Graph, policy: Regularization) -> tuple[Layer, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from signal import Signals
+from signal import SIGKILL, Signals
 
 from sqlalchemy.engine import Connection, RowMapping
 
@@ -44,10 +44,7 @@ class Retries:
             if delay_s is None:
                 delay_s = backoff_s(crashes["crash_count"], self._jitter())
             return requeue(connection, row, ended, delay_s, crashes)
-        reason = EndReason(
-            code=EndCode.CRASH_LOOP,
-            detail=_crash_story(crashes["crash_count"], ended),
-        )
+        reason = _last_crash(crashes["crash_count"], ended)
         return end(connection, row, JobStatus.FAILED, reason, ended, crashes)
 
 
@@ -103,6 +100,18 @@ _STORIES = {
     AttemptReason.LEASE_EXPIRED: "its worker was not heard of until the lease was over",
 }
 _LONGEST_STORY = 1500
+_KILLED = (
+    "The system kills a process so when memory runs out: lower training.batch_size, make the"
+    " network smaller, or give the worker more memory."
+)
+
+
+def _last_crash(crashes: int, last: AttemptExit) -> EndReason:
+    """Why a job ends that is not tried again."""
+    story = _crash_story(crashes, last)
+    if last.signal == SIGKILL:
+        return EndReason(code=EndCode.OUT_OF_MEMORY, detail=f"{story} {_KILLED}")
+    return EndReason(code=EndCode.CRASH_LOOP, detail=story)
 
 
 def _crash_story(crashes: int, last: AttemptExit) -> str:

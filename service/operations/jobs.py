@@ -17,6 +17,7 @@ from ridgeline.storage import (
 from service.bodies import parse_spec
 from service.deps import Parts, read
 from service.problems import no_such_job
+from service.uploaded import with_stored
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 
@@ -33,7 +34,8 @@ class Asked(NamedTuple):
 
 def validate(parts: Parts, body: bytes) -> Validation:
     """Say what would be trained; nothing is stored. Raises ApiProblem and SpecError as a POST."""
-    resolution = resolve(parse_spec(body), memory_limit=parts.settings.memory_limit_bytes)
+    spec = with_stored(parse_spec(body), parts.datasets.store)
+    resolution = resolve(spec, memory_limit=parts.settings.memory_limit_bytes)
     return Validation(
         resolved=resolution.spec,
         parameters=resolution.parameters,
@@ -45,11 +47,17 @@ def validate(parts: Parts, body: bytes) -> Validation:
 
 async def find(parts: Parts, job_id: str) -> JobRecord:
     """The job; raises ApiProblem: not-found."""
-    if _JOB_ID.fullmatch(job_id):
-        record = await read(parts.database, parts.lookups.get, job_id)
-        if record is not None:
-            return record
-    raise no_such_job()
+    check_id(job_id)
+    record = await read(parts.database, parts.lookups.get, job_id)
+    if record is None:
+        raise no_such_job()
+    return record
+
+
+def check_id(job_id: str) -> None:
+    """Raise ApiProblem (not-found) for what cannot be a job's id."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise no_such_job()
 
 
 async def wait_for_change(parts: Parts, record: JobRecord, seconds: float) -> JobRecord:

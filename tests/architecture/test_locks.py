@@ -45,7 +45,7 @@ def test_only_the_gpu_lock_adds_to_what_was_tested(
 
 
 def test_service_image_has_no_tensorflow(locks: dict[str, dict[str, Requirement]]) -> None:
-    heavy = {"keras", "numpy", "scikit-learn", "scipy", "tensorflow"}
+    heavy = {"keras", "scikit-learn", "scipy", "tensorflow"}
     assert heavy & set(locks["service.txt"]) == set()
 
 

@@ -49,7 +49,7 @@ def test_plain_install_is_light(wheel: zipfile.ZipFile) -> None:
     plain = {
         item.name for item in required if item.marker is None or "extra" not in str(item.marker)
     }
-    assert plain == {"httpx", "pydantic", "rich", "typer", "typing-extensions"}
+    assert plain == {"httpx", "plotext", "pydantic", "rich", "typer", "typing-extensions"}
 
 
 def test_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:

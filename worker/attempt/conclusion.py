@@ -1,6 +1,5 @@
 """Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
 
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
@@ -16,7 +15,6 @@ from ridgeline.storage import (
     ArtifactsUnavailable,
     AttemptExit,
     Claim,
-    JobStore,
     LeaseStore,
     StorageError,
 )
@@ -45,12 +43,6 @@ _OVERDUE = EndReason(
     code=EndCode.DEADLINE_EXCEEDED,
     detail="The deadline passed before the last epoch; raise training.deadline_s or train less.",
 )
-_KILLED = EndReason(
-    code=EndCode.OUT_OF_MEMORY,
-    detail="The system killed the training process (SIGKILL), as it does when memory runs out, and"
-    " earlier attempts had crashed too; lower training.batch_size, make the network smaller, or"
-    " give the worker more memory.",
-)
 
 log = structlog.get_logger()
 
@@ -61,14 +53,12 @@ class Conclusion:
     def __init__(
         self,
         claim: Claim,
-        jobs: JobStore,
         leases: LeaseStore,
         artifacts: ArtifactStore,
         settings: WorkerSettings,
         patience: Patience,
     ) -> None:
         self._claim = claim
-        self._jobs = jobs
         self._leases = leases
         self._artifacts = artifacts
         self._settings = settings
@@ -114,6 +104,10 @@ class Conclusion:
         """End the job as cancelled, if it is not another's by now."""
         if self._cancel_came_first():
             self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
+
+    def refuse(self, reason: EndReason) -> None:
+        """End the job, which cannot begin."""
+        self._finish(JobStatus.FAILED, reason)
 
     def disk_full(self) -> None:
         """End the job for want of space."""
@@ -177,7 +171,6 @@ class Conclusion:
         result: Finished | None = None,
         files: list[ArtifactRecord] | None = None,
         report: Report | None = None,
-        attempt_exit: AttemptExit | None = None,
     ) -> bool:
         """End the job; False if it is lost, or does not end so any more."""
         metrics = result.metrics if result else None
@@ -192,9 +185,7 @@ class Conclusion:
                 metrics=metrics,
                 artifacts=files or [],
                 report=text,
-                attempt_exit=replace(
-                    attempt_exit or AttemptExit(), publish_failed=self._publish_failed
-                ),
+                attempt_exit=AttemptExit(publish_failed=self._publish_failed),
             )
 
         ended = self._patiently(finish)
@@ -210,14 +201,7 @@ class Conclusion:
 
     def _crashed(self, ended: AttemptExit) -> None:
         log.warning("trainer_died", exit_code=ended.code, signal=ended.signal)
-        if ended.signal == signal.SIGKILL and self._is_last_crash():
-            self._finish(JobStatus.FAILED, _KILLED, attempt_exit=ended)
-        else:
-            self._release(ended, penalised=True)
-
-    def _is_last_crash(self) -> bool:
-        record = self._patiently(lambda: self._jobs.get(self._claim.job_id))
-        return record is not None and record.crash_count + 1 >= self._settings.crash_cap
+        self._release(ended, penalised=True)
 
     def _release(self, ended: AttemptExit, *, penalised: bool) -> None:
         ended = replace(ended, publish_failed=self._publish_failed)

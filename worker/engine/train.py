@@ -1,5 +1,7 @@
 """Trains the model a spec says, from rows to exported files."""
 
+import time
+
 from ridgeline.contract.report import Report
 from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
@@ -10,6 +12,7 @@ from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 from worker.engine.diagnosis.report import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
+from worker.engine.export.tensorboard import write_tensorboard
 from worker.engine.fitting import Fitting
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective, class_weights, row_classes
@@ -37,6 +40,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
         context.phase("reporting")
         failure.report = _report(fitting, resolution, network, data)
         raise
+    ended_at = time.time()
     context.phase("measuring")
     metrics = fitting.final_values()
     network.settle(fitting.penalties, fitting.rates)
@@ -44,6 +48,10 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     report = _report(fitting, resolution, network, data)
     files = export(network, objective, data, spec.outputs, context)
     files = (*files, write_report(report, context.workdir))
+    if "tensorboard" in spec.outputs:
+        context.phase("exporting tensorboard")
+        board = write_tensorboard(fitting.rows, report, spec, context.workdir, ended_at)
+        files = (*files, board)
     return TrainingResult(metrics=metrics, files=files, report=report)
 
 

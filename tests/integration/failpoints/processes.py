@@ -13,6 +13,12 @@ from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
+from ridgeline.storage.datasets import (
+    DatasetGarbage,
+    DatasetStore,
+    UploadStore,
+    open_datasets,
+)
 from ridgeline.storage.garbage import Garbage
 from service.dispatch import CeleryDispatch
 from service.examples import IRIS
@@ -94,6 +100,12 @@ def request(home: Home, method: str, path: str, key: str | None = None) -> None:
         client.request(method, path, json=spec if method == "POST" else None, headers=headers)
 
 
+def send(home: Home, method: str, path: str, body: bytes = b"") -> None:
+    """Send one request with a file, or without, through the application."""
+    with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
+        client.request(method, path, content=body)
+
+
 def attempt(
     home: Home, job_id: str, in_trainer: str | None = None, told: str | None = None
 ) -> None:
@@ -106,7 +118,6 @@ def attempt(
     configure_logs()
     database, settings = home.database(), home.worker
     supervisor = Supervisor(
-        jobs=JobStore(database),
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=LocalArtifacts(settings.artifacts_dir),
         settings=settings,
@@ -116,19 +127,21 @@ def attempt(
         engine=stub_engine.train,
     )
     if told is not None:
-        tell = threading.Thread(target=_tell, args=(supervisor, job_id, told), daemon=True)
+        tell = threading.Thread(
+            target=_tell, args=(supervisor, JobStore(database), job_id, told), daemon=True
+        )
         tell.start()
     slot = Slot("cpu:0", "-1") if in_trainer is None else FailingSlot(in_trainer, "-1")
     supervisor.supervise(job_id, slot)
 
 
-def _tell(supervisor: Supervisor, job_id: str, what: str) -> None:
-    while not supervisor.jobs.epochs(job_id):
+def _tell(supervisor: Supervisor, jobs: JobStore, job_id: str, what: str) -> None:
+    while not jobs.epochs(job_id):
         threading.Event().wait(0.01)
     if what == "drain":
         supervisor.drain.start()
     else:
-        supervisor.jobs.request_pause(job_id)
+        jobs.request_pause(job_id)
 
 
 def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:
@@ -180,6 +193,18 @@ def collect_garbage(home: Home) -> None:
     age_s = home.api.garbage_age_s
     artifacts = LocalArtifacts(home.worker.artifacts_dir)
     Garbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
+
+
+def collect_datasets(home: Home) -> None:
+    """Take one turn of the janitor's search for files of no data set, when they are old enough."""
+    database, age_s = home.database(), home.api.garbage_age_s
+    DatasetGarbage(
+        DatasetStore(database),
+        UploadStore(database, home.api.upload_keep_s),
+        open_datasets(home.api),
+        age_s,
+        lambda: time.time() + 2 * age_s,
+    )()
 
 
 def tidy(home: Home) -> None:

@@ -70,7 +70,7 @@ class TestRelease:
             (AttemptExit(signal=11), "killed by signal 11 (SIGSEGV)."),
             (AttemptExit(signal=250), "killed by signal 250."),
             (AttemptExit(detail="It hung."), "It hung."),
-            (AttemptExit(signal=9, detail="No word."), "killed by signal 9 (SIGKILL), No word."),
+            (AttemptExit(signal=6, detail="No word."), "killed by signal 6 (SIGABRT), No word."),
         ],
     )
     def test_the_reason_tells_of_the_last_attempt(
@@ -81,6 +81,19 @@ class TestRelease:
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.reason_detail == f"1 attempt failed; the last: {words}"
+
+    def test_killed_for_the_last_time_means_out_of_memory(
+        self, jobs: JobStore, database: Database, start: Any
+    ) -> None:
+        claim, ended = start(), AttemptExit(signal=9)
+        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        record = jobs.get(claim.job_id)
+        (attempt,) = jobs.attempts(claim.job_id)
+        assert record is not None
+        assert (record.reason_code, record.crash_count) == ("out_of_memory", 1)
+        assert "(SIGKILL)" in (record.reason_detail or "")
+        assert "batch_size" in (record.reason_detail or "")
+        assert attempt.reason == "crashed"
 
     def test_a_reason_is_short_whatever_the_attempt_says(
         self, jobs: JobStore, database: Database, start: Any

@@ -81,7 +81,7 @@ class House:
         self.supervisor = supervisor
         self.database = database
         self.folder = folder
-        self.jobs = supervisor.jobs
+        self.jobs = JobStore(database)
         self.leases = supervisor.leases
         self.pids: set[int] = set()
 
@@ -164,7 +164,6 @@ def house(context: ForkServerContext, settings: WorkerSettings, tmp_path: Path) 
     database.migrate()
     artifacts = LocalArtifacts(settings.artifacts_dir)
     supervisor = Supervisor(
-        jobs=JobStore(database),
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=artifacts,
         settings=settings,

@@ -173,7 +173,7 @@ def test_last_crash_fails_the_job(house: House, behaviour: str, reason: EndCode)
     house.with_settings(crash_cap=1)
     house.change(leases=LeaseStore(house.database, crash_cap=1))
     job = house.run(behaviour)
-    assert (job.status, job.reason_code) == (JobStatus.FAILED, reason)
+    assert (job.status, job.reason_code, job.crash_count) == (JobStatus.FAILED, reason, 1)
 
 
 def test_trainer_killed_from_outside_is_noticed(house: House) -> None:

@@ -148,6 +148,7 @@ def _chatter(epoch: int, context: TrainingContext) -> None:
         if epoch > 1:
             context.epoch_ended(_row(epoch - 1, 0.0, 0.0))
         time.sleep(_CHATTER_S)
+    raise TrainingStopped  # the epoch never ended, be it the last
 
 
 _FAULTS: dict[Fault, Callable[[int, TrainingContext], None]] = {

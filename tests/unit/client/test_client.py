@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ridgeline import Client, JobStatus, client
+from ridgeline.client import Retries, jobs
 from ridgeline.contract.dataset import BuiltinDataset
 from ridgeline.contract.job import Job
 from ridgeline.contract.layers.core import Dense
@@ -29,6 +30,8 @@ SPEC: dict[str, Any] = {
 }
 MODEL = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(MODEL).hexdigest()
+
+QUICK = Retries(tries=4, first_pause_s=0.001, longest_pause_s=0.002, patience_s=0.05)
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -118,14 +121,14 @@ def _handler(answer: httpx.Response | Exception | Handler) -> Handler:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(client, "BACKOFF_S", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(client, "IDLE_PAUSE_S", 0.001)
+    monkeypatch.setattr(jobs, "IDLE_PAUSE_S", 0.001)
     return Service()
 
 
 @pytest.fixture
 def ridgeline(service: Service) -> Iterator[Client]:
-    with Client("http://ridgeline.test", transport=httpx.MockTransport(service)) as opened:
+    transport = httpx.MockTransport(service)
+    with Client("http://ridgeline.test", transport=transport, retries=QUICK) as opened:
         yield opened
 
 
@@ -192,13 +195,14 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("status", "code", "kind"),
         [
-            (422, "invalid-spec", client.InvalidRequestError),
-            (400, "malformed-json", client.InvalidRequestError),
+            (422, "invalid-request", client.InvalidRequestError),
+            (422, "invalid-spec", client.InvalidSpecError),
+            (400, "malformed-json", client.MalformedJsonError),
             (404, "not-found", client.NotFoundError),
             (409, "conflict", client.ConflictError),
             (409, "idempotency-key-reused", client.IdempotencyKeyReusedError),
             (503, "unavailable", client.UnavailableError),
-            (500, "internal", client.ProblemError),
+            (500, "internal", client.InternalError),
         ],
     )
     def test_a_problem_becomes_its_error(
@@ -215,11 +219,26 @@ class TestErrors:
         assert type(caught.value) is kind
         assert caught.value.problem.code is ProblemCode(code)
 
-    def test_every_code_has_an_error(self, service: Service, ridgeline: Client) -> None:
+    def test_every_code_has_an_error_of_its_own(self, service: Service, ridgeline: Client) -> None:
+        raised = {}
         for code in ProblemCode:
             service.answers(problem(400, code))
-            with pytest.raises(client.ProblemError):
+            with pytest.raises(client.ProblemError) as caught:
                 ridgeline.job(JOB_ID)
+            raised[code] = type(caught.value)
+            assert caught.value.problem.code is code
+        assert {code: kind.code for code, kind in raised.items()} == {code: code for code in raised}
+        assert len(set(raised.values())) == len(ProblemCode)
+        assert {kind.__name__ for kind in raised.values()} <= set(client.__all__)
+
+    def test_a_code_of_a_newer_service_is_a_problem_still(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        service.answers(problem(418, "teapot"))
+        with pytest.raises(client.ProblemError, match="418 No: why") as caught:
+            ridgeline.job(JOB_ID)
+        assert type(caught.value) is client.ProblemError
+        assert caught.value.problem.type == "urn:ridgeline:problem:teapot"
 
     def test_nobody_there(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.ConnectError("refused"))
@@ -243,11 +262,19 @@ class TestErrors:
         service.answers(httpx.Response(200, json=newer))
         assert ridgeline.job(JOB_ID).id == JOB_ID
 
-    def test_what_may_not_be_repeated_is_not(self, service: Service, ridgeline: Client) -> None:
-        service.answers(httpx.ReadError("reset"))
-        with pytest.raises(client.UnreachableError):
+    def test_deleting_is_over_where_only_the_answer_was_lost(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        service.answers(httpx.ReadError("reset"), problem(404, "not-found"))
+        ridgeline.delete(JOB_ID)
+        assert service.lines == [f"DELETE /jobs/{JOB_ID}"] * 2
+
+    def test_what_was_never_there_cannot_be_deleted(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        service.answers(httpx.ConnectError("refused"), problem(404, "not-found"))
+        with pytest.raises(client.NotFoundError):
             ridgeline.delete(JOB_ID)
-        assert len(service.requests) == 1
 
     @pytest.mark.parametrize("ask", ["cancel", "pause", "resume"])
     def test_what_may_be_asked_again_is(
@@ -394,14 +421,21 @@ class TestDownload:
             ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert not (tmp_path / "model.keras").exists()
 
-    @pytest.mark.parametrize("content", [MODEL[:-1], MODEL + b"?"])
-    def test_gives_up_on_another_length(
-        self, storage: "Storage", ridgeline: Client, tmp_path: Path, content: bytes
+    def test_gives_up_where_the_end_never_comes(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
-        storage.content = content
+        storage.content = MODEL[:-1]
         with pytest.raises(client.UnreachableError, match=f"expected {len(MODEL)} bytes"):
             ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert not (tmp_path / "model.keras").exists()
+
+    def test_takes_no_longer_file_for_it(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
+        storage.content = MODEL + b"?"
+        with pytest.raises(client.ChecksumError, match=f"received {len(MODEL) + 1} with"):
+            ridgeline.download(JOB_ID, "model.keras", tmp_path)
+        assert list(tmp_path.iterdir()) == []
 
     def test_says_what_is_published(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path

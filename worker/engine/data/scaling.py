@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from ridgeline.contract.dataset import FeatureScaling as TableMethod
 from ridgeline.contract.dataset import ImageScaling
+from ridgeline.contract.dataset.uploads import UploadScaling
 from worker.engine.data.part import Features, in_pieces
 
-Method = TableMethod | ImageScaling
+Method = TableMethod | ImageScaling | UploadScaling
 Rows = npt.NDArray[np.float32]
 EPSILON = 1e-7
 """Keras's: Normalization takes no smaller deviation."""

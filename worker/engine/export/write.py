@@ -21,7 +21,7 @@ from worker.engine.model import Network
 from worker.engine.objective import Objective
 
 Writer = Callable[[keras.Model, Path], tuple[ExportedFile, ...]]
-WRITERS: Mapping[OutputName, Writer] = {
+WRITERS: Mapping[OutputName, Writer] = {  # `tensorboard` holds no model: train() writes it
     "keras": write_keras,
     "weights": write_weights,
     "saved_model": write_saved_model,
@@ -44,7 +44,7 @@ def export(
     """
     model = complete_model(network, objective, data)
     files: list[ExportedFile] = []
-    for output in outputs:
+    for output in (each for each in outputs if each in WRITERS):
         context.phase(f"exporting {output}")
         files.extend(_written(output, model, context.workdir))
     return (*files, _write_split(data, context.workdir))

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.dataset import BuiltinDataset, Dataset
+from ridgeline.contract.dataset import BuiltinDataset, Dataset, UploadDataset
+from ridgeline.contract.job import EndCode
+from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.builtin import builtin_rows
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.keras_datasets import keras_rows
@@ -22,6 +24,8 @@ def raw_rows(dataset: Dataset, cache: KerasCache | None = None) -> tuple[RawRows
     """
     if isinstance(dataset, BuiltinDataset):
         return builtin_rows(dataset)
+    if isinstance(dataset, UploadDataset):
+        raise TrainingFailed(EndCode.DATA_UNAVAILABLE, "uploads cannot be read yet")
     return keras_rows(dataset, cache or KerasCache())
 
 

@@ -1,0 +1,189 @@
+"""A table: which column is the target, which are features, and how each becomes numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from ridgeline.contract.dataset.encodings import Encoding, SequenceEncoding
+from ridgeline.contract.dataset.shape import DatasetShape
+from ridgeline.contract.dataset.stored import Column
+from ridgeline.contract.dataset.uploads.columns import (
+    acts_on_numbers,
+    default_encoding,
+    encoding_faults,
+    numbers_kept,
+    spelled_out,
+    width,
+)
+from ridgeline.contract.dataset.uploads.options import DatasetSnapshot, UploadOptions, UploadScaling
+from ridgeline.contract.dataset.uploads.outcome import Reading, fault, listed, misplaced, quoted
+from ridgeline.contract.dataset.uploads.target import KnownTask, Target, target_faults, task_of
+from ridgeline.contract.problems import Fault, SpecError
+
+Columns = Mapping[str, Column]
+Encodings = Mapping[str, Encoding]
+MAX_CATEGORY_TEXT = 2**18
+"""Characters of all categories together: they stand in the resolved spec."""
+
+
+def read_table(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
+    """Spell out target, features and encodings; raises SpecError where they do not fit."""
+    columns = {column.name: column for column in stored.columns or ()}
+    _raise(
+        [
+            *_name_faults(options, columns, stored.rows),
+            *misplaced({"image": options.image is not None}, "a table"),
+        ]
+    )
+    target = _target(columns[str(options.target)])
+    task = task_of(options, target)
+    names = options.features or _all_but(target.name, columns, stored.rows)
+    encodings = {
+        name: spelled_out(
+            options.encodings.get(name) or default_encoding(columns[name]), columns[name]
+        )
+        for name in names
+    }
+    scaling, scaling_faults = _scaling(options.scaling, encodings)
+    _raise(
+        [
+            *target_faults(target, task),
+            *(each for name in names for each in encoding_faults(encodings[name], columns[name])),
+            *_row_faults(encodings),
+            *scaling_faults,
+        ]
+    )
+    used = tuple(_without_values(columns[name]) for name in names)
+    predicted = columns[target.name]
+    if task == "regression":
+        predicted = _without_values(predicted)
+    return Reading(
+        {
+            "target": target.name,
+            "task": task,
+            "features": tuple(names),
+            "encodings": encodings,
+            "scaling": scaling,
+            "stored": stored.model_copy(update={"columns": (*used, predicted)}),
+        },
+        _shape(stored.rows, columns, encodings, scaling, _classes(target, task)),
+    )
+
+
+def _name_faults(options: UploadOptions, columns: Columns, rows: int) -> Iterator[Fault]:
+    """Names that are missing, are no column's, or stand where they must not."""
+    yield from _target_faults(options, columns, rows)
+    for index, name in enumerate(options.features or ()):
+        if name not in columns:
+            yield _unknown(("features", index), name, columns)
+        elif name == options.target:
+            detail = f"expected columns other than the target; {quoted(name)} is what is predicted"
+            yield fault("features", index, detail=detail, rule="target-is-feature")
+    for name in options.encodings:
+        if name not in columns:
+            yield _unknown(("encodings", name), name, columns)
+        elif name == options.target or (options.features and name not in options.features):
+            detail = f"expected a feature's name; {quoted(name)} is none of the features"
+            yield fault("encodings", name, detail=detail, rule="encodes-feature")
+
+
+def _target_faults(options: UploadOptions, columns: Columns, rows: int) -> Iterator[Fault]:
+    if options.target is None:
+        detail = f"expected the column to predict: one of {listed(list(columns))}"
+        yield fault("target", detail=detail, rule="target-named")
+    elif options.target not in columns:
+        yield _unknown(("target",), options.target, columns)
+    elif options.features is None and not _all_but(options.target, columns, rows):
+        detail = "expected another column with values beside the target, to predict it from"
+        yield fault("target", detail=detail, rule="no-features")
+
+
+def _unknown(at: tuple[str | int, ...], name: str, columns: Columns) -> Fault:
+    near = get_close_matches(name[:100], list(columns)[:1000], n=1)
+    guess = f"did you mean {quoted(near[0])}? The" if near else "the"
+    detail = f"expected a column of the data set; {guess} columns are {listed(list(columns))}"
+    return fault(*at, detail=detail, rule="unknown-column")
+
+
+def _target(column: Column) -> Target:
+    return Target(
+        name=column.name,
+        type=column.type,
+        missing=column.missing,
+        distinct=column.distinct,
+        values=column.values,
+        minimum=column.minimum,
+        maximum=column.maximum,
+    )
+
+
+def _all_but(target: str, columns: Columns, rows: int) -> Sequence[str]:
+    """All columns but the target that have any value."""
+    return [name for name, column in columns.items() if name != target and column.missing < rows]
+
+
+def _scaling(asked: UploadScaling, encodings: Encodings) -> tuple[UploadScaling, list[Fault]]:
+    if asked == "auto":
+        return "standard" if any(map(acts_on_numbers, encodings.values())) else "none", []
+    sequence = any(isinstance(each, SequenceEncoding) for each in encodings.values())
+    if asked == "unit":
+        detail = 'expected "standard", "minmax" or "none": x/255 is for images and bytes'
+    elif sequence and asked != "none":
+        detail = 'expected "none": the numbers of words are no quantities'
+    else:
+        return asked, []
+    return asked, [fault("scaling", detail=detail, rule="scaling-fits-data")]
+
+
+def _row_faults(encodings: Encodings) -> Iterator[Fault]:
+    """What is wrong with the columns together."""
+    for name, encoding in encodings.items():
+        if isinstance(encoding, SequenceEncoding) and len(encodings) > 1:
+            detail = (
+                "expected the only feature: a sequence of words is the whole row. Set features to"
+                f" [{quoted(name)}], or use multi_hot beside other columns"
+            )
+            yield fault("encodings", name, detail=detail, rule="sequence-alone")
+    text = sum(len(value) for each in encodings.values() for value in _categories(each))
+    if text > MAX_CATEGORY_TEXT:
+        detail = (
+            f"expected categories of {MAX_CATEGORY_TEXT} characters together at most, received"
+            f" {text}; leave out some of the columns that have many values, or encode texts as"
+            " multi_hot"
+        )
+        yield fault("features", detail=detail, rule="long-categories")
+
+
+def _categories(encoding: Encoding) -> tuple[str, ...]:
+    return getattr(encoding, "categories", None) or ()
+
+
+def _without_values(column: Column) -> Column:
+    return column.model_copy(update={"values": None})
+
+
+def _classes(target: Target, task: KnownTask) -> int | None:
+    return len(target.values or ()) if task == "classification" else None
+
+
+def _shape(
+    rows: int,
+    columns: Columns,
+    encodings: Encodings,
+    scaling: UploadScaling,
+    classes: int | None,
+) -> DatasetShape:
+    scaled = scaling != "none"
+    kept = [numbers_kept(each, columns[name], scaled=scaled) for name, each in encodings.items()]
+    bounds = [each.below for each in kept]
+    return DatasetShape(
+        rows=rows,
+        features=(sum(map(width, encodings.values())),),
+        classes=classes,
+        bytes_per_number=max(each.bytes for each in kept),
+        tokens=None if None in bounds else max(bound for bound in bounds if bound is not None),
+    )
+
+
+def _raise(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise SpecError(faults)

@@ -1,0 +1,205 @@
+"""Jobs on a real MLflow server: told live, and told later where it or a worker was away."""
+
+import math
+import os
+from collections.abc import Iterator
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from sqlalchemy import text
+
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import Claim
+from tests.integration.worker.conftest import CPU, House, eventually
+from tests.rig.mlflow import Mlflow
+from tests.rig.proxy import Proxy
+from worker.tracking import Tracking
+
+EXPERIMENT = "regularization"
+INTERVAL_S = 0.05
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    with Mlflow(tmp_path_factory.mktemp("mlflow")) as started:
+        yield started
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest) -> str:
+    return f"{EXPERIMENT}/{request.node.name}"
+
+
+@pytest.fixture
+def client(server: Mlflow, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.setitem(os.environ, "MLFLOW_DISABLE_TELEMETRY", "true")
+    return MlflowClient(tracking_uri=server.url)
+
+
+@pytest.fixture
+def tracking(house: House, server: Mlflow, experiment: str) -> Iterator[Tracking]:
+    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as started:
+        house.change(follow=started.follow)
+        yield started
+
+
+def run_of(client: MlflowClient, experiment: str, job_id: str) -> Run | None:
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        return None
+    runs = client.search_runs([found.experiment_id], f"tags.`ridgeline.job_id` = '{job_id}'")
+    assert len(runs) <= 1
+    return runs[0] if runs else None
+
+
+def ended(client: MlflowClient, experiment: str, job_id: str) -> Run:
+    def over() -> bool:
+        run = run_of(client, experiment, job_id)
+        return run is not None and run.info.status != "RUNNING"
+
+    eventually(over, "the end of the run")
+    found = run_of(client, experiment, job_id)
+    assert found is not None
+    return found
+
+
+def history(client: MlflowClient, run: Run, name: str) -> list[tuple[int, float]]:
+    return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, name)]
+
+
+def test_a_job_becomes_a_run(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    job_id = house.add("succeed", regularization={"weights": {"l2": 0.25}})
+    house.supervisor.supervise(job_id, CPU)
+    run = ended(client, experiment, job_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == job_id
+    assert run.data.params["regularization.weights.l2"] == "0.25"
+    assert run.data.params["model.layers.0.type"] == "Dense"
+    assert run.data.tags["ridgeline.reason"] == "completed"
+    losses = [(row.epoch, row.values["loss"]) for row in house.jobs.epochs(job_id)]
+    assert history(client, run, "loss") == losses
+    record = house.record(job_id)
+    assert record.finished_at is not None
+    assert run.info.end_time == round(record.finished_at.timestamp() * 1000)
+
+
+def test_epochs_are_told_while_it_trains(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    with house.running("obedient") as job_id:
+
+        def told() -> bool:
+            run = run_of(client, experiment, job_id)
+            return run is not None and "loss" in run.data.metrics
+
+        eventually(told, "an epoch of a job that runs")
+        house.jobs.request_cancel(job_id)
+    run = ended(client, experiment, job_id)
+    assert run.info.status == "KILLED"
+
+
+def test_the_penalty_is_apart_and_what_was_not_finite_is_nan(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    job_id = house.add("succeed")
+    claim = house.leases.claim(job_id, "test")
+    assert claim is not None
+    marked = measured(3, None).model_copy(update={"nonfinite": ("data_loss",)})
+    rows = [measured(1, 0.5), measured(2, 0.25), marked]
+    house.leases.record_epochs(claim, rows, None)
+    end(house, claim)
+    tracking.follow(job_id)
+    run = ended(client, experiment, job_id)
+    first, second, third = history(client, run, "data_loss")
+    assert (first, second, third[0]) == ((1, 0.5), (2, 0.25), 3)
+    assert math.isnan(third[1])
+    assert history(client, run, "penalty") == [(1, 0.125), (2, 0.125), (3, 0.125)]
+    assert history(client, run, "penalty_by_layer/dense/kernel/l2") == [(1, 0.125), (2, 0.125)]
+    assert run.data.metrics["final/test_loss"] == 0.5
+
+
+def test_a_failure_says_why(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    job_id = house.add("diverge")
+    house.supervisor.supervise(job_id, CPU)
+    run = ended(client, experiment, job_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["ridgeline.reason"] == "diverged"
+
+
+def test_what_a_dead_worker_left_is_told_by_the_next(
+    house: House, server: Mlflow, client: MlflowClient, experiment: str
+) -> None:
+    """Its run is neither doubled nor left open, and no epoch is missing or told twice."""
+    job_id = house.add("succeed")
+    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as first:
+        claim = house.leases.claim(job_id, "dead")
+        assert isinstance(claim, Claim)
+        house.leases.record_epochs(claim, [measured(1, 0.5), measured(2, 0.4)], None)
+        first.follow(job_id)
+        eventually(lambda: _steps(client, experiment, job_id) == [1, 2], "the first epochs")
+    house.leases.record_epochs(claim, [measured(3, 0.3)], None)
+    end(house, claim)
+    with Tracking(house.jobs, server.url, experiment, INTERVAL_S):
+        ended(client, experiment, job_id)
+    assert _steps(client, experiment, job_id) == [1, 2, 3]
+
+
+def test_a_server_that_is_away_delays_nothing_and_misses_nothing(
+    house: House, server: Mlflow, client: MlflowClient, experiment: str
+) -> None:
+    with Proxy(server.port) as link:
+        link.refuse()
+        url = f"http://127.0.0.1:{link.port}"
+        with Tracking(house.jobs, url, experiment, INTERVAL_S) as tracking:
+            house.change(follow=tracking.follow)
+            job_id = house.add("succeed")
+            house.supervisor.supervise(job_id, CPU)
+            assert house.record(job_id).status == JobStatus.SUCCEEDED
+            assert run_of(client, experiment, job_id) is None
+            link.forward()
+            run = ended(client, experiment, job_id)
+    told = [step for step, _ in history(client, run, "loss")]
+    assert told == [row.epoch for row in house.jobs.epochs(job_id)]
+
+
+def test_the_run_of_a_deleted_job_ends(
+    house: House, server: Mlflow, client: MlflowClient, experiment: str
+) -> None:
+    job_id = house.add("succeed")
+    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as first:
+        claim = house.leases.claim(job_id, "dead")
+        assert claim is not None
+        first.follow(job_id)
+        eventually(lambda: run_of(client, experiment, job_id), "the run")
+    with house.database.write() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+    with Tracking(house.jobs, server.url, experiment, INTERVAL_S):
+        assert ended(client, experiment, job_id).info.status == "KILLED"
+
+
+def _steps(client: MlflowClient, experiment: str, job_id: str) -> list[int]:
+    run = run_of(client, experiment, job_id)
+    return [] if run is None else [step for step, _ in history(client, run, "data_loss")]
+
+
+def measured(epoch: int, data_loss: float | None) -> EpochRow:
+    by_layer = {"dense/kernel/l2": None if data_loss is None else 0.125}
+    return EpochRow(
+        epoch=epoch,
+        values={"data_loss": data_loss, "penalty": 0.125},
+        penalty_by_layer=by_layer,
+        seconds=0.1,
+    )
+
+
+def end(house: House, claim: Claim) -> None:
+    reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+    assert house.leases.finish(claim, JobStatus.SUCCEEDED, reason, metrics={"test_loss": 0.5})

@@ -1,0 +1,38 @@
+"""An MLflow server of the test's own."""
+
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.rig.process import Process, free_port
+
+_ANSWER_S = 2.0
+
+
+class Mlflow(Process):
+    """A tracking server on a loopback port, with its records in a SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        command = [
+            sys.executable,
+            *("-m", "mlflow", "server"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
+            *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+            *("--default-artifact-root", str(folder / "artifacts")),
+        ]
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+        super().__init__("mlflow", command, folder=folder, environment=quiet)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        """Whether it is healthy."""
+        try:
+            return httpx.get(f"{self.url}/health", timeout=_ANSWER_S).is_success
+        except httpx.HTTPError:
+            return False
