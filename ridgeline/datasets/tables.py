@@ -245,8 +245,7 @@ def _check_lengths(cells: pa.Array, name: str, first: int, most: int) -> None:
 
 
 def _check_finite(extent: Extent, name: str) -> None:
-    infinite = float("inf")
-    if extent.minimum == -infinite or extent.maximum == infinite:
+    if not extent.is_finite:
         raise unusable(
             Rule.NOT_FINITE,
             f"column {shown(name)} holds an infinite number, expected finite ones: leave the cell"
