@@ -57,7 +57,7 @@ class TestNames:
             b"a/1\n.png",
             b"a/1\0.png",
             b"a/\x1b[2J.png",
-            b"a/" + b"x" * 200 + b".png",
+            b"a/" + b"x" * 1000 + b".png",
             b"",
         ],
     )
