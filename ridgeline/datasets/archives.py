@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from ridgeline.datasets.errors import Rule, shown, unusable
+from ridgeline.datasets.errors import Rule, UnusableDataset, shown, unusable
 from ridgeline.datasets.limits import MAX_PATH_LENGTH, MEBIBYTE, InspectionLimits
 from ridgeline.datasets.names import is_plain
 
@@ -41,7 +41,7 @@ def opened_archive(path: Path, limits: InspectionLimits) -> zipfile.ZipFile:
     _check_count(path, limits)
     try:
         archive = zipfile.ZipFile(path)
-    except (*_UNREADABLE, ValueError) as error:
+    except (*_UNREADABLE, ValueError, struct.error) as error:
         raise _damaged(str(error)) from error
     try:
         check_members(archive.infolist(), archive.start_dir, path.stat().st_size, limits)
@@ -57,7 +57,9 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
     try:
         with archive.open(name) as stream:
             yield stream
-    except _UNREADABLE as error:
+    except UnusableDataset:
+        raise
+    except (*_UNREADABLE, ValueError, struct.error) as error:
         raise unusable(
             Rule.DAMAGED,
             f"member {shown(name)} cannot be inflated ({shown(str(error))}): the file may have been"
@@ -149,8 +151,8 @@ def _check_name(member: zipfile.ZipInfo) -> None:
         raise unusable(
             Rule.UNSAFE_NAME,
             f"a member is named {shown(name)}, expected a plain path such as cats/1.png, without"
-            f" `..`, backslashes or a drive, of at most {MAX_PATH_LENGTH:,} characters: make the ZIP"
-            " file from inside the folder, with relative names",
+            f" `..`, backslashes or a drive, of at most {MAX_PATH_LENGTH:,} characters: make the"
+            " ZIP file from inside the folder, with relative names",
             "members",
             name,
         )

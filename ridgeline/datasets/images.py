@@ -225,8 +225,8 @@ def _check_classes(
         if not is_plain(folder):
             raise unusable(
                 Rule.UNSAFE_NAME,
-                f"the folder {shown(folder)} has a name of {len(folder)} characters, expected at most"
-                f" {MAX_NAME_LENGTH}: give the class a shorter one",
+                f"the folder {shown(folder)} has a name of {len(folder)} characters, expected at"
+                f" most {MAX_NAME_LENGTH}: give the class a shorter one",
                 "members",
                 folder,
             )

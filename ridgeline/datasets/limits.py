@@ -22,8 +22,9 @@ MAX_PATH_LENGTH = 1_000
 """Characters of the path of a member of a ZIP file."""
 BLOCK_BYTES = 2 * MEBIBYTE
 """About how much of a file is read at once: no row of a table may be longer …"""
-WIDE_BLOCK_BYTES = 8 * MEBIBYTE
-"""… unless it has very many cells."""
+_WIDE_BLOCK_BYTES = 8 * MEBIBYTE
+"""… unless it has very many cells: then there must be enough rows to go through."""
+_WIDE = 512
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,8 @@ class InspectionLimits:
 
 
 LIMITS = InspectionLimits()
+
+
+def block_bytes(columns: int) -> int:
+    """How much of a table with so many columns is read at once."""
+    return _WIDE_BLOCK_BYTES if columns > _WIDE else BLOCK_BYTES

@@ -187,6 +187,13 @@ class TestDamage:
         path.write_bytes(whole)
         assert refusal(path).rule == "damaged"
 
+    def test_name_that_is_another_where_the_member_is(self, path: Path) -> None:
+        whole = archive([*HONEST, Entry(b"b/2.png", PNG, flags=0x800)])
+        for other in (b"b/3.png", b"b/\xff.png"):
+            path.write_bytes(whole.replace(b"b/2.png", other, 1))
+            fault = refusal(path)
+            assert (fault.rule, fault.pointer) == ("damaged", "/members/b~12.png")
+
     def test_changed_byte(self, path: Path) -> None:
         whole = archive(HONEST)
         path.write_bytes(whole.replace(PNG, PNG[:-20] + b"\xff" + PNG[-19:], 1))

@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 def npz(tmp_path: Path) -> Write:
     def write(**arrays: Array) -> Path:
         path = tmp_path / "arrays.npz"
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        np.savez_compressed(path, allow_pickle=True, **arrays)
         return path
 
     return write

@@ -62,6 +62,11 @@ class TestTypes:
             (pa.array(["x"], pa.large_string()), ColumnType.TEXT, ["x"]),
             (pa.array(["x"], pa.string_view()), ColumnType.TEXT, ["x"]),
             (pa.array(["b", "a", "b"]).dictionary_encode(), ColumnType.TEXT, ["b", "a", "b"]),
+            (
+                pa.array(["b", None, "b"], pa.large_string()).dictionary_encode(),
+                ColumnType.TEXT,
+                ["b", None, "b"],
+            ),
             (pa.array([7, 8, 7]).dictionary_encode(), ColumnType.INTEGER, [7, 8, 7]),
             (pa.array([dt.date(2020, 1, 2)]), ColumnType.TEXT, ["2020-01-02"]),
             (pa.array([dt.time(1, 2)], pa.time32("s")), ColumnType.TEXT, ["01:02:00.000"]),
