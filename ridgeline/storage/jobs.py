@@ -214,6 +214,7 @@ class JobStore:
             with self._database.read() as connection:
                 found += connection.execute(ordered.where(among)).scalars()
         return found
+
     def thinned_epochs(self, job_id: str, max_points: int) -> list[str]:
         """The JSON of at most `max_points` epochs of the job: the first, the last, extreme ones.
 
