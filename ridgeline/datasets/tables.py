@@ -74,7 +74,7 @@ class Table:
                     self._typed(piece.column(name), name, kind, first)
                     for name, kind in types.items()
                 ]
-                yield pa.RecordBatch.from_arrays(columns, names=list(names))
+                yield pa.RecordBatch.from_arrays(columns, names=list(types))
             first += batch.num_rows
 
     @cached_property
