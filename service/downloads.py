@@ -102,8 +102,9 @@ async def file_answer(
 ) -> Response:
     """The file, or a range of its bytes; several ranges are answered with the whole.
 
-    `threads` read and hash it. With `redirect_s` an address in the store that is good for so long, where it can give one out.
-    Raises ApiProblem: range-not-satisfiable, and not-found (410) where the file is lost.
+    `threads` read and hash it. With `redirect_s` an address in the store that is good for so long,
+    where it can give one out. Raises ApiProblem: range-not-satisfiable, and not-found (410) where
+    the file is lost.
     """
     meta = _headers(file)
     if matches(asked.if_none_match, meta["ETag"]):
