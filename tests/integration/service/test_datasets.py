@@ -260,7 +260,7 @@ def test_a_file_that_takes_too_long(
     quick = Inspector(Bounds(2**30, 0.01))
     monkeypatch.setattr(parts.datasets.inspector, "_bounds", quick._bounds)
     problem = refused(422, "unusable-dataset", content=CSV)
-    assert [fault.rule for fault in problem.errors] == ["unreadable"]
+    assert [fault.rule for fault in problem.errors] == ["too-slow"]
     quick.close()
 
 
