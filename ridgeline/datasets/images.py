@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ridgeline.datasets.archives import open_member, opened_archive
 from ridgeline.datasets.errors import Rule, shown, unusable
-from ridgeline.datasets.limits import LIMITS, InspectionLimits
+from ridgeline.datasets.limits import LIMITS, MAX_NAME_LENGTH, InspectionLimits
 from ridgeline.datasets.names import is_plain
 from ridgeline.datasets.pictures import Picture, decoded, examined
 
@@ -223,4 +223,10 @@ def _check_classes(
         )
     for folder in by_class:
         if not is_plain(folder):
-            raise unusable(Rule.UNSAFE_NAME, f"rename the folder {shown(folder)}", "members")
+            raise unusable(
+                Rule.UNSAFE_NAME,
+                f"the folder {shown(folder)} has a name of {len(folder)} characters, expected at"
+                f" most {MAX_NAME_LENGTH}: give the class a shorter one",
+                "members",
+                folder,
+            )

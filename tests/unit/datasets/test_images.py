@@ -125,6 +125,12 @@ class TestLayout:
         fault = refusal(write({**PAIR, "c/": b""}))
         assert (fault.rule, fault.pointer) == ("empty-class", "/members/c")
 
+    def test_class_with_a_long_name(self, write: Write) -> None:
+        assert refusal(write({**PAIR, "c" * 201 + "/1.png": PNG})).rule == "unsafe-name"
+
+    def test_image_with_a_long_name(self, write: Write) -> None:
+        assert inspect_dataset(write({**PAIR, "a/" + "x" * 250 + ".png": PNG})).rows == 3
+
     def test_too_many_classes(self, write: Write) -> None:
         path = write({f"{number}/1.png": PNG for number in range(4)})
         assert refusal(path, limits=InspectionLimits(classes=3)).rule == "too-many-classes"
@@ -343,7 +349,8 @@ class TestDamage:
 
     def test_strange_exif_is_passed_over(self, write: Write) -> None:
         exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12\0\3\0\0\0\1\0\x63\0\0" * 3
-        assert inspect_dataset(write({**PAIR, "a/2.jpg": encoded(noise(8, 8), "JPEG", exif=exif)}))
+        path = write({**PAIR, "a/2.jpg": encoded(noise(8, 8), "JPEG", exif=exif)})
+        assert inspect_dataset(path).rows == 3
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
