@@ -43,7 +43,7 @@ def plotted(panels: Sequence[Panel], console: Console) -> Iterator[RenderableTyp
 
     Raises CommandError where plotext cannot draw on this machine.
     """
-    colours = console.color_system is not None
+    colours = console.color_system is not None and not console.no_color
     width = min(console.width, _WIDEST) if console.is_terminal else _WIDTH
     for panel in panels:
         yield _legend(panel, colours=colours)

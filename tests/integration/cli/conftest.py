@@ -1,4 +1,4 @@
-"""The command against a real API over a real socket; the tests do to its store what a worker does."""
+"""The command against a real API over a socket; tests do to its store what a worker does."""
 
 import json
 from collections.abc import Callable, Iterator
