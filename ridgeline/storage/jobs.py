@@ -203,6 +203,17 @@ class JobStore:
                 return
             last = found[-1]
 
+    def epochs_at(self, job_id: str, numbers: Sequence[int]) -> list[str]:
+        """Those of the epochs `numbers` that the job has, as the JSON of EpochRow, in order."""
+        table = tables.epochs
+        ordered = select(table.c.row).where(table.c.job_id == job_id).order_by(table.c.epoch)
+        found: list[str] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            among = table.c.epoch.in_(numbers[start : start + _AT_ONCE])
+            with self._database.read() as connection:
+                found += connection.execute(ordered.where(among)).scalars()
+        return found
+
     def report(self, job_id: str) -> str | None:
         """The job's report as JSON; None if it has none, or has not ended."""
         table = tables.reports
@@ -279,6 +290,8 @@ class JobStore:
         return Created(record, replayed=True, outbox_id=None)
 
 
+_AT_ONCE = 500
+"""How many epochs one statement names; SQLite takes a thousand parameters at the least."""
 _SIZE = (
     func.length(jobs.c.spec, type_=Integer)
     + func.length(jobs.c.resolved)

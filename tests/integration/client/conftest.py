@@ -21,6 +21,7 @@ from ridgeline.storage import (
 from tests.rig.api import Api
 from tests.rig.proxy import Proxy
 
+PART_BYTES = 2**20
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 QUICK = Retries(first_pause_s=0.01, longest_pause_s=0.1, patience_s=30)
 
@@ -94,6 +95,7 @@ def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         "RIDGELINE_REDIS_URL": f"redis+socket://{home}/none.sock",
         "RIDGELINE_WATCH_INTERVAL_S": "0.005",
         "RIDGELINE_SHUTDOWN_GRACE_S": "1",
+        "RIDGELINE_UPLOAD_PART_BYTES": str(PART_BYTES),
     }
     with Api("api", tmp_path_factory.mktemp("api"), settings) as running:
         yield running
