@@ -5,6 +5,7 @@
 
 import typer
 
+from ridgeline.cli.commands.compare import compare
 from ridgeline.cli.commands.curves import curves
 from ridgeline.cli.commands.datasets import datasets
 from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, show
@@ -29,7 +30,7 @@ app = typer.Typer(
 for panel, commands in {
     RUNNING: (submit, validate),
     FOLLOWING: (jobs, show, watch, cancel, pause, resume, delete, logs),
-    RESULTS: (curves, report, download),
+    RESULTS: (curves, report, download, compare),
     SERVERS: (up, demo, workers),
 }.items():
     for command in commands:
