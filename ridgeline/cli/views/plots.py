@@ -18,6 +18,8 @@ _WIDTH = 80
 _WIDEST = 160
 _TICKS = 5
 _TICK_WIDTH = 9
+#: The logarithm of what a float64 still holds.
+_LARGEST = 308
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,12 @@ def _set_axes(figure: Any, epochs: list[int], values: list[float], panel: Panel)
     across.ticks(at, [str(epoch) for epoch in at])
     least, most = min(values), max(values)
     if least == most:
-        margin = abs(least) / 2 or 1.0
+        margin = 0.5 if panel.logarithmic else abs(least) / 2 or 1.0
         least, most = least - margin, most + margin
     up.lim(least, most)
     steps = min(_TICKS, panel.rows // 2) - 1
-    ticks = [least + i * (most - least) / steps for i in range(steps + 1)]
-    labels = [number(10**tick if panel.logarithmic else tick) for tick in ticks]
+    ticks = [least * (1 - i / steps) + most * (i / steps) for i in range(steps + 1)]
+    labels = [number(10.0 ** min(tick, _LARGEST) if panel.logarithmic else tick) for tick in ticks]
     up.ticks(ticks, [label.rjust(_TICK_WIDTH) for label in labels])
 
 
