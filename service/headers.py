@@ -50,6 +50,15 @@ def negotiate(accept: Iterable[str], offered: Sequence[str]) -> str | None:
     return best if _quality(best, ranges) > 0 else None
 
 
+def takes_gzip(accept_encoding: Iterable[str]) -> bool:
+    """Whether `Accept-Encoding` headers name gzip, or anything, with a quality above 0."""
+    for part in _split(accept_encoding):
+        coding, _, parameter = part.lower().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter)
+    return False
+
+
 def digest_sha256(header: str | None) -> str | None:
     """The SHA-256, in hex, of a Content-Digest or Repr-Digest (RFC 9530); None if it has none.
 

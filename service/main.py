@@ -42,6 +42,7 @@ from service.routes import (
     charts,
     comparison,
     curves,
+    dashboard,
     datasets,
     events,
     health,
@@ -78,6 +79,7 @@ _ROUTES = (
     *(jobs, curves, charts, comparison, events, logs, reports, artifacts),
     *(datasets, uploads),
     *(workers, catalog, presets, health, metrics),
+    dashboard,
 )
 
 logger = logging.getLogger(__name__)

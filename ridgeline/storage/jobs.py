@@ -48,6 +48,7 @@ from ridgeline.storage.records import (
     Page,
     Tally,
 )
+from ridgeline.storage.summaries import thinned_rows
 from ridgeline.storage.tables import artifacts, job_tags, jobs
 from ridgeline.storage.transitions import CANCELLED_BY_USER, locked, move
 
@@ -213,6 +214,14 @@ class JobStore:
             with self._database.read() as connection:
                 found += connection.execute(ordered.where(among)).scalars()
         return found
+
+    def thinned_epochs(self, job_id: str, max_points: int) -> list[str]:
+        """The JSON of at most `max_points` epochs of the job: the first, the last, extreme ones.
+
+        Every series is at its least and at its greatest in one of them, if there is room for that.
+        """
+        with self._database.read() as connection:
+            return thinned_rows(connection, job_id, max_points)
 
     def report(self, job_id: str) -> str | None:
         """The job's report as JSON; None if it has none, or has not ended."""

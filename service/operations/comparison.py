@@ -16,6 +16,7 @@ from ridgeline.contract.curves import Curves
 from ridgeline.contract.problems import Fault, ProblemCode
 from ridgeline.contract.report import Verdict
 from ridgeline.storage import JobRecord, JobStore
+from ridgeline.storage.thinning import MIN_POINTS
 from service.deps import Parts
 from service.operations import curves
 from service.operations import jobs as operations
@@ -78,7 +79,7 @@ def aligned(jobs: JobStore, records: Sequence[JobRecord], max_points: int) -> di
 
     Each job has a part of the points for what is extreme in it; all are read at all of these.
     """
-    share = max(curves.MIN_POINTS, max_points // len(records))
+    share = max(MIN_POINTS, max_points // len(records))
     kept: set[int] = set()
     for record in records:
         kept.update(curves.curves(jobs, record.id, share).epoch)

@@ -12,11 +12,12 @@ from ridgeline.charts import HEIGHT, WIDTH
 from ridgeline.contract.charts import ChartEntry, ChartName, Theme
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import JobRecord
+from ridgeline.storage.thinning import MIN_POINTS
 from service.answers import json_answer, not_modified
 from service.deps import Parts, PartsDep
 from service.documentation import headers
 from service.headers import matches, negotiate
-from service.operations import charts, curves, jobs
+from service.operations import charts, jobs
 from service.operations.charts import PNG, SVG, VEGA_LITE, Look
 from service.problems import ApiProblem, responses
 
@@ -53,7 +54,7 @@ class LookQuery(BaseModel):
     max_points: Annotated[
         int,
         Field(
-            ge=curves.MIN_POINTS,
+            ge=MIN_POINTS,
             le=charts.MOST_POINTS,
             description="At most so many epochs, the extremes among them.",
         ),

@@ -10,11 +10,12 @@ from pydantic import Field
 from ridgeline.charts import LOSS
 from ridgeline.contract.comparison import Comparison
 from ridgeline.contract.problems import ProblemCode
+from ridgeline.storage.thinning import MIN_POINTS
 from service.answers import json_answer, not_modified
 from service.deps import PartsDep
 from service.documentation import headers
 from service.headers import matches, negotiate
-from service.operations import charts, comparison, curves
+from service.operations import charts, comparison
 from service.operations.charts import JSON, PICTURES, VEGA_LITE, Look
 from service.problems import ApiProblem, responses
 from service.routes.charts import (
@@ -47,7 +48,7 @@ class CompareQuery(LookQuery):
     max_points: Annotated[
         int,
         Field(
-            ge=curves.MIN_POINTS,
+            ge=MIN_POINTS,
             le=comparison.MAX_POINTS,
             description="About so many epochs, what is extreme in each job among them.",
         ),

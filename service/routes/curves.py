@@ -1,14 +1,17 @@
 """/jobs/{id}/curves: how the losses went."""
 
 from http import HTTPStatus
+from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 
 from ridgeline.contract.curves import Curves
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import JobRecord
+from ridgeline.storage.thinning import MIN_POINTS
 from service.deps import Parts, PartsDep
 from service.documentation import headers
 from service.headers import negotiate
@@ -19,14 +22,17 @@ from service.routes.charts import PICTURE_CONTENT, IfNoneMatch, LookQuery, chart
 
 JSON = "application/json"
 CSV = "text/csv"
-OFFERED = (JSON, CSV, *PICTURES)
+NDJSON = "application/x-ndjson"
+OFFERED = (JSON, CSV, NDJSON, *PICTURES)
+
+_VARY = {"Vary": "Accept"}
 
 router = APIRouter(tags=["curves"])
 
 MaxPoints = Annotated[
     int | None,
     Query(
-        ge=curves.MIN_POINTS,
+        ge=MIN_POINTS,
         le=curves.MAX_POINTS,
         description="At most so many epochs: the first, the last, and where any series is extreme.",
     ),
@@ -38,7 +44,10 @@ MaxPoints = Annotated[
     response_model=Curves,
     responses={
         200: {
-            "content": {CSV: {"schema": {"type": "string"}}, **PICTURE_CONTENT},
+            "content": {
+                **{kind: {"schema": {"type": "string"}} for kind in (CSV, NDJSON)},
+                **PICTURE_CONTENT,
+            },
             "headers": headers("Vary"),
         },
         304: {"description": "The client has the picture", "headers": headers("ETag")},
@@ -57,7 +66,7 @@ async def read_curves(
     accept: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read the curves so far, as JSON, as CSV, or as a picture of the losses."""
+    """Read the curves so far: JSON, CSV, an EpochRow a line, or a picture of the losses."""
     media_type = negotiate(accept or (), OFFERED)
     if media_type is None:
         raise _not_acceptable()
@@ -72,14 +81,17 @@ async def read_curves(
 
 
 def _answer(parts: Parts, record: JobRecord, max_points: int | None, media_type: str) -> Response:
+    if media_type == NDJSON:
+        lines = curves.lines(parts.jobs, record.id, max_points)
+        first = next(lines, "")  # a database that is away is told of before the answer begins
+        return StreamingResponse(chain([first], lines), headers=_VARY, media_type=NDJSON)
     found = curves.curves(parts.jobs, record.id, max_points)
-    vary = {"Vary": "Accept"}
     if media_type == CSV:
-        return Response(curves.to_csv(found), headers=vary, media_type=f"{CSV}; header=present")
+        return Response(curves.to_csv(found), headers=_VARY, media_type=f"{CSV}; header=present")
     content = curves.to_json(found, record.id, complete=record.status.terminal)
-    return Response(content, headers=vary, media_type=JSON)
+    return Response(content, headers=_VARY, media_type=JSON)
 
 
 def _not_acceptable() -> ApiProblem:
-    detail = f"The curves come as {' or '.join(OFFERED)}; name one of them in Accept."
+    detail = f"The curves come as {', '.join(OFFERED)}; name one of them in Accept."
     return ApiProblem(ProblemCode.NOT_ACCEPTABLE, detail, status=HTTPStatus.NOT_ACCEPTABLE)
