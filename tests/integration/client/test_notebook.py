@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import vl_convert
 from nbclient import NotebookClient
 
 from ridgeline import Client
@@ -62,13 +63,23 @@ def test_a_job_is_its_live_chart(ridgeline: Client, worker: Worker, run: Run) ->
     run(CONNECT.format(url=ridgeline.base_url, job_id=job.id))
     (shown,) = run("job")
     assert "running  epoch 1/" in shown["data"]["text/plain"]
+    assert epochs(shown) == {1}
 
     def train() -> None:
-        worker.epochs(claim, 2, 3)
+        worker.epochs(claim, *range(2, 11))
         worker.finish(claim)
 
     training = Thread(target=train)
     training.start()
     run(UNTIL_DRAWN)
     training.join()
-    assert "succeeded  epoch 3/" in shown["data"]["text/plain"]
+    assert "succeeded  epoch 10/10" in shown["data"]["text/plain"]
+    assert epochs(shown) == set(range(1, 11))
+    assert shown["data"]["image/svg+xml"].startswith("<svg")
+    # JupyterLab's Vega-Lite is an older one than the service's.
+    assert vl_convert.vegalite_to_vega(shown["data"][VEGA_LITE], vl_version="5.20")["marks"]
+
+
+def epochs(shown: Any) -> set[int]:
+    """The epochs that the chart has points of."""
+    return {row["epoch"] for row in shown["data"][VEGA_LITE]["datasets"]["epochs"]}
