@@ -37,7 +37,7 @@ def compare(
         from ridgeline.cli.pictures import asked_for, write_picture
         from ridgeline.cli.views.comparison import comparison_page, comparison_plot
 
-        ids = [session.job_id(reference) for reference in jobs]
+        ids = session.job_ids(jobs, least=2)
         pictures = asked_for({"png": png, "svg": svg}, ["json"] if as_json else [])
         for kind, path in pictures.items():
             content = session.client.compare_chart(*ids, measure=measure, format=kind, theme=theme)

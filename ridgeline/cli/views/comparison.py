@@ -17,8 +17,12 @@ LOSS = "loss"
 _ROWS = 16
 #: Of the losses, what is shown of the training and of the validation rows.
 _MEASURES = {LOSS: "data_loss"}
+#: Parts of the rows that were not trained on: a best value there says something.
+_HELD_OUT = ("val_", "test_")
+#: What is neither good nor bad: penalties, and the loss that holds them.
+_NOT_JUDGED = ("loss", "penalty")
 #: What is better the less there is of it.
-_LESS = ("loss", "gap", "error")
+_LESS = ("loss", "error", "entropy", "divergence", "hinge")
 
 
 def comparison_page(comparison: Comparison) -> Iterator[RenderableType]:
@@ -91,10 +95,11 @@ def _metrics(jobs: Sequence[ComparedJob]) -> Table:
 def _best(name: str, values: Mapping[str, float | None]) -> set[str]:
     """The jobs with the best value of a held out measure, where there is a best."""
     there = {job_id: value for job_id, value in values.items() if value is not None}
-    if not name.startswith(("val_", "test_")) or len(set(there.values())) < 2:  # noqa: PLR2004
+    held_out = name.startswith(_HELD_OUT) and name.partition("_")[2] not in _NOT_JUDGED
+    if not held_out or len(set(there.values())) == 1:
         return set()
     less = name.endswith(_LESS)
-    best = (min if less else max)(there.values())
+    best = (min if less else max)(there.values(), default=None)
     return {job_id for job_id, value in there.items() if value == best}
 
 

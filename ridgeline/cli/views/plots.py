@@ -48,19 +48,24 @@ def plotted(panels: Sequence[Panel], console: Console) -> Iterator[RenderableTyp
     colours = console.color_system is not None and not console.no_color
     width = min(console.width, _WIDEST) if console.is_terminal else _WIDTH
     for panel in panels:
-        yield _legend(panel, colours=colours)
+        yield _legend(panel, width, colours=colours)
         yield Text.from_ansi(_drawn(panel, width, colours=colours), no_wrap=True)
 
 
-def _legend(panel: Panel, *, colours: bool) -> Text:
-    text = Text(" " * _TICK_WIDTH)
+def _legend(panel: Panel, width: int, *, colours: bool) -> Text:
+    """The lines' names with their marks, below each other where they do not fit beside."""
+    names = []
     for place, line in enumerate(panel.lines):
         mark = "━━" if colours else _mark(place)
-        text.append(f"  {mark} ", f"color({_colour(place)})" if colours else "")
-        text.append(printable(line.name))
+        style = f"color({_colour(place)})" if colours else ""
+        names.append(Text.assemble((f"{mark} ", style), printable(line.name)))
     if panel.logarithmic:
-        text.append("  (logarithmic)")
-    return text
+        names.append(Text("(logarithmic)"))
+    indent = " " * (_TICK_WIDTH + 2)
+    beside = Text(indent) + Text("  ").join(names)
+    if beside.cell_len <= width:
+        return beside
+    return Text("\n").join([Text(indent) + name for name in names])
 
 
 def _drawn(panel: Panel, width: int, *, colours: bool) -> str:

@@ -69,6 +69,7 @@ REPORT = Report(
     ),
     environment=Environment(python="3.11", keras="3", tensorflow="2", numpy="2", devices=("CPU",)),
 )
+JOB_ID = "job_" + "0" * 24 + "1234abcd"
 PAGE = """\
 overfit
 • val_data_loss, 0.9, less train_data_loss, 0.1, is a gap of 0.8, 35% of the 2.3
@@ -103,13 +104,14 @@ What to change
 raise-dropout: Raise dropout from 0.3 to 0.4.
     replace /model/layers/1/rate = 0.4
     note, Dropout
-ridgeline report JOB --apply NAME | ridgeline submit -   trains with it.
+To train with it:
+    ridgeline report 1234abcd --apply raise-dropout | ridgeline submit -
 """
 
 
 def printed(report: Report) -> str:
     output = io.StringIO()
-    Console(file=output, width=80).print(*report_page(report), sep="\n")
+    Console(file=output, width=80).print(*report_page(report, JOB_ID), sep="\n")
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
 
 
