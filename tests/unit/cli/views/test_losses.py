@@ -15,7 +15,8 @@ COLUMNS = ("loss", "data_loss", "penalty", "val_data_loss", "gap", "val_accuracy
 
 
 def epoch(number: int, value: float | None = 0.5) -> EpochEvent:
-    values = dict.fromkeys((*COLUMNS, "val_loss", "val_penalty", "learning_rate"), value)
+    names = (*COLUMNS, "val_loss", "val_penalty", "learning_rate")
+    values: dict[str, float | None] = dict.fromkeys(names, value)
     row = EpochRow(epoch=number, values=values, penalty_by_layer={}, seconds=0.1)
     return EpochEvent(id=number, at=NOW, attempt=1, row=row)
 
