@@ -59,7 +59,7 @@ def main() -> None:
 def running_api(folder: Path, database_url: str = "") -> Iterator[Address]:
     """The service with a broker of its own, and no worker; by default on SQLite in `folder`."""
     address = free_address(Address("127.0.0.1", 0))
-    environment = _environment() | {
+    variables = environment() | {
         "RIDGELINE_HOME": str(folder / "home"),
         "RIDGELINE_DATABASE_URL": database_url,
         "RIDGELINE_HOST": address.host,
@@ -68,7 +68,7 @@ def running_api(folder: Path, database_url: str = "") -> Iterator[Address]:
     }
     redis = start_redis(folder, log=folder / "redis.log", environment=os.environ)
     command = [sys.executable, "-m", "service"]
-    api = Child("API", command, log=folder / "api.log", environment=environment)
+    api = Child("API", command, log=folder / "api.log", environment=variables)
     try:
         wait(api, lambda: redis_answers(folder) and _answers(f"{address.url}/healthz"))
         yield address
@@ -86,7 +86,7 @@ def running_bare(folder: Path) -> Iterator[Address]:
         "bare route",
         [*command, str(folder / "bare.db")],
         log=folder / "bare.log",
-        environment=_environment(),
+        environment=environment(),
     )
     try:
         wait(bare, lambda: _answers(f"{address.url}/openapi.json"))
@@ -111,7 +111,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The variables of a process that imports from this checkout."""
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 

@@ -13,6 +13,7 @@ from service.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
 from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
+from service.rendering import Renderer
 from service.settings import Settings
 from service.submissions import Submissions
 from service.watch import Watcher
@@ -33,6 +34,7 @@ class Parts:
     never waits for one that a thread holds."""
     curves: asyncio.Semaphore
     """How many curves are put together at once: long ones take memory, and the interpreter."""
+    renderer: Renderer
     artifacts: ArtifactStore
     datasets: DatasetParts
     dispatch: CeleryDispatch

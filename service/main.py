@@ -35,9 +35,12 @@ from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, S
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
+from service.rendering import Renderer
 from service.routes import (
     artifacts,
     catalog,
+    charts,
+    comparison,
     curves,
     dashboard,
     datasets,
@@ -73,7 +76,7 @@ FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
 _ROUTES = (
-    *(jobs, curves, events, logs, reports, artifacts),
+    *(jobs, curves, charts, comparison, events, logs, reports, artifacts),
     *(datasets, uploads),
     *(workers, catalog, presets, health, metrics),
     dashboard,
@@ -148,6 +151,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         jobs=JobStore(database),
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
+        renderer=Renderer(),
         artifacts=artifacts,
         datasets=uploaded,
         dispatch=dispatch,
@@ -169,6 +173,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
+        parts.renderer.close()
         uploaded.close()
         writers.shutdown()
         janitor.stop()

@@ -18,7 +18,7 @@ from ridgeline.contract.problems import ProblemCode
 from ridgeline.failpoints import failpoint
 from service.pace import Pace
 from service.problems import RETRY_AFTER_S, ApiProblem
-from service.space import check_space, full_disk_told
+from service.space import check_space
 
 BATCH_BYTES = 2**20
 """What is handed to the disk at once; a request holds about twice as much."""
@@ -58,7 +58,7 @@ class Receiver:
         """
         check_space(folder, _declared(request, max_bytes))
         with staged(folder) as path:
-            with self._turn(), full_disk_told():
+            with self._turn():
                 found = await self._receive(request, path, max_bytes)
             failpoint("dataset.received")
             yield found

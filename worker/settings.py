@@ -26,8 +26,8 @@ class WorkerSettings(StorageSettings):
     """How often the lease is renewed; a cancellation is learned of as often."""
     poll_interval_s: Seconds = 10.0
     """How often the database is asked for jobs that no hint has told of."""
-    progress_interval_s: Seconds = 0.2
-    """How often epochs are written at most."""
+    progress_interval_s: Seconds = 0.05
+    """How often epochs are written at most; less often, down to 0.2 s, where that takes long."""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """The least time from one checkpoint of a training to the next; 0: one after every epoch."""
     datasets_url: str | None = None

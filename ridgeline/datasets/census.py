@@ -36,10 +36,11 @@ class Census:
         if len(counted) > self._limit + 1:  # and one null
             self.counts = None
             return
-        pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
-        for value, rows in pairs:
-            if value is not None:
-                self._count(self.counts, value, rows)
+        values = counted.field(0).to_pylist()
+        self._bytes += sum(_size(value) for value in values if value not in self.counts)
+        for value, rows in zip(values, counted.field(1).to_pylist(), strict=True):
+            self.counts[value] = self.counts.get(value, 0) + rows
+        self.counts.pop(None, None)
         if len(self.counts) > self._limit or self._bytes > MAX_DISTINCT_BYTES // self.columns:
             self.counts = None
 
@@ -47,10 +48,9 @@ class Census:
     def _limit(self) -> int:
         return min(MAX_DISTINCT, MAX_DISTINCT_IN_ALL // self.columns)
 
-    def _count(self, counts: dict[Any, int], value: Any, rows: int) -> None:
-        if value not in counts:
-            self._bytes += len(value) if isinstance(value, str) else 8
-        counts[value] = counts.get(value, 0) + rows
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 8
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What is in an uploaded file, found by reading all of it once, in bounded memory."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -90,7 +91,9 @@ def _check_finite(chunk: npt.NDArray[np.generic], name: str) -> None:
 
 def _folder(images: Images) -> ImageFolder:
     """What the images have in common, each of which was decoded."""
-    pictures = {images.examine(entry) for entry in images.entries}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, at data beside the pixels that it passes over
+        pictures = {images.examine(entry) for entry in images.entries}
     counts = zip(images.classes, images.counts(), strict=True)
     return ImageFolder(
         height=_extent(picture.height for picture in pictures),

@@ -18,8 +18,10 @@ MAX_LISTED_LENGTH = 200
 """Characters of a listed value; a column with a longer one lists none."""
 MAX_NAME_LENGTH = 200
 """Characters of the name of a column, an array or a class."""
-BLOCK_BYTES = 4 * MEBIBYTE
-"""About how much of a table is read at once: no row may be longer."""
+BLOCK_BYTES = 2 * MEBIBYTE
+"""About how much of a file is read at once: no row of a table may be longer …"""
+WIDE_BLOCK_BYTES = 8 * MEBIBYTE
+"""… unless it has very many cells."""
 
 
 @dataclass(frozen=True)

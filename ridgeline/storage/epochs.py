@@ -9,6 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ridgeline.contract.curves import EpochRow
 from ridgeline.storage.account import account_of, epoch_bucket
 from ridgeline.storage.records import EventType, Tally
+from ridgeline.storage.summaries import summarize
 from ridgeline.storage.tables import epochs
 from ridgeline.storage.transitions import add_event
 
@@ -59,6 +60,7 @@ def _insert_epochs(connection: Connection, held: RowMapping, rows: Sequence[Epoc
     common = {"job_id": held["id"], "attempt": held["attempt"]}
     values = [{**common, "epoch": epoch, "row": text} for epoch, text in texts.items()]
     connection.execute(insert(epochs), values)
+    summarize(connection, held["id"], rows)
     add_event(connection, held, EventType.EPOCH, *texts.values())
     account = account_of(connection)
     for seconds in {row.epoch: row.seconds for row in rows}.values():

@@ -48,6 +48,7 @@ from ridgeline.storage.records import (
     Page,
     Tally,
 )
+from ridgeline.storage.summaries import thinned_rows
 from ridgeline.storage.tables import artifacts, job_tags, jobs
 from ridgeline.storage.transitions import CANCELLED_BY_USER, locked, move
 
@@ -203,6 +204,25 @@ class JobStore:
                 return
             last = found[-1]
 
+    def epochs_at(self, job_id: str, numbers: Sequence[int]) -> list[str]:
+        """Those of the epochs `numbers` that the job has, as the JSON of EpochRow, in order."""
+        table = tables.epochs
+        ordered = select(table.c.row).where(table.c.job_id == job_id).order_by(table.c.epoch)
+        found: list[str] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            among = table.c.epoch.in_(numbers[start : start + _AT_ONCE])
+            with self._database.read() as connection:
+                found += connection.execute(ordered.where(among)).scalars()
+        return found
+
+    def thinned_epochs(self, job_id: str, max_points: int) -> list[str]:
+        """The JSON of at most `max_points` epochs of the job: the first, the last, extreme ones.
+
+        Every series is at its least and at its greatest in one of them, if there is room for that.
+        """
+        with self._database.read() as connection:
+            return thinned_rows(connection, job_id, max_points)
+
     def report(self, job_id: str) -> str | None:
         """The job's report as JSON; None if it has none, or has not ended."""
         table = tables.reports
@@ -279,6 +299,8 @@ class JobStore:
         return Created(record, replayed=True, outbox_id=None)
 
 
+_AT_ONCE = 500
+"""How many epochs one statement names; SQLite takes a thousand parameters at the least."""
 _SIZE = (
     func.length(jobs.c.spec, type_=Integer)
     + func.length(jobs.c.resolved)

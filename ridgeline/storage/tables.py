@@ -192,6 +192,19 @@ epochs = Table(
 )
 """The job's epochs, each a contract EpochRow as JSON, with the attempt that measured it."""
 
+epoch_summaries = Table(
+    "epoch_summaries",
+    metadata,
+    _job_id(primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, primary_key=True, autoincrement=False),
+    Column("summary", Text, nullable=False),
+)
+"""What the `size` epochs up to `last` come to: where each of their series is extreme, as JSON.
+
+A trigger removes it with any of these epochs, so that no code can forget to.
+"""
+
 outbox = Table(
     "outbox",
     metadata,

@@ -1,4 +1,4 @@
-"""The loss curves of a job: put together in columns, thinned out, as JSON and as CSV.
+"""The loss curves of a job: put together in columns, thinned out, as JSON, CSV and lines.
 
 The rows of a long job as objects would take hundreds of megabytes; as columns of numbers they take
 eight bytes a value. A test holds the JSON against the contract's own model.
@@ -9,13 +9,12 @@ import io
 import json
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ridgeline.storage import JobStore
 
-MIN_POINTS = 2
 MAX_POINTS = 10_000
 
 Columns = dict[str, "array[float]"]
@@ -39,23 +38,16 @@ class Table:
             self.nonfinite.setdefault(name, []).append(row["epoch"])
         self.epoch.append(row["epoch"])
 
-    def at(self, kept: Sequence[int]) -> "Table":
-        """The table with only the rows at the places `kept`."""
-        epochs = array("q", [self.epoch[index] for index in kept])
-        among = set(epochs)
-        marked = {name: [e for e in found if e in among] for name, found in self.nonfinite.items()}
-        return Table(
-            epochs,
-            _at(self.series, kept),
-            _at(self.penalty_by_layer, kept),
-            {name: found for name, found in marked.items() if found},
-        )
-
 
 def curves(jobs: JobStore, job_id: str, max_points: int | None) -> Table:
     """The curves of the job, at most `max_points` epochs of them."""
-    texts = (text for page in jobs.epoch_pages(job_id) for text in page)
-    return thinned(table_of(texts), max_points)
+    return table_of(text for page in _pages(jobs, job_id, max_points) for text in page)
+
+
+def lines(jobs: JobStore, job_id: str, max_points: int | None) -> Iterator[str]:
+    """The epochs of the curves as lines of JSON, some of them at a time."""
+    for page in _pages(jobs, job_id, max_points):
+        yield "".join(f"{text}\n" for text in page)
 
 
 def table_of(texts: Iterable[str]) -> Table:
@@ -64,27 +56,6 @@ def table_of(texts: Iterable[str]) -> Table:
     for text in texts:
         table.add(json.loads(text))
     return table
-
-
-def thinned(table: Table, max_points: int | None) -> Table:
-    """At most `max_points` rows: the first, the last, and where a series is extreme in its bucket.
-
-    A mean would hide the spikes that matter, and every n-th row may miss them.
-    """
-    count = len(table.epoch)
-    if max_points is None or count <= max_points:
-        return table
-    names = list(table.series)
-    # Where not even one bucket has room for the extremes of all series, those of the loss are kept.
-    for chosen in (names, names[:1]):
-        columns = [table.series[name] for name in chosen]
-        buckets = (max_points - MIN_POINTS) // 2
-        while buckets > 0:
-            kept = {0, count - 1} | _extremes(columns, count, buckets)
-            if len(kept) <= max_points:
-                return table.at(sorted(kept))
-            buckets = min(buckets - 1, buckets * max_points // len(kept))
-    return table.at([0, count - 1])
 
 
 def to_json(table: Table, job_id: str, *, complete: bool) -> bytes:
@@ -115,6 +86,12 @@ def to_csv(table: Table) -> str:
     return out.getvalue()
 
 
+def _pages(jobs: JobStore, job_id: str, max_points: int | None) -> Iterator[list[str]]:
+    if max_points is None:
+        return jobs.epoch_pages(job_id)
+    return iter([jobs.thinned_epochs(job_id, max_points)])
+
+
 def _append(columns: Columns, values: Mapping[str, float | None], count: int) -> None:
     """Add one value to each of the columns, all of which have `count`."""
     for name, value in values.items():
@@ -124,22 +101,6 @@ def _append(columns: Columns, values: Mapping[str, float | None], count: int) ->
     for column in columns.values():
         if len(column) == count:
             column.append(math.nan)
-
-
-def _at(columns: Columns, kept: Sequence[int]) -> Columns:
-    return {name: array("d", [values[i] for i in kept]) for name, values in columns.items()}
-
-
-def _extremes(columns: Sequence["array[float]"], count: int, buckets: int) -> set[int]:
-    """Where each of the series is least and greatest in each of the buckets."""
-    found: set[int] = set()
-    for number in range(buckets):
-        bucket = range(number * count // buckets, (number + 1) * count // buckets)
-        for column in columns:
-            values = [(value, i) for i in bucket if not math.isnan(value := column[i])]
-            if values:
-                found |= {min(values)[1], max(values)[1]}
-    return found
 
 
 def _columns_json(columns: Columns) -> str:

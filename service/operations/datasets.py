@@ -49,11 +49,11 @@ async def take(parts: Parts, request: Request, said: Description) -> AddedDatase
         said = said._replace(format=said_format(request))
     else:
         said_format(request)
-    folder = await run_in_threadpool(parts.datasets.files.staging)
-    async with parts.datasets.receiver.received(
-        request, folder, parts.settings.max_dataset_bytes
-    ) as received:
-        return await keep(parts, received, said)
+    most = parts.settings.max_dataset_bytes
+    with full_disk_told():
+        folder = await run_in_threadpool(parts.datasets.files.staging)
+        async with parts.datasets.receiver.received(request, folder, most) as received:
+            return await keep(parts, received, said)
 
 
 async def keep(parts: Parts, received: Received, said: Description) -> AddedDataset:
@@ -127,8 +127,7 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
 
 def _store(parts: Parts, path: Path, new: NewDataset) -> AddedDataset:
     """Store the file under its own key, then the record that makes it one of ours."""
-    with full_disk_told():
-        parts.datasets.files.store(path, new.key)
+    parts.datasets.files.store(path, new.key)
     failpoint("dataset.stored")
     # Where the database is away, the record may be there all the same: the file is the janitor's.
     added = parts.datasets.store.add(new)

@@ -85,13 +85,14 @@ async def take_part(
         detail = f"The upload has the parts 1 to {upload.part_count}."
         raise ApiProblem(ProblemCode.NOT_FOUND, detail)
     await run_in_threadpool(parts.datasets.uploads.touch, upload_id)
-    folder = await run_in_threadpool(parts.datasets.files.staging)
     size = upload.part_size(number)
-    async with parts.datasets.receiver.received(request, folder, size) as received:
-        if received.bytes != size:
-            raise _wrong_size(f"part {number} has {received.bytes} bytes; expected {size}")
-        datasets.check_digest(received.sha256, sha256)
-        await run_in_threadpool(_store_part, parts, received.path, upload_id, number)
+    with full_disk_told():
+        folder = await run_in_threadpool(parts.datasets.files.staging)
+        async with parts.datasets.receiver.received(request, folder, size) as received:
+            if received.bytes != size:
+                raise _wrong_size(f"part {number} has {received.bytes} bytes; expected {size}")
+            datasets.check_digest(received.sha256, sha256)
+            await run_in_threadpool(_store_part, parts, received.path, upload_id, number)
 
 
 async def complete(parts: Parts, upload_id: str) -> AddedDataset:
@@ -110,8 +111,9 @@ async def complete(parts: Parts, upload_id: str) -> AddedDataset:
         upload.name, DatasetFormat(upload.format) if upload.format else None, upload.sha256
     )
     try:
-        async with _assembled(parts, upload) as whole:
-            added = await datasets.keep(parts, whole, said)
+        with full_disk_told():
+            async with _assembled(parts, upload) as whole:
+                added = await datasets.keep(parts, whole, said)
     except ApiProblem as problem:
         if problem.code is ProblemCode.UNUSABLE_DATASET:
             await run_in_threadpool(delete, parts, upload_id)
@@ -148,8 +150,7 @@ def upload_json(record: UploadRecord) -> str:
 
 def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
     key = part_key(upload_id, number)
-    with full_disk_told():
-        parts.datasets.files.store(path, key)
+    parts.datasets.files.store(path, key)
     failpoint("part.stored")
     replaced = parts.datasets.uploads.add_part(upload_id, number, key)
     failpoint("part.committed")
@@ -168,7 +169,7 @@ async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Receiv
 
 def _assemble(parts: Parts, upload: UploadRecord, path: Path) -> Received:
     digest, size = hashlib.sha256(), 0
-    with full_disk_told(), path.open("wb") as file:
+    with path.open("wb") as file:
         for number in sorted(upload.parts):
             for chunk in _part(parts, upload, number):
                 digest.update(chunk)

@@ -51,6 +51,12 @@ _LAST_WORDS = 1400
 _LINES_S = 1.0
 """How long lines of the log wait for an epoch to be written with."""
 
+_REST = 4
+"""For how many times as long as it took to write epochs none are written after it, so that many
+workers do not overwhelm one database."""
+_LONGEST_REST_S = 0.2
+"""Whoever watches the curve does not wait for longer than that."""
+
 log = structlog.get_logger()
 
 
@@ -183,7 +189,8 @@ class Watch:
         word: Ending | None = None
         if now >= self._record_due:
             word = self._word_of(self._record())
-            self._next_record = now + self._settings.progress_interval_s
+            rest_s = min(_REST * (time.monotonic() - now), _LONGEST_REST_S)
+            self._next_record = now + max(self._settings.progress_interval_s, rest_s)
             self._next_lines = now + _LINES_S
             self._away_since = None
         if word is None and now >= self._next_beat:

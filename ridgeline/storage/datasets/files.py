@@ -39,6 +39,10 @@ class HeldFile:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def __del__(self) -> None:
+        """Let it go where nobody did: an attempt may be given up while it is brought here."""
+        self.close()
+
     def __enter__(self) -> Self:
         """Hold it for a block."""
         return self

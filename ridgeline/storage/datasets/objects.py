@@ -91,12 +91,17 @@ class BucketDatasetFiles:
                 yield StoredBytes(key, each.modified_at)
 
     def clear_staging(self, before: float) -> None:
-        """Delete what was staged on this machine, or half fetched, and not touched since then."""
+        """Delete what was staged here, or half fetched, and copies that nobody uses any more."""
         self._own.clear_staging(before)
         for path in (self._folder / _CACHE).glob(".*"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < before:
-                    path.unlink()
+            if _used_at(path) < before:
+                path.unlink(missing_ok=True)
+        for path in self._copies():
+            if _used_at(path) < time.time() - KEPT_S:
+                _drop(path)
+
+    def _copies(self) -> list[Path]:
+        return [path for path in (self._folder / _CACHE).glob("*") if path.name[0] != "."]
 
     def _download(self, record: DatasetRecord, path: Path) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
@@ -116,12 +121,11 @@ class BucketDatasetFiles:
             partial.unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
-        """Delete copies that nobody holds: unused ones, and as many others as it takes."""
-        copies = [path for path in (self._folder / _CACHE).glob("*") if path.name[0] != "."]
-        for path in sorted(copies, key=_used_at):
-            unused = _used_at(path) < time.time() - KEPT_S
-            if unused or shutil.disk_usage(self._folder).free < size:
-                _drop(path)
+        """Delete copies that nobody holds, the longest unused first, as many as it takes."""
+        for path in sorted(self._copies(), key=_used_at):
+            if shutil.disk_usage(self._folder).free >= size:
+                return
+            _drop(path)
         free = shutil.disk_usage(self._folder).free
         if free < size:
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {size} bytes, {free} free")

@@ -64,7 +64,26 @@ def test_by_accept(
         )
 
 
-@pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "text/html"])
+@pytest.mark.parametrize("query", ["", "?max_points=3"])
+def test_as_lines_of_json(
+    client: TestClient, submit: Callable[..., str], worker: Any, query: str
+) -> None:
+    path = f"/jobs/{(job_id := submit())}/curves{query}"
+    headers = {"Accept": "application/x-ndjson"}
+    assert client.get(path, headers=headers).text == ""
+    worker.train(job_id, epochs=2500)
+    answer = client.get(path, headers=headers)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    rows = [EpochRow.model_validate_json(line) for line in answer.text.splitlines()]
+    epochs = [row.epoch for row in rows]
+    if query:
+        assert (epochs[0], epochs[-1], len(epochs) <= 3) == (1, 2500, True)
+    else:
+        assert epochs == list(range(1, 2501))
+    assert rows[-1].values == {"loss": 1 / 2500, "val_loss": 2 / 2500}
+
+
+@pytest.mark.parametrize("accept", ["image/gif", "application/json;q=0", "text/html"])
 def test_nothing_acceptable(client: TestClient, submit: Callable[..., str], accept: str) -> None:
     answer = client.get(f"/jobs/{submit()}/curves", headers={"Accept": accept})
     assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
@@ -77,3 +96,12 @@ def test_thinned_out(client: TestClient, submit: Callable[..., str], worker: Any
     epochs = client.get(f"/jobs/{job_id}/curves?max_points=10").json()["epoch"]
     assert len(epochs) <= 10
     assert (epochs[0], epochs[-1]) == (1, 200)
+
+
+def test_marks_of_epochs_that_were_left_out_go_with_them(
+    client: TestClient, submit: Callable[..., str], worker: Any
+) -> None:
+    claim = worker.claim(job_id := submit())
+    worker.epochs(claim, *(NONFINITE.model_copy(update={"epoch": epoch}) for epoch in range(1, 10)))
+    answer = client.get(f"/jobs/{job_id}/curves?max_points=2")
+    assert answer.json()["nonfinite"] == {"loss": [1, 9]}

@@ -123,7 +123,7 @@ def test_pages_are_no_part_of_the_api(client: TestClient) -> None:
 
 
 def test_every_file_that_modules_name_is_there() -> None:
-    """Nothing builds the modules, so nothing but this finds a misspelt import before a user does."""
+    """Nothing builds the modules: nothing but this finds a misspelt import before a user does."""
     missing = []
     for script in FOLDER.rglob("*.js"):
         if "vendor" in script.parts:

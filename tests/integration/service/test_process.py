@@ -23,7 +23,9 @@ from service.examples import DIGITS, IRIS
 
 ROOT = Path(__file__).parents[3]
 START_S = 30
-MAX_BYTES = 120 * 2**20
+MAX_BYTES = 136 * 2**20
+"""Some 6 MiB of it are in the tests' environment alone: Celery and redis-py import what Playwright
+and MLflow bring, greenlet and OpenTelemetry, wherever it is installed."""
 
 pytestmark = pytest.mark.servers
 

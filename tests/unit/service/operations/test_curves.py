@@ -1,4 +1,4 @@
-"""Curves: thinned out without losing what matters, and as CSV."""
+"""Curves as JSON and as CSV."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ridgeline.contract.curves import Curves, EpochRow, columns
-from service.operations import curves
 from service.operations.curves import table_of, to_csv, to_json
 
 
@@ -27,51 +26,8 @@ def noisy(epochs: int, series: int = 4) -> list[EpochRow]:
     ]
 
 
-def thinned(rows: list[EpochRow], max_points: int | None) -> list[EpochRow]:
-    """The rows that are kept."""
-    kept = set(curves.thinned(table_of(texts(rows)), max_points).epoch)
-    return [each for each in rows if each.epoch in kept]
-
-
 def texts(rows: list[EpochRow]) -> list[str]:
     return [each.model_dump_json() for each in rows]
-
-
-@pytest.mark.parametrize("max_points", [2, 3, 4, 5, 9, 10, 50, 99])
-@pytest.mark.parametrize("series", [1, 4, 12])
-def test_no_more_points_than_asked_for_and_both_ends(max_points: int, series: int) -> None:
-    rows = noisy(1000, series)
-    kept = thinned(rows, max_points)
-    assert len(kept) <= max_points
-    assert (kept[0], kept[-1]) == (rows[0], rows[-1])
-    assert [each.epoch for each in kept] == sorted({each.epoch for each in kept})
-
-
-def test_the_extremes_of_every_bucket_are_kept() -> None:
-    rows = [row(epoch, loss=1 / epoch, val_loss=1.0) for epoch in range(1, 1001)]
-    rows[371] = row(372, loss=99.0, val_loss=1.0)
-    rows[777] = row(778, loss=0.001, val_loss=-5.0)
-    kept = {each.epoch for each in thinned(rows, 50)}
-    assert {1, 372, 778, 1000} <= kept
-    assert len(kept) > 25
-
-
-def test_with_few_points_the_first_series_decides() -> None:
-    rows = noisy(1000, 12)
-    worst = max(rows, key=lambda each: each.values["s0"] or 0)
-    assert worst in thinned(rows, 6)
-
-
-@pytest.mark.parametrize("max_points", [None, 5, 100])
-def test_few_epochs_stay_as_they_are(max_points: int | None) -> None:
-    rows = noisy(5)
-    assert thinned(rows, max_points) == rows
-    assert thinned([], max_points) == []
-
-
-def test_values_that_were_not_finite_disturb_nothing() -> None:
-    rows = [row(epoch, loss=None if epoch > 50 else 1.0) for epoch in range(1, 101)]
-    assert len(thinned(rows, 10)) <= 10
 
 
 ROWS = [
@@ -112,14 +68,6 @@ def test_json_is_the_contracts(rows: list[EpochRow]) -> None:
     assert Curves.model_validate_json(content) == columns("job", rows, complete=True)
 
 
-def test_marks_of_rows_that_were_left_out_go_with_them() -> None:
-    rows = [
-        EpochRow(epoch=epoch, values={}, penalty_by_layer={}, nonfinite=("loss",), seconds=1)
-        for epoch in range(1, 10)
-    ]
-    assert curves.thinned(table_of(texts(rows)), 2).nonfinite == {"loss": [1, 9]}
-
-
 def test_a_long_job_takes_little_memory_and_time() -> None:
     """As objects, these rows took over a hundred megabytes."""
     text = (
@@ -129,7 +77,7 @@ def test_a_long_job_takes_little_memory_and_time() -> None:
     tracemalloc.start()
     try:
         table = table_of(text % epoch for epoch in range(1, 30_001))
-        assert len(to_json(curves.thinned(table, 100), "job", complete=True)) < 20_000
+        to_json(table, "job", complete=True)
         to_csv(table)
         _, peak = tracemalloc.get_traced_memory()
     finally:

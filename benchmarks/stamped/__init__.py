@@ -1,0 +1,1 @@
+"""A worker whose epochs tell when they ended."""
