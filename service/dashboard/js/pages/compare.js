@@ -27,7 +27,7 @@ async function show(content, state, chosen, signal) {
   const jobs = chosen.map(encodeURIComponent).join(",");
   try {
     const found = await get(`/compare?jobs=${jobs}&max_points=2`, { signal });
-    const drawn = chart({ address: (parameters) => `/compare?jobs=${jobs}&${parameters}&max_points=${MAX_POINTS}`, height: 300, label: "The jobs' losses over each other", signal });
+    const drawn = chart({ address: (parameters) => `/compare?jobs=${jobs}&${parameters}&max_points=${MAX_POINTS}`, height: 420, label: "The jobs' losses over each other", signal });
     replace(content, h("section", { "aria-label": "Curves" }, drawn.element), comparisonTables(found));
     drawn.now();
   } catch (error) {
