@@ -14,7 +14,7 @@ const MAX_POINTS = 300;
 
 export function page({ query, signal }) {
   const chosen = (query.get("jobs") ?? "").split(",").filter(Boolean).slice(0, MOST);
-  const content = h("div", {});
+  const content = h("div", { class: "page" });
   const state = h("p", { class: "note", hidden: true });
   const picker = h("details", { class: "picker", open: chosen.length < 2 }, h("summary", {}, "Choose jobs"));
   const element = h("div", { class: "page" }, h("h1", {}, "Compare jobs"), picker, state, content);
