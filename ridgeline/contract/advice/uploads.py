@@ -51,8 +51,7 @@ def constant(case: Case) -> Iterator[Finding]:
 )
 def imbalanced(case: Case) -> Iterator[Finding]:
     """A class that is rare beside another, and counts no more for it."""
-    dataset = _upload(case)
-    counts = class_counts(dataset) if dataset else ()
+    counts = class_counts(case.dataset)
     if not counts or case.spec.training.class_weight is not None:
         return
     most, least = (pick(counts, key=lambda each: each.rows) for pick in (max, min))
@@ -70,8 +69,8 @@ def imbalanced(case: Case) -> Iterator[Finding]:
 
 def _features_that(case: Case, test: Callable[[Column, int], bool]) -> list[str]:
     """The names of feature columns that pass a test of the column and the rows."""
-    dataset = _upload(case)
-    if dataset is None or dataset.stored is None:
+    dataset = case.dataset
+    if not isinstance(dataset, UploadDataset) or dataset.stored is None:
         return []
     return [
         column.name
@@ -85,8 +84,3 @@ def _counts_rows(column: Column, rows: int) -> bool:
     if column.type is not ColumnType.INTEGER or low is None or high is None:
         return False
     return not column.missing and column.distinct in (rows, None) and high - low == rows - 1 > 0
-
-
-def _upload(case: Case) -> UploadDataset | None:
-    dataset = case.spec.dataset
-    return dataset.spelled_out() if isinstance(dataset, UploadDataset) else None

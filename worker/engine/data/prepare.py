@@ -155,7 +155,7 @@ def _told(raw: RawRows, phase: Phase) -> Iterator[Chunk]:
     for start, chunk in raw.chunks():
         yield start, chunk
         done = 10 * (start + len(chunk)) // raw.rows
-        if done > tenth:
+        if 10 > done > tenth:  # noqa: PLR2004 - ten tenths are all
             tenth = done
             phase(f"preparing the data, {tenth}0 %")
 

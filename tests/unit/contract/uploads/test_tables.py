@@ -16,7 +16,7 @@ from ridgeline.contract.dataset.encodings import (
     OrdinalEncoding,
 )
 from ridgeline.contract.dataset.stored import Column, ColumnType, StoredDataset
-from ridgeline.contract.problems import SpecError
+from ridgeline.contract.problems import MAX_FAULTS, SpecError
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec
 from tests.unit.contract.uploads.stored import ID, counts, integer, number, table, text, upload_spec
@@ -349,9 +349,29 @@ def test_what_cannot_be_predicted(column: Column, options: Any, expected: tuple[
 def test_a_near_name_is_guessed_and_long_ones_are_cut() -> None:
     dataset = table(number("a" * 900), *(number(f"column {index}") for index in range(30)))
     with pytest.raises(
-        SpecError, match=r"did you mean 'column 7'\? The columns are .* and 23 more"
+        SpecError, match=r"did you mean 'column 7'\? its columns are .* and 23 more"
     ):
         upload_spec(dataset, target="colum 7").dataset.shape  # noqa: B018 - it raises
+
+
+def test_no_more_faults_are_looked_for_than_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    guessed: list[str] = []
+
+    def guess(name: str, _: object) -> str:
+        guessed.append(name)
+        return ""
+
+    monkeypatch.setattr("ridgeline.contract.dataset.uploads.table.guess", guess)
+    names = [f"no {index}" for index in range(3000)]
+    dataset = table(number("x"), text("kind", "a", "b"))
+    found = faults(dataset, target="kind", features=names, encodings=dict.fromkeys(names, "number"))
+    assert len(found) == len(guessed) == MAX_FAULTS
+
+
+def test_a_long_name_is_not_sent_back() -> None:
+    dataset = table(number("x"), text("kind", "a", "b"))
+    found = faults(dataset, target="kind", encodings={"n" * 65: "number"})
+    assert found == [("/dataset/encodings", "unknown-column")]
 
 
 def test_extra_categories_are_borne_and_numbers_compare_as_numbers() -> None:
@@ -396,7 +416,8 @@ def test_a_regression_is_hinted_at_where_a_loss_fits_no_classes() -> None:
     dataset = table(number("x"), whole)
     with pytest.raises(SpecError, match='set /dataset/task to "regression"'):
         resolve(upload_spec(dataset, units=1, target="y", training=loss))
-    assert resolve(upload_spec(dataset, units=1, target="y", task="regression", training=loss))
+    said = upload_spec(dataset, units=1, target="y", task="regression", training=loss)
+    assert resolve(said).encoding == "value"
 
 
 def test_a_class_of_one_row_cannot_be_stratified() -> None:

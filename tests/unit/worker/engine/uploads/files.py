@@ -23,7 +23,7 @@ from ridgeline.contract.spec import JobSpec
 from ridgeline.datasets import inspect_dataset
 from worker.engine.data import Data, prepare_data
 
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
 LOGITS = {"name": "categorical_crossentropy", "from_logits": True}
 
 

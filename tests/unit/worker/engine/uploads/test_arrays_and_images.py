@@ -138,7 +138,7 @@ def test_images_are_scaled_by_the_epoch(scaling: str, tmp_path: Path) -> None:
 def test_images_that_stream_are_those_that_are_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.engine.data.sources.uploads.images.chunk_rows", lambda row_bytes: 3)
+    monkeypatch.setattr("worker.engine.data.sources.uploads.images.chunk_rows", lambda _: 3)
     upload = image_file(tmp_path, pictures((8, 9, 3)))
     held, streamed = upload.data(), upload.data(tmp_path / "scratch", loading="stream")
     np.testing.assert_array_equal(all_rows(held), all_rows(streamed))

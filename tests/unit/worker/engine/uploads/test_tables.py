@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ridgeline.contract.features import ColumnFeatures
+from ridgeline.contract.resolve import resolve
 from tests.unit.worker.engine.uploads.files import (
     Upload,
     all_rows,
@@ -15,7 +16,7 @@ from tests.unit.worker.engine.uploads.files import (
     csv_file,
     parquet_file,
 )
-from worker.engine.data import Data
+from worker.engine.data import Data, prepare_data
 
 ROWS = 60
 RANDOM = np.random.default_rng(5)
@@ -46,8 +47,10 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Upload:
 
 def one(upload: Upload, name: str, encoding: Any, scaling: str = "none", **options: Any) -> Data:
     """A single column as it is trained on."""
-    encodings = {"encodings": {name: encoding}} if encoding else {}
-    return upload.data(target="kind", features=[name], scaling=scaling, **encodings, **options)
+    encodings = {name: encoding} if encoding else {}
+    return upload.data(
+        target="kind", features=[name], scaling=scaling, encodings=encodings, **options
+    )
 
 
 def column(data: Data) -> ColumnFeatures:
@@ -136,8 +139,7 @@ def test_letters_beyond_ascii_lose_their_case_too(table: Upload) -> None:
 def test_columns_lie_side_by_side_in_the_order_of_features(table: Upload) -> None:
     features = ["review", "width", "city", "size"]
     encodings = {"review": {"type": "multi_hot", "num_words": 5}, "size": "ordinal"}
-    options = {"features": features, "encodings": encodings, "target": "kind"}
-    data = table.data(scaling="none", **options)
+    data = table.data(target="kind", features=features, encodings=encodings, scaling="none")
     parts = [one(table, name, encodings.get(name)) for name in features]
     np.testing.assert_array_equal(all_rows(data), np.hstack([all_rows(part) for part in parts]))
     assert data.row_encoding is not None
@@ -270,7 +272,7 @@ def test_what_streams_is_what_is_held(
     table: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Chunks of seven rows, so that they are many and the last one is short.
-    monkeypatch.setattr("worker.engine.data.sources.uploads.tables.chunk_rows", lambda row_bytes: 7)
+    monkeypatch.setattr("worker.engine.data.sources.uploads.tables.chunk_rows", lambda _: 7)
     options: dict[str, Any] = {"target": "kind", "encodings": {"review": "multi_hot"}}
     held = table.data(tmp_path / "scratch", loading="memory", **options)
     streamed = table.data(tmp_path / "scratch", loading="stream", **options)
@@ -282,3 +284,15 @@ def test_what_streams_is_what_is_held(
         )
         np.testing.assert_array_equal(getattr(held, part).y, getattr(streamed, part).y)
     assert held.row_encoding == streamed.row_encoding
+
+
+def test_a_large_file_tells_how_far_it_is(table: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phase is a sign of progress, without which the worker takes a trainer to hang."""
+    monkeypatch.setattr("worker.engine.data.sources.uploads.tables.chunk_rows", lambda _: 7)
+    phases: list[str] = []
+    spec = table.spec(target="kind", encodings={"review": "multi_hot"})
+    prepare_data(resolve(spec), file=table.file, phase=phases.append)
+    assert phases == [
+        "fitting the encodings",
+        *(f"preparing the data, {tenth}0 %" for tenth in (1, 2, 3, 4, 5, 7, 8, 9)),
+    ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from worker.engine.data.sources.texts import Texts
 
-MOST_COUNTED = 2_000_000
+MOST_COUNTED = 500_000
 """Different words that are counted at once; beyond it those said least so far are forgotten."""
 _PUNCTUATION = string.punctuation.encode()
 
