@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ridgeline.client import lines, notebook
 from ridgeline.client.errors import RidgelineError
-from ridgeline.client.results import Theme
+from ridgeline.contract.charts import Theme
 from ridgeline.contract.events import EpochEvent
 from ridgeline.contract.job import Job
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from ridgeline.datasets.errors import Rule, shown, unusable
-from ridgeline.datasets.limits import MAX_NAME_LENGTH, MEBIBYTE, InspectionLimits
+from ridgeline.datasets.errors import Rule, UnusableDataset, shown, unusable
+from ridgeline.datasets.limits import MAX_PATH_LENGTH, MEBIBYTE, InspectionLimits
 from ridgeline.datasets.names import is_plain
 
 _END = struct.Struct("<4s4H2LH")
@@ -20,6 +20,8 @@ _LOCATOR_64 = struct.Struct("<4sLQL")
 _LONGEST_COMMENT = 2**16
 _LOCAL_HEADER_BYTES = 30
 _ENTRY_BYTES = 46
+_USUAL_NAME = 200
+"""Bytes of a member's path, with what is noted beside it, that a list may have on average."""
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -39,7 +41,7 @@ def opened_archive(path: Path, limits: InspectionLimits) -> zipfile.ZipFile:
     _check_count(path, limits)
     try:
         archive = zipfile.ZipFile(path)
-    except (*_UNREADABLE, ValueError) as error:
+    except (*_UNREADABLE, ValueError, struct.error) as error:
         raise _damaged(str(error)) from error
     try:
         check_members(archive.infolist(), archive.start_dir, path.stat().st_size, limits)
@@ -55,7 +57,9 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
     try:
         with archive.open(name) as stream:
             yield stream
-    except _UNREADABLE as error:
+    except UnusableDataset:
+        raise
+    except (*_UNREADABLE, ValueError, struct.error) as error:
         raise unusable(
             Rule.DAMAGED,
             f"member {shown(name)} cannot be inflated ({shown(str(error))}): the file may have been"
@@ -96,7 +100,7 @@ def _check_count(path: Path, limits: InspectionLimits) -> None:
         if list_bytes > end:
             raise _damaged("its list of members is longer than the file")
         count = list_bytes // _ENTRY_BYTES
-        if list_bytes <= limits.members * (_ENTRY_BYTES + MAX_NAME_LENGTH):
+        if list_bytes <= limits.members * (_ENTRY_BYTES + _USUAL_NAME):
             # Counted, not asked: the number beside it may be anything.
             file.seek(max(0, end - list_bytes))
             count = file.read(list_bytes).count(b"PK\1\2")
@@ -137,7 +141,7 @@ def _check_name(member: zipfile.ZipInfo) -> None:
     name = member.orig_filename
     parts = PurePosixPath(name).parts
     unsafe = (
-        not is_plain(name)
+        not is_plain(name, MAX_PATH_LENGTH)
         or "\\" in name
         or name.startswith("/")
         or PureWindowsPath(name).drive
@@ -147,8 +151,8 @@ def _check_name(member: zipfile.ZipInfo) -> None:
         raise unusable(
             Rule.UNSAFE_NAME,
             f"a member is named {shown(name)}, expected a plain path such as cats/1.png, without"
-            f" `..`, backslashes or a drive, of at most {MAX_NAME_LENGTH} characters: make the ZIP"
-            " file from inside the folder, with relative names",
+            f" `..`, backslashes or a drive, of at most {MAX_PATH_LENGTH:,} characters: make the"
+            " ZIP file from inside the folder, with relative names",
             "members",
             name,
         )

@@ -1,5 +1,6 @@
 """Counts a column's values while its cells go by, in bounded memory."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,11 +64,19 @@ class Extent:
     def add(self, values: pa.Array) -> None:
         """Look at numbers; nulls are none."""
         found = pc.min_max(values).as_py()
-        if found["min"] is None:
-            return
-        low, high = float(found["min"]), float(found["max"])
+        if found["min"] is not None:
+            self.include(float(found["min"]), float(found["max"]))
+
+    def include(self, low: float, high: float) -> None:
+        """Reach from `low` to `high` at least."""
         self.minimum = low if self.minimum is None else min(self.minimum, low)
         self.maximum = high if self.maximum is None else max(self.maximum, high)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no number was infinite."""
+        ends = (self.minimum, self.maximum)
+        return all(end is None or math.isfinite(end) for end in ends)
 
 
 def describe(

@@ -15,12 +15,10 @@ import pyarrow.csv as arrow_csv
 from ridgeline.contract.dataset.stored import Column, ColumnType
 from ridgeline.datasets.cells import parse
 from ridgeline.datasets.errors import Rule, UnusableDataset, unusable
-from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, WIDE_BLOCK_BYTES, InspectionLimits
+from ridgeline.datasets.limits import MEBIBYTE, InspectionLimits, block_bytes
 from ridgeline.datasets.names import check_columns
 
 _HEADER_BYTES = MEBIBYTE
-_WIDE = 512
-"""Columns from which on more is read at once, so that there are enough rows to go through."""
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _AS_UTF8 = (
@@ -52,7 +50,7 @@ class CsvFile:
                 with _open(checked, header, names, ragged) as reader:
                     yield from reader
             except pa.ArrowInvalid as error:
-                raise _refusal(str(error), ragged, _block_bytes(header)) from error
+                raise _refusal(str(error), ragged, block_bytes(len(header))) from error
 
     @cached_property
     def _header(self) -> tuple[tuple[str, ...], int]:
@@ -101,9 +99,8 @@ def _parse_header(line: str) -> list[str]:
     except csv.Error as error:
         raise unusable(
             Rule.COLUMN_NAME,
-            "the first line has a quotation mark that is not closed in it, expected the columns'"
-            " names on one line: take line breaks out of the names and double every quotation mark"
-            " inside a name",
+            f"the first line cannot be read ({error}), expected the columns' names on one line:"
+            " take line breaks out of the names, and double every quotation mark inside a name",
             "columns",
         ) from error
     names = [name.strip() for name in names]
@@ -189,7 +186,7 @@ def _open(
         file,
         # One thread: it names the row that is ragged, and a training has other use for the others.
         read_options=arrow_csv.ReadOptions(
-            column_names=list(header), block_size=_block_bytes(header), use_threads=False
+            column_names=list(header), block_size=block_bytes(len(header)), use_threads=False
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
         convert_options=arrow_csv.ConvertOptions(
@@ -199,10 +196,6 @@ def _open(
             check_utf8=False,  # it is checked already, with the line
         ),
     )
-
-
-def _block_bytes(header: Sequence[str]) -> int:
-    return WIDE_BLOCK_BYTES if len(header) > _WIDE else BLOCK_BYTES
 
 
 def _refusal(message: str, ragged: list[Any], most: int) -> UnusableDataset:

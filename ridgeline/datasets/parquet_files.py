@@ -14,7 +14,7 @@ from ridgeline.contract.problems import Fault
 from ridgeline.datasets.cells import ARROW_TYPES, without_nan
 from ridgeline.datasets.csv_files import no_rows
 from ridgeline.datasets.errors import Rule, UnusableDataset, fault, shown, unusable
-from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits
+from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits, block_bytes
 from ridgeline.datasets.names import check_columns
 
 _MOST_BATCH_ROWS = 65_536
@@ -201,7 +201,7 @@ def _batch_rows(metadata: pq.FileMetaData, columns: int) -> int:
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     heaviest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
     row_bytes = max(8 * columns, heaviest, 1)
-    return max(1, min(_MOST_BATCH_ROWS, 2 * BLOCK_BYTES // row_bytes))
+    return max(1, min(_MOST_BATCH_ROWS, 2 * block_bytes(columns) // row_bytes))
 
 
 def _values(batch: pa.RecordBatch, name: str, kind: ColumnType) -> pa.Array:
@@ -220,10 +220,10 @@ def _values(batch: pa.RecordBatch, name: str, kind: ColumnType) -> pa.Array:
 
 def _converted(values: pa.Array, kind: ColumnType) -> pa.Array:
     if pa.types.is_dictionary(values.type):
-        if kind is ColumnType.TEXT and pa.types.is_string(values.type.value_type):
-            _check_text(values.dictionary)
-            return values
-        return _converted(values.dictionary_decode(), kind)
+        if kind is not ColumnType.TEXT:
+            return _converted(values.dictionary_decode(), kind)
+        words = _converted(values.dictionary, kind)
+        return pa.DictionaryArray.from_arrays(values.indices, words)
     if pa.types.is_timestamp(values.type):
         return _iso(values)
     if pa.types.is_duration(values.type):

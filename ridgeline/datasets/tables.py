@@ -74,7 +74,7 @@ class Table:
                     self._typed(piece.column(name), name, kind, first)
                     for name, kind in types.items()
                 ]
-                yield pa.RecordBatch.from_arrays(columns, names=list(names))
+                yield pa.RecordBatch.from_arrays(columns, names=list(types))
             first += batch.num_rows
 
     @cached_property
@@ -245,8 +245,7 @@ def _check_lengths(cells: pa.Array, name: str, first: int, most: int) -> None:
 
 
 def _check_finite(extent: Extent, name: str) -> None:
-    infinite = float("inf")
-    if extent.minimum == -infinite or extent.maximum == infinite:
+    if not extent.is_finite:
         raise unusable(
             Rule.NOT_FINITE,
             f"column {shown(name)} holds an infinite number, expected finite ones: leave the cell"

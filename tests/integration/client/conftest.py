@@ -22,6 +22,7 @@ from tests.rig.api import Api
 from tests.rig.proxy import Proxy
 
 PART_BYTES = 2**20
+MOST_BYTES = 8 * 2**20
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 QUICK = Retries(first_pause_s=0.01, longest_pause_s=0.1, patience_s=30)
 
@@ -46,7 +47,15 @@ class Worker:
         rows = [
             EpochRow(
                 epoch=epoch,
-                values={"loss": 1 / epoch, "val_data_loss": 2 / epoch, **values},
+                values={
+                    "loss": 1 / epoch + 0.25,
+                    "data_loss": 1 / epoch,
+                    "penalty": 0.25,
+                    "train_data_loss": 0.9 / epoch,
+                    "val_loss": 1.2 / epoch + 0.35,
+                    "val_data_loss": 1.2 / epoch + 0.1,
+                    **values,
+                },
                 penalty_by_layer={"dense/kernel/l2": 0.25},
                 seconds=0.5,
             )
@@ -96,6 +105,7 @@ def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         "RIDGELINE_WATCH_INTERVAL_S": "0.005",
         "RIDGELINE_SHUTDOWN_GRACE_S": "1",
         "RIDGELINE_UPLOAD_PART_BYTES": str(PART_BYTES),
+        "RIDGELINE_MAX_DATASET_BYTES": str(MOST_BYTES),
     }
     with Api("api", tmp_path_factory.mktemp("api"), settings) as running:
         yield running

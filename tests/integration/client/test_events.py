@@ -44,7 +44,7 @@ def test_each_comes_when_it_happens(ridgeline: Client, worker: Worker) -> None:
         event = next(events)
         assert isinstance(event, EpochEvent)
         assert event.row.epoch == epoch
-        assert event.row.values["loss"] == 1 / epoch
+        assert event.row.values["data_loss"] == 1 / epoch
     worker.finish(claim)
     assert told(list(events)) == ["succeeded"]
 

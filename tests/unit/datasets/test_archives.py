@@ -57,7 +57,7 @@ class TestNames:
             b"a/1\n.png",
             b"a/1\0.png",
             b"a/\x1b[2J.png",
-            b"a/" + b"x" * 200 + b".png",
+            b"a/" + b"x" * 1000 + b".png",
             b"",
         ],
     )
@@ -186,6 +186,13 @@ class TestDamage:
         whole[-10:-6] = b"\xff\xff\xff\x7f"
         path.write_bytes(whole)
         assert refusal(path).rule == "damaged"
+
+    def test_name_that_is_another_where_the_member_is(self, path: Path) -> None:
+        whole = archive([*HONEST, Entry(b"b/2.png", PNG, flags=0x800)])
+        for other in (b"b/3.png", b"b/\xff.png"):
+            path.write_bytes(whole.replace(b"b/2.png", other, 1))
+            fault = refusal(path)
+            assert (fault.rule, fault.pointer) == ("damaged", "/members/b~12.png")
 
     def test_changed_byte(self, path: Path) -> None:
         whole = archive(HONEST)

@@ -13,6 +13,7 @@ import pytest
 
 from ridgeline.contract.dataset.stored import ArrayMember, DatasetFormat
 from ridgeline.datasets import InspectionLimits, UnusableDataset, inspect_dataset, open_arrays
+from ridgeline.datasets.limits import BLOCK_BYTES
 from tests.unit.datasets.refusals import refusal, refusals
 
 Write = Callable[..., Path]
@@ -23,7 +24,7 @@ Array = npt.NDArray[Any]
 def npz(tmp_path: Path) -> Write:
     def write(**arrays: Array) -> Path:
         path = tmp_path / "arrays.npz"
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, allow_pickle=True, **arrays)
         return path
 
     return write
@@ -137,6 +138,11 @@ class TestReading:
     def test_real_targets_have_no_classes(self, npz: Write) -> None:
         assert member(npz(y=Y.astype(float)), "y").values is None
 
+    def test_extent(self, npz: Write) -> None:
+        path = npz(x=X - 3, y=Y, flag=Y > 0, large=Y.astype(np.uint64) + 2**63)
+        ends = [(item.minimum, item.maximum) for item in inspect_dataset(path).arrays or ()]
+        assert ends == [(-3.0, 20.0), (0.0, 2.0), (None, None), (2.0**63, 2.0**63)]
+
     def test_too_many_values_to_be_listed(self, npz: Write) -> None:
         assert member(npz(y=np.arange(1001)), "y").values is None
         assert len(member(npz(y=np.arange(1000)), "y").values or ()) == 1000
@@ -188,6 +194,13 @@ class TestKinds:
         fault = refusal(npz(x=np.array([1, value])))
         assert (fault.rule, fault.pointer) == ("not-finite", "/arrays/x")
         assert "np.nan_to_num" in fault.detail
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_not_finite_at_the_end(self, npz: Write, value: float) -> None:
+        """Chunks are looked at one by one, and `min(0.0, nan)` is 0."""
+        array = np.zeros(BLOCK_BYTES)
+        array[-1] = value
+        assert refusal(npz(x=array)).rule == "not-finite"
 
 
 class TestHeader:

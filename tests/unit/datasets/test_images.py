@@ -4,6 +4,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,12 @@ class TestLayout:
     def test_empty_class(self, write: Write) -> None:
         fault = refusal(write({**PAIR, "c/": b""}))
         assert (fault.rule, fault.pointer) == ("empty-class", "/members/c")
+
+    def test_class_with_a_long_name(self, write: Write) -> None:
+        assert refusal(write({**PAIR, "c" * 201 + "/1.png": PNG})).rule == "unsafe-name"
+
+    def test_image_with_a_long_name(self, write: Write) -> None:
+        assert inspect_dataset(write({**PAIR, "a/" + "x" * 250 + ".png": PNG})).rows == 3
 
     def test_too_many_classes(self, write: Write) -> None:
         path = write({f"{number}/1.png": PNG for number in range(4)})
@@ -251,6 +258,14 @@ class TestPixels:
         expected = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR), int)
         assert np.abs(decoded(path, "a/2.jpg", 32, 32, 1)[..., 0] - expected).max() <= 3
 
+    def test_by_many_threads(self, write: Write) -> None:
+        pixels = [np.full((8, 8, 3), number, np.uint8) for number in range(200)]
+        path = write({f"{n % 2}/{n:03}.png": encoded(each) for n, each in enumerate(pixels)})
+        with open_images(path) as images, ThreadPoolExecutor(8) as pool:
+            read = pool.map(lambda entry: images.decode(entry, 8, 8, 3), images.entries)
+            for entry, found in zip(images.entries, read, strict=True):
+                np.testing.assert_array_equal(found, pixels[int(entry.name[2:5])])
+
     def test_many_frames_are_the_first(self, write: Write) -> None:
         frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
         gif = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -343,7 +358,8 @@ class TestDamage:
 
     def test_strange_exif_is_passed_over(self, write: Write) -> None:
         exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12\0\3\0\0\0\1\0\x63\0\0" * 3
-        assert inspect_dataset(write({**PAIR, "a/2.jpg": encoded(noise(8, 8), "JPEG", exif=exif)}))
+        path = write({**PAIR, "a/2.jpg": encoded(noise(8, 8), "JPEG", exif=exif)})
+        assert inspect_dataset(path).rows == 3
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
