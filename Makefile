@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-CODE = $(wildcard ridgeline service worker tests benchmarks)
+CODE = $(wildcard ridgeline service worker tests benchmarks docs/generate.py)
 
 # Starting fast is a feature, and byte code that may not be written is compiled anew at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -61,6 +61,10 @@ bench: $(READY) ## Measure against plain Keras and a bare route (minutes)
 .PHONY: openapi
 openapi: $(READY) ## Write openapi/openapi.json from the code
 	$(BIN)/python -m service.openapi
+
+.PHONY: reference
+reference: $(READY) ## Write docs/reference from the code
+	$(BIN)/python docs/generate.py
 
 .PHONY: install
 install: $(READY) ## Make or refresh .venv

@@ -103,10 +103,10 @@ def print_answers(
     api: Address, job_id: str, connections: int, arguments: argparse.Namespace
 ) -> None:
     """Ask for the curves, and print a line for each number of points."""
-    for max_points, count in ((500, arguments.count), (5000, arguments.count // 10)):
+    for max_points, count in ((500, arguments.count), (5000, max(16, arguments.count // 10))):
         path = f"/jobs/{job_id}/curves?max_points={max_points}"
         plan = bench_api.make_plan(api, "GET", path, connections=connections)
-        bench_api.load(plan, connections)
+        bench_api.load(plan, 2 * connections)
         runs = [bench_api.load(plan, count) for _ in range(arguments.repeats)]
         p50, p99 = (statistics.median(run[key] for run in runs) for key in ("p50_ms", "p99_ms"))
         print(f"| {max_points} points | {connections} | {p50:.0f} ms | {p99:.0f} ms |", flush=True)

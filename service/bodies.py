@@ -3,19 +3,23 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Mapping
 from email.message import Message
 from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from ridgeline.contract.problems import Fault, ProblemCode
+from ridgeline.contract.problems import MAX_FAULTS, Fault, ProblemCode
+from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
 from service.faults import has_surrogate, short_pointer, spec_faults, walk
 from service.problems import ApiProblem, invalid_spec
+
+Requested = TypeVar("Requested", bound=Contract)
 
 MAX_VALUES = 50_000
 """Far more than a thousand layers need."""
@@ -52,6 +56,29 @@ def parse_spec(body: bytes) -> JobSpec:
         if first["type"] == "json_invalid":
             raise _refused_by_pydantic(first["ctx"]["error"], value) from None
         raise invalid_spec(spec_faults(error, value)) from None
+
+
+def parse_request(body: bytes, model: type[Requested]) -> Requested:
+    """What `body` holds; raises ApiProblem: malformed-json, invalid-request."""
+    value = _parse(body)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        complaints = error.errors(include_url=False, include_input=False)
+        if complaints[0]["type"] == "json_invalid":
+            raise _refused_by_pydantic(complaints[0]["ctx"]["error"], value) from None
+        detail = "See `errors`; each `pointer` leads into the body."
+        faults = [_fault(each) for each in complaints[:MAX_FAULTS]]
+        raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, errors=faults) from None
+
+
+def _fault(complaint: Mapping[str, Any]) -> Fault:
+    """One of pydantic's, without the value it got."""
+    kind = str(complaint["type"])
+    detail = complaint["ctx"]["error"] if kind == "value_error" else complaint["msg"]
+    return Fault(
+        pointer=short_pointer(complaint["loc"]), detail=str(detail), rule=kind.replace("_", "-")
+    )
 
 
 def _check_media_type(request: Request) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -9,9 +10,11 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
+from service.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
 from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
+from service.rendering import Renderer
 from service.settings import Settings
 from service.submissions import Submissions
 from service.watch import Watcher
@@ -32,7 +35,11 @@ class Parts:
     never waits for one that a thread holds."""
     curves: asyncio.Semaphore
     """How many curves are put together at once: long ones take memory, and the interpreter."""
+    renderer: Renderer
     artifacts: ArtifactStore
+    datasets: DatasetParts
+    file_threads: Executor
+    """They read files that are downloaded."""
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher
@@ -50,7 +57,8 @@ async def read(
     """Make a short read by key, where it is fastest.
 
     From SQLite in the event loop: reading a row of a local file takes less time than the way to
-    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups'.
+    another thread and back, and readers never wait for writers. `call` is one of Parts.lookups' or
+    Parts.datasets.lookups'.
     """
     if database.is_sqlite:
         return call(*args, **kwargs)

@@ -1,5 +1,7 @@
 """Reads the request headers that carry lists and parameters."""
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable, Sequence
 
@@ -46,6 +48,34 @@ def negotiate(accept: Iterable[str], offered: Sequence[str]) -> str | None:
         return offered[0]
     best = max(offered, key=lambda media_type: _quality(media_type, ranges))
     return best if _quality(best, ranges) > 0 else None
+
+
+def takes_gzip(accept_encoding: Iterable[str]) -> bool:
+    """Whether `Accept-Encoding` headers name gzip, or anything, with a quality above 0."""
+    for part in _split(accept_encoding):
+        coding, _, parameter = part.lower().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter)
+    return False
+
+
+def digest_sha256(header: str | None) -> str | None:
+    """The SHA-256, in hex, of a Content-Digest or Repr-Digest (RFC 9530); None if it has none.
+
+    Raises ValueError for one that is no SHA-256.
+    """
+    for part in _split([header or ""]):
+        name, _, value = part.partition("=")
+        if name.strip().lower() != "sha-256":
+            continue
+        match = re.fullmatch(r":([A-Za-z0-9+/]{43}=):", value.partition(";")[0].strip())
+        if match is None:
+            raise ValueError("expected sha-256=:BASE64:, with the base64 of the 32 bytes")
+        try:
+            return base64.b64decode(match[1], validate=True).hex()
+        except binascii.Error:
+            raise ValueError("expected sha-256=:BASE64:, with the base64 of 32 bytes") from None
+    return None
 
 
 def _media_range(part: str) -> tuple[str, float] | None:

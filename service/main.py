@@ -23,9 +23,11 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
+from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
 from service import problems
+from service.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.feed import Feed
@@ -33,10 +35,15 @@ from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, S
 from service.openapi_document import document
 from service.operations.workers import StallAlarm
 from service.parameters import refuse_unknown
+from service.rendering import Renderer
 from service.routes import (
     artifacts,
     catalog,
+    charts,
+    comparison,
     curves,
+    dashboard,
+    datasets,
     events,
     health,
     jobs,
@@ -44,6 +51,7 @@ from service.routes import (
     metrics,
     presets,
     reports,
+    uploads,
     workers,
 )
 from service.routing import HeadLikeGet
@@ -55,6 +63,8 @@ DESCRIPTION = "Trains Keras models from JSON, and says what the regularization d
 WRITERS = 8
 """Threads that store jobs in PostgreSQL. SQLite has one: more would wait for its lock all the same,
 and fight for the interpreter."""
+FILE_THREADS = 16
+"""Threads that read files which are downloaded: a bucket takes its time to answer."""
 CURVES = 2
 """Curves that are put together at once."""
 SWEEP_GAP_S = 0.05
@@ -68,8 +78,10 @@ FORGET_INTERVAL_S = 3600.0
 """How often workers are looked for that ended long ago."""
 
 _ROUTES = (
-    *(jobs, curves, events, logs, reports, artifacts),
+    *(jobs, curves, charts, comparison, events, logs, reports, artifacts),
+    *(datasets, uploads),
     *(workers, catalog, presets, health, metrics),
+    dashboard,
 )
 
 logger = logging.getLogger(__name__)
@@ -121,9 +133,11 @@ def _running(settings: Settings) -> Iterator[Parts]:
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     _tell_if_away(artifacts)
-    janitor = _janitor(settings, database, artifacts, dispatch)
     own = Database(url, pool_size=1) if database.is_sqlite else database
+    uploaded = dataset_parts(settings, database, own)
+    janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
+    file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
@@ -140,7 +154,10 @@ def _running(settings: Settings) -> Iterator[Parts]:
         jobs=JobStore(database),
         lookups=lookups,
         curves=asyncio.Semaphore(CURVES),
+        renderer=Renderer(),
         artifacts=artifacts,
+        datasets=uploaded,
+        file_threads=file_threads,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
@@ -148,6 +165,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         feed=Feed(events_behind, settings.max_streams),
         submissions=Submissions(
             JobStore(database),
+            datasets=uploaded.store,
             memory_limit=settings.memory_limit_bytes,
             wake=janitor.wake,
             writers=writers,
@@ -159,6 +177,9 @@ def _running(settings: Settings) -> Iterator[Parts]:
         yield parts
     finally:
         parts.watcher.close()
+        parts.renderer.close()
+        uploaded.close()
+        file_threads.shutdown(wait=False, cancel_futures=True)
         writers.shutdown()
         janitor.stop()
         dispatch.close()
@@ -175,7 +196,11 @@ def _tell_if_away(artifacts: ArtifactStore) -> None:
 
 
 def _janitor(
-    settings: Settings, database: Database, artifacts: ArtifactStore, dispatch: CeleryDispatch
+    settings: Settings,
+    database: Database,
+    artifacts: ArtifactStore,
+    uploaded: DatasetGarbage,
+    dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)
@@ -192,6 +217,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
+        Repeating("garbage of data sets", uploaded, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

@@ -15,9 +15,13 @@ from ridgeline.contract.problems import MEDIA_TYPE, Fault, Problem, ProblemCode,
 from ridgeline.storage import (
     ArtifactsUnavailable,
     DatabaseUnavailable,
+    DatasetInUse,
     IdempotencyConflict,
     IllegalTransition,
+    UnknownDataset,
     UnknownJob,
+    UnknownUpload,
+    UploadEnded,
 )
 from service.routing import allowed_methods
 
@@ -37,7 +41,7 @@ KINDS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.NOT_ACCEPTABLE: (HTTPStatus.NOT_ACCEPTABLE, "No acceptable representation"),
     ProblemCode.NOT_FOUND: (HTTPStatus.NOT_FOUND, "Not found"),
     ProblemCode.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
-    ProblemCode.CONFLICT: (HTTPStatus.CONFLICT, "The job's state does not allow this"),
+    ProblemCode.CONFLICT: (HTTPStatus.CONFLICT, "The present state does not allow this"),
     ProblemCode.IDEMPOTENCY_KEY_REUSED: (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The idempotency key was used with another body",
@@ -124,6 +128,10 @@ def install(app: FastAPI) -> None:
         UnknownJob: _unknown_job,
         IllegalTransition: _conflict,
         IdempotencyConflict: _key_reused,
+        UnknownDataset: _unknown_dataset,
+        DatasetInUse: _dataset_in_use,
+        UnknownUpload: _unknown_upload,
+        UploadEnded: _upload_ended,
         DatabaseUnavailable: _unavailable,
         ArtifactsUnavailable: _files_unavailable,
         Exception: _internal,
@@ -190,6 +198,31 @@ async def _key_reused(_: Request, error: IdempotencyConflict) -> Response:
         " key for a new job."
     )
     return ApiProblem(ProblemCode.IDEMPOTENCY_KEY_REUSED, detail).response()
+
+
+async def _unknown_dataset(_: Request, __: UnknownDataset) -> Response:
+    return not_found(
+        "No data set has this id; it may have been deleted. GET /datasets lists them."
+    ).response()
+
+
+async def _dataset_in_use(_: Request, error: DatasetInUse) -> Response:
+    detail = (
+        f"Jobs that have not ended train on it: {', '.join(error.job_ids)}. Cancel them, or delete"
+        " the data set once they have ended."
+    )
+    return ApiProblem(ProblemCode.CONFLICT, detail).response()
+
+
+async def _unknown_upload(_: Request, __: UnknownUpload) -> Response:
+    return not_found(
+        "No upload has this id; it may have expired. POST /uploads begins a new one."
+    ).response()
+
+
+async def _upload_ended(_: Request, error: UploadEnded) -> Response:
+    detail = f"The upload is complete: it has become {error.dataset_id}, and takes no more parts."
+    return ApiProblem(ProblemCode.CONFLICT, detail).response()
 
 
 async def _unavailable(_: Request, error: DatabaseUnavailable) -> Response:

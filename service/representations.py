@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ridgeline.storage import ArtifactRecord, EventRecord, EventType, JobRecord, Page
+from ridgeline.storage.datasets import DatasetPage, DatasetRecord
 
 
 def job_json(record: JobRecord) -> bytes:
@@ -64,6 +65,24 @@ def etag(record: JobRecord) -> str:
 def job_path(job_id: str, *rest: str) -> str:
     """The path of a job, or of what belongs to it."""
     return "/".join(["/jobs", *(quote(part, safe="") for part in (job_id, *rest))])
+
+
+def dataset_json(record: DatasetRecord) -> str:
+    """A data set as GET answers it: what was found in the file is spliced in as it is stored."""
+    about = {
+        "id": record.id,
+        "name": record.name,
+        "bytes": record.bytes,
+        "sha256": record.sha256,
+        "created_at": rfc3339(record.created_at),
+    }
+    return f"{dump(about)[:-1]},{record.contents[1:]}"
+
+
+def datasets_json(page: DatasetPage) -> str:
+    """A page of data sets."""
+    items = ",".join(dataset_json(record) for record in page.records)
+    return f'{{"items":[{items}],"next":{dump(page.next_after)}}}'
 
 
 def _reason(record: JobRecord) -> dict[str, str | None] | None:

@@ -33,3 +33,13 @@ class Settings(StorageSettings):
     """How long downloads in progress may take once the API is told to stop."""
     signed_url_s: int = Field(default=300, ge=1, le=604_800)
     """How long the address of a redirected download is good; stores allow seven days at most."""
+    max_dataset_bytes: int = Field(default=16 * 2**30, ge=1)
+    """The largest file of a data set; a larger one is refused before it is read."""
+    upload_part_bytes: int = Field(default=64 * 2**20, ge=2**16)
+    """How large the parts are in which a file is uploaded that comes in parts."""
+    upload_keep_s: float = Field(default=86_400.0, gt=0)
+    """How long the parts of an upload are kept after the last of them has come."""
+    inspection_memory_bytes: int = Field(default=2 * 2**30, ge=2**28)
+    """What looking through an uploaded file may take; a file that needs more is refused."""
+    inspection_timeout_s: float = Field(default=600.0, gt=0)
+    """How long looking through an uploaded file may take."""

@@ -11,12 +11,22 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from ridgeline.contract.advice import Advice
+from ridgeline.contract.problems import SpecError
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import Resolution, resolve
 from ridgeline.contract.spec import JobSpec
 from ridgeline.failpoints import failpoint
-from ridgeline.storage import Created, DatabaseUnavailable, Idempotency, JobStore, NewJob
+from ridgeline.storage import (
+    Created,
+    DatabaseUnavailable,
+    Idempotency,
+    JobStore,
+    NewJob,
+    UnknownDataset,
+)
+from ridgeline.storage.datasets import DatasetStore
 from service.bodies import parse_spec
+from service.uploaded import unknown_dataset, uploaded_id, with_stored
 
 GATHER_S = 0.02
 """How long jobs are read before those that have been are stored, however many more wait."""
@@ -38,6 +48,7 @@ class _Waiting(NamedTuple):
 
 
 _Submission = tuple[NewJob, Idempotency | None]
+_ANSWERED = (Created, Exception)
 
 
 class Submissions:
@@ -52,12 +63,14 @@ class Submissions:
         self,
         jobs: JobStore,
         *,
+        datasets: DatasetStore,
         memory_limit: int,
         wake: Callable[[], None],
         writers: Executor,
         together: bool,
     ) -> None:
         self._jobs = jobs
+        self._datasets = datasets
         self._memory_limit = memory_limit
         self._wake = wake
         self._writers = writers
@@ -102,15 +115,15 @@ class Submissions:
     def _store(self, posted: Sequence[Posted]) -> list[Created | Exception]:
         """Store the first ones of `posted`, one at least; say what became of each of them."""
         read = self._read(posted)
-        stored = iter(self._create([each for each in read if not isinstance(each, Exception)]))
+        stored = iter(self._create([each for each in read if not isinstance(each, _ANSWERED)]))
         failpoint("submit.committed")
-        if not all(isinstance(each, Exception) for each in read):
+        if not all(isinstance(each, _ANSWERED) for each in read):
             self._wake()
         failpoint("submit.before_answer")
-        return [each if isinstance(each, Exception) else next(stored) for each in read]
+        return [each if isinstance(each, _ANSWERED) else next(stored) for each in read]
 
-    def _read(self, posted: Sequence[Posted]) -> list[_Submission | Exception]:
-        read: list[_Submission | Exception] = []
+    def _read(self, posted: Sequence[Posted]) -> list[_Submission | Created | Exception]:
+        read: list[_Submission | Created | Exception] = []
         enough = time.monotonic() + GATHER_S
         for each in posted:
             try:
@@ -121,19 +134,27 @@ class Submissions:
                 break
         return read
 
-    def _submission(self, posted: Posted) -> _Submission:
+    def _submission(self, posted: Posted) -> _Submission | Created:
+        key = None
+        if posted.idempotency_key is not None:
+            key = Idempotency(posted.idempotency_key, hashlib.sha256(posted.body).hexdigest())
         spec = parse_spec(posted.body)
-        new = new_job(spec, resolve(spec, memory_limit=self._memory_limit))
-        if posted.idempotency_key is None:
-            return new, None
-        body_sha256 = hashlib.sha256(posted.body).hexdigest()
-        return new, Idempotency(posted.idempotency_key, body_sha256)
+        try:
+            whole = with_stored(spec, self._datasets)
+        except SpecError:
+            # The data set may be gone since the key made the job: that is still the answer.
+            original = self._jobs.created_by(key) if key is not None else None
+            if original is None:
+                raise
+            return original
+        return new_job(spec, resolve(whole, memory_limit=self._memory_limit)), key
 
     def _create(self, submissions: Sequence[_Submission]) -> Sequence[Created | Exception]:
         if not submissions:
             return []
         try:
-            return self._jobs.create_all(submissions)
+            outcomes = self._jobs.create_all(submissions)
+            return [_told(outcome) for outcome in outcomes]
         except DatabaseUnavailable as error:
             return [error] * len(submissions)
         except Exception as error:  # noqa: BLE001 -- it goes to the one whose job it is about
@@ -152,10 +173,16 @@ def new_job(spec: JobSpec, resolution: Resolution) -> NewJob:
         spec=spec.model_dump_json(exclude_unset=True),
         resolved=resolution.spec.model_dump_json(),
         epochs=spec.training.epochs,
+        dataset_id=uploaded_id(spec),
         deadline_s=spec.training.deadline_s,
         penalties=_PENALTIES.dump_json(resolution.penalties).decode(),
         advice=_ADVICE.dump_json(resolution.advice).decode(),
     )
+
+
+def _told(outcome: Created | Exception) -> Created | Exception:
+    """The outcome as a POST answers it."""
+    return unknown_dataset() if isinstance(outcome, UnknownDataset) else outcome
 
 
 def _answer(waiting: _Waiting, outcome: Created | Exception) -> None:

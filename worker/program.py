@@ -27,6 +27,7 @@ from ridgeline.storage import (
     open_artifacts,
 )
 from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.storage.datasets import DatasetFiles, DatasetStore, open_datasets
 from ridgeline.version import VERSION
 from worker.app import create_app
 from worker.attempt.journal import keep_line
@@ -43,6 +44,7 @@ from worker.tasks import add_train_task
 from worker.tracking import Tracking
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
+from worker.uploads import Uploads
 
 _CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 
@@ -60,10 +62,11 @@ def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
         settings = WorkerSettings()
         artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
         mirror = Mirror(Bucket(settings.datasets_url)) if settings.datasets_url else None
+        files = open_datasets(settings)
         forget_credentials()
         hide_first_environment()
         _check(artifacts)
-        return _run(settings, artifacts, mirror, engine, preload)
+        return _run(settings, artifacts, mirror, files, engine, preload)
     except _CANNOT_START as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG
@@ -81,6 +84,7 @@ def _run(
     settings: WorkerSettings,
     artifacts: ArtifactStore,
     mirror: Mirror | None,
+    files: DatasetFiles,
     engine: Engine,
     preload: Sequence[str],
 ) -> int:
@@ -89,7 +93,7 @@ def _run(
     slots = SlotPool(find_slots(settings.worker_concurrency))
     database = Database(settings.database_url.get_secret_value())
     jobs = JobStore(database)
-    clear_scratch(jobs, artifacts, settings, drain)
+    clear_scratch(jobs, artifacts, files, settings, drain)
     me = NewWorker(
         id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         host=socket.gethostname(),
@@ -102,6 +106,7 @@ def _run(
         leases=LeaseStore(database, crash_cap=settings.crash_cap),
         artifacts=artifacts,
         mirror=mirror,
+        uploads=Uploads(DatasetStore(database), files),
         settings=settings,
         drain=drain,
         context=forkserver.context,

@@ -1,6 +1,7 @@
 """The disk of this machine, where the artifacts are in a bucket: what killed workers left goes."""
 
 import threading
+import time
 
 import structlog
 
@@ -8,9 +9,9 @@ from ridgeline.storage import (
     ArtifactStore,
     DatabaseUnavailable,
     JobStore,
-    LocalArtifacts,
 )
 from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from ridgeline.storage.datasets import DatasetFiles
 from ridgeline.storage.garbage import Garbage
 from worker.drain import Drain
 from worker.settings import WorkerSettings
@@ -19,7 +20,11 @@ log = structlog.get_logger()
 
 
 def clear_scratch(
-    jobs: JobStore, artifacts: ArtifactStore, settings: WorkerSettings, drain: Drain
+    jobs: JobStore,
+    artifacts: ArtifactStore,
+    datasets: DatasetFiles,
+    settings: WorkerSettings,
+    drain: Drain,
 ) -> None:
     """Look for leavings from time to time, in a thread, until this worker shuts down.
 
@@ -27,15 +32,15 @@ def clear_scratch(
     """
     if not isinstance(artifacts, ObjectArtifacts):
         return
-    args = (jobs, artifacts.scratch, settings, drain)
+    args = (Garbage(jobs, artifacts.scratch, settings.garbage_age_s), datasets, settings, drain)
     threading.Thread(target=_run, args=args, name="scratch", daemon=True).start()
 
 
-def _run(jobs: JobStore, scratch: LocalArtifacts, settings: WorkerSettings, drain: Drain) -> None:
-    garbage = Garbage(jobs, scratch, settings.garbage_age_s)
+def _run(garbage: Garbage, datasets: DatasetFiles, settings: WorkerSettings, drain: Drain) -> None:
     while True:
         try:
             garbage()
+            datasets.clear_staging(time.time() - settings.garbage_age_s)
         except DatabaseUnavailable as error:
             log.warning("scratch_not_cleared", because=str(error))
         except Exception:  # the disk is looked at again

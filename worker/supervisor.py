@@ -5,10 +5,12 @@ write, and everything else this process knows may be out of date.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -21,6 +23,7 @@ from ridgeline.storage import (
     DatabaseUnavailable,
     LeaseStore,
 )
+from ridgeline.storage.datasets import HeldFile
 from worker.attempt.checkpoints import Saving
 from worker.attempt.conclusion import Conclusion
 from worker.attempt.endings import ENDS_THE_JOB, Lost, Refused
@@ -38,8 +41,17 @@ from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.trainer.child import Assignment, Engine, keras_engine
 from worker.trainer.process import TrainerProcess
+from worker.uploads import NoDataset, Uploads
 
 log = structlog.get_logger()
+
+
+class _Prepared(NamedTuple):
+    """What an attempt begins with."""
+
+    checkpoints: AttemptCheckpoints
+    dataset: HeldFile | None
+    """The uploaded file it trains on, if it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,8 @@ class Supervisor:
     """Who this worker is, as it stands in the records."""
     mirror: Mirror | None = None
     """Where files of data sets are fetched from that this machine has not."""
+    uploads: Uploads | None = None
+    """Where uploaded data sets are fetched from."""
     follow: Callable[[str], None] | None = None
     """Told of every job that an attempt begins of; must not wait."""
     engine: Engine = keras_engine
@@ -125,15 +139,28 @@ class Supervisor:
         patience: Patience,
         journal: Journal,
     ) -> None:
-        checkpoints = self._prepare(claim, conclusion, patience)
-        if checkpoints is None:
+        prepared = self._prepare(claim, conclusion, patience)
+        if prepared is None:
             return
+        with prepared.dataset or nullcontext():
+            self._train_on(prepared, claim, slot, conclusion, patience, journal)
+
+    def _train_on(
+        self,
+        prepared: _Prepared,
+        claim: Claim,
+        slot: Slot,
+        conclusion: Conclusion,
+        patience: Patience,
+        journal: Journal,
+    ) -> None:
+        checkpoints = prepared.checkpoints
         workdir = self.artifacts.staging(claim.job_id, claim.fence)
         lack = lack_of_space(claim.resolved, workdir, checkpoints.folder)
         if lack is not None:
             conclusion.write(Refused(lack), workdir)
             return
-        assignment = self._assignment(claim, slot, workdir, checkpoints)
+        assignment = self._assignment(claim, slot, workdir, prepared)
         failpoint("attempt.prepared")
         with (
             TrainerProcess(self.context, assignment, self.engine) as trainer,
@@ -149,7 +176,7 @@ class Supervisor:
 
     def _prepare(
         self, claim: Claim, conclusion: Conclusion, patience: Patience
-    ) -> AttemptCheckpoints | None:
+    ) -> _Prepared | None:
         """Bring here what the attempt needs; None if it cannot begin: that is written then."""
         try:
             with beating(self.leases, claim, self.settings) as unwanted:
@@ -158,11 +185,13 @@ class Supervisor:
                 return patience(partial(if_wanted, unwanted, fetch))
         except ArtifactsUnavailable:
             conclusion.store_away()
+        except NoDataset as error:
+            conclusion.refuse(error.reason)
         except Unwanted:
             conclusion.unwanted()
         return None
 
-    def _fetch(self, claim: Claim) -> AttemptCheckpoints:
+    def _fetch(self, claim: Claim) -> _Prepared:
         """Bring here what the attempt goes on from, and its data."""
         # What an attempt left that was killed, and could not clear up.
         self.artifacts.discard_before(claim.job_id, claim.fence)
@@ -170,19 +199,21 @@ class Supervisor:
         checkpoints.fetch()
         if self.mirror is not None:
             self.mirror.fetch(claim.resolved)
-        return checkpoints
+        dataset = None if self.uploads is None else self.uploads.fetch(claim.resolved)
+        return _Prepared(checkpoints, dataset)
 
     def _assignment(
-        self, claim: Claim, slot: Slot, workdir: Path, checkpoints: AttemptCheckpoints
+        self, claim: Claim, slot: Slot, workdir: Path, prepared: _Prepared
     ) -> Assignment:
         return Assignment(
             spec=claim.resolved,
             workdir=workdir,
             environment=slot.environment,
             tags=_tags(claim),
-            checkpoints=checkpoints.folder,
+            checkpoints=prepared.checkpoints.folder,
             checkpoint_interval_s=self.settings.checkpoint_interval_s,
             memory_bytes=self.settings.trainer_memory_bytes,
+            dataset_file=None if prepared.dataset is None else prepared.dataset.path,
         )
 
     def _write_last(self, journal: Journal, claim: Claim) -> None:

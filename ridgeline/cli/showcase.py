@@ -13,14 +13,17 @@ from rich.console import Console
 
 from ridgeline.cli.embedded import Embedded
 from ridgeline.cli.errors import StartError
+from ridgeline.cli.feed import Feed
 from ridgeline.cli.signals import StopSignals
-from ridgeline.cli.training_view import TrainingView
-from ridgeline.client import Client, RidgelineError, WaitTimeoutError
+from ridgeline.cli.views.losses import LossView
+from ridgeline.client import Client, RidgelineError
 from ridgeline.contract.job import Job, JobStatus
 
 JOB_DEADLINE_S = 300.0
 #: How long a wait for the job lasts before the servers are looked after.
 SLICE_S = 1.0
+#: Every so many epochs become a row.
+ROW_EVERY = 5
 CHECK_MODEL = Path(__file__).with_name("scripts") / "check_model.py"
 CHECK_DEADLINE_S = 120.0
 #: Both sides compute in 32-bit floats, in batches of other sizes.
@@ -70,23 +73,20 @@ class Showcase:
 
     def _follow(self, job: Job) -> Job:
         deadline = time.monotonic() + JOB_DEADLINE_S
-        with TrainingView(self._console) as view:
+        view = LossView(self._console, job.progress.epochs, every=ROW_EVERY)
+        with Feed(self._client, job.id) as feed, view:
             while time.monotonic() < deadline and not self._signals.stopped:
                 self._servers.check()
-                try:
-                    return self._client.wait(
-                        job.id, SLICE_S, on_change=lambda job: self._show(view, job)
-                    )
-                except WaitTimeoutError:
-                    continue
+                event = feed.take(SLICE_S)
+                if event is not None:
+                    view.tell(event)
+                elif feed.ended:
+                    return self._client.job(job.id)
         if self._signals.stopped:
             return job
         raise StartError(
             f"the job had not ended after {JOB_DEADLINE_S:g} s; see {self._servers.home.logs}"
         )
-
-    def _show(self, view: TrainingView, job: Job) -> None:
-        view.show(job.status, job.progress.epochs, self._client.curves(job.id))
 
     def _download(self, job: Job) -> Path:
         home = self._servers.home.path

@@ -28,6 +28,7 @@ Every error it raises is one of these; a network library's own never leaks:
         └── InternalError          a fault of the service's own
 """
 
+from ridgeline.client.charts import ChartFormat, Look
 from ridgeline.client.client import Client
 from ridgeline.client.downloads import OnProgress
 from ridgeline.client.errors import (
@@ -62,6 +63,7 @@ from ridgeline.client.views import JobView
 
 __all__ = [
     "BodyTooLargeError",
+    "ChartFormat",
     "ChecksumError",
     "Client",
     "ConflictError",
@@ -73,6 +75,7 @@ __all__ = [
     "InvalidSpecError",
     "JobView",
     "KerasMissingError",
+    "Look",
     "MalformedJsonError",
     "MethodNotAllowedError",
     "NoSuchArtifactError",

@@ -8,12 +8,13 @@ import httpx
 from ridgeline.client.catalog import Catalog
 from ridgeline.client.datasets import Datasets
 from ridgeline.client.models import Models
+from ridgeline.client.results import Results
 from ridgeline.client.retries import Retries
 from ridgeline.client.transport import Transport
 from ridgeline.client.watching import Watching
 
 
-class Client(Models, Watching, Datasets, Catalog):
+class Client(Models, Watching, Results, Datasets, Catalog):
     """Talks to one Ridgeline service. Use it as a context manager, or close it.
 
     >>> with Client("http://127.0.0.1:8000") as client:

@@ -42,8 +42,8 @@ class Datasets(Part):
                 thread, so it should be quick.
 
         Raises UnusableDatasetError, whose `problem.errors` say what is wrong with the file,
-        BodyTooLargeError where the service takes no file of this size, and ChecksumError where the
-        file changed meanwhile.
+        BodyTooLargeError where the service takes no file of this size, DigestMismatchError or
+        ChecksumError where the file changed meanwhile, and InsufficientStorageError.
         """
         known = None if format is None else DatasetFormat(format)
         with open_source(file, name) as source:

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +22,12 @@ from ridgeline.client.transport import Transport, pause_after
 OnProgress = Callable[[int, int], None]
 """Called with the bytes that are there, and the bytes of the whole file."""
 
-_HASHED_AT_ONCE = 2**20
+#: Windows would translate line ends.
+_BINARY = getattr(os, "O_BINARY", 0)
+#: How much is written at once.
+_BLOCK_BYTES = 2**20
+#: How many blocks may wait for their sum to be taken.
+_BLOCKS_HELD = 8
 
 
 @dataclass(frozen=True)
@@ -43,24 +50,28 @@ def download(
     target = to / expected.name if to.is_dir() else to
     # The sum in the name: the part of another version must not be continued.
     part = target.with_name(f"{target.name}.{expected.sha256[:12]}.part")
-    with _open(part) as file:
-        _Download(service, expected, file, on_progress or _nobody).bring()
+    # The sum is taken by a second thread: while it computes, the next bytes come.
+    with _open(part) as file, ThreadPoolExecutor(1, "sha256") as summing:
+        _Download(service, expected, file, summing, on_progress or _nobody).bring()
         os.fsync(file.fileno())
-    part.replace(target)
+    try:
+        part.replace(target)
+    except FileNotFoundError:
+        # Another call has brought the same file, and was the first to give it its name.
+        if not target.is_file():
+            raise
     return target
 
 
 @contextmanager
 def _open(part: Path) -> Iterator[BinaryIO]:
     """The file to write to, kept for the next call unless its bytes are wrong."""
-    part.touch()
-    # Unbuffered: what was written before a break is there for the next call. And without
-    # appending: two calls at once write the same bytes to the same places.
-    with part.open("r+b", buffering=0) as file:
+    # Not for appending: two calls at once write the same bytes to the same places.
+    with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b", 0) as file:
         try:
             yield file
         except ChecksumError:
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise
 
 
@@ -72,11 +83,17 @@ class _Download:
     """A file on its way, whose sum is taken as its bytes come."""
 
     def __init__(
-        self, service: Transport, expected: Expected, file: BinaryIO, on_progress: OnProgress
+        self,
+        service: Transport,
+        expected: Expected,
+        file: BinaryIO,
+        summing: Executor,
+        on_progress: OnProgress,
     ) -> None:
         self._service = service
         self._expected = expected
         self._file = file
+        self._summing = summing
         self._on_progress = on_progress
         self._attempts = Attempts(service.retries, patient=True)
         self._begin()
@@ -102,15 +119,15 @@ class _Download:
     def _begin(self) -> None:
         self._file.seek(0)
         self._sum = hashlib.sha256()
+        self._unsummed: deque[Future[None]] = deque()
         self._done = 0
 
     def _take_over(self) -> None:
         """Take what an earlier call has brought into the sum."""
         if os.fstat(self._file.fileno()).st_size > self._expected.bytes:
             self._file.truncate(0)
-        while chunk := self._file.read(_HASHED_AT_ONCE):
-            self._sum.update(chunk)
-            self._done += len(chunk)
+        while block := self._file.read(_BLOCK_BYTES):
+            self._add(block)
 
     def _bring_rest(self) -> float:
         """Ask for what is missing; returns how long to wait should that not have been all."""
@@ -127,24 +144,42 @@ class _Download:
                 return refuse(answer) if pause is None else pause
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
                 self._begin()
-            # As they come: a chunk that is being filled would be lost in a break.
-            for chunk in answer.iter_raw():
-                self._take(chunk)
-                if self._done > self._expected.bytes:
-                    break  # it is another file, and may have no end
+            self._write(answer.iter_bytes())
         if self._done < self._expected.bytes:
             raise httpx.RemoteProtocolError(
                 f"expected {self._expected.bytes} bytes, received {self._done}"
             )
         return 0.0
 
-    def _take(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-        self._sum.update(chunk)
-        self._done += len(chunk)
-        self._on_progress(self._done, self._expected.bytes)
+    def _write(self, chunks: Iterator[bytes]) -> None:
+        """Write what comes, until it ends or breaks, or is another file and may have no end."""
+        block = bytearray()
+        try:
+            for chunk in chunks:
+                block += chunk
+                if len(block) >= _BLOCK_BYTES:
+                    full, block = block, bytearray()
+                    self._keep(full)
+                if self._done > self._expected.bytes:
+                    return
+        finally:
+            self._keep(block)
+
+    def _keep(self, block: bytearray) -> None:
+        if block:
+            self._file.write(block)
+            self._add(block)
+            self._on_progress(self._done, self._expected.bytes)
+
+    def _add(self, block: bytes | bytearray) -> None:
+        self._done += len(block)
+        self._unsummed.append(self._summing.submit(self._sum.update, block))
+        if len(self._unsummed) > _BLOCKS_HELD:
+            self._unsummed.popleft().result()
 
     def _check(self) -> None:
+        for block in self._unsummed:
+            block.result()
         received = self._sum.hexdigest()
         if received != self._expected.sha256:
             raise ChecksumError(

@@ -70,7 +70,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     begun = bytearray()
     at_start, after_cr = True, False
-    for chunk in chunks:
+    for chunk in filter(None, chunks):
         # The LF of a CR LF that was cut in two ends no line of its own.
         fresh = chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
         after_cr = chunk.endswith(b"\r")

@@ -66,9 +66,10 @@ class Following:
             self._streams = False
         except httpx.RequestError as error:
             broken = error
-        if self._last_id > before or (stream.heard and time.monotonic() - opened > LIVELY_S):
+        worked = self._last_id > before or (stream.heard and time.monotonic() - opened > LIVELY_S)
+        if worked:
             self._attempts.progressed()
-        self._go_on(stream, broken)
+        self._go_on(stream, broken, None if worked else stream.retry_s)
 
     def _open(self) -> AbstractContextManager[httpx.Response]:
         headers = {"Accept": MEDIA_TYPE, "Cache-Control": "no-cache"}
@@ -87,7 +88,9 @@ class Following:
             self._last_id = event.id
             yield event
 
-    def _go_on(self, stream: EventStream, broken: httpx.RequestError | None) -> None:
+    def _go_on(
+        self, stream: EventStream, broken: httpx.RequestError | None, retry_s: float | None
+    ) -> None:
         """Wait before the next stream, or turn to long-poll; raises UnreachableError."""
         self._mute = 0 if stream.heard else self._mute + 1
         kept_back = isinstance(broken, httpx.ReadTimeout) and not stream.heard
@@ -95,7 +98,7 @@ class Following:
         if kept_back or (self._mute >= MUTE_STREAMS and not never_made):
             self._streams = False
             return
-        pause = self._attempts.pause_s(stream.retry_s)
+        pause = self._attempts.pause_s(retry_s)
         if pause is None:
             ended = httpx.RemoteProtocolError("the streams of events ended too soon")
             raise self._service.unreachable(broken or ended) from broken

@@ -1,24 +1,15 @@
-"""What came of a job: curves, charts, the report, the log, and jobs side by side."""
+"""What came of a job: its curves, the report, the log."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, overload
 
-from ridgeline.client.answers import read, read_object
+from ridgeline.client.answers import read
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
 from ridgeline.contract.curves import Curves
 from ridgeline.contract.log import LogEntry, LogLevel, LogPage
 from ridgeline.contract.report import Report
 
-ChartFormat = Literal["svg", "png", "vega-lite"]
-Theme = Literal["light", "dark"]
-
 _JSON = {"Accept": "application/json"}
-_MEDIA_TYPES: dict[ChartFormat, str] = {
-    "svg": "image/svg+xml",
-    "png": "image/png",
-    "vega-lite": "application/vnd.vegalite+json",
-}
 
 
 class Results(Part):
@@ -41,57 +32,6 @@ class Results(Part):
         query = {} if max_points is None else {"max_points": max_points}
         answer = self._service.send("GET", job_path(job_id, "curves"), params=query, headers=_JSON)
         return read(Curves, answer)
-
-    @overload
-    def chart(
-        self,
-        job_id: str,
-        name: str = ...,
-        *,
-        format: Literal["svg", "png"] = ...,
-        theme: Theme = ...,
-    ) -> bytes: ...
-
-    @overload
-    def chart(
-        self,
-        job_id: str,
-        name: str = ...,
-        *,
-        format: Literal["vega-lite"],
-        theme: Theme = ...,
-    ) -> dict[str, Any]: ...
-
-    def chart(
-        self,
-        job_id: str,
-        name: str = "losses",
-        *,
-        format: ChartFormat = "svg",  # noqa: A002 - the word a user looks for
-        theme: Theme = "light",
-    ) -> bytes | dict[str, Any]:
-        """Get a chart of a job: a picture as bytes, or its Vega-Lite definition with its data.
-
-        >>> Path("losses.png").write_bytes(client.chart(job.id, format="png"))
-
-        Args:
-            job_id: the job.
-            name: `losses`, `accuracy`, `penalty`, `weights` or `learning_rate`.
-            format: what to get.
-            theme: the colours.
-
-        Raises NotFoundError where there is no such job or chart, and ConflictError or
-        NotFoundError for the weights' histograms of a job that has no report.
-        """
-        if format not in _MEDIA_TYPES:
-            raise ValueError(f"expected a format of {', '.join(_MEDIA_TYPES)}, received {format!r}")
-        answer = self._service.send(
-            "GET",
-            job_path(job_id, "charts", name),
-            params={"theme": theme},
-            headers={"Accept": _MEDIA_TYPES[format]},
-        )
-        return read_object(answer) if format == "vega-lite" else answer.content
 
     def report(self, job_id: str) -> Report:
         """Get the diagnosis of a job that has ended: verdict, evidence, weights, what to change.

@@ -11,6 +11,8 @@ from typing import IO, BinaryIO, cast
 
 #: How much is read, and handed to the connection, at once.
 CHUNK_BYTES = 2**20
+#: As long as a name may be.
+_LONGEST_NAME = 100
 
 
 class Source:
@@ -75,4 +77,5 @@ def _spooled(file: BinaryIO) -> Iterator[BinaryIO]:
 def _name_of(given: str | Path | IO[bytes]) -> str:
     named = given if isinstance(given, str | Path) else getattr(given, "name", None)
     # A pipe's name is a number.
-    return Path(named).name if isinstance(named, str | Path) else "upload"
+    text = Path(named).name if isinstance(named, str | Path) else "upload"
+    return "".join(filter(str.isprintable, text))[:_LONGEST_NAME]

@@ -9,7 +9,12 @@ import httpx
 
 from ridgeline.client.answers import read
 from ridgeline.client.downloads import OnProgress
-from ridgeline.client.errors import ChecksumError, ConflictError, NotFoundError
+from ridgeline.client.errors import (
+    ChecksumError,
+    ConflictError,
+    DigestMismatchError,
+    NotFoundError,
+)
 from ridgeline.client.sources import Source
 from ridgeline.client.transport import Transport, path_to
 from ridgeline.contract.dataset.stored import DatasetFormat, StoredDataset, Upload
@@ -18,6 +23,8 @@ from ridgeline.contract.dataset.stored import DatasetFormat, StoredDataset, Uplo
 IN_PARTS_BYTES = 64 * 2**20
 #: How long the service may take to look through a file that it has received, in seconds.
 INSPECTION_S = 600.0
+#: How often parts are looked for that are missing after all were sent.
+_ROUNDS = 3
 
 
 class Sending:
@@ -67,23 +74,27 @@ class Sending:
 
     def _bring_in_parts(self, format_: DatasetFormat | None) -> StoredDataset:
         upload = self._begin(format_)
-        try:
-            self._bring_parts(upload)
-            return self._complete(upload)
-        except (NotFoundError, ConflictError):
-            # Somebody else has brought the same file to its end meanwhile.
-            stored = self._stored()
-            if stored is None:
+        for rounds_left in reversed(range(_ROUNDS)):
+            try:
+                self._bring_parts(upload)
+                return self._complete(upload)
+            except DigestMismatchError:
+                # One of the parts is not what it was: what has come is of no use to the next call.
+                self._service.send("DELETE", _path(upload))
                 raise
-            return stored
+            except (NotFoundError, ConflictError):
+                # Somebody else may be bringing the same file, and have come to its end.
+                stored = self._stored()
+                if stored is not None:
+                    return stored
+                if not rounds_left:
+                    raise
+                upload = read(Upload, self._service.send("GET", _path(upload), patient=True))
+        raise AssertionError("the last round returns or raises")
 
     def _begin(self, format_: DatasetFormat | None) -> Upload:
         """Begin an upload, or go on with the one that an earlier call began."""
-        wanted: dict[str, Any] = {
-            "name": self._source.name,
-            "bytes": self._source.bytes,
-            "sha256": self._sha256,
-        }
+        wanted = {"name": self._source.name, "bytes": self._source.bytes, "sha256": self._sha256}
         if format_ is not None:
             wanted["format"] = format_.value
         headers = {"Content-Type": "application/json"}
@@ -101,11 +112,10 @@ class Sending:
             if number in upload.received:
                 self._tell(offset + length)
                 continue
-            path = path_to("uploads", upload.id, "parts", str(number))
-            self._send_bytes("PUT", path, offset, length)
+            self._send_bytes("PUT", _path(upload, "parts", str(number)), offset, length)
 
     def _complete(self, upload: Upload) -> StoredDataset:
-        path = path_to("uploads", upload.id, "complete")
+        path = _path(upload, "complete")
         answer = self._service.send(
             "POST", path, repeatable=True, patient=True, held_s=INSPECTION_S
         )
@@ -141,3 +151,7 @@ class Sending:
     def _tell(self, done: int) -> None:
         if self._on_progress is not None:
             self._on_progress(done, self._source.bytes)
+
+
+def _path(upload: Upload, *rest: str) -> str:
+    return path_to("uploads", upload.id, *rest)

@@ -1,21 +1,24 @@
 """A job that is looked at while it trains."""
 
+from ridgeline.client.charts import Charts
 from ridgeline.client.events import Events
 from ridgeline.client.jobs import Jobs
-from ridgeline.client.results import Results, Theme
+from ridgeline.client.live_job import LiveJob
 from ridgeline.client.views import JobView
+from ridgeline.contract.charts import Theme
+from ridgeline.contract.job import Job
 
 
-class Watching(Jobs, Events, Results):
+class Watching(Jobs, Events, Charts):
     """The part of the client that shows a job as it goes on."""
 
     def watch(self, job_id: str, *, chart: str = "losses", theme: Theme = "light") -> JobView:
         """Get a view of a job, which shows it as it goes on.
 
-        In a notebook the view is a chart that follows the training while other cells run; elsewhere
-        `wait` prints a line for each epoch.
+        In a notebook the view is a chart that follows the training while other cells run, and so is
+        every job that the client returns; elsewhere `wait` prints a line for each epoch.
 
-        >>> client.watch(job.id)  # as the last line of a cell
+        >>> client.watch(job.id, chart="penalty")  # as the last line of a cell
         >>> job = client.watch(job.id).wait()
 
         Args:
@@ -26,3 +29,6 @@ class Watching(Jobs, Events, Results):
         Raises NotFoundError.
         """
         return JobView(self, self.job(job_id), chart, theme)
+
+    def _own(self, job: Job) -> Job:
+        return LiveJob.of(job, self)

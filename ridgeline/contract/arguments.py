@@ -26,7 +26,7 @@ def arguments_of(model: type[Contract], *tags: str) -> tuple[Argument, ...]:
         Argument(
             name=field.alias or name,
             required=field.is_required(),
-            default=None if field.is_required() else field.default,
+            default=None if field.is_required() else field.get_default(call_default_factory=True),
             description=field.description or "",
             json_schema=_standalone(
                 schema["properties"][field.alias or name], schema.get("$defs", {})

@@ -17,11 +17,17 @@ def posted_path(spec: JobSpec, path: Path) -> Path:
     for depth, part in enumerate(path):
         if isinstance(value, Contract) and part in value.model_fields_set:
             value = getattr(value, str(part))
-        elif isinstance(value, tuple) and isinstance(part, int) and part < len(value):
-            value = value[part]
+        elif isinstance(value, dict | tuple) and _holds(value, part):
+            value = value[part]  # type: ignore[index]
         else:
             return path[:depth]
     return path
+
+
+def _holds(value: dict[str, object] | tuple[object, ...], part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(part, int) and part < len(value)
 
 
 def origin(spec: JobSpec, index: int, argument: Path) -> Path:

@@ -9,7 +9,15 @@ from ridgeline.contract.checks.augmented import check_augmentation
 from ridgeline.contract.checks.fitting import check_fitting, check_proximal, check_raising
 from ridgeline.contract.checks.masks import check_masks
 from ridgeline.contract.checks.tokens import check_tokens
-from ridgeline.contract.dataset import Dataset, DatasetShape, Split, SplitRows, split_rows
+from ridgeline.contract.checks.uploaded import check_classes, with_hint
+from ridgeline.contract.dataset import (
+    Dataset,
+    DatasetShape,
+    Split,
+    SplitRows,
+    UploadDataset,
+    split_rows,
+)
 from ridgeline.contract.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.outputs import check_outputs
@@ -70,14 +78,16 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
         raise at_preset(error, spec) from None
 
 
-def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
+def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
+    spec = _with_dataset(posted)
     data = spec.dataset.shape
     _check_own_rows(spec.dataset, spec.split)
     rows = _split(spec.split, data)
+    check_classes(spec.dataset, spec.split)
     wired = wire(spec.model.layers)
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
-    encoding = target_encoding(spec.training, data, graph)
+    encoding = _encoding(posted, data, graph)
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
@@ -88,9 +98,9 @@ def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
     check_augmentation(final, encoding, position)
     penalties = _penalties(final, batch_size=spec.training.batch_size, rows=rows.train)
     check_proximal(spec.training, penalties)
-    needed = _needed(spec, final, memory_limit)
+    needed = _needed(spec, data, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:
-        raise SpecError([_too_large(spec, final, position, needed, memory_limit)])
+        raise SpecError([_too_large(spec, data, final, position, needed, memory_limit)])
     return Resolution(
         spec=_spelled_out(spec, final),
         graph=final,
@@ -98,13 +108,20 @@ def _resolve(spec: JobSpec, memory_limit: int | None) -> Resolution:
         encoding=encoding,
         penalties=penalties,
         memory_bytes=needed,
-        advice=advise(Case(spec, final, position, rows, penalties)),
+        advice=advise(Case(posted, final, position, rows, penalties, spec.dataset)),
     )
+
+
+def _with_dataset(spec: JobSpec) -> JobSpec:
+    """The spec with its data set's defaults that depend on what was uploaded."""
+    if not isinstance(spec.dataset, UploadDataset):
+        return spec
+    return spec.model_copy(update={"dataset": spec.dataset.spelled_out()})
 
 
 def _check_own_rows(dataset: Dataset, split: Split) -> None:
     """Raise SpecError where rows are asked for that the set has not, or not to give away."""
-    if dataset.source == "builtin":
+    if dataset.source != "keras":
         return
     faults = []
     for limit, there in (("rows", dataset.whole.rows), ("test_rows", dataset.whole.test_rows)):
@@ -124,19 +141,19 @@ def _check_own_rows(dataset: Dataset, split: Split) -> None:
         raise SpecError(faults)
 
 
-def _needed(spec: JobSpec, graph: Graph, limit: int | None) -> int:
+def _needed(spec: JobSpec, data: DatasetShape, graph: Graph, limit: int | None) -> int:
     """Bytes training takes; with `auto` loading the rows stream where they cannot be held."""
-    held, loading = _memory(spec, graph, stream=False), spec.dataset.loading
+    held, loading = _memory(spec, data, graph, stream=False), spec.dataset.loading
     too_much = limit is not None and held > limit
     if loading == "stream" or (loading == "auto" and too_much):
-        return _memory(spec, graph, stream=True)
+        return _memory(spec, data, graph, stream=True)
     return held
 
 
-def _memory(spec: JobSpec, graph: Graph, *, stream: bool) -> int:
+def _memory(spec: JobSpec, data: DatasetShape, graph: Graph, *, stream: bool) -> int:
     return memory_bytes(
         graph,
-        spec.dataset.shape,
+        data,
         batch_size=spec.training.batch_size,
         optimizer=spec.training.optimizer,
         stream=stream,
@@ -170,6 +187,13 @@ def _split(split: Split, data: DatasetShape) -> SplitRows:
     return rows
 
 
+def _encoding(posted: JobSpec, data: DatasetShape, graph: Graph) -> TargetEncoding:
+    try:
+        return target_encoding(posted.training, data, graph)
+    except SpecError as error:
+        raise with_hint(error, posted.dataset, posted.training.loss) from None
+
+
 def _with_policy(graph: Graph, policy: Regularization) -> tuple[Layer, ...]:
     wired = tuple(node.layer for node in graph.nodes)
     layers = apply_policy(wired, policy, {node.name: node.weights for node in graph.nodes})
@@ -192,17 +216,22 @@ def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm
 
 
 def _too_large(
-    spec: JobSpec, graph: Graph, position: Mapping[str, int], needed: int, limit: int
+    spec: JobSpec,
+    data: DatasetShape,
+    graph: Graph,
+    position: Mapping[str, int],
+    needed: int,
+    limit: int,
 ) -> Fault:
     takes = f"training would take about {needed / 2**30:,.1f} GiB"
     taken = f"{takes}, the limit is {limit / 2**30:,.1f} GiB"
-    if spec.dataset.loading == "memory" and _memory(spec, graph, stream=True) <= limit:
+    if spec.dataset.loading == "memory" and _memory(spec, data, graph, stream=True) <= limit:
         return Fault(
             pointer=pointer("dataset", "loading"),
             detail=f'{taken}; use "stream", which reads the rows from disk, or take fewer',
             rule="memory",
         )
-    batch = min(spec.training.batch_size, spec.dataset.shape.rows)
+    batch = min(spec.training.batch_size, data.rows)
     largest = max(graph.nodes, key=lambda node: _size(node, batch))
     return Fault(
         pointer=pointer("model", "layers", position[largest.name]),

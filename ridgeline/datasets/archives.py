@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from ridgeline.datasets.errors import Rule, shown, unusable
-from ridgeline.datasets.limits import MAX_NAME_LENGTH, MEBIBYTE, InspectionLimits
+from ridgeline.datasets.errors import Rule, UnusableDataset, shown, unusable
+from ridgeline.datasets.limits import MAX_PATH_LENGTH, MEBIBYTE, InspectionLimits
 from ridgeline.datasets.names import is_plain
 
 _END = struct.Struct("<4s4H2LH")
@@ -20,7 +20,10 @@ _LOCATOR_64 = struct.Struct("<4sLQL")
 _LONGEST_COMMENT = 2**16
 _LOCAL_HEADER_BYTES = 30
 _ENTRY_BYTES = 46
+_USUAL_NAME = 200
+"""Bytes of a member's path, with what is noted beside it, that a list may have on average."""
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 """What the standard library raises at a member that is not what the list says."""
@@ -38,7 +41,7 @@ def opened_archive(path: Path, limits: InspectionLimits) -> zipfile.ZipFile:
     _check_count(path, limits)
     try:
         archive = zipfile.ZipFile(path)
-    except (*_UNREADABLE, ValueError) as error:
+    except (*_UNREADABLE, ValueError, struct.error) as error:
         raise _damaged(str(error)) from error
     try:
         check_members(archive.infolist(), archive.start_dir, path.stat().st_size, limits)
@@ -54,7 +57,9 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
     try:
         with archive.open(name) as stream:
             yield stream
-    except _UNREADABLE as error:
+    except UnusableDataset:
+        raise
+    except (*_UNREADABLE, ValueError, struct.error) as error:
         raise unusable(
             Rule.DAMAGED,
             f"member {shown(name)} cannot be inflated ({shown(str(error))}): the file may have been"
@@ -90,38 +95,45 @@ def check_members(
 
 def _check_count(path: Path, limits: InspectionLimits) -> None:
     """Refuse a list of too many members before it is read: a million take a gigabyte."""
-    count, list_bytes = _directory(path)
-    if count > limits.members or list_bytes > limits.members * (_ENTRY_BYTES + MAX_NAME_LENGTH):
+    with path.open("rb") as file:
+        end, list_bytes = _directory(file)
+        if list_bytes > end:
+            raise _damaged("its list of members is longer than the file")
+        count = list_bytes // _ENTRY_BYTES
+        if list_bytes <= limits.members * (_ENTRY_BYTES + _USUAL_NAME):
+            # Counted, not asked: the number beside it may be anything.
+            file.seek(max(0, end - list_bytes))
+            count = file.read(list_bytes).count(b"PK\1\2")
+    if count > limits.members:
         raise unusable(
             Rule.TOO_MANY_MEMBERS,
-            f"the ZIP file lists {count:,} members in {list_bytes:,} bytes, expected at most"
-            f" {limits.members:,}: upload a sample of them, or small images as one array in an NPZ"
-            " file",
+            f"the ZIP file lists about {count:,} members, expected at most {limits.members:,}:"
+            " upload a sample of them, or small images as one array in an NPZ file",
             "members",
         )
 
 
-def _directory(path: Path) -> tuple[int, int]:
-    """How many members the file says it lists, and how many bytes the list takes (APPNOTE 4.3)."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(0, size - _LONGEST_COMMENT - _END.size - _LOCATOR_64.size)
-        file.seek(start)
-        tail = file.read()
-        place = tail.rfind(b"PK\5\6")
-        if place < 0 or len(tail) - place < _END.size:
-            raise _damaged("it has no end record")
-        _, _, _, _, count, list_bytes, _, _ = _END.unpack_from(tail, place)
-        locator = place - _LOCATOR_64.size
-        if locator < 0 or not tail[locator:].startswith(b"PK\6\7"):
-            return count, list_bytes
-        # Where the standard library looks for it: right before its locator.
-        file.seek(max(0, start + locator - _END_64.size))
-        record = file.read(_END_64.size)
-        if not record.startswith(b"PK\6\6"):
-            return count, list_bytes
-        *_, count, list_bytes, _ = _END_64.unpack(record)
-        return count, list_bytes
+def _directory(file: IO[bytes]) -> tuple[int, int]:
+    """Where the list of members ends, and how many bytes it takes (APPNOTE 4.3).
+
+    Found as the standard library finds it: from the end of the file backwards.
+    """
+    size = file.seek(0, os.SEEK_END)
+    start = max(0, size - _LONGEST_COMMENT - _END.size - _LOCATOR_64.size)
+    file.seek(start)
+    tail = file.read()
+    place = tail.rfind(b"PK\5\6")
+    if place < 0 or len(tail) - place < _END.size:
+        raise _damaged("it has no end record")
+    list_bytes = _END.unpack_from(tail, place)[5]
+    locator = place - _LOCATOR_64.size
+    if locator >= 0 and tail[locator:].startswith(b"PK\6\7"):
+        record = max(0, start + locator - _END_64.size)
+        file.seek(record)
+        content = file.read(_END_64.size)
+        if content.startswith(b"PK\6\6"):
+            return record, _END_64.unpack(content)[8]
+    return start + place, list_bytes
 
 
 def _check_name(member: zipfile.ZipInfo) -> None:
@@ -129,7 +141,7 @@ def _check_name(member: zipfile.ZipInfo) -> None:
     name = member.orig_filename
     parts = PurePosixPath(name).parts
     unsafe = (
-        not is_plain(name)
+        not is_plain(name, MAX_PATH_LENGTH)
         or "\\" in name
         or name.startswith("/")
         or PureWindowsPath(name).drive
@@ -139,8 +151,8 @@ def _check_name(member: zipfile.ZipInfo) -> None:
         raise unusable(
             Rule.UNSAFE_NAME,
             f"a member is named {shown(name)}, expected a plain path such as cats/1.png, without"
-            f" `..`, backslashes or a drive, of at most {MAX_NAME_LENGTH} characters: make the ZIP"
-            " file from inside the folder, with relative names",
+            f" `..`, backslashes or a drive, of at most {MAX_PATH_LENGTH:,} characters: make the"
+            " ZIP file from inside the folder, with relative names",
             "members",
             name,
         )
@@ -178,10 +190,16 @@ def _check_overlap(members: Sequence[zipfile.ZipInfo], end: int) -> None:
     for member in sorted(members, key=lambda member: member.header_offset):
         if member.header_offset < free:
             raise _overlapping(member)
-        header = _LOCAL_HEADER_BYTES + len(member.filename.encode(errors="replace"))
+        header = _LOCAL_HEADER_BYTES + _name_bytes(member)
         free = member.header_offset + header + member.compress_size
         if free > end:
             raise _overlapping(member)
+
+
+def _name_bytes(member: zipfile.ZipInfo) -> int:
+    """How long the name is in the file: UTF-8, or a byte a letter in the code page of MS-DOS."""
+    name = member.orig_filename
+    return len(name.encode()) if member.flag_bits & _UTF8 else len(name)
 
 
 def _overlapping(member: zipfile.ZipInfo) -> Exception:

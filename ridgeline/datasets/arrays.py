@@ -80,7 +80,8 @@ class Arrays:
         with self._stream(name) as stream:
             if header.fortran and len(header.shape) > 1:
                 whole = _turned(name, header, stream, self.limits)
-                yield from (whole[first : first + step] for first in range(0, len(whole), step))
+                for first in range(0, len(whole), step):
+                    yield _native(whole[first : first + step])
             else:
                 for first in range(0, header.shape[0], step):
                     yield _numbers(name, header, stream, min(step, header.shape[0] - first))
@@ -230,11 +231,11 @@ def _turned(
     content = stream.read(header.content_bytes)
     if len(content) < header.content_bytes:
         raise _size(name, "less", header)
-    return _native(np.frombuffer(content, header.dtype).reshape(header.shape, order="F"))
+    return np.frombuffer(content, header.dtype).reshape(header.shape, order="F")
 
 
 def _native(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
 
 def _shape(header: NpyHeader) -> str:

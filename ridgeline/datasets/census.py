@@ -1,5 +1,6 @@
 """Counts a column's values while its cells go by, in bounded memory."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,10 +37,11 @@ class Census:
         if len(counted) > self._limit + 1:  # and one null
             self.counts = None
             return
-        pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
-        for value, rows in pairs:
-            if value is not None:
-                self._count(self.counts, value, rows)
+        values = counted.field(0).to_pylist()
+        self._bytes += sum(_size(value) for value in values if value not in self.counts)
+        for value, rows in zip(values, counted.field(1).to_pylist(), strict=True):
+            self.counts[value] = self.counts.get(value, 0) + rows
+        self.counts.pop(None, None)
         if len(self.counts) > self._limit or self._bytes > MAX_DISTINCT_BYTES // self.columns:
             self.counts = None
 
@@ -47,10 +49,9 @@ class Census:
     def _limit(self) -> int:
         return min(MAX_DISTINCT, MAX_DISTINCT_IN_ALL // self.columns)
 
-    def _count(self, counts: dict[Any, int], value: Any, rows: int) -> None:
-        if value not in counts:
-            self._bytes += len(value) if isinstance(value, str) else 8
-        counts[value] = counts.get(value, 0) + rows
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 8
 
 
 @dataclass
@@ -63,11 +64,19 @@ class Extent:
     def add(self, values: pa.Array) -> None:
         """Look at numbers; nulls are none."""
         found = pc.min_max(values).as_py()
-        if found["min"] is None:
-            return
-        low, high = float(found["min"]), float(found["max"])
+        if found["min"] is not None:
+            self.include(float(found["min"]), float(found["max"]))
+
+    def include(self, low: float, high: float) -> None:
+        """Reach from `low` to `high` at least."""
         self.minimum = low if self.minimum is None else min(self.minimum, low)
         self.maximum = high if self.maximum is None else max(self.maximum, high)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no number was infinite."""
+        ends = (self.minimum, self.maximum)
+        return all(end is None or math.isfinite(end) for end in ends)
 
 
 def describe(

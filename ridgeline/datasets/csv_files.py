@@ -12,8 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from ridgeline.contract.dataset.stored import Column, ColumnType
+from ridgeline.datasets.cells import parse
 from ridgeline.datasets.errors import Rule, UnusableDataset, unusable
-from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits
+from ridgeline.datasets.limits import MEBIBYTE, InspectionLimits, block_bytes
 from ridgeline.datasets.names import check_columns
 
 _HEADER_BYTES = MEBIBYTE
@@ -48,7 +50,7 @@ class CsvFile:
                 with _open(checked, header, names, ragged) as reader:
                     yield from reader
             except pa.ArrowInvalid as error:
-                raise _refusal(str(error), ragged) from error
+                raise _refusal(str(error), ragged, block_bytes(len(header))) from error
 
     @cached_property
     def _header(self) -> tuple[tuple[str, ...], int]:
@@ -97,19 +99,12 @@ def _parse_header(line: str) -> list[str]:
     except csv.Error as error:
         raise unusable(
             Rule.COLUMN_NAME,
-            "the first line has a quotation mark that is not closed in it, expected the columns'"
-            " names on one line: take line breaks out of the names and double every quotation mark"
-            " inside a name",
+            f"the first line cannot be read ({error}), expected the columns' names on one line:"
+            " take line breaks out of the names, and double every quotation mark inside a name",
             "columns",
         ) from error
     names = [name.strip() for name in names]
     _check_delimiter(names)
-    if all(_is_number(name) for name in names):
-        raise unusable(
-            Rule.NO_HEADER,
-            "the first line has only numbers, expected the columns' names: add a header line such"
-            " as `height,width,label`",
-        )
     return names
 
 
@@ -124,10 +119,25 @@ def _check_delimiter(names: Sequence[str]) -> None:
         )
 
 
-def _is_number(name: str) -> bool:
+def check_header(columns: Sequence[Column]) -> None:
+    """Raises UnusableDataset where the first line is like the rows: then the header is missing."""
+    if [column.name for column in columns] == [str(number) for number in range(len(columns))]:
+        return  # what pandas writes above an array
+    if all(_is_cell(column) for column in columns):
+        raise unusable(
+            Rule.NO_HEADER,
+            "the first line reads like a row of values, expected the columns' names: add a header"
+            " line such as `height,width,label`",
+        )
+
+
+def _is_cell(column: Column) -> bool:
+    """Whether the column's name could be one of its cells."""
+    if column.type is ColumnType.TEXT:
+        return any(value.value == column.name for value in column.values or ())
     try:
-        float(name)
-    except ValueError:
+        parse(pa.array([column.name]), column.type)
+    except pa.ArrowInvalid:
         return False
     return True
 
@@ -176,7 +186,7 @@ def _open(
         file,
         # One thread: it names the row that is ragged, and a training has other use for the others.
         read_options=arrow_csv.ReadOptions(
-            column_names=list(header), block_size=BLOCK_BYTES, use_threads=False
+            column_names=list(header), block_size=block_bytes(len(header)), use_threads=False
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
         convert_options=arrow_csv.ConvertOptions(
@@ -188,7 +198,7 @@ def _open(
     )
 
 
-def _refusal(message: str, ragged: list[Any]) -> UnusableDataset:
+def _refusal(message: str, ragged: list[Any], most: int) -> UnusableDataset:
     if ragged:
         row = ragged[0]
         return unusable(
@@ -202,7 +212,7 @@ def _refusal(message: str, ragged: list[Any]) -> UnusableDataset:
     if "straddling" in message:
         return unusable(
             Rule.GIANT_ROW,
-            f"a row has more than {BLOCK_BYTES:,} bytes, expected less: close every quotation mark,"
+            f"a row has more than {most:,} bytes, expected less: close every quotation mark,"
             " double those inside a cell, and shorten what is this long",
             "rows",
         )

@@ -35,6 +35,7 @@ class Rule(StrEnum):
     COLUMN_TYPE = "column-type"
     CELL_TYPE = "cell-type"
     UNKNOWN_COLUMN = "unknown-column"
+    TABLE_BOMB = "table-bomb"
     ENCRYPTED = "encrypted"
     # Of arrays.
     NPY_HEADER = "npy-header"

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from types import TracebackType
 from typing import Self
 from zipfile import ZipFile, ZipInfo
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from ridgeline.datasets.archives import open_member, opened_archive
 from ridgeline.datasets.errors import Rule, shown, unusable
-from ridgeline.datasets.limits import LIMITS, InspectionLimits
+from ridgeline.datasets.limits import LIMITS, MAX_NAME_LENGTH, InspectionLimits
 from ridgeline.datasets.names import is_plain
 from ridgeline.datasets.pictures import Picture, decoded, examined
 
@@ -50,7 +51,10 @@ def open_images(path: Path, limits: InspectionLimits = LIMITS) -> "Images":
 
 @dataclass(frozen=True)
 class Images:
-    """An open ZIP file of images; close it, or use it in a `with` block."""
+    """An open ZIP file of images; close it, or use it in a `with` block.
+
+    Threads may decode at the same time.
+    """
 
     archive: ZipFile
     classes: tuple[str, ...]
@@ -58,6 +62,7 @@ class Images:
     entries: Sequence[ImageEntry]
     """The images, sorted by class and name."""
     limits: InspectionLimits
+    _reading: Lock = field(default_factory=Lock, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +103,7 @@ class Images:
         return decoded(self._content(entry), entry.name, size, channels, self.limits)
 
     def _content(self, entry: ImageEntry) -> bytes:
-        with open_member(self.archive, entry.name) as stream:
+        with self._reading, open_member(self.archive, entry.name) as stream:
             return stream.read()
 
 
@@ -223,4 +228,10 @@ def _check_classes(
         )
     for folder in by_class:
         if not is_plain(folder):
-            raise unusable(Rule.UNSAFE_NAME, f"rename the folder {shown(folder)}", "members")
+            raise unusable(
+                Rule.UNSAFE_NAME,
+                f"the folder {shown(folder)} has a name of {len(folder)} characters, expected at"
+                f" most {MAX_NAME_LENGTH}: give the class a shorter one",
+                "members",
+                folder,
+            )

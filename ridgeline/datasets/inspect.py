@@ -1,5 +1,7 @@
 """What is in an uploaded file, found by reading all of it once, in bounded memory."""
 
+import math
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from ridgeline.contract.dataset.stored import (
     ValueCount,
 )
 from ridgeline.datasets.arrays import Arrays, open_arrays
+from ridgeline.datasets.census import Extent
 from ridgeline.datasets.errors import Rule, shown, unusable
 from ridgeline.datasets.images import Images, open_images
 from ridgeline.datasets.limits import LIMITS, MAX_LISTED, InspectionLimits
@@ -57,15 +60,26 @@ def _member(arrays: Arrays, name: str) -> ArrayMember:
     header = arrays.members[name]
     is_vector = header.shape[1:] in ((), (1,)) and header.dtype.kind in "iub"
     counts: dict[int, int] | None = {} if is_vector else None
+    extent = Extent()
     for chunk in arrays.chunks(name):
-        if chunk.dtype.kind == "f":
-            _check_finite(chunk, name)
+        if header.dtype.kind != "b":
+            ends = float(chunk.min()), float(chunk.max())
+            _check_finite(ends, name)
+            extent.include(*ends)
         if counts is not None:
             counts = _counted(counts, chunk)
-    values = None
-    if counts is not None:
-        values = tuple(ValueCount(value=str(key), rows=counts[key]) for key in sorted(counts))
-    return ArrayMember(name=name, shape=header.shape, dtype=header.dtype.name, values=values)
+    return ArrayMember(
+        name=name,
+        shape=header.shape,
+        dtype=header.dtype.name,
+        values=None if counts is None else _listed(counts),
+        minimum=extent.minimum,
+        maximum=extent.maximum,
+    )
+
+
+def _listed(counts: dict[int, int]) -> tuple[ValueCount, ...]:
+    return tuple(ValueCount(value=str(key), rows=counts[key]) for key in sorted(counts))
 
 
 def _counted(counts: dict[int, int], chunk: npt.NDArray[np.generic]) -> dict[int, int] | None:
@@ -77,8 +91,9 @@ def _counted(counts: dict[int, int], chunk: npt.NDArray[np.generic]) -> dict[int
     return counts
 
 
-def _check_finite(chunk: npt.NDArray[np.generic], name: str) -> None:
-    if not np.isfinite(chunk).all():
+def _check_finite(ends: tuple[float, float], name: str) -> None:
+    """NaN is both the smallest and the largest of any numbers it is among."""
+    if not all(map(math.isfinite, ends)):
         raise unusable(
             Rule.NOT_FINITE,
             f"array {shown(name)} holds NaN or an infinite number, expected finite ones: leave"
@@ -90,7 +105,9 @@ def _check_finite(chunk: npt.NDArray[np.generic], name: str) -> None:
 
 def _folder(images: Images) -> ImageFolder:
     """What the images have in common, each of which was decoded."""
-    pictures = {images.examine(entry) for entry in images.entries}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, at data beside the pixels that it passes over
+        pictures = {images.examine(entry) for entry in images.entries}
     counts = zip(images.classes, images.counts(), strict=True)
     return ImageFolder(
         height=_extent(picture.height for picture in pictures),

@@ -18,8 +18,13 @@ MAX_LISTED_LENGTH = 200
 """Characters of a listed value; a column with a longer one lists none."""
 MAX_NAME_LENGTH = 200
 """Characters of the name of a column, an array or a class."""
-BLOCK_BYTES = 4 * MEBIBYTE
-"""About how much of a table is read at once: no row may be longer."""
+MAX_PATH_LENGTH = 1_000
+"""Characters of the path of a member of a ZIP file."""
+BLOCK_BYTES = 2 * MEBIBYTE
+"""About how much of a file is read at once: no row of a table may be longer …"""
+_WIDE_BLOCK_BYTES = 8 * MEBIBYTE
+"""… unless it has very many cells: then there must be enough rows to go through."""
+_WIDE = 512
 
 
 @dataclass(frozen=True)
@@ -52,3 +57,8 @@ class InspectionLimits:
 
 
 LIMITS = InspectionLimits()
+
+
+def block_bytes(columns: int) -> int:
+    """How much of a table with so many columns is read at once."""
+    return _WIDE_BLOCK_BYTES if columns > _WIDE else BLOCK_BYTES

@@ -24,9 +24,9 @@ def check_columns(names: Sequence[str], most: int) -> None:
         raise UnusableDataset(faults)
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name is on one line, not empty and not too long."""
-    return 0 < len(name) <= MAX_NAME_LENGTH and not _CONTROL.search(name)
+def is_plain(name: str, most: int = MAX_NAME_LENGTH) -> bool:
+    """Whether a name is on one line, not empty and no longer than that."""
+    return 0 < len(name) <= most and not _CONTROL.search(name)
 
 
 def _unusable_names(names: Sequence[str]) -> list[Fault]:

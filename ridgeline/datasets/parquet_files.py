@@ -14,10 +14,11 @@ from ridgeline.contract.problems import Fault
 from ridgeline.datasets.cells import ARROW_TYPES, without_nan
 from ridgeline.datasets.csv_files import no_rows
 from ridgeline.datasets.errors import Rule, UnusableDataset, fault, shown, unusable
-from ridgeline.datasets.limits import BLOCK_BYTES, InspectionLimits
+from ridgeline.datasets.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits, block_bytes
 from ridgeline.datasets.names import check_columns
 
 _MOST_BATCH_ROWS = 65_536
+_SMALL_FILE_BYTES = 16 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,33 @@ class ParquetFile:
         Raises UnusableDataset where a cell is not of its column's type, or the file is damaged.
         """
         kinds = {name: self.types[name] for name in names}
-        written = [name for name, kind in kinds.items() if kind is ColumnType.TEXT]
+        budget = _Budget(self.path.stat().st_size, self.limits)
+        rows = 0
         try:
-            # Text stays as its dictionary: a long word a million times would fill the memory.
-            with self._open(written) as file:
+            with self._open(self._spelled) as file:
                 size = _batch_rows(file.metadata, len(self.types))
                 for batch in file.iter_batches(size, columns=list(names), use_threads=False):
                     columns = [_values(batch, name, kind) for name, kind in kinds.items()]
+                    budget.spend(columns)
+                    rows += batch.num_rows
                     yield pa.RecordBatch.from_arrays(columns, names=list(names))
+                promised = file.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise damaged(error) from error
+            raise _damaged(error) from error
+        if rows != promised:
+            raise _damaged(f"it promises {promised:,} rows and holds {rows:,}")
+
+    @property
+    def _spelled(self) -> tuple[str, ...]:
+        """Columns that are read as indices into a dictionary of their words.
+
+        A long word a million times would fill the memory if it were written out, and takes a small
+        file only. Of a large one Arrow would gather all words there are. (What the footer says of a
+        column's size may be a lie, and Arrow aborts the process where it cannot be parsed.)
+        """
+        if self.path.stat().st_size > _SMALL_FILE_BYTES:
+            return ()
+        return tuple(name for name, kind in self.types.items() if kind is ColumnType.TEXT)
 
     def _open(self, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
         try:
@@ -73,7 +91,7 @@ class ParquetFile:
                 page_checksum_verification=True,
             )
         except (pa.ArrowException, OSError) as error:
-            raise damaged(error) from error
+            raise _damaged(error) from error
 
     def _check(self, metadata: pq.FileMetaData) -> None:
         if metadata.num_rows < 1:
@@ -91,10 +109,42 @@ def too_many_rows(rows: int, most: int) -> UnusableDataset:
     )
 
 
-def damaged(error: Exception) -> UnusableDataset:
+@dataclass
+class _Budget:
+    """How much the cells may come to: a small file can say very many."""
+
+    file_bytes: int
+    limits: InspectionLimits
+    spent: int = 0
+
+    def spend(self, columns: Sequence[pa.Array]) -> None:
+        """Count a batch's cells, written out. Raises UnusableDataset where it is too much."""
+        self.spent += sum(map(written_bytes, columns))
+        inflated = self.limits.free_bytes + self.limits.table_ratio * self.file_bytes
+        most = min(self.limits.inflated_bytes, inflated)
+        if self.spent > most:
+            raise unusable(
+                Rule.TABLE_BOMB,
+                f"the cells come to more than {most // MEBIBYTE:,} MiB in a file of"
+                f" {self.file_bytes:,} bytes: drop columns with one value, or upload a sample",
+                "rows",
+            )
+
+
+def written_bytes(values: pa.Array) -> int:
+    """What values take, each word of a dictionary as often as it occurs."""
+    if not pa.types.is_dictionary(values.type):
+        return int(values.nbytes)
+    lengths = pc.binary_length(values.dictionary)
+    return int(pc.sum(pc.cast(pc.take(lengths, values.indices), pa.int64())).as_py() or 0)
+
+
+def _damaged(error: Exception | str) -> Exception:
     """The error of a file that Arrow cannot read."""
+    if isinstance(error, MemoryError):
+        return error
     message = str(error)
-    if "encrypt" in message.lower() or "PARE" in message:
+    if "crypt" in message.lower():
         return unusable(
             Rule.ENCRYPTED,
             "the file is encrypted, and a key cannot be sent: write it without encryption",
@@ -151,7 +201,7 @@ def _batch_rows(metadata: pq.FileMetaData, columns: int) -> int:
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     heaviest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
     row_bytes = max(8 * columns, heaviest, 1)
-    return max(1, min(_MOST_BATCH_ROWS, 2 * BLOCK_BYTES // row_bytes))
+    return max(1, min(_MOST_BATCH_ROWS, 2 * block_bytes(columns) // row_bytes))
 
 
 def _values(batch: pa.RecordBatch, name: str, kind: ColumnType) -> pa.Array:
@@ -170,10 +220,10 @@ def _values(batch: pa.RecordBatch, name: str, kind: ColumnType) -> pa.Array:
 
 def _converted(values: pa.Array, kind: ColumnType) -> pa.Array:
     if pa.types.is_dictionary(values.type):
-        if kind is ColumnType.TEXT and pa.types.is_string(values.type.value_type):
-            values.dictionary.validate(full=True)
-            return values
-        return _converted(values.dictionary_decode(), kind)
+        if kind is not ColumnType.TEXT:
+            return _converted(values.dictionary_decode(), kind)
+        words = _converted(values.dictionary, kind)
+        return pa.DictionaryArray.from_arrays(values.indices, words)
     if pa.types.is_timestamp(values.type):
         return _iso(values)
     if pa.types.is_duration(values.type):
@@ -181,8 +231,15 @@ def _converted(values: pa.Array, kind: ColumnType) -> pa.Array:
         return pc.divide(pc.cast(micros, pa.float64()), 1e6)
     converted = pc.cast(values, ARROW_TYPES[kind])
     if kind is ColumnType.TEXT:
-        converted.validate(full=True)
+        _check_text(converted)
     return without_nan(converted) if kind is ColumnType.NUMBER else converted
+
+
+def _check_text(values: pa.Array) -> None:
+    """Raises pyarrow.ArrowInvalid where text is not UTF-8, or has what a database cannot hold."""
+    values.validate(full=True)
+    if pc.any(pc.match_substring(values, "\0")).as_py():
+        raise pa.ArrowInvalid("a cell has a NUL character")
 
 
 def _iso(moments: pa.Array) -> pa.Array:

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,22 +62,20 @@ def _opened(content: bytes, name: str, limits: InspectionLimits) -> Iterator[Ima
     """The image, its size checked. What Pillow raises inside becomes an UnusableDataset."""
     _check_webp(content, name, limits)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is checked by our own limit
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                _check_size(*image.size, name, limits)
-                yield image
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            _check_size(*image.size, name, limits)
+            yield image
     except UnusableDataset:
         raise
     except UnidentifiedImageError as error:
         raise unusable(
             Rule.NOT_AN_IMAGE,
             f"member {shown(name)} is no image by its bytes, expected PNG, JPEG, GIF, BMP or WebP:"
-            " take it out, or convert it",
+            " take it out, convert it, or replace it if it is broken",
             "members",
             name,
         ) from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(name, "too many pixels", limits) from error
     except MemoryError:
         raise

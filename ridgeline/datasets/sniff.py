@@ -1,5 +1,6 @@
 """Which format a file is in, by its first bytes."""
 
+import re
 from pathlib import Path
 
 from ridgeline.contract.dataset.stored import DatasetFormat
@@ -11,28 +12,33 @@ from ridgeline.datasets.npy import MAGIC
 _HEAD_BYTES = 4096
 _ZIP = (b"PK\3\4", b"PK\5\6")
 _PARQUET = (b"PAR1", b"PARE")
-_FIX = "convert it to CSV, Parquet, NPZ, NPY (two arrays), or a ZIP file of images in class folders"
-_OTHERS = {
-    b"\x1f\x8b": ("gzip", "unpack it (gunzip) and upload what is inside"),
-    b"BZh": ("bzip2", "unpack it and upload what is inside"),
-    b"\xfd7zXZ": ("xz", "unpack it and upload what is inside"),
+_UNPACK = "unpack it and upload what is inside"
+_NO_PICKLE = "pickles are never loaded: save arrays with np.savez, and tables as CSV"
+_FOLDERS = "put images into one folder a class, and upload a ZIP file of the folders"
+_BINARY = {
+    b"\x1f\x8b": ("gzip", _UNPACK),
+    b"BZh": ("bzip2", _UNPACK),
+    b"\xfd7zXZ": ("xz", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("zstd", _UNPACK),
     b"7z\xbc\xaf": ("7z", "make a ZIP file instead"),
     b"Rar!": ("RAR", "make a ZIP file instead"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "unpack it and upload what is inside"),
     b"\x89HDF": ("HDF5", "save its arrays with np.savez"),
-    b"\x80\x02": ("a pickle", "pickles are never loaded: save arrays with np.savez, tables as CSV"),
-    b"\x80\x03": ("a pickle", "pickles are never loaded: save arrays with np.savez, tables as CSV"),
-    b"\x80\x04": ("a pickle", "pickles are never loaded: save arrays with np.savez, tables as CSV"),
-    b"\x80\x05": ("a pickle", "pickles are never loaded: save arrays with np.savez, tables as CSV"),
+    b"\x80": ("a pickle", _NO_PICKLE),
     b"SQLite format 3": ("a SQLite database", "export the table as CSV"),
-    b"%PDF": ("PDF", "export its table as CSV"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV UTF-8"),
-    b"\x89PNG": ("one PNG image", "put images into one folder a class, and zip the folders"),
-    b"\xff\xd8\xff": ("one JPEG image", "put images into one folder a class, and zip the folders"),
+    b"\x89PNG": ("one PNG image", _FOLDERS),
+    b"\xff\xd8\xff": ("one JPEG image", _FOLDERS),
     b"ARROW1": ("Arrow IPC (Feather)", "write it as Parquet"),
     b"ORC": ("ORC", "write it as Parquet"),
     b"Obj\x01": ("Avro", "write it as Parquet"),
 }
+_TEXT = {
+    b"%PDF-": ("PDF", "export its table as CSV"),
+    b"<": ("HTML or XML", "upload the data set itself: a download may have given an error page"),
+    b"{": ("JSON", "write it as CSV or Parquet (pandas: read_json(path).to_csv(out, index=False))"),
+    b"[": ("JSON", "write it as CSV or Parquet (pandas: read_json(path).to_csv(out, index=False))"),
+}
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def checked_format(
@@ -54,14 +60,16 @@ def checked_format(
 
 
 def _by_magic(head: bytes, path: Path, limits: InspectionLimits) -> DatasetFormat:
-    if head.startswith(_PARQUET):
-        return DatasetFormat.PARQUET
     if head.startswith(MAGIC):
         return DatasetFormat.NPY
     if head.startswith(_ZIP):
         return _of_archive(path, limits)
-    for magic, (name, fix) in _OTHERS.items():
-        if head.startswith(magic):
+    # A column may be named ORC or PAR1: a file of letters is text.
+    is_binary = _CONTROL.search(head) is not None
+    if is_binary and head.startswith(_PARQUET):
+        return DatasetFormat.PARQUET
+    for magic, (name, fix) in (_BINARY if is_binary else _TEXT).items():
+        if head.lstrip().startswith(magic):
             raise _unknown(name, fix)
     return DatasetFormat.CSV
 
@@ -69,6 +77,10 @@ def _by_magic(head: bytes, path: Path, limits: InspectionLimits) -> DatasetForma
 def _of_archive(path: Path, limits: InspectionLimits) -> DatasetFormat:
     with open_archive(path, limits) as archive:
         names = archive.namelist()
+    if not names:
+        raise unusable(
+            Rule.EMPTY, "the ZIP file holds nothing, expected arrays, or folders of images"
+        )
     if "[Content_Types].xml" in names:
         raise _unknown("an Excel workbook", "save the sheet as CSV UTF-8")
     if any(name.endswith(".npy") for name in names):

@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 from ridgeline.contract.dataset.stored import Column, ColumnType, DatasetFormat
 from ridgeline.datasets.cells import parse
 from ridgeline.datasets.census import Census, Extent, describe, within_budget
-from ridgeline.datasets.csv_files import CsvFile, no_rows
+from ridgeline.datasets.csv_files import CsvFile, check_header, no_rows
 from ridgeline.datasets.errors import Rule, shown, unusable
-from ridgeline.datasets.limits import BLOCK_BYTES, LIMITS, InspectionLimits
-from ridgeline.datasets.parquet_files import ParquetFile, too_many_rows
+from ridgeline.datasets.limits import LIMITS, MEBIBYTE, InspectionLimits
+from ridgeline.datasets.parquet_files import ParquetFile, too_many_rows, written_bytes
 
 _LADDER = (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.BOOLEAN, ColumnType.TEXT)
 """The types a CSV column may have, the narrowest first."""
+_PIECE_BYTES = 16 * MEBIBYTE
+"""About what a batch takes at most."""
 
 
 def open_table(
@@ -72,7 +74,7 @@ class Table:
                     self._typed(piece.column(name), name, kind, first)
                     for name, kind in types.items()
                 ]
-                yield pa.RecordBatch.from_arrays(columns, names=list(names))
+                yield pa.RecordBatch.from_arrays(columns, names=list(types))
             first += batch.num_rows
 
     @cached_property
@@ -87,7 +89,10 @@ class Table:
                 raise too_many_rows(rows, self.limits.rows)
         if not rows:
             raise no_rows()
-        return within_budget([column.result() for column in columns]), rows
+        found = [column.result() for column in columns]
+        if isinstance(self.file, CsvFile):
+            check_header(found)
+        return within_budget(found), rows
 
     def _survey(self, name: str) -> "_Survey":
         census = Census(len(self.names))
@@ -240,8 +245,7 @@ def _check_lengths(cells: pa.Array, name: str, first: int, most: int) -> None:
 
 
 def _check_finite(extent: Extent, name: str) -> None:
-    infinite = float("inf")
-    if extent.minimum == -infinite or extent.maximum == infinite:
+    if not extent.is_finite:
         raise unusable(
             Rule.NOT_FINITE,
             f"column {shown(name)} holds an infinite number, expected finite ones: leave the cell"
@@ -252,12 +256,11 @@ def _check_finite(extent: Extent, name: str) -> None:
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces that stay small when their dictionaries are spelled out."""
-    longest = [
-        pc.max(pc.binary_length(column.dictionary)).as_py() or 0
-        for column in batch.columns
-        if pa.types.is_dictionary(column.type)
-    ]
-    rows = max(1, BLOCK_BYTES * 4 // max(sum(longest), 1))
-    for start in range(0, batch.num_rows, rows):
-        yield batch.slice(start, rows)
+    """The batch in pieces that stay small when their dictionaries are written out."""
+    written = sum(map(written_bytes, batch.columns))
+    if written <= _PIECE_BYTES or batch.num_rows == 1:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _pieces(batch.slice(0, half))
+    yield from _pieces(batch.slice(half))

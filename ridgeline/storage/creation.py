@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
@@ -16,11 +16,12 @@ from ridgeline.contract.job import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.account import account_of
 from ridgeline.storage.columns import now_ms
-from ridgeline.storage.errors import IdempotencyConflict
+from ridgeline.storage.datasets.store import locked_datasets
+from ridgeline.storage.errors import IdempotencyConflict, UnknownDataset
 from ridgeline.storage.identifiers import new_job_id
 from ridgeline.storage.outbox import add_hints
 from ridgeline.storage.records import EventType, Idempotency, JobRecord, NewJob
-from ridgeline.storage.tables import events, idempotency_keys, job_tags, jobs
+from ridgeline.storage.tables import events, idempotency_keys, job_datasets, job_tags, jobs
 
 
 class Stored(NamedTuple):
@@ -38,14 +39,15 @@ class Original(NamedTuple):
     """None if it was deleted in the meantime, and the key with it."""
 
 
-Outcome = Stored | Original | IdempotencyConflict
+Refusal = IdempotencyConflict | UnknownDataset
+Outcome = Stored | Original | Refusal
 Submission = tuple[NewJob, Idempotency | None]
 
 
 def create_all(connection: Connection, submissions: Sequence[Submission]) -> list[Outcome]:
     """Insert the jobs whose keys are free; say of each what became of it, in order."""
     ids = [new_job_id() for _ in submissions]
-    found = {
+    found: dict[str, Original | Refusal] = {
         job_id: outcome
         for job_id, (_, key) in zip(ids, submissions, strict=True)
         if key is not None and (outcome := _taken(connection, key, job_id)) is not None
@@ -55,6 +57,9 @@ def create_all(connection: Connection, submissions: Sequence[Submission]) -> lis
         for job_id, (new, _) in zip(ids, submissions, strict=True)
         if job_id not in found
     }
+    lost = _without_dataset(connection, fresh)
+    found |= lost
+    fresh = {job_id: new for job_id, new in fresh.items() if job_id not in lost}
     stored = _insert(connection, fresh) if fresh else {}
     return [found[job_id] if job_id in found else stored[job_id] for job_id in ids]
 
@@ -77,13 +82,36 @@ def _taken(
     ).on_conflict_do_nothing()
     if connection.execute(statement.returning(table.c.key)).first() is not None:
         return None
+    found = original(connection, idempotency)
+    return found if isinstance(found, IdempotencyConflict) else Original(found)
+
+
+def original(connection: Connection, idempotency: Idempotency) -> str | IdempotencyConflict | None:
+    """The id of the job that the key has created; None if there is none."""
+    table = idempotency_keys
     known = select(table.c.job_id, table.c.body_sha256).where(table.c.key == idempotency.key)
     row = connection.execute(known).one_or_none()
     if row is None:
-        return Original(None)
+        return None
     if row.body_sha256 != idempotency.body_sha256:
         return IdempotencyConflict(idempotency.key, row.job_id)
-    return Original(row.job_id)
+    return str(row.job_id)
+
+
+def _without_dataset(
+    connection: Connection, new: Mapping[str, NewJob]
+) -> dict[str, UnknownDataset]:
+    """The jobs whose data set was deleted since it was looked up; their keys are free again.
+
+    The data sets of the others stay until the transaction ends, and then for as long as the job.
+    """
+    needed = {job_id: each.dataset_id for job_id, each in new.items() if each.dataset_id}
+    there = locked_datasets(connection, set(needed.values()))
+    lost = {job_id: UnknownDataset(each) for job_id, each in needed.items() if each not in there}
+    if lost:
+        taken = idempotency_keys.c.job_id.in_(lost)
+        connection.execute(delete(idempotency_keys).where(taken))
+    return lost
 
 
 def _insert(connection: Connection, new: Mapping[str, NewJob]) -> dict[str, Stored]:
@@ -96,6 +124,13 @@ def _insert(connection: Connection, new: Mapping[str, NewJob]) -> dict[str, Stor
     ]
     if tags:
         _discard(connection.execute(_TAGS, tags))
+    used = [
+        {"job_id": job_id, "dataset_id": each.dataset_id}
+        for job_id, each in new.items()
+        if each.dataset_id is not None
+    ]
+    if used:
+        _discard(connection.execute(_DATASETS, used))
     hints = add_hints(connection, list(new))
     _discard(connection.execute(_EVENTS, [{"job_id": job_id} for job_id in new]))
     account = account_of(connection)
@@ -105,7 +140,7 @@ def _insert(connection: Connection, new: Mapping[str, NewJob]) -> dict[str, Stor
     return {job_id: Stored(by_id[job_id], hints[job_id]) for job_id in new}
 
 
-_GIVEN = [field.name for field in fields(NewJob)]
+_GIVEN = [field.name for field in fields(NewJob) if field.name != "dataset_id"]
 #: What a JobRecord says of itself, apart from its files.
 RECORDED = [jobs.c[field.name] for field in fields(JobRecord) if field.name != "artifacts"]
 
@@ -116,6 +151,7 @@ _JOBS = (
     .values(status=JobStatus.QUEUED, available_at=now_ms(), created_at=now_ms())
     .returning(*RECORDED)
 )
+_DATASETS = insert(job_datasets).returning(job_datasets.c.job_id)
 _TAGS = insert(job_tags).returning(job_tags.c.job_id)
 _EVENTS = (
     insert(events)

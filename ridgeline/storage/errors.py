@@ -13,8 +13,14 @@ StorageError
 ├── UnknownArtifact
 ├── DamagedArtifact
 ├── ArtifactsUnavailable
-└── UnusableArtifactStore
+├── UnusableArtifactStore
+├── UnknownDataset
+├── DatasetInUse
+├── UnknownUpload
+└── UploadEnded
 """
+
+from collections.abc import Sequence
 
 from ridgeline.contract.job import JobStatus
 
@@ -113,3 +119,37 @@ class ArtifactsUnavailable(StorageError):
 
 class UnusableArtifactStore(StorageError):
     """The artifact store cannot be used."""
+
+
+class UnknownDataset(StorageError):
+    """No data set has this id."""
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"Received {dataset_id!r}; it may have been deleted: list them to see.")
+        self.dataset_id = dataset_id
+
+
+class DatasetInUse(StorageError):
+    """Jobs that have not ended train on the data set."""
+
+    def __init__(self, dataset_id: str, job_ids: Sequence[str]) -> None:
+        super().__init__(f"{dataset_id} is used by {', '.join(job_ids)}.")
+        self.dataset_id = dataset_id
+        self.job_ids = tuple(job_ids)
+
+
+class UnknownUpload(StorageError):
+    """No upload has this id."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"Received {upload_id!r}; it may have expired: begin a new one.")
+        self.upload_id = upload_id
+
+
+class UploadEnded(StorageError):
+    """The upload is complete, and takes no more parts."""
+
+    def __init__(self, upload_id: str, dataset_id: str) -> None:
+        super().__init__(f"{upload_id} has become {dataset_id}.")
+        self.upload_id = upload_id
+        self.dataset_id = dataset_id

@@ -14,3 +14,13 @@ def new_job_id() -> str:
     fraction = rest_ns * 4096 // 1_000_000
     number = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
     return f"job_{number:032x}"
+
+
+def dataset_id(sha256: str) -> str:
+    """The id of the data set that has these bytes: `ds_` and the first half of their hash."""
+    return f"ds_{sha256[:32]}"
+
+
+def new_upload_id() -> str:
+    """Make an upload's id: `up_` and 128 random bits."""
+    return f"up_{secrets.token_hex(16)}"

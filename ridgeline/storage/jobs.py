@@ -24,7 +24,15 @@ from ridgeline.contract.job import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms
-from ridgeline.storage.creation import RECORDED, Outcome, Stored, Submission, create_all
+from ridgeline.storage.creation import (
+    RECORDED,
+    Outcome,
+    Refusal,
+    Stored,
+    Submission,
+    create_all,
+    original,
+)
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
 from ridgeline.storage.events import event_record
@@ -55,14 +63,14 @@ class JobStore:
         """Store a queued job with its hint to the broker, or find the one its key created before.
 
         When this returns, the job is durable. Raises IdempotencyConflict if the key came with
-        another body.
+        another body, and UnknownDataset if its data set is not there.
         """
         (outcome,) = self.create_all([(new, idempotency)])
-        if isinstance(outcome, IdempotencyConflict):
+        if isinstance(outcome, Refusal):
             raise outcome
         return outcome
 
-    def create_all(self, submissions: Sequence[Submission]) -> list[Created | IdempotencyConflict]:
+    def create_all(self, submissions: Sequence[Submission]) -> list[Created | Refusal]:
         """Do as create() for many jobs at once, in one transaction; what it raises is returned.
 
         Either all of them are durable when this returns, or none is stored.
@@ -73,6 +81,15 @@ class JobStore:
             self._created(submission, outcome)
             for submission, outcome in zip(submissions, outcomes, strict=True)
         ]
+
+    def created_by(self, idempotency: Idempotency) -> Created | None:
+        """The job that a key has created before, or None; raises IdempotencyConflict."""
+        with self._database.read() as connection:
+            outcome = original(connection, idempotency)
+        if isinstance(outcome, IdempotencyConflict):
+            raise outcome
+        record = None if outcome is None else self.get(outcome)
+        return None if record is None else Created(record, replayed=True, outbox_id=None)
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, or None if there is none with this id."""
@@ -187,6 +204,17 @@ class JobStore:
                 return
             last = found[-1]
 
+    def epochs_at(self, job_id: str, numbers: Sequence[int]) -> list[str]:
+        """Those of the epochs `numbers` that the job has, as the JSON of EpochRow, in order."""
+        table = tables.epochs
+        ordered = select(table.c.row).where(table.c.job_id == job_id).order_by(table.c.epoch)
+        found: list[str] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            among = table.c.epoch.in_(numbers[start : start + _AT_ONCE])
+            with self._database.read() as connection:
+                found += connection.execute(ordered.where(among)).scalars()
+        return found
+
     def thinned_epochs(self, job_id: str, max_points: int) -> list[str]:
         """The JSON of at most `max_points` epochs of the job: the first, the last, extreme ones.
 
@@ -260,8 +288,8 @@ class JobStore:
             records = _records(connection, rows)
         return Page(records, records[-1].id if len(found) > len(records) else None)
 
-    def _created(self, submission: Submission, outcome: Outcome) -> Created | IdempotencyConflict:
-        if isinstance(outcome, IdempotencyConflict):
+    def _created(self, submission: Submission, outcome: Outcome) -> Created | Refusal:
+        if isinstance(outcome, Refusal):
             return outcome
         if isinstance(outcome, Stored):
             return Created(_record(outcome.row, ()), replayed=False, outbox_id=outcome.outbox_id)
@@ -271,6 +299,8 @@ class JobStore:
         return Created(record, replayed=True, outbox_id=None)
 
 
+_AT_ONCE = 500
+"""How many epochs one statement names; SQLite takes a thousand parameters at the least."""
 _SIZE = (
     func.length(jobs.c.spec, type_=Integer)
     + func.length(jobs.c.resolved)

@@ -26,6 +26,8 @@ class NewJob:
     advice: str = "[]"
     deadline_s: float | None = None
     """Seconds from the first claim to the deadline; None for no deadline."""
+    dataset_id: str | None = None
+    """The uploaded data set that it trains on, which then stays until the job has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +181,7 @@ class Tally(StrEnum):
     ATTEMPTS_ENDED = "attempts_ended"  #: by AttemptReason or EndCode
     JOBS_ENDED = "jobs_ended"  #: by EndCode
     PUBLISH_FAILURES = "publish_failures"
+    DATASETS_STORED = "datasets_stored"
     EPOCH_SECONDS = "epoch_seconds"  #: epochs by the bucket of the histogram they fall into
     EPOCH_SECONDS_SUM = "epoch_seconds_sum"
 

@@ -296,3 +296,63 @@ workers = Table(
     CheckConstraint("state IN ('draining', 'gone', 'ready', 'starting')", name="state"),
 )
 """The workers as they report themselves; `id` is what stands in jobs.lease_owner."""
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("contents", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    CheckConstraint("bytes >= 1", name="bytes"),
+    Index("ix_datasets_created_at_id", "created_at", "id"),
+    Index("ix_datasets_key", "key", unique=True),
+)
+"""The uploaded data sets: `key` is where the file lies, `contents` a DatasetContents as JSON."""
+
+job_datasets = Table(
+    "job_datasets",
+    metadata,
+    _job_id(primary_key=True),
+    Column("dataset_id", String(36), ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Index("ix_job_datasets_dataset_id", "dataset_id"),
+)
+"""Which job trains on which data set; a row goes when either goes."""
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("format", String(16)),
+    Column("bytes", BigInteger, nullable=False),
+    Column("part_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64)),
+    Column("dataset_id", String(36), ForeignKey("datasets.id", ondelete="CASCADE")),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    CheckConstraint("bytes >= 1 AND part_bytes >= 1", name="bytes"),
+    Index("ix_uploads_expires_at", "expires_at"),
+    Index("ix_uploads_dataset_id", "dataset_id"),
+)
+"""Files on their way in parts; `dataset_id` is what has become of a whole one."""
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column(
+        "upload_id",
+        String(36),
+        ForeignKey("uploads.id", ondelete="CASCADE"),
+        primary_key=True,
+        nullable=False,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    CheckConstraint("number >= 1", name="number"),
+)
+"""The parts that have been received; `key` is where one lies."""

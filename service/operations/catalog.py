@@ -12,7 +12,10 @@ from ridgeline.contract.dataset import (
     KerasHousing,
     KerasImages,
     KerasReviews,
+    UploadDataset,
 )
+from ridgeline.contract.dataset.encodings import ENCODINGS
+from ridgeline.contract.dataset.stored import DatasetFormat
 from ridgeline.contract.layers import LAYERS, Layer
 from ridgeline.contract.layers.base import Activation, Initializer
 from ridgeline.contract.outputs import OutputName
@@ -42,7 +45,7 @@ class LayerEntry(Contract):
 
 
 class NamedEntry(Contract):
-    """An optimizer, a schedule of its learning rate, a loss or a callback."""
+    """An optimizer, a schedule of its learning rate, a loss, a callback or an encoding."""
 
     name: str
     description: str
@@ -69,6 +72,17 @@ class DatasetEntry(Contract):
     arguments: tuple[Argument, ...]
 
 
+class UploadEntry(Contract):
+    """What a spec says of an uploaded data set."""
+
+    description: str
+    arguments: tuple[Argument, ...]
+    encodings: tuple[NamedEntry, ...]
+    """How a column of a table becomes numbers."""
+    formats: tuple[str, ...]
+    """What may be uploaded."""
+
+
 class RegularizationEntry(Contract):
     """What a regularization policy may say."""
 
@@ -91,6 +105,7 @@ class Catalog(Contract):
     callbacks: tuple[NamedEntry, ...]
     precisions: tuple[str, ...]
     datasets: tuple[DatasetEntry, ...]
+    uploads: UploadEntry
     outputs: tuple[str, ...]
     activations: tuple[str, ...]
     initializers: tuple[str, ...]
@@ -115,6 +130,12 @@ def catalog() -> Catalog:
         ),
         precisions=get_args(Precision),
         datasets=tuple(entry for model in get_args(AnyDataset) for entry in _datasets(model)),
+        uploads=UploadEntry(
+            description=description_of(UploadDataset),
+            arguments=arguments_of(UploadDataset, "source", "stored"),
+            encodings=_named(ENCODINGS, "type"),
+            formats=tuple(DatasetFormat),
+        ),
         outputs=get_args(OutputName),
         activations=get_args(Activation),
         initializers=get_args(Initializer),
@@ -137,12 +158,12 @@ def _layer(layer: type[Layer]) -> LayerEntry:
     )
 
 
-def _named(models: Mapping[str, type[Contract]]) -> tuple[NamedEntry, ...]:
+def _named(models: Mapping[str, type[Contract]], tag: str = "name") -> tuple[NamedEntry, ...]:
     return tuple(
         NamedEntry(
             name=name,
             description=description_of(model),
-            arguments=arguments_of(model, "name"),
+            arguments=arguments_of(model, tag),
             json_schema=model.model_json_schema(),
         )
         for name, model in models.items()

@@ -17,6 +17,7 @@ from ridgeline.storage import (
 from service.bodies import parse_spec
 from service.deps import Parts, read
 from service.problems import no_such_job
+from service.uploaded import with_stored
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 
@@ -33,7 +34,8 @@ class Asked(NamedTuple):
 
 def validate(parts: Parts, body: bytes) -> Validation:
     """Say what would be trained; nothing is stored. Raises ApiProblem and SpecError as a POST."""
-    resolution = resolve(parse_spec(body), memory_limit=parts.settings.memory_limit_bytes)
+    spec = with_stored(parse_spec(body), parts.datasets.store)
+    resolution = resolve(spec, memory_limit=parts.settings.memory_limit_bytes)
     return Validation(
         resolved=resolution.spec,
         parameters=resolution.parameters,

@@ -15,13 +15,15 @@ from ridgeline.storage.thinning import MIN_POINTS
 from service.deps import Parts, PartsDep
 from service.documentation import headers
 from service.headers import negotiate
-from service.operations import curves, jobs
+from service.operations import charts, curves, jobs
+from service.operations.charts import PICTURES, Look
 from service.problems import ApiProblem, responses
+from service.routes.charts import PICTURE_CONTENT, IfNoneMatch, LookQuery, chart_answer
 
 JSON = "application/json"
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
-OFFERED = (JSON, CSV, NDJSON)
+OFFERED = (JSON, CSV, NDJSON, *PICTURES)
 
 _VARY = {"Vary": "Accept"}
 
@@ -42,9 +44,13 @@ MaxPoints = Annotated[
     response_model=Curves,
     responses={
         200: {
-            "content": {kind: {"schema": {"type": "string"}} for kind in (CSV, NDJSON)},
+            "content": {
+                **{kind: {"schema": {"type": "string"}} for kind in (CSV, NDJSON)},
+                **PICTURE_CONTENT,
+            },
             "headers": headers("Vary"),
         },
+        304: {"description": "The client has the picture", "headers": headers("ETag")},
         **responses(
             ProblemCode.NOT_FOUND,
             ProblemCode.NOT_ACCEPTABLE,
@@ -58,13 +64,18 @@ async def read_curves(
     parts: PartsDep,
     max_points: MaxPoints = None,
     accept: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read the curves so far, as JSON, as CSV, or as lines of JSON: an EpochRow each."""
+    """Read the curves so far: JSON, CSV, an EpochRow a line, or a picture of the losses."""
     media_type = negotiate(accept or (), OFFERED)
     if media_type is None:
         raise _not_acceptable()
     # The job is read first: if it has ended, no epoch is missing in what is read after.
     record = await jobs.find(parts, job_id)
+    if media_type in PICTURES:
+        query = LookQuery(max_points=min(max_points or charts.POINTS, charts.MOST_POINTS))
+        look = Look(media_type=media_type, **query.model_dump())
+        return await chart_answer(parts, record, "losses", look, if_none_match)
     async with parts.curves:
         return await run_in_threadpool(_answer, parts, record, max_points, media_type)
 

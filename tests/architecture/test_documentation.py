@@ -34,7 +34,8 @@ from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricNam
 from ridgeline.contract.training.fit import Precision
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN = sorted(set((ROOT / "docs").rglob("*.md")) - set((ROOT / "docs" / "reference").iterdir()))
+PAGES = [ROOT / "README.md", *WRITTEN]
 SPEC = (ROOT / "docs" / "spec.md").read_text()
 METHODS = (ROOT / "docs" / "regularization.md").read_text()
 

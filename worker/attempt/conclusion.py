@@ -105,6 +105,10 @@ class Conclusion:
         if self._cancel_came_first():
             self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
 
+    def refuse(self, reason: EndReason) -> None:
+        """End the job, which cannot begin."""
+        self._finish(JobStatus.FAILED, reason)
+
     def disk_full(self) -> None:
         """End the job for want of space."""
         self._finish(JobStatus.FAILED, DISK_FULL)

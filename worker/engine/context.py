@@ -19,6 +19,8 @@ class TrainingContext(Protocol):
     """A folder of the job that outlives the attempt; None: no checkpoints are kept."""
     checkpoint_interval_s: float
     """The least seconds from one checkpoint to the next; 0 means one after every epoch."""
+    dataset_file: Path | None
+    """The file of an uploaded data set; None where the spec has none."""
 
     def phase(self, name: str) -> None:
         """Take note of what comes now: "training" for the epochs, any other word elsewhere.
@@ -49,6 +51,7 @@ class InMemoryContext:
     """Ask to stop after this many epochs."""
     checkpoints: Path | None = None
     checkpoint_interval_s: float = 0.0
+    dataset_file: Path | None = None
     phases: list[str] = field(default_factory=list)
 
     def phase(self, name: str) -> None:

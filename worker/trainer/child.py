@@ -75,6 +75,8 @@ class Assignment:
     checkpoint_interval_s: float = 0.0
     memory_bytes: int | None = None
     """How much memory of its own the trainer may have."""
+    dataset_file: Path | None = None
+    """The file of an uploaded data set, on this machine."""
 
 
 def keras_engine(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -107,6 +109,7 @@ class PipeContext:
         self.workdir = assignment.workdir
         self.checkpoints = assignment.checkpoints
         self.checkpoint_interval_s = assignment.checkpoint_interval_s
+        self.dataset_file = assignment.dataset_file
         self._pipe = pipe
         self._sending = threading.Lock()
         self._stop = threading.Event()

@@ -57,7 +57,8 @@ def _misfits(
     elif tokens is None:
         detail = (
             f"expected data of whole numbers for the Embedding {node.name!r}; these are real"
-            ' values: use imdb or reuters with encoding "sequence", or scaling "none" for pixels'
+            ' values: use texts encoded as "sequence", or scaling "none" for pixels, ordinals and'
+            " other whole numbers from 0 on"
         )
         yield (), detail
     elif embedding.input_dim < tokens:

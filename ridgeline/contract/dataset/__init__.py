@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Discriminator, Field, Tag
 
 from ridgeline.contract.dataset.builtin import BUILTIN, BuiltinDataset
 from ridgeline.contract.dataset.keras_datasets import (
@@ -15,6 +15,7 @@ from ridgeline.contract.dataset.keras_datasets import (
 )
 from ridgeline.contract.dataset.shape import DatasetShape, FeatureScaling, ImageScaling, Loading
 from ridgeline.contract.dataset.split import Split, SplitRows, split_rows
+from ridgeline.contract.dataset.upload import UploadDataset
 
 __all__ = [
     "BUILTIN",
@@ -32,21 +33,36 @@ __all__ = [
     "Loading",
     "Split",
     "SplitRows",
+    "UploadDataset",
     "split_rows",
 ]
 
 
-def _sourced(value: Any) -> Any:
-    """Let a data set without a `source` be a built-in one."""
-    return {"source": "builtin", **value} if isinstance(value, dict) else value
+_MEMBERS = {
+    "builtin": "#/$defs/BuiltinDataset",
+    "keras": "#/$defs/KerasDataset",
+    "upload": "#/$defs/UploadDataset",
+}
 
 
-_Union = Annotated[
-    BuiltinDataset | KerasDataset,
+def _source(value: Any) -> Any:
+    """The tag of the union's member that `value` is meant for; without `source` a built-in one."""
+    if isinstance(value, dict):
+        return value.get("source", "builtin")
+    return getattr(value, "source", None)
+
+
+Dataset = Annotated[
+    Annotated[BuiltinDataset, Tag("builtin")]
+    | Annotated[KerasDataset, Tag("keras")]
+    | Annotated[UploadDataset, Tag("upload")],
+    # By hand: a validator that put the `source` in would make Python's lists of JSON's.
+    Discriminator(_source),
     Field(
-        discriminator="source",
         description="Where the rows come from; without `source` from the worker itself.",
-        json_schema_extra={"x-default-tag": "builtin"},  # OpenAPI 3.1 has no word for it
+        json_schema_extra={
+            "discriminator": {"propertyName": "source", "mapping": _MEMBERS},
+            "x-default-tag": "builtin",  # OpenAPI 3.1 has no word for it
+        },
     ),
 ]
-Dataset = Annotated[_Union, BeforeValidator(_sourced, json_schema_input_type=_Union)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ridgeline.contract.schema import Contract
+from ridgeline.contract.schema import Contract, Label
 
 DATASET_ID_PATTERN = r"^ds_[0-9a-f]{32}$"
 DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
@@ -46,7 +46,7 @@ class Column(Contract):
     name: str
     type: ColumnType
     missing: Annotated[int, Field(ge=0)]
-    """Rows without a value."""
+    """Rows without a value; NaN is none."""
     distinct: int | None
     """How many different values there are; null where there are too many to be counted."""
     values: tuple[ValueCount, ...] | None = None
@@ -66,7 +66,11 @@ class ArrayMember(Contract):
     dtype: str
     """NumPy's name, such as `float32`."""
     values: tuple[ValueCount, ...] | None = None
-    """Of a vector of whole numbers with few different ones: each with its rows, ascending."""
+    """Of whole numbers or booleans, one a row, with few different ones: each with its rows,
+    ascending."""
+    minimum: float | None = None
+    """Of numbers, as is `maximum`."""
+    maximum: float | None = None
 
 
 class ImageFolder(Contract):
@@ -110,6 +114,18 @@ class StoredDatasetPage(Contract):
     items: tuple[StoredDataset, ...]
     next: str | None
     """Cursor for `after`, or null on the last page."""
+
+
+class UploadRequest(Contract):
+    """What is said of a large file before its parts are sent."""
+
+    name: Label
+    bytes: Annotated[int, Field(ge=1, le=2**53 - 1)]
+    """Of the whole file."""
+    format: DatasetFormat | None = None
+    """Left out, the first bytes tell it."""
+    sha256: Sha256 | None = None
+    """Of the whole file: what the parts make up is compared with it."""
 
 
 class Upload(Contract):

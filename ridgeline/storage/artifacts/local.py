@@ -7,9 +7,8 @@ import shutil
 import stat
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.artifacts.protocol import AttemptFiles, StoredFile, is_key
@@ -24,7 +23,7 @@ from ridgeline.storage.errors import (
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"
 _MAKE_TRIES = 20
-CHUNK_BYTES = 2**18
+CHUNK_BYTES = 2**19
 
 
 class SharedCheckpoints:
@@ -132,21 +131,18 @@ class LocalArtifacts:
             raise UnknownArtifact(key) from None
 
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
-        """The bytes of a range, 256 KiB at a time; raises InvalidArtifactKey, UnknownArtifact."""
-        with self.open(key) as file:
-            file.seek(start)
-            while chunk := file.read(min(CHUNK_BYTES, end - file.tell())):
-                yield chunk
+        """The bytes of a range, a chunk at a time; raises InvalidArtifactKey, UnknownArtifact."""
+        yield from read_file(self.open(key), start, end)
 
     def signed_url(self, key: str, seconds: float) -> str | None:
         """None: a folder has no address."""
         del key, seconds
         return None
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str) -> FileIO:
         """Open a published file for reading; raises InvalidArtifactKey and UnknownArtifact."""
         try:
-            return self.path(key).open("rb")
+            return self.path(key).open("rb", buffering=0)
         except FileNotFoundError:  # deleted since path() looked
             raise UnknownArtifact(key) from None
 
@@ -253,6 +249,15 @@ class LocalArtifacts:
             while folder not in (self._root, self._root / _STAGING, self._root / _CHECKPOINTS):
                 folder.rmdir()
                 folder = folder.parent
+
+
+def read_file(file: FileIO, start: int, end: int) -> Generator[bytes, None, None]:
+    """The bytes of a range of an open file, CHUNK_BYTES at a time; the file is closed then."""
+    with file:
+        file.seek(start)
+        while start < end and (chunk := file.read(min(CHUNK_BYTES, end - start))):
+            start += len(chunk)
+            yield chunk
 
 
 def _opened(staged_file: Path) -> BufferedReader:

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from service import downloads
 from service.deps import Parts
 from service.examples import IRIS
-from service.operations import artifacts
 from service.settings import Settings
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
@@ -139,7 +139,7 @@ def test_a_flipped_bit_never_arrives_as_a_whole_file(
             try:
                 for chunk in answer.iter_raw():
                     received += chunk
-            except artifacts.CorruptArtifact:  # the test's transport has no connection to break
+            except downloads.CorruptFile:  # the test's transport has no connection to break
                 pass
         assert len(received) < int(answer.headers["content-length"])
 

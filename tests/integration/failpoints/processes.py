@@ -13,6 +13,12 @@ from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
+from ridgeline.storage.datasets import (
+    DatasetGarbage,
+    DatasetStore,
+    UploadStore,
+    open_datasets,
+)
 from ridgeline.storage.garbage import Garbage
 from service.dispatch import CeleryDispatch
 from service.examples import IRIS
@@ -92,6 +98,12 @@ def request(home: Home, method: str, path: str, key: str | None = None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
     with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
         client.request(method, path, json=spec if method == "POST" else None, headers=headers)
+
+
+def send(home: Home, method: str, path: str, body: bytes = b"") -> None:
+    """Send one request with a file, or without, through the application."""
+    with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
+        client.request(method, path, content=body)
 
 
 def attempt(
@@ -181,6 +193,18 @@ def collect_garbage(home: Home) -> None:
     age_s = home.api.garbage_age_s
     artifacts = LocalArtifacts(home.worker.artifacts_dir)
     Garbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
+
+
+def collect_datasets(home: Home) -> None:
+    """Take one turn of the janitor's search for files of no data set, when they are old enough."""
+    database, age_s = home.database(), home.api.garbage_age_s
+    DatasetGarbage(
+        DatasetStore(database),
+        UploadStore(database, home.api.upload_keep_s),
+        open_datasets(home.api),
+        age_s,
+        lambda: time.time() + 2 * age_s,
+    )()
 
 
 def tidy(home: Home) -> None:

@@ -10,7 +10,7 @@ from ridgeline.contract.spec import JobSpec
 from ridgeline.contract.tasks import TRAIN_QUEUE
 from ridgeline.failpoints import FAILPOINTS
 from ridgeline.storage import JobRecord
-from tests.integration.failpoints import processes
+from tests.integration.failpoints import dataset_scenarios, processes
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS
 from tests.integration.worker.stub_engine import LARGE
@@ -256,6 +256,7 @@ def rename(rig: Rig, before: str, after: str) -> None:
 
 
 SCENARIOS: Mapping[str, tuple[Scenario, ...]] = {
+    **dataset_scenarios.SCENARIOS,
     **{name: (posted,) for name in FAILPOINTS if name.startswith("submit.")},
     **{name: (swept,) for name in FAILPOINTS if name.startswith("sweep.")},
     **{name: (redispatched,) for name in FAILPOINTS if name.startswith("redispatch.")},

@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from ridgeline.contract.problems import Problem
+from service import downloads
 from service.deps import Parts
-from service.operations import artifacts
 
 CONTENT = bytes(range(251)) * 2789  # several chunks, the last one short; no two look alike
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -176,6 +176,6 @@ def test_a_flipped_bit_never_arrives_as_a_whole_file(
         try:
             for chunk in answer.iter_raw():
                 received += chunk
-        except artifacts.CorruptArtifact:  # the test's transport has no connection to break off
+        except downloads.CorruptFile:  # the test's transport has no connection to break off
             pass
     assert len(received) < int(answer.headers["content-length"])

@@ -83,7 +83,7 @@ def test_as_lines_of_json(
     assert rows[-1].values == {"loss": 1 / 2500, "val_loss": 2 / 2500}
 
 
-@pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "text/html"])
+@pytest.mark.parametrize("accept", ["image/gif", "application/json;q=0", "text/html"])
 def test_nothing_acceptable(client: TestClient, submit: Callable[..., str], accept: str) -> None:
     answer = client.get(f"/jobs/{submit()}/curves", headers={"Accept": accept})
     assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.storage.artifacts.local import CHUNK_BYTES
 from service.deps import Parts
-from service.operations.artifacts import CorruptArtifact
+from service.downloads import CorruptFile
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)
@@ -47,7 +47,7 @@ def download(client: TestClient, path: str) -> tuple[int, bytes]:
         try:
             for chunk in answer.iter_raw():
                 received += chunk
-        except CorruptArtifact:  # the test's transport has no connection to break off
+        except CorruptFile:  # the test's transport has no connection to break off
             pass
     return answer.status_code, received
 
@@ -85,7 +85,7 @@ def test_cut_off_during_the_download(client: TestClient, path: str, file: Path) 
         chunks = answer.iter_raw()
         received += next(chunks)
         os.truncate(file, CHUNK_BYTES // 2)
-        with suppress(CorruptArtifact):
+        with suppress(CorruptFile):
             received += b"".join(chunks)
     assert received == CONTENT[: len(received)]
 

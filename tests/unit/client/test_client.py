@@ -219,11 +219,26 @@ class TestErrors:
         assert type(caught.value) is kind
         assert caught.value.problem.code is ProblemCode(code)
 
-    def test_every_code_has_an_error(self, service: Service, ridgeline: Client) -> None:
+    def test_every_code_has_an_error_of_its_own(self, service: Service, ridgeline: Client) -> None:
+        raised = {}
         for code in ProblemCode:
             service.answers(problem(400, code))
-            with pytest.raises(client.ProblemError):
+            with pytest.raises(client.ProblemError) as caught:
                 ridgeline.job(JOB_ID)
+            raised[code] = type(caught.value)
+            assert caught.value.problem.code is code
+        assert {code: kind.code for code, kind in raised.items()} == {code: code for code in raised}
+        assert len(set(raised.values())) == len(ProblemCode)
+        assert {kind.__name__ for kind in raised.values()} <= set(client.__all__)
+
+    def test_a_code_of_a_newer_service_is_a_problem_still(
+        self, service: Service, ridgeline: Client
+    ) -> None:
+        service.answers(problem(418, "teapot"))
+        with pytest.raises(client.ProblemError, match="418 No: why") as caught:
+            ridgeline.job(JOB_ID)
+        assert type(caught.value) is client.ProblemError
+        assert caught.value.problem.type == "urn:ridgeline:problem:teapot"
 
     def test_nobody_there(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.ConnectError("refused"))

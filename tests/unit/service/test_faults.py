@@ -232,7 +232,7 @@ def test_other_names_of_accuracy(name: str) -> None:
 
 
 def test_an_unknown_source_is_one_fault() -> None:
-    (fault,) = faults_of(changed(("dataset",), {"source": "upload", "id": "x", "target": "y"}))
+    (fault,) = faults_of(changed(("dataset",), {"source": "uploaded", "id": "x", "target": "y"}))
     assert fault.pointer == "/dataset/source"
 
 

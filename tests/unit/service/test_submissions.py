@@ -20,6 +20,7 @@ from ridgeline.storage import (
     JobStore,
     NewJob,
 )
+from ridgeline.storage.datasets import DatasetStore
 from service import submissions
 from service.examples import IRIS
 from service.problems import ApiProblem
@@ -51,7 +52,12 @@ class Poster:
         self.woken = 0
         self._writers = writers
         self._submissions = Submissions(
-            store, memory_limit=2**30, wake=self._wake, writers=writers, together=True
+            store,
+            datasets=DatasetStore(store._database),
+            memory_limit=2**30,
+            wake=self._wake,
+            writers=writers,
+            together=True,
         )
 
     def post(self, *posted: tuple[bytes, str | None]) -> list[Created | BaseException]:
@@ -168,7 +174,12 @@ def test_one_that_gives_up_waiting_disturbs_no_other(store: CountingStore) -> No
         busy = threading.Event()
         writers.submit(busy.wait, 10)
         posting = Submissions(
-            store, memory_limit=2**30, wake=lambda: None, writers=writers, together=True
+            store,
+            datasets=DatasetStore(store._database),
+            memory_limit=2**30,
+            wake=lambda: None,
+            writers=writers,
+            together=True,
         )
         gone = asyncio.create_task(posting.submit(BODY, None))
         stays = asyncio.create_task(posting.submit(BODY, None))
@@ -186,7 +197,12 @@ def test_one_that_gives_up_waiting_disturbs_no_other(store: CountingStore) -> No
 def test_nobody_waits_for_a_thread_that_is_gone(store: CountingStore) -> None:
     async def post(writers: ThreadPoolExecutor) -> list[Created | BaseException]:
         posting = Submissions(
-            store, memory_limit=2**30, wake=lambda: None, writers=writers, together=True
+            store,
+            datasets=DatasetStore(store._database),
+            memory_limit=2**30,
+            wake=lambda: None,
+            writers=writers,
+            together=True,
         )
         both = (posting.submit(BODY, None) for _ in range(2))
         return await asyncio.wait_for(asyncio.gather(*both, return_exceptions=True), 10)

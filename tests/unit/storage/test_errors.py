@@ -21,6 +21,10 @@ EXAMPLES: list[tuple[errors.StorageError, tuple[str, ...]]] = [
     (errors.DamagedArtifact("a/b"), ("a/b", "look at the store")),
     (errors.ArtifactsUnavailable("Refused."), ("did not answer", "Refused.")),
     (errors.UnusableArtifactStore("Expected this."), ("store", "Expected this.")),
+    (errors.UnknownDataset("ds_1"), ("ds_1", "list them")),
+    (errors.DatasetInUse("ds_1", [JOB]), ("ds_1", JOB)),
+    (errors.UnknownUpload("up_1"), ("up_1", "begin a new one")),
+    (errors.UploadEnded("up_1", "ds_1"), ("up_1", "ds_1")),
 ]
 
 

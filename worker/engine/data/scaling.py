@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from ridgeline.contract.dataset import FeatureScaling as TableMethod
 from ridgeline.contract.dataset import ImageScaling
+from ridgeline.contract.dataset.uploads import UploadScaling
 from worker.engine.data.part import Features, in_pieces
 
-Method = TableMethod | ImageScaling
+Method = TableMethod | ImageScaling | UploadScaling
 Rows = npt.NDArray[np.float32]
 EPSILON = 1e-7
 """Keras's: Normalization takes no smaller deviation."""
@@ -35,6 +36,16 @@ class FeatureScaling:
     def apply(self, rows: npt.NDArray[Any]) -> Rows:
         """Scale `rows` (rows, …)."""
         return np.asarray((rows - self.mean) / np.sqrt(self.variance), dtype=np.float32)
+
+    def sparing(self, columns: npt.NDArray[np.bool_] | None) -> "FeatureScaling":
+        """The scaling that leaves these columns as they are."""
+        if columns is None:
+            return self
+        mean, variance = (
+            np.where(columns, np.float32(one), each)
+            for one, each in ((0, self.mean), (1, self.variance))
+        )
+        return FeatureScaling(mean, variance)
 
     @property
     def identity(self) -> bool:

@@ -54,6 +54,17 @@ def test_rows_before_a_checkpoint_are_told_first(tmp_path: Path) -> None:
     assert said == [Resumed(until=2, rows=(row(1), row(2))), Epoch(row=row(3))]
 
 
+def test_the_file_of_an_upload_reaches_the_engine(tmp_path: Path) -> None:
+    _, theirs = Pipe()
+    file = tmp_path / "rows.csv"
+    assert (
+        PipeContext(theirs, Assignment("{}", tmp_path, {}, {}, dataset_file=file)).dataset_file
+        == file
+    )
+    assert PipeContext(theirs, Assignment("{}", tmp_path, {}, {})).dataset_file is None
+    assert InMemoryContext(tmp_path).dataset_file is None
+
+
 def test_in_memory_a_training_resumes_as_well(tmp_path: Path) -> None:
     context = InMemoryContext(tmp_path, stop_after=3)
     assert (context.checkpoints, context.checkpoint_interval_s) == (None, 0.0)

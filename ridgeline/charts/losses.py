@@ -1,0 +1,169 @@
+"""The losses: of training and validation rows with the gap between them, and the penalty apart."""
+
+from ridgeline.charts.definition import Node
+from ridgeline.charts.drawing import Options, Texts, compose, message
+from ridgeline.charts.labels import number
+from ridgeline.charts.measured import Column, Pair, best_epoch, last, losses, nonfinite_spans
+from ridgeline.charts.panel import MANY, Line, Panel, epoch_rows
+from ridgeline.charts.scales import axis_of
+from ridgeline.charts.theme import DASHES, colours
+from ridgeline.contract.charts import Theme
+from ridgeline.contract.curves import Curves
+
+TITLE = "Losses"
+#: What a tooltip tells of an epoch, where it was measured.
+_TOLD = {
+    "train_data_loss": "training, without dropout",
+    "data_loss": "training, as trained",
+    "val_data_loss": "validation",
+    "gap": "gap",
+    "penalty": "penalty",
+    "loss": "loss minimized",
+    "val_loss": "validation, with penalty",
+}
+
+
+def losses_chart(curves: Curves, options: Options) -> Node:
+    """Draw the losses without the penalty, the gap shaded, and below them the penalty."""
+    pair = losses(curves)
+    if not pair.names:
+        reason = "No epoch has ended yet." if not curves.epoch else "No loss was measured."
+        return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
+    panels = [_data_losses(curves, pair, options.theme)]
+    if _penalized(curves) and pair.training != "loss":
+        panels.append(_penalty(curves, options.theme))
+    told = [name for name in _TOLD if name in curves.series]
+    return compose(
+        panels,
+        _texts(curves, pair),
+        options,
+        epochs=curves.epoch,
+        datasets={"epochs": epoch_rows(curves.epoch, {name: curves.series[name] for name in told})},
+        best=best_epoch(curves),
+    )
+
+
+def _data_losses(curves: Curves, pair: Pair, theme: Theme) -> Panel:
+    lines = pair_lines(curves, pair, theme)
+    axis = axis_of(value for line in lines for value in line.values)
+    what = "Loss with penalty" if pair.training == "loss" else "Data loss"
+    return Panel(
+        name="losses",
+        title=what + axis.note,
+        lines=lines,
+        axis=axis,
+        share=2.2,
+        gap=pair.both,
+        best=pair.validation == "val_data_loss",
+        spans=nonfinite_spans(curves, pair.names),
+        tooltip=tooltip(curves, _TOLD),
+    )
+
+
+def _penalty(curves: Curves, theme: Theme) -> Panel:
+    series = {"penalty": "Penalty", "loss": "Minimized: data loss + penalty"}
+    dashes = {"penalty": DASHES[0], "loss": DASHES[0 if len(curves.epoch) > MANY else 1]}
+    found = {"penalty": colours(theme)["penalty"], "loss": colours(theme)["total"]}
+    lines = [
+        Line(
+            field=name,
+            label=label,
+            epochs=curves.epoch,
+            values=curves.series[name],
+            colour=found[name],
+            dash=dashes[name],
+        )
+        for name, label in series.items()
+        if name in curves.series
+    ]
+    axis = axis_of((value for line in lines for value in line.values), zero=True)
+    return Panel(
+        name="penalty",
+        title="Penalty apart" + axis.note,
+        lines=lines,
+        axis=axis,
+        area=lines[0],
+        spans=nonfinite_spans(curves, series),
+        tooltip=tooltip(curves, _TOLD),
+    )
+
+
+def pair_lines(curves: Curves, pair: Pair, theme: Theme) -> list[Line]:
+    """The lines of the training rows and the validation rows, as far as there are any."""
+    found = colours(theme)
+    dash = DASHES[0] if len(curves.epoch) > MANY else DASHES[1]
+    lines = (
+        ("Training", pair.training, found["training"], dash),
+        ("Validation", pair.validation, found["validation"], DASHES[0]),
+    )
+    return [
+        Line(
+            field=name,
+            label=label,
+            epochs=curves.epoch,
+            values=column(curves, name),
+            colour=colour,
+            dash=shape,
+        )
+        for label, name, colour, shape in lines
+        if name is not None
+    ]
+
+
+def column(curves: Curves, name: str | None) -> Column:
+    """The series; null in every epoch where it was never measured."""
+    return curves.series.get(name or "") or (None,) * len(curves.epoch)
+
+
+def tooltip(curves: Curves, told: dict[str, str]) -> list[Node]:
+    """What to say of the epoch under the pointer."""
+    fields = [{"field": "epoch", "type": "quantitative", "title": "epoch", "format": ",d"}]
+    return fields + [
+        {"field": name, "type": "quantitative", "title": title, "format": ".4~g"}
+        for name, title in told.items()
+        if name in curves.series
+    ]
+
+
+def _penalized(curves: Curves) -> bool:
+    return any(curves.series.get("penalty", ())) or bool(curves.nonfinite.get("penalty"))
+
+
+def _texts(curves: Curves, pair: Pair) -> Texts:
+    training, validation = (
+        last(column(curves, pair.training)),
+        last(column(curves, pair.validation)),
+    )
+    sentences = []
+    if training is not None and validation is not None:
+        sentences.append(
+            f"Gap at the end {number(validation - training)} (shaded: validation less training)"
+        )
+    elif pair.validation is None:
+        sentences.append("No rows were held out for validation")
+    if not _penalized(curves) and "penalty" in curves.series:
+        sentences.append("no penalty")
+    broken = nonfinite_spans(curves, (*pair.names, "penalty"))
+    if broken:
+        sentences.append(f"NaN or infinite from epoch {broken[0].first:,}")
+    subtitle = " · ".join(sentences)
+    subtitle = subtitle[:1].upper() + subtitle[1:]
+    return Texts(title=TITLE, subtitle=subtitle, description=_described(curves, pair))
+
+
+def _described(curves: Curves, pair: Pair) -> str:
+    epochs = len(curves.epoch)
+    parts = [f"Lines over {epochs} epoch{'s' * (epochs != 1)}"]
+    for what, name in (("Training loss", pair.training), ("Validation loss", pair.validation)):
+        values = [value for value in column(curves, name) if value is not None]
+        if values:
+            parts.append(f"{what} went from {number(values[0])} to {number(values[-1])}")
+    best = best_epoch(curves)
+    if best is not None:
+        parts.append(f"Validation loss was least at epoch {best}")
+    penalty = last(column(curves, "penalty"))
+    if penalty:
+        parts.append(f"The penalty ended at {number(penalty)}")
+    spans = nonfinite_spans(curves, (*pair.names, "penalty"))
+    parts += [f"NaN or infinite: {span.what}" for span in spans]
+    return ". ".join(parts) + "."

@@ -1,0 +1,108 @@
+"""The penalty by layer: which weights it is on, and how it changes."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ridgeline.charts.definition import Node
+from ridgeline.charts.drawing import Options, Texts, compose, message
+from ridgeline.charts.labels import number, short
+from ridgeline.charts.measured import Column, last, nonfinite_spans
+from ridgeline.charts.panel import Line, Panel, epoch_rows
+from ridgeline.charts.scales import Axis, axis_of
+from ridgeline.charts.theme import DASHES, colours
+from ridgeline.contract.charts import Theme
+from ridgeline.contract.curves import Curves
+
+TITLE = "Penalty by layer"
+
+
+class _Term(NamedTuple):
+    """A penalty that is drawn: one of the curves', or the sum of the small ones."""
+
+    field: str
+    label: str
+    values: Column
+    colour: str
+
+
+def penalty_chart(curves: Curves, options: Options) -> Node:
+    """Draw the penalties on each other, the greatest lowest; lines on a logarithmic axis."""
+    if not any(last(values) is not None for values in curves.penalty_by_layer.values()):
+        reason = "No epoch has ended yet." if not curves.epoch else "The job has no penalty."
+        return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
+    terms = _terms(curves.penalty_by_layer, len(curves.epoch), options.theme)
+    axis = axis_of(_sums([term.values for term in terms], len(curves.epoch)), zero=True)
+    stacked = axis.linear and len(curves.epoch) > 1
+    if not stacked:
+        axis = axis_of((value for term in terms for value in term.values), zero=True)
+    panel = _panel(curves, terms, axis, stacked=stacked)
+    columns = {term.field: term.values for term in terms}
+    datasets = {"epochs": epoch_rows(curves.epoch, columns)}
+    texts = _texts(curves, terms, stacked=stacked)
+    return compose([panel], texts, options, epochs=curves.epoch, datasets=datasets)
+
+
+def _panel(curves: Curves, terms: Sequence[_Term], axis: Axis, *, stacked: bool) -> Panel:
+    lines = [
+        Line(
+            field=term.field,
+            label=term.label,
+            epochs=curves.epoch,
+            values=term.values,
+            colour=term.colour,
+            dash=DASHES[index % len(DASHES)] if not stacked else DASHES[0],
+        )
+        for index, term in enumerate(terms)
+    ]
+    tooltip = [{"field": "epoch", "type": "quantitative", "title": "epoch", "format": ",d"}] + [
+        {"field": term.field, "type": "quantitative", "title": term.label, "format": ".4~g"}
+        for term in terms
+    ]
+    return Panel(
+        name="penalty",
+        title="",
+        lines=lines,
+        axis=axis,
+        stacked=stacked,
+        spans=nonfinite_spans(curves, curves.penalty_by_layer),
+        tooltip=tooltip,
+    )
+
+
+def _terms(by_layer: Mapping[str, Column], epochs: int, theme: Theme) -> list[_Term]:
+    """The penalties to draw, the one that is greatest at the end first; small ones as their sum."""
+    palette = colours(theme)["category"]
+    ordered = sorted(by_layer, key=lambda name: -(last(by_layer[name]) or 0.0))
+    kept = ordered if len(ordered) <= len(palette) else ordered[: len(palette) - 1]
+    terms = [
+        _Term(f"term_{index}", label, by_layer[name], palette[index])
+        for index, (name, label) in enumerate(zip(kept, short(kept), strict=True))
+    ]
+    others = ordered[len(kept) :]
+    if others:
+        summed = _sums([by_layer[name] for name in others], epochs)
+        label = f"{len(others)} others together"
+        terms.append(_Term("others", label, summed, colours(theme)["others"]))
+    return terms
+
+
+def _sums(columns: Sequence[Column], epochs: int) -> list[float | None]:
+    """The sum by epoch of what was measured; null where nothing was."""
+    sums: list[float | None] = []
+    for index in range(epochs):
+        found = [value for column in columns if (value := column[index]) is not None]
+        sums.append(sum(found) if found else None)
+    return sums
+
+
+def _texts(curves: Curves, terms: Sequence[_Term], *, stacked: bool) -> Texts:
+    ends = {term.label: last(term.values) or 0.0 for term in terms}
+    total = sum(ends.values())
+    how = "Areas on each other" if stacked else "Lines"
+    subtitle = f"{number(total)} at the end"
+    if total and len(ends) > 1:
+        most = max(ends, key=lambda label: ends[label])
+        subtitle += f", {ends[most] / total:.0%} of it on {most}"
+    told = ", ".join(f"{label} {number(end)}" for label, end in ends.items())
+    spoken = f"{how} over {len(curves.epoch)} epochs. At the end: {told}."
+    return Texts(title=TITLE, subtitle=subtitle, description=spoken)

@@ -1,0 +1,1 @@
+"""Specs as they are typed: files, standard input, single members on the command line."""

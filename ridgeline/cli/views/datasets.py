@@ -1,0 +1,117 @@
+"""Data sets as a table, and what is in one."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ridgeline.cli.figures import NOTHING, age, number, plural, short, size
+from ridgeline.cli.printing import add_row, listing, styled
+from ridgeline.cli.views.facts import facts, headed
+from ridgeline.contract.dataset.stored import (
+    ArrayMember,
+    Column,
+    ImageFolder,
+    StoredDataset,
+    ValueCount,
+)
+
+#: How many values of a column are listed.
+_VALUES = 6
+
+
+def datasets_table(datasets: Iterable[StoredDataset], now: datetime) -> Table:
+    """One line a data set."""
+    table = listing(
+        {
+            "id": "left",
+            "name": "flexible",
+            "format": "left",
+            "rows": "right",
+            "size": "right",
+            "age": "right",
+        }
+    )
+    for each in datasets:
+        rows = f"{each.rows:,}"
+        when = age(each.created_at, now)
+        add_row(table, (short(each.id), each.name, each.format, rows, size(each.bytes), when))
+    return table
+
+
+def dataset_page(dataset: StoredDataset) -> Iterator[RenderableType]:
+    """What the service found in the file."""
+    yield Text.assemble((dataset.id, "bold"), styled(f"  {dataset.name}", ""))
+    yield facts(
+        {
+            "format": dataset.format.value,
+            "rows": f"{dataset.rows:,}",
+            "size": size(dataset.bytes),
+            "sha256": dataset.sha256,
+        }
+    )
+    if dataset.columns is not None:
+        yield headed(plural(len(dataset.columns), "column"), _columns(dataset.columns))
+    if dataset.arrays is not None:
+        yield headed(plural(len(dataset.arrays), "array"), _arrays(dataset.arrays))
+    if dataset.images is not None:
+        yield headed("Images", *_images(dataset.images))
+    yield headed("In a spec", styled(_in_spec(dataset), ""))
+
+
+def _columns(columns: Sequence[Column]) -> Table:
+    table = listing(
+        {"name": "left", "type": "left", "missing": "right", "distinct": "right", "": "flexible"}
+    )
+    for column in columns:
+        distinct = NOTHING if column.distinct is None else f"{column.distinct:,}"
+        cells = (column.name, column.type, f"{column.missing:,}", distinct, _range(column))
+        add_row(table, cells)
+    return table
+
+
+def _range(column: Column) -> str:
+    if column.values and len(column.values) <= _VALUES:
+        return _balance(column.values)
+    if column.minimum is not None and column.maximum is not None:
+        return f"{number(column.minimum)} to {number(column.maximum)}"
+    return _balance(column.values or ())
+
+
+def _arrays(arrays: Sequence[ArrayMember]) -> Table:
+    table = listing({"name": "left", "type": "left", "shape": "left", "": "flexible"})
+    for each in arrays:
+        shape = "×".join(map(str, each.shape))
+        add_row(table, (each.name, each.dtype, shape, _balance(each.values or ())))
+    return table
+
+
+def _images(images: ImageFolder) -> Iterator[RenderableType]:
+    (low, high), (narrow, wide) = images.height, images.width
+    yield facts(
+        {
+            "height": str(low) if low == high else f"{low} to {high}",
+            "width": str(narrow) if narrow == wide else f"{narrow} to {wide}",
+            "channels": ", ".join(map(str, images.channels)),
+        }
+    )
+    table = listing({"class": "left", "images": "right"})
+    for each in images.classes:
+        add_row(table, (each.value, f"{each.rows:,}"))
+    yield table
+
+
+def _balance(values: Sequence[ValueCount]) -> str:
+    """The values, each with its rows."""
+    listed = ", ".join(f"{each.value}: {each.rows:,}" for each in values[:_VALUES])
+    return f"{listed}, …" if len(values) > _VALUES else listed
+
+
+def _in_spec(dataset: StoredDataset) -> str:
+    section = {"source": "upload", "id": dataset.id}
+    if dataset.columns:
+        section["target"] = dataset.columns[-1].name
+    return f'"dataset": {json.dumps(section, ensure_ascii=False)}'

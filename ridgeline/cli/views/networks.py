@@ -1,0 +1,67 @@
+"""A spec's data, network and penalties in a few words."""
+
+from collections.abc import Iterable
+
+from ridgeline.cli.figures import number, plural
+from ridgeline.contract.layers import Layer
+from ridgeline.contract.regularizers import PenaltyTerm
+from ridgeline.contract.spec import JobSpec
+
+_SHOWN = 12
+#: What tells a layer from others of its type, the first that it has.
+_TELLING = ("units", "filters", "rate", "output_dim", "pool_size", "max_value")
+
+
+def data_in_words(spec: JobSpec) -> str:
+    """The data set and how it is split."""
+    dataset = spec.dataset.model_dump(mode="json")
+    named = dataset.get("name") or dataset.get("id")
+    split = spec.split
+    shares = [f"{share:.0%} {part}" for part, share in _shares(spec) if share]
+    return ", ".join([f"{dataset['source']} {named}", *shares, *(["stratified"] * split.stratify)])
+
+
+def network_in_words(posted: JobSpec, resolved: JobSpec) -> str:
+    """The layers in a row, behind the preset's name where there is one."""
+    layers = resolved.model.layers
+    words = [_layer(layer) for layer in layers[:_SHOWN]]
+    if len(layers) > _SHOWN:
+        words += ["…", _layer(layers[-1])]
+    preset = getattr(posted.model, "preset", None)
+    named = f"{preset}: " if preset else ""
+    return f"{named}{' → '.join(words)}" + (
+        f"  ({plural(len(layers), 'layer')})" if len(layers) > _SHOWN else ""
+    )
+
+
+def penalties_in_words(penalties: Iterable[PenaltyTerm]) -> str:
+    """Each kind and strength of penalty with the weights it is on."""
+    weights: dict[str, list[str]] = {}
+    for term in penalties:
+        weights.setdefault(f"{term.kind} {number(term.strength)}", []).append(
+            f"{term.layer}/{term.weight}"
+        )
+    return "; ".join(f"{penalty} on {_few(names)}" for penalty, names in weights.items())
+
+
+def _shares(spec: JobSpec) -> tuple[tuple[str, float], ...]:
+    return ("validation", spec.split.validation), ("test", spec.split.test)
+
+
+def _layer(layer: Layer) -> str:
+    arguments = layer.model_dump(mode="json")
+    told = next((arguments[name] for name in _TELLING if arguments.get(name) is not None), None)
+    return layer.type_name() if told is None else f"{layer.type_name()}({_short(told)})"
+
+
+def _short(value: object) -> str:
+    return "×".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _few(names: list[str]) -> str:
+    few = 4
+    return (
+        ", ".join(names)
+        if len(names) <= few
+        else f"{', '.join(names[:few])} and {len(names) - few} more"
+    )

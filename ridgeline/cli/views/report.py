@@ -1,0 +1,118 @@
+"""A report as people read it."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from ridgeline.cli.figures import number, percent, short
+from ridgeline.cli.printing import add_row, listing, styled
+from ridgeline.cli.views.facts import facts, headed, indented
+from ridgeline.cli.views.measures import measures_table
+from ridgeline.contract.patch import PatchOperation
+from ridgeline.contract.report import Report, Suggestion, Verdict, WeightReport
+
+_STYLES = {
+    Verdict.GOOD: "bold green",
+    Verdict.OVERFIT: "bold yellow",
+    Verdict.UNDERFIT: "bold yellow",
+    Verdict.DIVERGED: "bold red",
+    Verdict.UNCLEAR: "bold",
+}
+_VALUE = 60
+
+
+def report_page(report: Report, job_id: str) -> Iterator[RenderableType]:
+    """Verdict first, then what speaks for it, the figures, and what to change."""
+    yield styled(report.verdict.value, _STYLES[report.verdict])
+    for evidence in report.evidence:
+        yield indented("• ", evidence.message)
+    yield headed("Figures", facts(_figures(report)), measures_table(report.losses))
+    if report.penalties:
+        yield headed("Penalties", _penalties(report))
+    if report.weights:
+        yield headed("Weights", _weights(report.weights))
+    if report.nonfinite_weights:
+        yield styled(f"Not finite: {', '.join(report.nonfinite_weights)}", "red")
+    if report.raises:
+        yield headed("Raised while it trained", _raises(report))
+    yield headed("What to change", *_suggestions(report.suggestions, job_id))
+
+
+def _figures(report: Report) -> dict[str, str]:
+    share = f", {percent(report.gap_share)} of the reference" if report.gap_share else ""
+    return {
+        "epochs": str(report.epochs),
+        "best epoch": "" if report.best_epoch is None else str(report.best_epoch),
+        "gap": "" if report.gap is None else f"{number(report.gap)}{share}",
+        "reference": "" if report.reference is None else number(report.reference),
+        "penalty": ""
+        if report.penalty_share is None
+        else f"{percent(report.penalty_share)} of the loss",
+    }
+
+
+def _penalties(report: Report) -> RenderableType:
+    table = listing({"on": "flexible", "kind": "left", "value": "right", "of the loss": "right"})
+    for each in report.penalties:
+        where = f"{each.layer}/{each.weight}"
+        add_row(table, (where, each.kind, number(each.value), percent(each.share)))
+    return table
+
+
+def _weights(weights: Sequence[WeightReport]) -> RenderableType:
+    table = listing(
+        {
+            "weight": "flexible",
+            "shape": "left",
+            "L1": "right",
+            "L2": "right",
+            "zero": "right",
+            "nearly": "right",
+            "units off": "right",
+        }
+    )
+    for weight in weights:
+        add_row(
+            table,
+            (
+                f"{weight.layer}/{weight.name}",
+                "×".join(map(str, weight.shape)),
+                number(weight.l1_norm),
+                number(weight.l2_norm),
+                percent(weight.zero_share),
+                percent(weight.nearly_zero_share),
+                "" if weight.units is None else f"{weight.cancelled_units} of {weight.units}",
+            ),
+        )
+    return table
+
+
+def _raises(report: Report) -> RenderableType:
+    table = listing({"after epoch": "right", "what": "left", "from": "right", "to": "right"})
+    for each in report.raises:
+        add_row(table, (str(each.epoch), each.what, number(each.before), number(each.after)))
+    return table
+
+
+def _suggestions(suggestions: Sequence[Suggestion], job_id: str) -> Iterator[RenderableType]:
+    if not suggestions:
+        yield "Nothing."
+        return
+    for suggestion in suggestions:
+        yield Text.assemble(
+            styled(suggestion.id, "bold cyan"), ": ", styled(suggestion.message, "")
+        )
+        for operation in suggestion.patch:
+            yield styled(f"    {_operation(operation)}", "")
+        yield styled(f"    {suggestion.source}", "dim")
+    change = f"ridgeline report {short(job_id)} --apply {suggestions[0].id}"
+    yield "To train with the first of them:" if len(suggestions) > 1 else "To train with it:"
+    yield styled(f"    {change} | ridgeline submit -", "")
+
+
+def _operation(operation: PatchOperation) -> str:
+    value = json.dumps(operation.value, ensure_ascii=False)
+    shown = value if len(value) <= _VALUE else f"{value[:_VALUE]}…"
+    return f"{operation.op} {operation.path} = {shown}"

@@ -1,0 +1,52 @@
+"""What only an uploaded data set can have wrong, beside the rest of its spec."""
+
+from ridgeline.contract.dataset import Dataset, Split, UploadDataset
+from ridgeline.contract.dataset.stored import ArrayMember, Column, ValueCount
+from ridgeline.contract.problems import Fault, SpecError, pointer
+from ridgeline.contract.training import Loss
+
+_HINT = '; or set /dataset/task to "regression", if the target is a quantity'
+_LEAST = 2
+"""Rows that a class needs to be divided."""
+
+
+def check_classes(dataset: Dataset, split: Split) -> None:
+    """Raise SpecError where a class has too few rows to be in more than one part."""
+    if not (split.stratify and (split.validation or split.test)):
+        return
+    rare = [each for each in class_counts(dataset) if each.rows < _LEAST]
+    if not rare:
+        return
+    detail = (
+        f"expected false: {len(rare)} class(es) have one row, such as {rare[0].value[:40]!r}, which"
+        " cannot be in every part; or upload more rows of them"
+    )
+    at = pointer("split", "stratify")
+    raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
+
+
+def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
+    """The classes of an upload that is spelled out, with their rows; none where it has none."""
+    if not isinstance(dataset, UploadDataset) or dataset.task != "classification":
+        return ()
+    stored = dataset.stored
+    if stored is None:
+        return ()
+    if stored.images is not None:
+        return stored.images.classes
+    found: tuple[Column | ArrayMember, ...] = (*(stored.columns or ()), *(stored.arrays or ()))
+    return next(each.values or () for each in found if each.name == dataset.target)
+
+
+def with_hint(error: SpecError, dataset: Dataset, loss: Loss) -> SpecError:
+    """The error of a loss that fits no classes, told what to do where the target may be none."""
+    if not (isinstance(dataset, UploadDataset) and dataset.task == "auto" and loss.reads == "any"):
+        return error
+    return SpecError(
+        [
+            fault.model_copy(update={"detail": fault.detail + _HINT})
+            if fault.rule == "loss-fits-output"
+            else fault
+            for fault in error.faults
+        ]
+    )

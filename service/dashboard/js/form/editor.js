@@ -1,0 +1,73 @@
+/** The spec as text, with what is wrong marked in it. */
+
+import { h, replace } from "../dom.js";
+import { lineOf, parse, pretty, rangeOf } from "./json-text.js";
+
+/** A text area for JSON; `onInput(text, parsed)` is called with each change by the user. */
+export function editor({ onInput }) {
+  const area = h("textarea", { id: "spec-text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-describedby": "spec-hint", wrap: "off", rows: 28, oninput: typed, onscroll: follow, onkeydown: tab });
+  const gutter = h("pre", { class: "gutter", "aria-hidden": "true" });
+  const element = h(
+    "div",
+    { class: "editor" },
+    h("label", { for: "spec-text", class: "editor-label" }, "Spec, as JSON"),
+    h("div", { class: "editor-box" }, gutter, area),
+    h("small", { id: "spec-hint", class: "hint" }, "Edit it, or paste one. Ctrl+Enter submits; Escape, then Tab, leaves the text."),
+  );
+  let marked = new Set();
+  let leaving = false;
+
+  function typed() {
+    marked = new Set();
+    number();
+    onInput(area.value, parse(area.value));
+  }
+
+  function follow() {
+    gutter.scrollTop = area.scrollTop;
+  }
+
+  /** Tab indents, unless Escape came before: the keyboard must get out. */
+  function tab(event) {
+    if (event.key === "Escape") leaving = true;
+    else if (event.key === "Tab" && !event.shiftKey && !leaving) {
+      event.preventDefault();
+      // Deprecated, but nothing else types as a user does, so that it can be undone.
+      document.execCommand("insertText", false, "  ");
+    } else if (event.key !== "Shift") leaving = false;
+  }
+
+  function number() {
+    const lines = area.value.split("\n").length;
+    replace(
+      gutter,
+      Array.from({ length: lines }, (_, index) => h("span", { class: marked.has(index + 1) ? "marked" : null }, `${index + 1}\n`)),
+    );
+    follow();
+  }
+
+  return {
+    element,
+    text: () => area.value,
+    put(spec) {
+      area.value = pretty(spec);
+      number();
+    },
+    putText(text) {
+      area.value = text;
+      number();
+    },
+    mark(pointers) {
+      marked = new Set(pointers.map((pointer) => lineOf(area.value, rangeOf(area.value, pointer)[0]).line));
+      number();
+    },
+    select(pointer) {
+      const [from, to] = rangeOf(area.value, pointer);
+      area.focus();
+      area.setSelectionRange(from, to);
+      const { line } = lineOf(area.value, from);
+      const height = area.scrollHeight / area.value.split("\n").length;
+      area.scrollTop = Math.max(0, (line - 4) * height);
+    },
+  };
+}

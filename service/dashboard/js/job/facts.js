@@ -1,0 +1,40 @@
+/** The figures that matter most, large. */
+
+import { h, replace } from "../dom.js";
+import { number, percent } from "../format.js";
+
+const FIGURES = [
+  ["val_data_loss", "Validation data loss", "without the penalty"],
+  ["train_data_loss", "Training data loss", "same rows each time, dropout off"],
+  ["gap", "Gap", "validation less training"],
+  ["penalty", "Penalty", null],
+  ["val_accuracy", "Validation accuracy", null],
+  ["test_data_loss", "Test data loss", "of rows never seen before"],
+  ["test_accuracy", "Test accuracy", null],
+];
+
+export function facts() {
+  const list = h("dl", { class: "figures" });
+  const rest = h("dl", { class: "rest" });
+  const more = h("details", {}, h("summary", {}, "All measurements"), rest);
+  const element = h("section", { class: "facts", "aria-label": "Measurements", hidden: true }, list, more);
+  return {
+    element,
+    update({ metrics }) {
+      element.hidden = Object.keys(metrics).length === 0;
+      replace(list, FIGURES.filter(([name]) => name in metrics).map((figure) => entry(figure, metrics)));
+      const others = Object.keys(metrics).filter((name) => !FIGURES.some(([known]) => known === name));
+      more.hidden = others.length === 0;
+      replace(rest, others.map((name) => h("div", {}, h("dt", {}, h("code", {}, name)), h("dd", {}, number(metrics[name])))));
+    },
+  };
+}
+
+function entry([name, label, remark], metrics) {
+  return h("div", { class: `figure-${name.replaceAll("_", "-")}` }, h("dt", {}, label), h("dd", {}, number(metrics[name])), h("dd", { class: "remark" }, remark ?? extra(name, metrics)));
+}
+
+function extra(name, metrics) {
+  if (name !== "penalty" || !metrics.loss) return "";
+  return `${percent(metrics.penalty / metrics.loss)} of the training loss`;
+}

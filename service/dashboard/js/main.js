@@ -1,0 +1,10 @@
+/** Starts the dashboard. */
+
+import { bindTheme } from "./colours.js";
+import { start } from "./router.js";
+import { watchWorkers } from "./workers.js";
+
+bindTheme(document.getElementById("theme"));
+await start();
+performance.mark("interactive");
+watchWorkers(document.getElementById("workers"));

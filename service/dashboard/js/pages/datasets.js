@@ -1,0 +1,50 @@
+/** Data sets that were uploaded, and a place to upload more. */
+
+import { get, left } from "../api.js";
+import { h, replace, say } from "../dom.js";
+import { ago, bytes, moment } from "../format.js";
+import { go } from "../router.js";
+import { summary } from "../upload/contents.js";
+import { uploadPanel } from "../upload/panel.js";
+
+const PAGE_SIZE = 50;
+
+export function page({ query, signal }) {
+  const body = h("tbody", {});
+  const state = h("p", { class: "note" }, "Loading…");
+  const heads = ["Name", "Contents", "Format", "Size", "Uploaded"].map((label) => h("th", { scope: "col" }, label));
+  const table = h("table", { class: "datasets", hidden: true }, h("caption", { class: "unseen" }, "Uploaded data sets, the newest first"), h("thead", {}, h("tr", {}, heads)), body);
+  const older = h("a", { href: "#", rel: "next", hidden: true }, "Older data sets");
+  const panel = uploadPanel({ signal, onStored: ({ id }) => go(`/ui/datasets/${id}`) });
+
+  async function load() {
+    const after = query.get("after");
+    try {
+      const { items, next } = await get(`/datasets?limit=${PAGE_SIZE}${after ? `&after=${encodeURIComponent(after)}` : ""}`, { signal });
+      replace(body, items.map(row));
+      table.hidden = items.length === 0;
+      state.hidden = items.length > 0;
+      say(state, "None was uploaded yet. The sets that come with the worker, and Keras's, need no upload.");
+      older.hidden = next === null;
+      if (next !== null) older.href = `/ui/datasets?after=${encodeURIComponent(next)}`;
+    } catch (error) {
+      if (!left(error)) say(state, error.message);
+    }
+  }
+
+  load();
+  const element = h("div", { class: "page" }, h("h1", {}, "Data sets"), panel, state, h("div", { class: "scroll" }, table), h("nav", { class: "pager", "aria-label": "Pages of data sets" }, older));
+  return { title: "Data sets", element };
+}
+
+function row(dataset) {
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("a", { href: `/ui/datasets/${dataset.id}` }, dataset.name)),
+    h("td", {}, summary(dataset)),
+    h("td", {}, dataset.format),
+    h("td", { class: "figure" }, bytes(dataset.bytes)),
+    h("td", {}, h("time", { datetime: dataset.created_at, title: moment(dataset.created_at) }, ago(dataset.created_at))),
+  );
+}

@@ -1,0 +1,100 @@
+/** Shows the page that belongs to an address, and moves focus as a browser does on a new page. */
+
+import { alertUser, announce } from "./announce.js";
+import { h, replace } from "./dom.js";
+
+const PAGES = [
+  [/^\/$/, "jobs", () => import("./pages/jobs.js")],
+  [/^\/ui\/jobs\/(?<id>[^/]+)$/, "job", () => import("./pages/job.js")],
+  [/^\/ui\/new$/, "new", () => import("./pages/new.js")],
+  [/^\/ui\/compare$/, "compare", () => import("./pages/compare.js")],
+  [/^\/ui\/datasets$/, "datasets", () => import("./pages/datasets.js")],
+  [/^\/ui\/datasets\/(?<id>[^/]+)$/, "datasets", () => import("./pages/dataset.js")],
+];
+
+let leaving = new AbortController();
+
+/** Show the present address, and from now on every address that is gone to. */
+export function start() {
+  document.addEventListener("click", followLink);
+  addEventListener("popstate", () => show({ moved: true }));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+  return show({ moved: false });
+}
+
+/** Go to an address of the dashboard. */
+export function go(address) {
+  history.pushState(null, "", address);
+  return show({ moved: true });
+}
+
+/** Let the address say what the page shows, without showing it anew. */
+export function note(address) {
+  history.replaceState(null, "", address);
+}
+
+async function show({ moved }) {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const { name, params, load } = pageAt(location.pathname);
+  markPlace(name);
+  const main = document.getElementById("main");
+  try {
+    const module = await load();
+    if (signal.aborted) return;
+    const page = module.page({ params, query: new URLSearchParams(location.search), signal });
+    document.title = `${page.title} · Ridgeline`;
+    replace(main, page.element);
+  } catch (error) {
+    document.title = "Ridgeline";
+    replace(main, broken(error));
+    alertUser("The page could not be shown.");
+    return;
+  }
+  if (!moved) return;
+  scrollTo(0, 0);
+  const heading = main.querySelector("h1");
+  heading?.setAttribute("tabindex", "-1");
+  heading?.focus({ preventScroll: true });
+  announce(document.title);
+}
+
+function pageAt(path) {
+  for (const [pattern, name, load] of PAGES) {
+    const match = pattern.exec(path);
+    if (match) return { name, params: match.groups ?? {}, load };
+  }
+  return { name: "", params: {}, load: () => import("./pages/missing.js") };
+}
+
+function markPlace(name) {
+  for (const link of document.querySelectorAll("[data-nav]")) {
+    if (link.dataset.nav === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function followLink(event) {
+  const link = event.target.closest?.("a[href]");
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target) return;
+  const url = new URL(link.href);
+  const ours = url.pathname === "/" || url.pathname.startsWith("/ui/");
+  if (url.origin !== location.origin || !ours || url.hash) return;
+  event.preventDefault();
+  go(url.pathname + url.search);
+}
+
+function broken(error) {
+  return h(
+    "div",
+    { class: "page" },
+    h("h1", {}, "This page could not be shown"),
+    h("p", {}, String(error.message)),
+    h("p", {}, h("button", { class: "button", onclick: () => location.reload() }, "Load it again")),
+  );
+}

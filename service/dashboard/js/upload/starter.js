@@ -1,0 +1,74 @@
+/** A spec to begin with for an uploaded data set: a small network with L2 and dropout. */
+
+const MOST_CLASSES = 100;
+const USUAL_TARGETS = ["target", "label", "class", "y"];
+const IMAGE_SIDE = 64;
+const REGULARIZATION = { weights: { l2: 0.0001 }, dropout: { rate: 0.3, after: ["dense"] } };
+
+/** The columns, or arrays, that may be predicted; none of images, whose folders are classes. */
+export function targetsOf(dataset) {
+  return (dataset.columns ?? dataset.arrays ?? []).map(({ name }) => name);
+}
+
+/** The target that is meant most probably: by its name, else the last one. */
+export function likelyTarget(dataset) {
+  const names = targetsOf(dataset);
+  return names.find((name) => USUAL_TARGETS.includes(name.toLowerCase())) ?? names.at(-1) ?? null;
+}
+
+/** A spec that trains on the data set. */
+export function datasetSpec(dataset, target) {
+  const chosen = target ?? likelyTarget(dataset);
+  const classes = classesOf(dataset, chosen);
+  return {
+    name: dataset.name.replace(/\.[a-z]+$/i, "").slice(0, 100),
+    dataset: source(dataset, chosen),
+    split: { validation: 0.2, test: 0.1, ...(classes === null ? {} : { stratify: true }) },
+    model: { layers: [...body(dataset, chosen), output(classes)] },
+    regularization: REGULARIZATION,
+    training: {
+      epochs: 30,
+      loss: classes === null ? "mean_squared_error" : "sparse_categorical_crossentropy",
+      metrics: [classes === null ? "mean_absolute_error" : "accuracy"],
+      early_stopping: { patience: 5, restore_best_weights: true },
+    },
+  };
+}
+
+function source(dataset, target) {
+  const named = { source: "upload", id: dataset.id };
+  if (!dataset.images) return { ...named, target };
+  const { height, width } = dataset.images;
+  const alike = height[0] === height[1] && width[0] === width[1];
+  return alike ? named : { ...named, image: { height: IMAGE_SIDE, width: IMAGE_SIDE } };
+}
+
+/** How many classes there are; null for a real value. */
+function classesOf(dataset, target) {
+  if (dataset.images) return dataset.images.classes.length;
+  if (dataset.arrays) {
+    const values = dataset.arrays.find(({ name }) => name === target)?.values;
+    return values && values.length <= MOST_CLASSES ? values.length : null;
+  }
+  const column = dataset.columns.find(({ name }) => name === target);
+  if (!column?.values || column.type === "number") return null;
+  return column.type === "integer" && column.values.length > MOST_CLASSES ? null : column.values.length;
+}
+
+function body(dataset, target) {
+  const dense = { type: "Dense", units: 64, activation: "relu" };
+  if (dataset.images) {
+    const block = (filters) => [
+      { type: "Conv2D", filters, kernel_size: 3, padding: "same", activation: "relu" },
+      { type: "MaxPooling2D" },
+    ];
+    return [...block(16), ...block(32), { type: "GlobalAveragePooling2D" }, dense];
+  }
+  const features = dataset.arrays?.find(({ name }) => name !== target);
+  const flat = features && features.shape.length > 2 ? [{ type: "Flatten" }] : [];
+  return [...flat, dense, { ...dense, units: 32 }];
+}
+
+function output(classes) {
+  return classes === null ? { type: "Dense", units: 1 } : { type: "Dense", units: classes, activation: "softmax" };
+}

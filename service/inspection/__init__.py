@@ -1,0 +1,1 @@
+"""Uploaded files are looked through in a process with limits: they may be hostile."""

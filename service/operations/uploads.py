@@ -1,0 +1,205 @@
+"""Files that come in parts: each part is stored by itself, and all are put together at the end."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+
+from ridgeline.contract.dataset.stored import DatasetFormat, Upload, UploadRequest
+from ridgeline.contract.problems import Fault, ProblemCode
+from ridgeline.failpoints import failpoint
+from ridgeline.storage import UnknownArtifact, UnknownUpload
+from ridgeline.storage.datasets import (
+    AddedDataset,
+    NewUpload,
+    UploadRecord,
+    part_key,
+)
+from service.deps import Parts
+from service.media import said_format
+from service.operations import datasets
+from service.operations.datasets import Description
+from service.problems import ApiProblem
+from service.receiving import Received, staged, too_large
+from service.space import check_space, full_disk_told
+
+MOST_PARTS = 10_000
+_ROUND_BYTES = 2**20
+_LISTED = 20
+_ID = re.compile(r"up_[0-9a-f]{32}")
+
+
+class Begun(NamedTuple):
+    """The answer to a request to begin an upload."""
+
+    record: UploadRecord
+    already: bool
+    """Whether one of the same file was open before."""
+
+
+def begin(parts: Parts, asked: UploadRequest) -> Begun:
+    """Begin an upload, or find the open one of the same file, where its hash is known.
+
+    Raises ApiProblem: body-too-large, insufficient-storage.
+    """
+    if asked.bytes > parts.settings.max_dataset_bytes:
+        raise too_large(parts.settings.max_dataset_bytes)
+    new = NewUpload(
+        name=asked.name,
+        bytes=asked.bytes,
+        part_bytes=_part_bytes(asked.bytes, parts.settings.upload_part_bytes),
+        format=asked.format and asked.format.value,
+        sha256=asked.sha256,
+    )
+    found = parts.datasets.uploads.find_open(new)
+    if found is not None:
+        return Begun(found, already=True)
+    check_space(parts.datasets.files.staging(), asked.bytes)
+    return Begun(parts.datasets.uploads.create(new), already=False)
+
+
+def find(parts: Parts, upload_id: str) -> UploadRecord:
+    """The upload; raises UnknownUpload."""
+    record = parts.datasets.uploads.get(upload_id) if _ID.fullmatch(upload_id) else None
+    if record is None:
+        raise UnknownUpload(upload_id)
+    return record
+
+
+async def take_part(
+    parts: Parts, request: Request, upload_id: str, number: int, sha256: str | None
+) -> None:
+    """Store the body of a request as a part, durably, in place of one that came before.
+
+    Raises UnknownUpload, UploadEnded, and ApiProblem; what came before stands then.
+    """
+    said_format(request)
+    upload = await run_in_threadpool(find, parts, upload_id)
+    if not 1 <= number <= upload.part_count:
+        detail = f"The upload has the parts 1 to {upload.part_count}."
+        raise ApiProblem(ProblemCode.NOT_FOUND, detail)
+    await run_in_threadpool(parts.datasets.uploads.touch, upload_id)
+    size = upload.part_size(number)
+    with full_disk_told():
+        folder = await run_in_threadpool(parts.datasets.files.staging)
+        async with parts.datasets.receiver.received(request, folder, size) as received:
+            if received.bytes != size:
+                raise _wrong_size(f"part {number} has {received.bytes} bytes; expected {size}")
+            datasets.check_digest(received.sha256, sha256)
+            await run_in_threadpool(_store_part, parts, received.path, upload_id, number)
+
+
+async def complete(parts: Parts, upload_id: str) -> AddedDataset:
+    """Put the parts together and store them as a data set, or say what they have become before.
+
+    Raises UnknownUpload, and ApiProblem: conflict (parts are missing), and what a whole file meets.
+    One that cannot be used goes with all its parts.
+    """
+    upload = await run_in_threadpool(find, parts, upload_id)
+    if upload.dataset_id is not None:
+        return AddedDataset(await datasets.find(parts, upload.dataset_id), existed=True)
+    missing = [number for number in range(1, upload.part_count + 1) if number not in upload.parts]
+    if missing:
+        raise _missing(missing)
+    said = Description(
+        upload.name, DatasetFormat(upload.format) if upload.format else None, upload.sha256
+    )
+    try:
+        with full_disk_told():
+            async with _assembled(parts, upload) as whole:
+                added = await datasets.keep(parts, whole, said)
+    except ApiProblem as problem:
+        if problem.code is ProblemCode.UNUSABLE_DATASET:
+            await run_in_threadpool(delete, parts, upload_id)
+        raise
+    keys = await run_in_threadpool(parts.datasets.uploads.complete, upload_id, added.record.id)
+    failpoint("upload.completed")
+    await run_in_threadpool(datasets.delete_files, parts, keys)
+    return added
+
+
+def delete(parts: Parts, upload_id: str) -> None:
+    """Delete an upload with its parts; what it has become stays. Raises UnknownUpload."""
+    keys = parts.datasets.uploads.delete(upload_id)
+    failpoint("upload.deleted")
+    datasets.delete_files(parts, keys)
+
+
+def upload_json(record: UploadRecord) -> str:
+    """An upload as GET answers it."""
+    received = range(1, record.part_count + 1) if record.dataset_id else sorted(record.parts)
+    return Upload(
+        id=record.id,
+        name=record.name,
+        bytes=record.bytes,
+        part_bytes=record.part_bytes,
+        parts=record.part_count,
+        received=tuple(received),
+        format=DatasetFormat(record.format) if record.format else None,
+        sha256=record.sha256,
+        created_at=record.created_at,
+        expires_at=record.expires_at,
+    ).model_dump_json()
+
+
+def _part_bytes(size: int, usual: int) -> int:
+    """How large the parts of a file are: larger than usual where there would be too many."""
+    least = -(-size // MOST_PARTS)
+    return usual if least <= usual else -(-least // _ROUND_BYTES) * _ROUND_BYTES
+
+
+def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
+    key = part_key(upload_id, number)
+    parts.datasets.files.store(path, key)
+    failpoint("part.stored")
+    replaced = parts.datasets.uploads.add_part(upload_id, number, key)
+    failpoint("part.committed")
+    if replaced is not None:
+        datasets.delete_files(parts, [replaced])
+
+
+@asynccontextmanager
+async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Received]:
+    """The whole file on this machine; gone after the block, unless it was moved."""
+    folder = parts.datasets.files.staging()
+    check_space(folder, upload.bytes)
+    with staged(folder) as path:
+        yield await run_in_threadpool(_assemble, parts, upload, path)
+
+
+def _assemble(parts: Parts, upload: UploadRecord, path: Path) -> Received:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for number in sorted(upload.parts):
+            for chunk in _part(parts, upload, number):
+                digest.update(chunk)
+                file.write(chunk)
+                size += len(chunk)
+    failpoint("upload.assembled")
+    if size != upload.bytes:
+        raise _wrong_size(f"the parts have {size} bytes; expected {upload.bytes}")
+    return Received(path, size, digest.hexdigest())
+
+
+def _part(parts: Parts, upload: UploadRecord, number: int) -> Iterator[bytes]:
+    """The bytes of a part; raises ApiProblem (conflict) where it was sent again meanwhile."""
+    try:
+        yield from parts.datasets.files.read(upload.parts[number], 0, upload.part_size(number))
+    except UnknownArtifact:
+        raise _missing([number]) from None
+
+
+def _missing(numbers: list[int]) -> ApiProblem:
+    listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
+    detail = f"Parts are missing: {listed}. Send them, and then complete the upload."
+    return ApiProblem(ProblemCode.CONFLICT, detail)
+
+
+def _wrong_size(detail: str) -> ApiProblem:
+    fault = Fault(pointer="", detail=detail, rule="part-size")
+    return ApiProblem(ProblemCode.INVALID_REQUEST, f"Wrong size: {detail}.", errors=[fault])

@@ -1,0 +1,107 @@
+"""Data sets: sent in parts, shown, trained on."""
+
+import random
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Route, expect
+
+from tests.e2e.dashboard.conftest import ready, set_epochs
+
+if TYPE_CHECKING:
+    from tests.e2e.dashboard.conftest import Visit
+
+pytestmark = pytest.mark.servers
+
+
+def table(path: Path, seed: int) -> Path:
+    """A CSV file of two kinds of things, most of them small."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    rows = ["length,colour,kind"]
+    for _ in range(120):
+        kind = chance.choice(["large", "small", "small"])
+        size = (2 if kind == "large" else 1) + chance.gauss(0, 0.2)
+        rows.append(f"{size:.3f},{chance.choice(['red', 'blue'])},{kind}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_upload_look_and_train(visit: "Visit", tmp_path: Path) -> None:
+    page = visit.open("/ui/datasets")
+    page.get_by_label("Upload a data set").set_input_files(table(tmp_path / "things.csv", 1))
+    expect(page.get_by_role("heading", level=1)).to_have_text("things.csv")
+    contents = page.get_by_role("region", name="Columns")
+    expect(contents.get_by_role("row", name="length")).to_contain_text("number")
+    expect(contents.get_by_role("row", name="kind")).to_contain_text("large")
+    expect(page.get_by_label("What is to be predicted")).to_have_value("kind")
+    page.get_by_role("link", name="Train on it").click()
+    expect(page.get_by_label("Data set")).to_have_value(re.compile("^upload ds_"))
+    set_epochs(page, 5)
+    ready(page)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".progress-line .status")).to_have_text("succeeded")
+    expect(page.get_by_role("link", name="features.json")).to_be_visible()
+
+
+def test_a_part_that_breaks_off_is_sent_again(
+    visit: "Visit", context: BrowserContext, tmp_path: Path
+) -> None:
+    visit.offline_expected = True
+    failures = iter([True, True])
+
+    def break_off(route: Route) -> None:
+        if next(failures, False):
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    context.route("**/uploads/*/parts/*", break_off)
+    page = visit.open("/ui/datasets")
+    page.get_by_label("Upload a data set").set_input_files(table(tmp_path / "broken.csv", 2))
+    expect(page.locator(".upload-state")).to_contain_text("Trying again")
+    expect(page.get_by_role("heading", level=1)).to_have_text("broken.csv")
+
+
+def test_an_upload_goes_on_in_a_later_page(
+    visit: "Visit", context: BrowserContext, api: httpx.Client, tmp_path: Path
+) -> None:
+    begun: list[str] = []
+    context.on("request", lambda request: begun.append(request.url))
+    context.route("**/uploads/*/complete", lambda route: None)
+    path = table(tmp_path / "later.csv", 3)
+    page = visit.open("/ui/datasets")
+    page.get_by_label("Upload a data set").set_input_files(path)
+    expect(page.locator(".upload-state")).to_contain_text("Sent")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".upload-state")).to_contain_text("Paused")
+    context.unroute("**/uploads/*/complete")
+    page.reload()
+    page.get_by_label("Upload a data set").set_input_files(path)
+    expect(page.get_by_role("heading", level=1)).to_have_text("later.csv")
+    assert len([url for url in begun if url.endswith("/parts/1")]) == 1
+    assert len([url for url in begun if url.endswith("/uploads")]) == 1
+
+
+def test_a_file_that_is_no_data_set(visit: "Visit", tmp_path: Path) -> None:
+    visit.expect_refusal(422, "/complete")
+    path = tmp_path / "ragged.csv"
+    path.write_text("a,b\n1,2\n3\n")
+    page = visit.open("/ui/datasets")
+    page.get_by_label("Upload a data set").set_input_files(path)
+    expect(page.locator(".upload .faults li")).to_have_count(1)
+    page.get_by_role("button", name="Give up").click()
+    expect(page.locator(".upload")).to_have_count(0)
+
+
+def test_a_data_set_is_deleted(visit: "Visit", api: httpx.Client, tmp_path: Path) -> None:
+    content = table(tmp_path / "gone.csv", 4).read_bytes()
+    stored = api.post("/datasets?name=gone.csv&format=csv", content=content).json()
+    page = visit.open(f"/ui/datasets/{stored['id']}")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page).to_have_url(f"{visit.url}/ui/datasets")
+    expect(page.get_by_role("link", name="gone.csv")).to_have_count(0)
+    assert api.get(f"/datasets/{stored['id']}").status_code == 404

@@ -1,0 +1,180 @@
+"""A new job: controls and JSON follow each other, and the service says what it thinks of it."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.dashboard.conftest import ready, set_epochs, spec, trained
+
+if TYPE_CHECKING:
+    from tests.e2e.dashboard.conftest import Visit
+
+pytestmark = pytest.mark.servers
+
+SPEC = "Spec, as JSON"
+
+
+def written(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page.get_by_label(SPEC).input_value())
+    return found
+
+
+def test_controls_write_the_spec(visit: "Visit") -> None:
+    page = visit.open("/ui/new")
+    ready(page)
+    page.get_by_label("L2 (λ)").fill("5")
+    page.get_by_label("What λ means").select_option("textbook")
+    page.get_by_label("n is").select_option("rows")
+    page.get_by_label("L1 (λ)").fill("0.01")
+    page.get_by_label("L1 is minimized by").select_option("proximal")
+    page.get_by_label("Dropout rate").fill("0.4")
+    page.get_by_label("pooling").check()
+    page.get_by_label("Max norm of each unit").fill("3")
+    page.get_by_label("Weight decay").fill("0.004")
+    page.get_by_label("Stop early").check()
+    page.get_by_label("Patience").fill("7")
+    page.get_by_label("Optimizer").select_option("sgd")
+    page.get_by_label("Tags").fill("one, two, one")
+    page.get_by_label("SavedModel").check()
+    set_epochs(page, 3)
+    found = written(page)
+    assert found["regularization"] == {
+        "weights": {"l2": 5, "scaling": "textbook", "n": "rows", "l1": 0.01, "l1_mode": "proximal"},
+        "dropout": {"rate": 0.4, "after": ["dense", "pooling"]},
+        "constraint": {"type": "MaxNorm", "max_value": 3},
+    }
+    assert found["training"]["early_stopping"] == {"patience": 7, "restore_best_weights": True}
+    assert found["training"]["optimizer"] == {
+        "name": "sgd",
+        "learning_rate": 0.001,
+        "weight_decay": 0.004,
+    }
+    assert (found["training"]["epochs"], found["tags"]) == (3, ["one", "two"])
+    assert found["outputs"] == ["keras", "saved_model"]
+    ready(page)
+    expect(page.locator(".penalty-lines")).to_contain_text("λ/(2n)·Σw²")
+    expect(page.locator(".remarks")).to_contain_text("weight_decay")
+    for label in ("L2 (λ)", "L1 (λ)", "Dropout rate", "Max norm of each unit"):
+        page.get_by_label(label).fill("")
+    assert "regularization" not in written(page)
+    expect(page.get_by_label("What λ means")).to_be_hidden()
+
+
+def test_the_spec_fills_the_controls(visit: "Visit") -> None:
+    page = visit.open("/ui/new")
+    posted = spec("pasted", epochs=33)
+    posted["regularization"]["weights"] = {"l1": 0.02}
+    page.get_by_label(SPEC).fill(json.dumps(posted))
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("33")
+    expect(page.get_by_label("L1 (λ)")).to_have_value("0.02")
+    expect(page.get_by_label("L2 (λ)")).to_have_value("")
+    expect(page.get_by_label("Data set")).to_have_value("builtin iris")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("pasted")
+    ready(page)
+
+
+def test_faults_are_shown_where_they_are(visit: "Visit") -> None:
+    visit.expect_refusal(422, "/jobs/validate")
+    visit.expect_refusal(422, "/jobs")
+    page = visit.open("/ui/new")
+    ready(page)
+    epochs = page.get_by_label("Epochs", exact=True)
+    epochs.fill("0")
+    expect(page.locator(".validity")).to_have_text("1 fault in the spec")
+    expect(epochs).to_have_attribute("aria-invalid", "true")
+    described = str(epochs.get_attribute("aria-describedby"))
+    expect(page.locator(f"#{described.rsplit(maxsplit=1)[-1]}")).to_contain_text(
+        "expected an integer"
+    )
+    expect(page.locator(".gutter .marked")).to_have_count(1)
+    page.locator(".faults").get_by_role("button", name="/training/epochs").click()
+    chosen = page.get_by_label(SPEC).evaluate(
+        "e => e.value.slice(e.selectionStart, e.selectionEnd)"
+    )
+    assert chosen == "0"
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="fault")).to_be_visible()
+    epochs.fill("4")
+    ready(page)
+    expect(epochs).not_to_have_attribute("aria-invalid", "true")
+    text = page.get_by_label(SPEC)
+    text.fill('{"a": 1,\n "b" 2}')
+    expect(page.locator(".validity")).to_have_text("This is not JSON yet")
+    expect(page.locator(".faults")).to_contain_text("line 2")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".send .fault")).to_contain_text("not JSON yet")
+
+
+def test_any_json_can_be_pasted(visit: "Visit") -> None:
+    visit.expect_refusal(422, "/jobs/validate")
+    page = visit.open("/ui/new")
+    ready(page)
+    texts = ("null", "[]", '"a"', "7", "{}", '{"model": 3, "training": [], "regularization": 1}')
+    for text in texts:
+        page.get_by_label(SPEC).fill(text)
+        expect(page.locator(".validity")).to_contain_text("fault")
+        page.get_by_label("L2 (λ)").fill("0.5")
+        assert written(page)["regularization"] == {"weights": {"l2": 0.5}}
+
+
+def test_a_preset_with_its_parameters(visit: "Visit") -> None:
+    page = visit.open("/ui/new")
+    start = page.get_by_label("Start from")
+    expect(start.locator("option", has_text="imdb_mlp_half")).to_have_count(1)
+    start.select_option("preset imdb_mlp")
+    page.get_by_label("Rate", exact=True).fill("0.45")
+    assert written(page)["model"] == {"preset": "imdb_mlp", "units": 16, "rate": 0.45}
+    ready(page)
+    start.select_option("overfits")
+    expect(page.get_by_label("Rate", exact=True)).to_have_count(0)
+    assert "regularization" not in written(page)
+
+
+def test_a_suggestion_of_the_report_becomes_a_job(visit: "Visit", api: httpx.Client) -> None:
+    job = trained(api, "overfits", **OVERFITS)
+    suggested = api.get(f"/jobs/{job['id']}/report").json()["suggestions"]
+    assert suggested
+    page = visit.open(f"/ui/jobs/{job['id']}")
+    page.get_by_role("link", name="Train with this change").first.click()
+    expect(page.get_by_text(suggested[0]["message"])).to_be_visible()
+    ready(page)
+    for operation in suggested[0]["patch"]:
+        value: Any = written(page)
+        for part in operation["path"].split("/")[1:]:
+            value = value[int(part) if isinstance(value, list) else part]
+        assert value == operation["value"]
+
+
+OVERFITS: dict[str, Any] = {
+    "dataset": {"source": "builtin", "name": "digits"},
+    "split": {"validation": 0.5},
+    "model": {
+        "layers": [
+            {"type": "Dense", "units": 256, "activation": "relu"},
+            {"type": "Dense", "units": 256, "activation": "relu"},
+            {"type": "Dense", "units": 10, "activation": "softmax"},
+        ]
+    },
+    "regularization": {},
+    "training": {"epochs": 80, "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+}
+
+
+def test_pointers_lead_into_any_text(visit: "Visit") -> None:
+    """The text is read with its faults: what stands before them still has its place."""
+    page = visit.open("/ui/new")
+    module = page.locator('link[href$="js/main.js"]').get_attribute("href")
+    assert module is not None
+    text = '{"a/b": [1, {"~c": "x\\"y"}],\n "d": {}, "e": '
+    ranges = page.evaluate(
+        """async ([base, text, pointers]) => {
+          const { rangeOf } = await import(`${base}form/json-text.js`);
+          return pointers.map((pointer) => text.slice(...rangeOf(text, pointer)));
+        }""",
+        [re.sub("main.js$", "", module), text, ["/a~1b/0", "/a~1b/1/~0c", "/d", "/d/x", "/a~1b/9"]],
+    )
+    assert ranges == ["1", '"x\\"y"', "{}", "{}", '[1, {"~c": "x\\"y"}]']
