@@ -52,9 +52,8 @@ def main() -> None:
         job_id = submit(api)
         store(database, job_id, arguments.epochs, 1000)
         print(f"{arguments.database}, {arguments.epochs} epochs of {len(SERIES)} series:\n")
-        print("| curves | connections | p50 | p99 |\n|---|---|---|---|")
-        for connections in (1, 8):
-            print_answers(api, job_id, connections, arguments)
+        print("| curves | p50 | p99 |\n|---|---|---|")
+        print_answers(api, job_id, arguments)
         print("\n| epochs in a transaction | with summaries | without |\n|---|---|---|")
         for batch, epochs in BATCHES.items():
             print_costs(api, database, batch, epochs, arguments.repeats)
@@ -99,17 +98,15 @@ def row(epoch: int, noise: random.Random) -> EpochRow:
     return EpochRow(epoch=epoch, values=values, penalty_by_layer=penalties, seconds=0.01)
 
 
-def print_answers(
-    api: Address, job_id: str, connections: int, arguments: argparse.Namespace
-) -> None:
+def print_answers(api: Address, job_id: str, arguments: argparse.Namespace) -> None:
     """Ask for the curves, and print a line for each number of points."""
     for max_points, count in ((500, arguments.count), (5000, max(16, arguments.count // 10))):
         path = f"/jobs/{job_id}/curves?max_points={max_points}"
-        plan = bench_api.make_plan(api, "GET", path, connections=connections)
-        bench_api.load(plan, 2 * connections)
+        plan = bench_api.make_plan(api, "GET", path, connections=1)
+        bench_api.load(plan, 2)
         runs = [bench_api.load(plan, count) for _ in range(arguments.repeats)]
         p50, p99 = (statistics.median(run[key] for run in runs) for key in ("p50_ms", "p99_ms"))
-        print(f"| {max_points} points | {connections} | {p50:.0f} ms | {p99:.0f} ms |", flush=True)
+        print(f"| {max_points} points | {p50:.0f} ms | {p99:.0f} ms |", flush=True)
 
 
 def print_costs(api: Address, database: Database, batch: int, epochs: int, repeats: int) -> None:
