@@ -129,23 +129,29 @@ def _penalized(curves: Curves) -> bool:
     return any(curves.series.get("penalty", ())) or bool(curves.nonfinite.get("penalty"))
 
 
+def _gap(curves: Curves, pair: Pair) -> tuple[int, float] | None:
+    """The last epoch with both losses, and how far they are apart there."""
+    sides = column(curves, pair.training), column(curves, pair.validation)
+    for epoch, training, validation in reversed(list(zip(curves.epoch, *sides, strict=True))):
+        if training is not None and validation is not None:
+            return epoch, validation - training
+    return None
+
+
 def _texts(curves: Curves, pair: Pair) -> Texts:
-    training, validation = (
-        last(column(curves, pair.training)),
-        last(column(curves, pair.validation)),
-    )
     sentences = []
-    if training is not None and validation is not None:
-        sentences.append(
-            f"Gap at the end {number(validation - training)} (shaded: validation less training)"
-        )
+    gap = _gap(curves, pair)
+    if gap is not None:
+        told = f"Gap {number(gap[1])} at epoch {gap[0]:,} (shaded: validation less training)"
+        sentences.append(told)
     elif pair.validation is None:
         sentences.append("No rows were held out for validation")
     if not _penalized(curves) and "penalty" in curves.series:
         sentences.append("no penalty")
     broken = nonfinite_spans(curves, (*pair.names, "penalty"))
     if broken:
-        sentences.append(f"NaN or infinite from epoch {broken[0].first:,}")
+        since = "from" if broken[0].last == curves.epoch[-1] else "first in"
+        sentences.append(f"NaN or infinite {since} epoch {broken[0].first:,}")
     subtitle = " · ".join(sentences)
     subtitle = subtitle[:1].upper() + subtitle[1:]
     return Texts(title=TITLE, subtitle=subtitle, description=_described(curves, pair))
