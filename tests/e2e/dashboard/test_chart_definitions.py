@@ -54,9 +54,9 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
 
 
 def test_all_are_drawn_without_a_complaint(page: Page) -> None:
-    for case in CASES.values():
+    for case in ("no epoch", "one epoch", "diverged", "forty layers", "a spike", "zeros"):
         for name in CHARTS:
-            drawn = page.evaluate(DRAW, chart(name, case, REPORT, width=480, height=320))
+            drawn = page.evaluate(DRAW, chart(name, CASES[case], REPORT, width=480, height=320))
             assert drawn["warnings"] == []
             assert drawn["marks"] > 0
     drawn = page.evaluate(DRAW, comparison_chart({"a": run(9), "b": run(5)}))

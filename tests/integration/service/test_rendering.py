@@ -50,7 +50,8 @@ def test_one_process_draws_all_and_goes_with_its_owner() -> None:
     async def test() -> None:
         async with open_renderer() as renderer:
             assert renderer.pid is None  # nothing is started before it is needed
-            svg = await renderer.render(request())
+            svg = await renderer.render(request(description="two \uffff points"))
+            assert "two \ufffd points".encode() in svg  # the one is no XML
             pid = renderer.pid
             png = await renderer.render(request("png"))
             assert renderer.pid == pid
