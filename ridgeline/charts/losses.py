@@ -11,6 +11,8 @@ from ridgeline.contract.charts import Theme
 from ridgeline.contract.curves import Curves
 
 TITLE = "Losses"
+_ROOMY = 240
+"""Lower pictures have no room for the penalty's panel; their description tells of it still."""
 #: What a tooltip tells of an epoch, where it was measured.
 _TOLD = {
     "train_data_loss": "training, without dropout",
@@ -30,7 +32,7 @@ def losses_chart(curves: Curves, options: Options) -> Node:
         reason = "No epoch has ended yet." if not curves.epoch else "No loss was measured."
         return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
     panels = [_data_losses(curves, pair, options.theme)]
-    if _penalized(curves) and pair.training != "loss":
+    if options.height >= _ROOMY and _penalized(curves) and pair.training != "loss":
         panels.append(_penalty(curves, options.theme))
     told = [name for name in _TOLD if name in curves.series]
     return compose(
@@ -61,7 +63,7 @@ def _data_losses(curves: Curves, pair: Pair, theme: Theme) -> Panel:
 
 
 def _penalty(curves: Curves, theme: Theme) -> Panel:
-    series = {"penalty": "Penalty", "loss": "Minimized: data loss + penalty"}
+    series = {"penalty": "Penalty", "loss": "Data loss + penalty"}
     dashes = {"penalty": DASHES[0], "loss": DASHES[0 if len(curves.epoch) > MANY else 1]}
     found = {"penalty": colours(theme)["penalty"], "loss": colours(theme)["total"]}
     lines = [

@@ -23,7 +23,8 @@ SAFE = re.compile(r"[\w\s.,'()<>=!&|?:~-]+")
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_chart_is_valid_vega_lite(case: str) -> None:
-    for name in CHARTS:
+    of_curves = [name for name in CHARTS if name != "weights"]
+    for name in CHARTS if case == "three epochs" else of_curves:
         spec = chart(name, CASES[case], REPORT, theme="dark" if len(case) % 2 else "light")
         _validate(spec)
         assert spec["description"].startswith(spec["title"]["text"])

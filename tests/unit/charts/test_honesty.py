@@ -25,10 +25,18 @@ def test_the_penalty_is_apart() -> None:
     names = [view["name"] for view in spec["vconcat"]]
     assert names == ["losses", "penalty"]
     penalty = _lines(spec, "penalty")
-    assert {line["series"] for line in penalty} == {"Penalty", "Minimized: data loss + penalty"}
+    assert {line["series"] for line in penalty} == {"Penalty", "Data loss + penalty"}
     none = chart("losses", run(20, terms=()))
     assert [view["name"] for view in none["vconcat"]] == ["losses"]
     assert "no penalty" in none["title"]["subtitle"]
+
+
+def test_a_small_picture_has_room_for_the_losses_alone() -> None:
+    spec = chart("losses", run(20), width=240, height=180)
+    assert [view["name"] for view in spec["vconcat"]] == ["losses"]
+    assert "The penalty ended at 0.3." in spec["description"]
+    small = chart("penalty", CASES["forty layers"], width=240, height=180)
+    assert len({line["series"] for line in _lines(small, "penalty")}) == 3
 
 
 def test_what_was_not_finite_is_marked_and_not_bridged() -> None:
