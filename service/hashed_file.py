@@ -7,6 +7,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from service.threads import ended, outcome
+
 BATCH_BYTES = 2**19
 """What is handed over at once."""
 AHEAD = 4
@@ -50,8 +52,7 @@ class HashedFile:
 
     async def close(self) -> None:
         """Wait for the threads, which may be writing still, and close the file."""
-        if self._pending:
-            await asyncio.wait(self._pending)
+        await ended(self._pending)
         self._writer.shutdown(wait=False)
         self._hasher.shutdown(wait=False)
         os.close(self._descriptor)
@@ -65,9 +66,8 @@ class HashedFile:
 
     async def _wait_for_all_but(self, count: int) -> None:
         while len(self._pending) > count:
-            done = self._pending[0]
-            await done
-            self._pending.popleft()
+            await outcome(self._pending[0])
+            del self._pending[0]
 
     def _write(self, batch: bytes) -> None:
         left = memoryview(batch)
