@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ridgeline.contract.dataset import Dataset, UploadDataset
 from ridgeline.contract.graph import BYTES_PER_NUMBER, Graph, build_graph, optimizer_numbers
 from ridgeline.contract.outputs import OutputName
 from ridgeline.contract.spec import JobSpec
@@ -16,6 +17,8 @@ _LOSSES = 12
 _RUNS = 3
 _KINDS = 2
 """L1 and L2."""
+_WORD_BYTES = 32
+"""Of a word of a vocabulary, about."""
 _MARGIN_BYTES = 2**16
 """For one file's header, names and graph, and for the report."""
 
@@ -37,7 +40,7 @@ def disk_need(resolved: JobSpec) -> DiskNeed:
     files = sum(_file_bytes(output, model, trained) for output in resolved.outputs)
     if "tensorboard" in resolved.outputs:
         files += _event_bytes(resolved, graph)
-    files += data.all_rows * _ROW_NUMBER_BYTES + _MARGIN_BYTES
+    files += data.all_rows * _ROW_NUMBER_BYTES + _MARGIN_BYTES + _encoding_bytes(resolved.dataset)
     if resolved.dataset.loading == "stream":
         files += data.all_rows * data.row_bytes
     kept = trained * (1 + _best_kept(resolved)) + _MARGIN_BYTES
@@ -59,6 +62,14 @@ def _event_bytes(spec: JobSpec, graph: Graph) -> int:
     penalties = sum(len(node.weights) for node in graph.nodes)
     series = _LOSSES + _RUNS * len(spec.training.metrics) + _KINDS * penalties
     return 2 * spec.training.epochs * series * _EVENT_BYTES
+
+
+def _encoding_bytes(dataset: Dataset) -> int:
+    """How a row of an upload was encoded, with its vocabularies."""
+    if not isinstance(dataset, UploadDataset):
+        return 0
+    words = sum(getattr(each, "num_words", 0) for each in dataset.encodings.values())
+    return len(dataset.model_dump_json()) + words * _WORD_BYTES
 
 
 def _best_kept(spec: JobSpec) -> int:

@@ -98,9 +98,9 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
     check_augmentation(final, encoding, position)
     penalties = _penalties(final, batch_size=spec.training.batch_size, rows=rows.train)
     check_proximal(spec.training, penalties)
-    needed = _needed(spec, final, memory_limit)
+    needed = _needed(spec, data, final, memory_limit)
     if memory_limit is not None and needed > memory_limit:
-        raise SpecError([_too_large(spec, final, position, needed, memory_limit)])
+        raise SpecError([_too_large(spec, data, final, position, needed, memory_limit)])
     return Resolution(
         spec=_spelled_out(spec, final),
         graph=final,
@@ -108,7 +108,7 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
         encoding=encoding,
         penalties=penalties,
         memory_bytes=needed,
-        advice=advise(Case(posted, final, position, rows, penalties)),
+        advice=advise(Case(posted, final, position, rows, penalties, spec.dataset)),
     )
 
 
@@ -141,19 +141,19 @@ def _check_own_rows(dataset: Dataset, split: Split) -> None:
         raise SpecError(faults)
 
 
-def _needed(spec: JobSpec, graph: Graph, limit: int | None) -> int:
+def _needed(spec: JobSpec, data: DatasetShape, graph: Graph, limit: int | None) -> int:
     """Bytes training takes; with `auto` loading the rows stream where they cannot be held."""
-    held, loading = _memory(spec, graph, stream=False), spec.dataset.loading
+    held, loading = _memory(spec, data, graph, stream=False), spec.dataset.loading
     too_much = limit is not None and held > limit
     if loading == "stream" or (loading == "auto" and too_much):
-        return _memory(spec, graph, stream=True)
+        return _memory(spec, data, graph, stream=True)
     return held
 
 
-def _memory(spec: JobSpec, graph: Graph, *, stream: bool) -> int:
+def _memory(spec: JobSpec, data: DatasetShape, graph: Graph, *, stream: bool) -> int:
     return memory_bytes(
         graph,
-        spec.dataset.shape,
+        data,
         batch_size=spec.training.batch_size,
         optimizer=spec.training.optimizer,
         stream=stream,
@@ -216,17 +216,22 @@ def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm
 
 
 def _too_large(
-    spec: JobSpec, graph: Graph, position: Mapping[str, int], needed: int, limit: int
+    spec: JobSpec,
+    data: DatasetShape,
+    graph: Graph,
+    position: Mapping[str, int],
+    needed: int,
+    limit: int,
 ) -> Fault:
     takes = f"training would take about {needed / 2**30:,.1f} GiB"
     taken = f"{takes}, the limit is {limit / 2**30:,.1f} GiB"
-    if spec.dataset.loading == "memory" and _memory(spec, graph, stream=True) <= limit:
+    if spec.dataset.loading == "memory" and _memory(spec, data, graph, stream=True) <= limit:
         return Fault(
             pointer=pointer("dataset", "loading"),
             detail=f'{taken}; use "stream", which reads the rows from disk, or take fewer',
             rule="memory",
         )
-    batch = min(spec.training.batch_size, spec.dataset.shape.rows)
+    batch = min(spec.training.batch_size, data.rows)
     largest = max(graph.nodes, key=lambda node: _size(node, batch))
     return Fault(
         pointer=pointer("model", "layers", position[largest.name]),

@@ -12,6 +12,7 @@ from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 from worker.engine.diagnosis.report import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
+from worker.engine.export.features import write_features
 from worker.engine.export.tensorboard import write_tensorboard
 from worker.engine.fitting import Fitting
 from worker.engine.model import Network
@@ -27,7 +28,9 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """
     resolution = resolve(spec, memory_limit=None)
     context.phase("preparing the data")
-    data = prepare_data(resolution, context.workdir / "rows")
+    data = prepare_data(
+        resolution, context.workdir / "rows", file=context.dataset_file, phase=context.phase
+    )
     context.phase("building the network")
     network = Network(resolution)
     objective = build_objective(resolution, network, data)
@@ -47,7 +50,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     context.phase("reporting")
     report = _report(fitting, resolution, network, data)
     files = export(network, objective, data, spec.outputs, context)
-    files = (*files, write_report(report, context.workdir))
+    files = (*files, *write_features(data, context.workdir), write_report(report, context.workdir))
     if "tensorboard" in spec.outputs:
         context.phase("exporting tensorboard")
         board = write_tensorboard(fitting.rows, report, spec, context.workdir, ended_at)

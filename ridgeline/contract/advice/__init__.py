@@ -16,6 +16,7 @@ _SUBJECTS = (
     "normalization",
     "training",
     "data",
+    "uploads",
     "masks",
 )
 for _subject in _SUBJECTS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from ridgeline.contract.dataset import SplitRows
+from ridgeline.contract.dataset import Dataset, SplitRows
 from ridgeline.contract.graph import Graph, Node
 from ridgeline.contract.layers import Layer, Weight
 from ridgeline.contract.layers.base import Penalised
@@ -53,6 +53,8 @@ class Case:
     """Each posted layer's place in the spec."""
     rows: SplitRows
     penalties: tuple[PenaltyTerm, ...]
+    dataset: Dataset
+    """With every default spelled out."""
 
     @cached_property
     def nodes(self) -> dict[str, Node]:

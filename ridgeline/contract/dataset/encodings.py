@@ -10,9 +10,12 @@ MAX_CATEGORIES = 1000
 """Of one column: as many different values as the inspection of an upload lists."""
 MAX_WORDS = 100_000
 
-ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+MAX_LENGTH = 200
+"""Of the name of a column or array, and of a category: as the inspection of an upload bears."""
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
 Categories = Annotated[
-    tuple[Annotated[str, Field(max_length=1000)], ...],
+    tuple[Annotated[str, Field(max_length=MAX_LENGTH)], ...],
     # Not strict: behind a validator of names a JSON list comes as a Python list, not as a tuple.
     Field(min_length=1, max_length=MAX_CATEGORIES, fail_fast=True, strict=False),
     AfterValidator(each_once),

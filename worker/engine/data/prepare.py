@@ -1,7 +1,8 @@
 """Splits, scales and encodes rows for training."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from ridgeline.contract.dataset import Loading, Split, SplitRows
+from ridgeline.contract.features import RowEncoding
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.resolve import Resolution
 from ridgeline.contract.targets import TargetEncoding
@@ -18,6 +20,7 @@ from worker.engine.data.memory import available_memory
 from worker.engine.data.part import Features, Indices, MappedRows, Part
 from worker.engine.data.scaling import FeatureScaling, fit_scaling
 from worker.engine.data.sources import KerasCache, RawRows, raw_rows
+from worker.engine.data.sources.rows import Chunk
 from worker.engine.data.stream import write_rows
 
 MEMORY_SHARE = 0.3
@@ -40,6 +43,12 @@ class Data:
     """False where the parts hold raw features: the epoch takes `scaling` of float32(x)."""
     indices: dict[str, Indices]
     """Row numbers of each part. Test rows that the set keeps apart have numbers of their own."""
+    row_encoding: RowEncoding | None = None
+    """How a row was encoded, where the file is a user's."""
+
+
+Phase = Callable[[str], None]
+"""Takes note of what comes now, as TrainingContext.phase does."""
 
 
 class _Group(NamedTuple):
@@ -50,24 +59,28 @@ class _Group(NamedTuple):
 
 
 def prepare_data(
-    resolution: Resolution, scratch: Path | None = None, cache: KerasCache | None = None
+    resolution: Resolution,
+    scratch: Path | None = None,
+    cache: KerasCache | None = None,
+    file: Path | None = None,
+    phase: Phase = lambda _: None,
 ) -> Data:
     """Load the data set of a spec and make it ready: split, then scale, then encode.
 
     Rows that stream are written into `scratch`, which must stay until training has ended; without
     it `auto` loading holds them in memory. Tables in memory are scaled here; images, texts and what
     streams stay as the source has them, a byte or four a number, and the epoch scales. Keras's
-    files are looked for in `cache`. Raises TrainingFailed where the data cannot be had, or cannot
-    be split as asked.
+    files are looked for in `cache`, an upload is `file`; while that is read, `phase` is told how
+    far it is. Raises TrainingFailed where the data cannot be had, or cannot be split as asked.
     """
     spec = resolution.spec
-    groups = _groups(resolution, cache)
+    groups = _groups(resolution, cache, file, phase)
     folder = scratch if _streams(groups, spec.dataset.loading, scratch) else None
     features: dict[str, Features] = {}
     for number, group in enumerate(groups):
         path = folder and folder / f"rows_{number}.npy"
         features |= _on_disk(group, path) if path else gather(*group)
-    scaling = fit_scaling(features["train"], spec.dataset.scaling)
+    scaling = fit_scaling(features["train"], spec.dataset.scaling).sparing(groups[0].raw.unscaled)
     scaled = folder is None and groups[0].raw.dtype == np.float32
     encoding, classes = resolution.encoding, spec.dataset.shape.classes
     made, indices = {}, {}
@@ -77,16 +90,20 @@ def prepare_data(
             x = features.pop(name)
             made[name] = Part(scaling.apply(np.asarray(x)) if scaled else x, target[rows])
             indices[name] = rows
-    return Data(**made, scaling=scaling, scaled=scaled, indices=indices)
+    return Data(
+        **made, scaling=scaling, scaled=scaled, indices=indices, row_encoding=groups[0].raw.encoding
+    )
 
 
 def gather(raw: RawRows, parts: Mapping[str, Indices]) -> dict[str, npt.NDArray[Any]]:
     """The parts' features in memory, the source's chunks beside them one at a time."""
     held = {name: np.empty((len(rows), *raw.shape), raw.dtype) for name, rows in parts.items()}
+    orders = {name: np.argsort(rows, kind="stable") for name, rows in parts.items()}
+    ascending = {name: rows[orders[name]] for name, rows in parts.items()}
     for start, chunk in raw.chunks():
-        for name, rows in parts.items():
-            here = np.flatnonzero((rows >= start) & (rows < start + len(chunk)))
-            held[name][here] = chunk[rows[here] - start]
+        for name, rows in ascending.items():
+            first, last = np.searchsorted(rows, (start, start + len(chunk)))
+            held[name][orders[name][first:last]] = chunk[rows[first:last] - start]
     return held
 
 
@@ -114,15 +131,33 @@ def encode(
     return target.astype(np.float32)[:, np.newaxis]
 
 
-def _groups(resolution: Resolution, cache: KerasCache | None) -> list[_Group]:
+def _groups(
+    resolution: Resolution, cache: KerasCache | None, file: Path | None, phase: Phase
+) -> list[_Group]:
     spec, rows = resolution.spec, resolution.rows
-    raw, apart = raw_rows(spec.dataset, cache)
+    raw, apart = raw_rows(spec.dataset, cache, file)
     divided = rows._replace(test=rows.test - apart.rows)
     indices = split_indices(raw.target, spec.split, divided, seed=spec.training.seed)
+    if raw.fit is not None:
+        phase("fitting the encodings")
+        raw = raw.fit(indices["train"])
+    if file is not None:
+        raw = replace(raw, chunks=partial(_told, raw, phase))
     if not apart.rows:
         return [_Group(raw, indices)]
     del indices["test"]
     return [_Group(raw, indices), _Group(apart, {"test": np.arange(apart.rows)})]
+
+
+def _told(raw: RawRows, phase: Phase) -> Iterator[Chunk]:
+    """The chunks; a large file's every tenth is a phase, for it may take long to read."""
+    tenth = 0
+    for start, chunk in raw.chunks():
+        yield start, chunk
+        done = 10 * (start + len(chunk)) // raw.rows
+        if 10 > done > tenth:  # noqa: PLR2004 - ten tenths are all
+            tenth = done
+            phase(f"preparing the data, {tenth}0 %")
 
 
 def _streams(groups: Sequence[_Group], loading: Loading, scratch: Path | None) -> bool:

@@ -37,6 +37,16 @@ class FeatureScaling:
         """Scale `rows` (rows, …)."""
         return np.asarray((rows - self.mean) / np.sqrt(self.variance), dtype=np.float32)
 
+    def sparing(self, columns: npt.NDArray[np.bool_] | None) -> "FeatureScaling":
+        """The scaling that leaves these columns as they are."""
+        if columns is None:
+            return self
+        mean, variance = (
+            np.where(columns, np.float32(one), each)
+            for one, each in ((0, self.mean), (1, self.variance))
+        )
+        return FeatureScaling(mean, variance)
+
     @property
     def identity(self) -> bool:
         """Whether it changes nothing."""

@@ -1,7 +1,6 @@
 """Arrays: which is the target, and which one holds the features."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 
 from ridgeline.contract.dataset.shape import DatasetShape
 from ridgeline.contract.dataset.stored import ArrayMember, ColumnType
@@ -13,9 +12,10 @@ from ridgeline.contract.dataset.uploads.outcome import (
     listed,
     misplaced,
     quoted,
+    refuse,
 )
 from ridgeline.contract.dataset.uploads.target import Target, target_faults, task_of
-from ridgeline.contract.problems import Fault, SpecError
+from ridgeline.contract.problems import Fault
 
 Members = Mapping[str, ArrayMember]
 FEATURES, TARGET = "x", "y"
@@ -35,13 +35,13 @@ def read_arrays(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
     target_name = options.target or TARGET
     names = options.features or _features(target_name, members)
     said = {"encodings": bool(options.encodings), "image": options.image is not None}
-    _raise(
+    refuse(
         _name_faults(options, target_name, names, members),
         misplaced(said, "arrays"),
     )
     features, target = members[names[0]], _target(members[target_name])
     task = task_of(options, target)
-    _raise(
+    refuse(
         _target_shape_faults(members[target_name]),
         _feature_faults(features),
         _scaling_faults(options.scaling, features),
@@ -127,7 +127,9 @@ def _feature_faults(member: ArrayMember) -> Iterator[Fault]:
         )
         yield fault("features", detail=detail, rule="array-shape")
     if max(abs(member.minimum or 0), abs(member.maximum or 0)) > LARGEST:
-        detail = f"expected numbers that float32 holds, up to {LARGEST:.3g}; scale {name} down"
+        detail = (
+            f"expected numbers up to {LARGEST:.3g}, whose squares float32 holds; scale {name} down"
+        )
         yield fault("features", detail=detail, rule="number-range")
 
 
@@ -170,9 +172,3 @@ def _tokens(member: ArrayMember) -> int | None:
     if _type(member) is not ColumnType.INTEGER or low is None or high is None:
         return None
     return int(high) + 1 if low >= 0 and high < _EXACT else None
-
-
-def _raise(*faults: Iterator[Fault]) -> None:
-    found = list(chain(*faults))
-    if found:
-        raise SpecError(found)

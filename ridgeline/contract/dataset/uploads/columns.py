@@ -40,14 +40,14 @@ class Kept(NamedTuple):
 def default_encoding(column: Column) -> Encoding:
     """What a column is encoded by where the spec does not say."""
     if column.type is not ColumnType.TEXT:
-        return NumberEncoding()
+        return _NUMBER
     values = None if column.values is None else [each.value for each in column.values]
     if values is None or len(values) > MOST_DEFAULT_CATEGORIES:
         return MultiHotEncoding()
     return MultiHotEncoding() if max(map(len, values), default=0) > LONGEST_CATEGORY else _ONE_HOT
 
 
-_ONE_HOT = OneHotEncoding()
+_NUMBER, _ONE_HOT = NumberEncoding(), OneHotEncoding()
 
 
 def spelled_out(encoding: Encoding, column: Column) -> Encoding:
@@ -130,7 +130,7 @@ def _number_faults(encoding: NumberEncoding, column: Column) -> Iterator[Fault]:
         yield fault("encodings", column.name, detail=detail, rule="missing-values")
     elif max(abs(column.minimum or 0), abs(column.maximum or 0)) > LARGEST:
         detail = (
-            f"expected numbers that float32 holds, up to {LARGEST:.3g}; scale"
+            f"expected numbers up to {LARGEST:.3g}, whose squares float32 holds; scale"
             f" {quoted(column.name)} down, or leave it out of features"
         )
         yield fault("encodings", column.name, detail=detail, rule="number-range")
@@ -153,14 +153,14 @@ def _category_faults(encoding: CategoryEncoding, column: Column) -> Iterator[Fau
         yield fault(*at, detail=detail, rule="empty-column")
         return
     try:
-        keys = category_keys(column.type, categories)
+        keys = set(category_keys(column.type, categories))
         found = category_keys(column.type, [each.value for each in column.values or ()])
     except ValueError:
         detail = f"expected categories that are each a {column.type.value}, as {name} is"
         yield fault(*at, "categories", detail=detail, rule="categories-fit-column")
         return
-    lacking = [str(key) for key in found if key not in set(keys)]
-    if lacking or column.distinct > len(set(keys)):
+    lacking = [str(key) for key in found if key not in keys]
+    if lacking or column.distinct > len(keys):
         what = listed(lacking) or f"{column.distinct} different values"
         detail = f"expected every value of {name} among the categories; the rows hold {what} too"
         yield fault(*at, "categories", detail=detail, rule="categories-fit-column")

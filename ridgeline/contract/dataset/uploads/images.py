@@ -10,9 +10,9 @@ from ridgeline.contract.dataset.uploads.options import (
     ImageSize,
     UploadOptions,
 )
-from ridgeline.contract.dataset.uploads.outcome import Reading, fault, misplaced
+from ridgeline.contract.dataset.uploads.outcome import Reading, fault, misplaced, refuse
 from ridgeline.contract.dataset.uploads.target import class_faults
-from ridgeline.contract.problems import Fault, SpecError
+from ridgeline.contract.problems import Fault
 
 GREY: Final = 1
 COLOURS: Final = 3
@@ -26,10 +26,11 @@ def read_images(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
     if folder is None:
         raise ValueError("expected what images have in common in the snapshot, received null")
     asked = options.image or ImageSize()
-    faults = [*_option_faults(options), *_size_faults(asked, folder)]
-    faults += class_faults([each.value for each in folder.classes], "id")
-    if faults:
-        raise SpecError(faults)
+    refuse(
+        _option_faults(options),
+        _size_faults(asked, folder),
+        class_faults([each.value for each in folder.classes], "id"),
+    )
     height, width = asked.height or folder.height[0], asked.width or folder.width[0]
     channels = asked.channels or (GREY if folder.channels == (GREY,) else COLOURS)
     scaling = "unit" if options.scaling == "auto" else options.scaling

@@ -1,9 +1,8 @@
 """A table: which column is the target, which are features, and how each becomes numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
-from ridgeline.contract.dataset.encodings import Encoding, SequenceEncoding
+from ridgeline.contract.dataset.encodings import CategoryEncoding, Encoding, SequenceEncoding
 from ridgeline.contract.dataset.shape import DatasetShape
 from ridgeline.contract.dataset.stored import Column
 from ridgeline.contract.dataset.uploads.columns import (
@@ -15,9 +14,17 @@ from ridgeline.contract.dataset.uploads.columns import (
     width,
 )
 from ridgeline.contract.dataset.uploads.options import DatasetSnapshot, UploadOptions, UploadScaling
-from ridgeline.contract.dataset.uploads.outcome import Reading, fault, listed, misplaced, quoted
+from ridgeline.contract.dataset.uploads.outcome import (
+    Reading,
+    fault,
+    guess,
+    listed,
+    misplaced,
+    quoted,
+    refuse,
+)
 from ridgeline.contract.dataset.uploads.target import KnownTask, Target, target_faults, task_of
-from ridgeline.contract.problems import Fault, SpecError
+from ridgeline.contract.problems import Fault
 
 Columns = Mapping[str, Column]
 Encodings = Mapping[str, Encoding]
@@ -28,45 +35,28 @@ MAX_CATEGORY_TEXT = 2**18
 def read_table(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
     """Spell out target, features and encodings; raises SpecError where they do not fit."""
     columns = {column.name: column for column in stored.columns or ()}
-    _raise(
-        [
-            *_name_faults(options, columns, stored.rows),
-            *misplaced({"image": options.image is not None}, "a table"),
-        ]
-    )
+    said = {"image": options.image is not None}
+    refuse(_name_faults(options, columns, stored.rows), misplaced(said, "a table"))
     target = _target(columns[str(options.target)])
     task = task_of(options, target)
-    names = options.features or _all_but(target.name, columns, stored.rows)
-    encodings = {
-        name: spelled_out(
-            options.encodings.get(name) or default_encoding(columns[name]), columns[name]
-        )
-        for name in names
+    encodings = _encodings(options, columns, stored.rows)
+    refuse(
+        target_faults(target, task),
+        *(encoding_faults(encoding, columns[name]) for name, encoding in encodings.items()),
+        _row_faults(encodings),
+        _scaling_faults(options.scaling, encodings),
+    )
+    scaling = _scaling(options.scaling, encodings)
+    spelled_out = {
+        "target": target.name,
+        "task": task,
+        "features": tuple(encodings),
+        "encodings": encodings,
+        "scaling": scaling,
+        "stored": _reduced(stored, columns, tuple(encodings), target.name, task),
     }
-    scaling, scaling_faults = _scaling(options.scaling, encodings)
-    _raise(
-        [
-            *target_faults(target, task),
-            *(each for name in names for each in encoding_faults(encodings[name], columns[name])),
-            *_row_faults(encodings),
-            *scaling_faults,
-        ]
-    )
-    used = tuple(_without_values(columns[name]) for name in names)
-    predicted = columns[target.name]
-    if task == "regression":
-        predicted = _without_values(predicted)
-    return Reading(
-        {
-            "target": target.name,
-            "task": task,
-            "features": tuple(names),
-            "encodings": encodings,
-            "scaling": scaling,
-            "stored": stored.model_copy(update={"columns": (*used, predicted)}),
-        },
-        _shape(stored.rows, columns, encodings, scaling, _classes(target, task)),
-    )
+    classes = len(target.values or ()) if task == "classification" else None
+    return Reading(spelled_out, _shape(stored.rows, columns, encodings, scaling, classes))
 
 
 def _name_faults(options: UploadOptions, columns: Columns, rows: int) -> Iterator[Fault]:
@@ -78,10 +68,11 @@ def _name_faults(options: UploadOptions, columns: Columns, rows: int) -> Iterato
         elif name == options.target:
             detail = f"expected columns other than the target; {quoted(name)} is what is predicted"
             yield fault("features", index, detail=detail, rule="target-is-feature")
+    features = set(options.features or columns)
     for name in options.encodings:
         if name not in columns:
             yield _unknown(("encodings", name), name, columns)
-        elif name == options.target or (options.features and name not in options.features):
+        elif name == options.target or name not in features:
             detail = f"expected a feature's name; {quoted(name)} is none of the features"
             yield fault("encodings", name, detail=detail, rule="encodes-feature")
 
@@ -98,9 +89,10 @@ def _target_faults(options: UploadOptions, columns: Columns, rows: int) -> Itera
 
 
 def _unknown(at: tuple[str | int, ...], name: str, columns: Columns) -> Fault:
-    near = get_close_matches(name[:100], list(columns)[:1000], n=1)
-    guess = f"did you mean {quoted(near[0])}? The" if near else "the"
-    detail = f"expected a column of the data set; {guess} columns are {listed(list(columns))}"
+    there = list(columns)
+    detail = (
+        f"expected a column of the data set; {guess(name, there)}its columns are {listed(there)}"
+    )
     return fault(*at, detail=detail, rule="unknown-column")
 
 
@@ -121,17 +113,27 @@ def _all_but(target: str, columns: Columns, rows: int) -> Sequence[str]:
     return [name for name, column in columns.items() if name != target and column.missing < rows]
 
 
-def _scaling(asked: UploadScaling, encodings: Encodings) -> tuple[UploadScaling, list[Fault]]:
-    if asked == "auto":
-        return "standard" if any(map(acts_on_numbers, encodings.values())) else "none", []
+def _encodings(options: UploadOptions, columns: Columns, rows: int) -> dict[str, Encoding]:
+    """How each feature is encoded, in the order of the features."""
+    names = options.features or _all_but(str(options.target), columns, rows)
+    said = {name: options.encodings.get(name) or default_encoding(columns[name]) for name in names}
+    return {name: spelled_out(encoding, columns[name]) for name, encoding in said.items()}
+
+
+def _scaling(asked: UploadScaling, encodings: Encodings) -> UploadScaling:
+    if asked != "auto":
+        return asked
+    return "standard" if any(map(acts_on_numbers, encodings.values())) else "none"
+
+
+def _scaling_faults(asked: UploadScaling, encodings: Encodings) -> Iterator[Fault]:
     sequence = any(isinstance(each, SequenceEncoding) for each in encodings.values())
     if asked == "unit":
         detail = 'expected "standard", "minmax" or "none": x/255 is for images and bytes'
-    elif sequence and asked != "none":
+        yield fault("scaling", detail=detail, rule="scaling-fits-data")
+    elif sequence and asked not in ("auto", "none"):
         detail = 'expected "none": the numbers of words are no quantities'
-    else:
-        return asked, []
-    return asked, [fault("scaling", detail=detail, rule="scaling-fits-data")]
+        yield fault("scaling", detail=detail, rule="scaling-fits-data")
 
 
 def _row_faults(encodings: Encodings) -> Iterator[Fault]:
@@ -154,15 +156,21 @@ def _row_faults(encodings: Encodings) -> Iterator[Fault]:
 
 
 def _categories(encoding: Encoding) -> tuple[str, ...]:
-    return getattr(encoding, "categories", None) or ()
+    return (encoding.categories or ()) if isinstance(encoding, CategoryEncoding) else ()
+
+
+def _reduced(
+    stored: DatasetSnapshot, columns: Columns, features: Sequence[str], target: str, task: KnownTask
+) -> DatasetSnapshot:
+    """The snapshot of what is used: categories stand in the encodings, classes with the target."""
+    used = [_without_values(columns[name]) for name in features]
+    predicted = columns[target]
+    used.append(predicted if task == "classification" else _without_values(predicted))
+    return stored.model_copy(update={"columns": tuple(used)})
 
 
 def _without_values(column: Column) -> Column:
-    return column.model_copy(update={"values": None})
-
-
-def _classes(target: Target, task: KnownTask) -> int | None:
-    return len(target.values or ()) if task == "classification" else None
+    return column if column.values is None else column.model_copy(update={"values": None})
 
 
 def _shape(
@@ -182,8 +190,3 @@ def _shape(
         bytes_per_number=max(each.bytes for each in kept),
         tokens=None if None in bounds else max(bound for bound in bounds if bound is not None),
     )
-
-
-def _raise(faults: Sequence[Fault]) -> None:
-    if faults:
-        raise SpecError(faults)

@@ -88,5 +88,5 @@ def _value_faults(target: Target) -> Iterator[Fault]:
         )
         yield fault("target", detail=detail, rule="constant-target")
     elif max(abs(target.minimum or 0), abs(target.maximum or 0)) > LARGEST:
-        detail = f"expected numbers that float32 holds, up to {LARGEST:.3g}; scale the target down"
+        detail = f"expected numbers up to {LARGEST:.3g}, whose squares float32 holds; scale it down"
         yield fault("target", detail=detail, rule="number-range")

@@ -7,6 +7,7 @@ import pytest
 
 from ridgeline.contract.arguments import Argument
 from ridgeline.contract.dataset import BUILTIN, KERAS
+from ridgeline.contract.dataset.encodings import ENCODINGS
 from ridgeline.contract.layers import LAYERS
 from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES
 from service.operations.catalog import LayerEntry, NamedEntry, catalog
@@ -74,7 +75,8 @@ def test_the_rest() -> None:
     assert "accuracy" in CATALOG.metrics
     assert {"relu", "softmax"} <= set(CATALOG.activations)
     assert "glorot_uniform" in CATALOG.initializers
-    assert CATALOG.outputs == ("keras", "weights", "saved_model", "litert", "onnx")
+    formats = ("keras", "weights", "saved_model", "litert", "onnx", "tensorboard")
+    assert CATALOG.outputs == formats
     digits = next(entry for entry in CATALOG.datasets if entry.name == "digits")
     assert (digits.rows, digits.features, digits.classes) == (1797, (64,), 10)
     assert CATALOG.regularization.scalings == ("keras", "textbook")
@@ -94,4 +96,20 @@ def test_data_sets() -> None:
         assert entry.description
         for argument in entry.arguments:
             assert argument.description
+            jsonschema.validate(argument.default, argument.json_schema)
+
+
+def test_uploads() -> None:
+    uploads = CATALOG.uploads
+    assert uploads.formats == ("csv", "parquet", "npz", "npy", "images")
+    assert [entry.name for entry in uploads.encodings] == list(ENCODINGS)
+    assert {"id", "target", "features", "encodings", "image", "scaling", "loading", "task"} == {
+        argument.name for argument in uploads.arguments
+    }
+    for argument in uploads.arguments:
+        assert argument.description
+        if not argument.required:
+            jsonschema.validate(argument.default, argument.json_schema)
+    for entry in uploads.encodings:
+        for argument in entry.arguments:
             jsonschema.validate(argument.default, argument.json_schema)

@@ -53,6 +53,7 @@ def test_the_reported_test_accuracy_is_that_of_the_saved_model(
     model = keras.models.load_model(context.workdir / "model.keras")
     predicted = model.predict(features[rows], verbose=0).argmax(axis=1)
     assert result.metrics["test_accuracy"] == pytest.approx(np.mean(predicted == target[rows]))
+    assert {file.name for file in result.files} == {"model.keras", "split.npz", "report.json"}
     # Where no epochs end, these are the signs that training gets on.
     assert context.phases == [
         "preparing the data",

@@ -1,31 +1,33 @@
 """Reads raw rows from where the spec says they are."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ridgeline.contract.dataset import BuiltinDataset, Dataset, UploadDataset
-from ridgeline.contract.job import EndCode
-from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.builtin import builtin_rows
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.keras_datasets import keras_rows
 from worker.engine.data.sources.rows import RawRows
+from worker.engine.data.sources.uploads import upload_rows
 
 __all__ = ["KerasCache", "RawRows", "load", "raw_rows"]
 
 
-def raw_rows(dataset: Dataset, cache: KerasCache | None = None) -> tuple[RawRows, RawRows]:
+def raw_rows(
+    dataset: Dataset, cache: KerasCache | None = None, file: Path | None = None
+) -> tuple[RawRows, RawRows]:
     """The rows to be divided by the split, and the set's own test rows, which may be none.
 
-    Keras's files are looked for in `cache`, by default where Keras has them. Raises TrainingFailed
-    where they cannot be had or are not what the catalogue promised.
+    Keras's files are looked for in `cache`, by default where Keras has them; an upload is `file`.
+    Raises TrainingFailed where they cannot be had or are not what was promised.
     """
     if isinstance(dataset, BuiltinDataset):
         return builtin_rows(dataset)
     if isinstance(dataset, UploadDataset):
-        raise TrainingFailed(EndCode.DATA_UNAVAILABLE, "uploads cannot be read yet")
+        return upload_rows(dataset, file)
     return keras_rows(dataset, cache or KerasCache())
 
 

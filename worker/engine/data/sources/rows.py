@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ridgeline.contract.features import RowEncoding
+from worker.engine.data.part import Indices
+
 Chunk = tuple[int, npt.NDArray[Any]]
 """The number of its first row, and the rows' features (some rows, …)."""
 CHUNK_BYTES = 16 * 2**20
@@ -15,7 +18,7 @@ CHUNK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class RawRows:
-    """Unscaled features and targets of a set's training rows, or of its test rows."""
+    """Unscaled features and targets of a set's own training rows, or of its own test rows."""
 
     target: npt.NDArray[Any]
     """Class numbers or real values, shape (rows,)."""
@@ -24,6 +27,13 @@ class RawRows:
     dtype: np.dtype[Any]
     chunks: Callable[[], Iterator[Chunk]]
     """Reads the features of all rows once, in any order."""
+    fit: "Callable[[Indices], RawRows] | None" = None
+    """Gives these rows as what it learns of the training rows encodes them; None where nothing is
+    to be learned."""
+    unscaled: npt.NDArray[np.bool_] | None = None
+    """Which numbers along the last axis scaling passes over; None where it does over none."""
+    encoding: RowEncoding | None = None
+    """How a row was encoded, where the file is a user's."""
 
     @property
     def rows(self) -> int:

@@ -1,0 +1,86 @@
+"""Whether an uploaded data set's columns and classes are fit to learn from."""
+
+from collections.abc import Callable, Iterator
+
+from ridgeline.contract.advice.base import Case, Finding, rule
+from ridgeline.contract.checks.uploaded import class_counts
+from ridgeline.contract.dataset import UploadDataset
+from ridgeline.contract.dataset.stored import Column, ColumnType
+from ridgeline.contract.dataset.uploads.outcome import listed, quoted
+
+IMBALANCE = 10
+"""How many times as many rows the largest class has as the smallest."""
+
+
+@rule(
+    "row-number-column",
+    "warning",
+    "Kaufman et al., 2012: Leakage in data mining: formulation, detection, and avoidance",
+)
+def row_numbers(case: Case) -> Iterator[Finding]:
+    """A feature that counts the rows."""
+    names = _features_that(case, _counts_rows)
+    if names:
+        message = (
+            f"The rows are numbered one by one in {listed(names)}, which says nothing of rows to"
+            " come; leave it out of features."
+        )
+        yield ("dataset", "features"), message
+
+
+@rule(
+    "constant-column",
+    "info",
+    "Guyon & Elisseeff, 2003: An introduction to variable and feature selection",
+)
+def constant(case: Case) -> Iterator[Finding]:
+    """A feature with one value."""
+    names = _features_that(case, lambda column, _: column.distinct == 1 and not column.missing)
+    if names:
+        message = (
+            f"Nothing can be learned from {listed(names)}, the same value in every row; leave it"
+            " out of features."
+        )
+        yield ("dataset", "features"), message
+
+
+@rule(
+    "imbalanced-classes",
+    "warning",
+    "He & Garcia, 2009: Learning from imbalanced data",
+)
+def imbalanced(case: Case) -> Iterator[Finding]:
+    """A class that is rare beside another, and counts no more for it."""
+    counts = class_counts(case.dataset)
+    if not counts or case.spec.training.class_weight is not None:
+        return
+    most, least = (pick(counts, key=lambda each: each.rows) for pick in (max, min))
+    if most.rows < IMBALANCE * least.rows:
+        return
+    share = most.rows / sum(each.rows for each in counts)
+    message = (
+        f"Class {quoted(most.value)} has {most.rows:,} rows, class {quoted(least.value)} has"
+        f" {least.rows:,}: always to say the first is right in {share:.0%} of all rows. Set"
+        ' class_weight to "balanced", stratify the split, and judge by f1_score or auc rather than'
+        " by accuracy."
+    )
+    yield ("training", "class_weight"), message
+
+
+def _features_that(case: Case, test: Callable[[Column, int], bool]) -> list[str]:
+    """The names of feature columns that pass a test of the column and the rows."""
+    dataset = case.dataset
+    if not isinstance(dataset, UploadDataset) or dataset.stored is None:
+        return []
+    return [
+        column.name
+        for column in dataset.stored.columns or ()
+        if column.name != dataset.target and test(column, dataset.stored.rows)
+    ]
+
+
+def _counts_rows(column: Column, rows: int) -> bool:
+    low, high = column.minimum, column.maximum
+    if column.type is not ColumnType.INTEGER or low is None or high is None:
+        return False
+    return not column.missing and column.distinct in (rows, None) and high - low == rows - 1 > 0
