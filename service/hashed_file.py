@@ -18,11 +18,16 @@ SYNCED_BYTES = 64 * 2**20
 
 
 class HashedFile:
-    """An existing file that takes bytes. Two threads work on it, for hashing takes the longest."""
+    """An existing file that takes bytes. Two threads work on it, for hashing takes the longest.
 
-    def __init__(self, path: Path) -> None:
+    One that is not `hashed` comes faster still.
+    """
+
+    def __init__(self, path: Path, *, hashed: bool = True) -> None:
+        self.path = path
         self.size = 0
         self._digest = hashlib.sha256()
+        self._hashed = hashed
         self._descriptor = os.open(path, os.O_WRONLY)
         self._writer = ThreadPoolExecutor(1, "writer of files")
         self._hasher = ThreadPoolExecutor(1, "hasher of files")
@@ -33,7 +38,7 @@ class HashedFile:
 
     @property
     def sha256(self) -> str:
-        """Of what was taken, once it is finished."""
+        """Of what was taken, once it is finished; of nothing where it is not hashed."""
         return self._digest.hexdigest()
 
     async def take(self, chunk: bytes) -> None:
@@ -62,7 +67,8 @@ class HashedFile:
         batch = b"".join(self._gathered)
         self._gathered, self._gathered_bytes = [], 0
         self._pending.append(loop.run_in_executor(self._writer, self._write, batch))
-        self._pending.append(loop.run_in_executor(self._hasher, self._digest.update, batch))
+        if self._hashed:
+            self._pending.append(loop.run_in_executor(self._hasher, self._digest.update, batch))
 
     async def _wait_for_all_but(self, count: int) -> None:
         while len(self._pending) > count:
