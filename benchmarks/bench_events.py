@@ -80,8 +80,8 @@ def follow(api: Address, streams: int, rest_s: float, epochs: int) -> bench_api.
         answer, _ = listener.communicate()
     found: bench_api.Figures = json.loads(answer)
     expected = epochs * streams
-    if found["count"] != expected:
-        sys.exit(f"received {found['count']} epochs in all streams; expected {expected}")
+    if found["arrived"] != expected:
+        sys.exit(f"received {found['arrived']} epochs in all streams; expected {expected}")
     return found
 
 
@@ -116,7 +116,7 @@ def listening(api: Address, job_id: str, streams: int) -> Iterator["subprocess.P
 def print_row(rest_s: float, epochs: int, found: bench_api.Figures) -> None:
     """Print one line of the table."""
     cells = " | ".join(f"{found[name]:.0f} ms" for name in ("p50_ms", "p99_ms", "slowest_ms"))
-    print(f"| {rest_s:g} s | {epochs} | {found['count']} | {cells} |", flush=True)
+    print(f"| {rest_s:g} s | {epochs} | {found['live']} | {cells} |", flush=True)
 
 
 def print_idle(api: Address, streams: int) -> None:

@@ -247,7 +247,7 @@ def _client() -> str:
 
 def _signature(method: Any) -> str:
     text = re.sub(r"\(self(, )?", "(", str(inspect.signature(method)))
-    text = re.sub(r": \*<class '(?:\w+\.)*(\w+)'>", r": Unpack[\1]", text)
+    text = re.sub(r"\*<class '([\w.]+)'>", r"Unpack[\1]", text)
     return re.sub(r"\b(?:[a-z_]+\.)+([A-Z])", r"\1", text)
 
 

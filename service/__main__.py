@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ridgeline.logs import configure_logs
+from service.allocator import keep_chunks
 from service.main import create_app
 from service.settings import Settings
 
@@ -53,6 +54,7 @@ def _give_up() -> None:
 
 def main() -> None:
     """Serve."""
+    keep_chunks()
     configure_logs()
     linecache.clearcache()  # pydantic has read the contract's sources, for its docstrings
     settings = Settings()

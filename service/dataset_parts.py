@@ -30,9 +30,8 @@ class DatasetParts:
     garbage: DatasetGarbage
 
     def close(self) -> None:
-        """Kill what looks through files, and let what is being written be written."""
+        """Kill what looks through files."""
         self.inspector.close()
-        self.receiver.close()
 
 
 def dataset_parts(settings: Settings, database: Database, for_lookups: Database) -> DatasetParts:

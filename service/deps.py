@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -37,6 +38,8 @@ class Parts:
     renderer: Renderer
     artifacts: ArtifactStore
     datasets: DatasetParts
+    file_threads: Executor
+    """They read files that are downloaded."""
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher

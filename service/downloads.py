@@ -4,8 +4,10 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
@@ -92,12 +94,17 @@ class CorruptFile(Exception):
 
 
 async def file_answer(
-    request: Request, file: StoredFile, asked: Conditions, redirect_s: float | None = None
+    request: Request,
+    file: StoredFile,
+    asked: Conditions,
+    threads: Executor,
+    redirect_s: float | None = None,
 ) -> Response:
     """The file, or a range of its bytes; several ranges are answered with the whole.
 
-    With `redirect_s` an address in the store that is good for so long, where it can give one out.
-    Raises ApiProblem: range-not-satisfiable, and not-found (410) where the file is lost.
+    `threads` read and hash it. With `redirect_s` an address in the store that is good for so long,
+    where it can give one out. Raises ApiProblem: range-not-satisfiable, and not-found (410) where
+    the file is lost.
     """
     meta = _headers(file)
     if matches(asked.if_none_match, meta["ETag"]):
@@ -112,7 +119,7 @@ async def file_answer(
     status, meta = _ranged(meta, span, file)
     if is_head(request.scope):
         return Response(status_code=status, headers=meta, media_type=file.media_type)
-    content = _stream(file, span or Span(0, file.bytes))
+    content = _stream(file, span or Span(0, file.bytes), threads)
     return StreamingResponse(content, status, headers=meta, media_type=file.media_type)
 
 
@@ -126,35 +133,36 @@ def _see(file: StoredFile) -> None:
         raise _gone(f"{file.bytes} bytes were stored, the store of files has {size}", file)
 
 
-async def _stream(file: StoredFile, span: Span) -> AsyncIterator[bytes]:
-    """The bytes of `span`, a chunk at a time; the next one is read while one is sent.
+async def _stream(file: StoredFile, span: Span, threads: Executor) -> AsyncIterator[bytes]:
+    """The bytes of `span`, a chunk at a time; while one is sent, the next is read.
 
     When it is the whole file, the last chunk is held back until the hash is right. Otherwise this
     raises CorruptFile, so that the client sees a broken answer and not a wrong file.
     """
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
     digest = hashlib.sha256() if span.bytes == file.bytes else None
     chunks = file.store.read(file.key, span.start, span.end)
     left = span.bytes
-    reading = asyncio.ensure_future(run_in_threadpool(_next, chunks, digest))
+    reading: asyncio.Future[bytes] = in_thread(next, chunks, b"")
+    hashing: asyncio.Future[None] | None = None
     try:
         while left:
             chunk = await reading
             left -= len(chunk)
+            if left and chunk:
+                reading = in_thread(next, chunks, b"")
+            if digest is not None:
+                if hashing is not None:
+                    await hashing
+                hashing = in_thread(digest.update, chunk)
+                if not left:
+                    await hashing
             if not chunk or (digest and not left and digest.hexdigest() != file.sha256):
                 raise CorruptFile(f"{file.key} is not the file that was stored")
-            if left:
-                reading = asyncio.ensure_future(run_in_threadpool(_next, chunks, digest))
             yield chunk
     finally:
-        await asyncio.wait([reading])  # a generator that runs cannot be closed
-        await run_in_threadpool(chunks.close)
-
-
-def _next(chunks: Iterator[bytes], digest: "hashlib._Hash | None") -> bytes:
-    chunk = next(chunks, b"")
-    if digest is not None:
-        digest.update(chunk)
-    return chunk
+        await asyncio.wait([each for each in (reading, hashing) if each is not None])
+        await in_thread(chunks.close)  # it cannot be closed while it is read from
 
 
 def _gone(detail: str, file: StoredFile) -> ApiProblem:

@@ -16,7 +16,7 @@ from service.representations import event_json
 
 ReadEvents = Callable[[str, int, int, int], Awaitable[EventRecords | None]]
 
-BATCH_EVENTS = 500
+BATCH_EVENTS = 100
 BATCH_BYTES = 64 * 2**10
 """About how much of a job's history a stream holds at once, however slowly it is read."""
 

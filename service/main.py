@@ -63,6 +63,8 @@ DESCRIPTION = "Trains Keras models from JSON, and says what the regularization d
 WRITERS = 8
 """Threads that store jobs in PostgreSQL. SQLite has one: more would wait for its lock all the same,
 and fight for the interpreter."""
+FILE_THREADS = 16
+"""Threads that read files which are downloaded: a bucket takes its time to answer."""
 CURVES = 2
 """Curves that are put together at once."""
 SWEEP_GAP_S = 0.05
@@ -135,6 +137,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
     uploaded = dataset_parts(settings, database, own)
     janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
+    file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
 
     async def versions(job_ids: Collection[str]) -> dict[str, int]:
@@ -154,6 +157,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         renderer=Renderer(),
         artifacts=artifacts,
         datasets=uploaded,
+        file_threads=file_threads,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
@@ -175,6 +179,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         parts.watcher.close()
         parts.renderer.close()
         uploaded.close()
+        file_threads.shutdown(wait=False, cancel_futures=True)
         writers.shutdown()
         janitor.stop()
         dispatch.close()

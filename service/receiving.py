@@ -1,11 +1,8 @@
 """Receives files: a request's bytes go to the disk as they come, and are hashed on the way."""
 
-import asyncio
-import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -16,15 +13,13 @@ from starlette.requests import ClientDisconnect
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.failpoints import failpoint
+from service.hashed_file import HashedFile
 from service.pace import Pace
 from service.problems import RETRY_AFTER_S, ApiProblem
 from service.space import check_space
 
-BATCH_BYTES = 2**20
-"""What is handed to the disk at once; a request holds about twice as much."""
 AT_ONCE = 32
 """Bodies that are received at once: each takes memory while it comes."""
-_THREADS = 4
 
 
 class Received(NamedTuple):
@@ -36,16 +31,11 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """Writes the bodies of requests into files, with threads of its own."""
+    """Writes the bodies of requests into files."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._threads = ThreadPoolExecutor(_THREADS, "receiver")
         self._receiving = 0
-
-    def close(self) -> None:
-        """Let what is being written be written; to be called when no request is left."""
-        self._threads.shutdown()
 
     @asynccontextmanager
     async def received(
@@ -76,7 +66,7 @@ class Receiver:
             self._receiving -= 1
 
     async def _receive(self, request: Request, path: Path, max_bytes: int) -> Received:
-        file = _HashedFile(path, self._threads)
+        file = HashedFile(path)
         try:
             async with Pace(self._timeout_s) as pace:
                 async for chunk in request.stream():
@@ -99,60 +89,6 @@ class Receiver:
         finally:
             await file.close()
         return Received(path, file.size, file.sha256)
-
-
-class _HashedFile:
-    """A file that is written and hashed in threads, a batch after the other, both at once."""
-
-    def __init__(self, path: Path, threads: Executor) -> None:
-        self.size = 0
-        self._digest = hashlib.sha256()
-        self._descriptor = os.open(path, os.O_WRONLY)
-        self._threads = threads
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
-        self._pending: list[asyncio.Future[None]] = []
-
-    @property
-    def sha256(self) -> str:
-        """Of what was taken, once it is finished."""
-        return self._digest.hexdigest()
-
-    async def take(self, chunk: bytes) -> None:
-        """Take bytes; returns once there is room for more. Raises OSError."""
-        self.size += len(chunk)
-        self._gathered.append(chunk)
-        self._gathered_bytes += len(chunk)
-        if self._gathered_bytes >= BATCH_BYTES:
-            await self._hand_over()
-
-    async def finish(self) -> None:
-        """Write what is left; raises OSError."""
-        await self._hand_over()
-        await self._written()
-
-    async def close(self) -> None:
-        """Wait for the threads, which may be writing still, and close the file."""
-        if self._pending:
-            await asyncio.wait(self._pending)
-        os.close(self._descriptor)
-
-    async def _hand_over(self) -> None:
-        await self._written()
-        batch = b"".join(self._gathered)
-        self._gathered, self._gathered_bytes = [], 0
-        self._pending = [
-            self._in_thread(_write, self._descriptor, batch),
-            self._in_thread(self._digest.update, batch),
-        ]
-
-    async def _written(self) -> None:
-        for each in self._pending:
-            await each
-        self._pending = []
-
-    def _in_thread(self, call: Callable[..., None], *arguments: object) -> "asyncio.Future[None]":
-        return asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
 
 @contextmanager
@@ -182,9 +118,3 @@ def _declared(request: Request, max_bytes: int) -> int:
     if size > max_bytes:
         raise too_large(max_bytes)
     return size
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]

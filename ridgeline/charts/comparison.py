@@ -47,15 +47,10 @@ def compared(curves: Mapping[str, Curves], measure: str, options: Options) -> No
     ]
     if len({len(panel.lines) for panel in panels}) == 1:
         panels[1:] = [replace(panel, legend=False) for panel in panels[1:]]
-    datasets = {
-        f"job_{index}_{side}": _rows(each, getattr(pairs[name], side))
-        for index, (name, each) in enumerate(curves.items())
-        for side in ("validation", "training")
-        if getattr(pairs[name], side)
-    }
     epochs = sorted({epoch for each in curves.values() for epoch in each.epoch})
+    told = {"epochs": _told_rows(curves, pairs, epochs)} if options.interactive else {}
     texts = _texts(curves, pairs, title, labels)
-    return compose(panels, texts, options, epochs=epochs, datasets=datasets)
+    return compose(panels, texts, options, epochs=epochs, datasets=told)
 
 
 def _shared(axis: Axis, values: Iterable[float | None]) -> Axis:
@@ -86,13 +81,12 @@ def _panel(
             continue
         lines.append(
             Line(
-                field="value",
+                field=f"job_{index}_{side}",
                 label=labels[index],
                 epochs=each.epoch,
                 values=column(each, series),
                 colour=palette[index % len(palette)],
                 dash=DASHES[index // len(palette)],
-                data=f"job_{index}_{side}",
             )
         )
         spans += [
@@ -105,14 +99,31 @@ def _panel(
         lines=lines,
         axis=axis,
         spans=_apart(spans),
+        tooltip=_tooltip(lines),
     )
 
 
-def _rows(curves: Curves, series: str) -> list[Node]:
-    values = column(curves, series)
-    return [
-        {"epoch": epoch, "value": value} for epoch, value in zip(curves.epoch, values, strict=True)
+def _told_rows(
+    curves: Mapping[str, Curves], pairs: Mapping[str, Pair], epochs: Sequence[int]
+) -> list[Node]:
+    """What the pointer is told of each epoch: every job's values, null where it has none."""
+    rows: dict[int, Node] = {epoch: {"epoch": epoch} for epoch in epochs}
+    for index, (name, each) in enumerate(curves.items()):
+        for side, series in pairs[name]._asdict().items():
+            if series is None:
+                continue
+            found = dict(zip(each.epoch, column(each, series), strict=True))
+            for epoch in epochs:
+                rows[epoch][f"job_{index}_{side}"] = found.get(epoch)
+    return list(rows.values())
+
+
+def _tooltip(lines: Sequence[Line]) -> list[Node]:
+    told = [
+        {"field": line.field, "type": "quantitative", "title": line.label, "format": ".4~g"}
+        for line in lines
     ]
+    return [{"field": "epoch", "type": "quantitative", "title": "epoch", "format": ",d"}, *told]
 
 
 def _apart(spans: Iterable[Span]) -> list[Span]:

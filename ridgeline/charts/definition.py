@@ -11,12 +11,15 @@ _PLACE = re.compile(r"<(\w+)>")
 
 Node = dict[str, Any]
 
+NULL: Any = object()
+"""Stands for null where None would take the member away."""
+
 
 def fill(name: str, values: Mapping[str, Any], without: Collection[str] = ()) -> Node:
     """The definition `name` with `values` in its places; a member whose value is None goes.
 
     Views whose name, less its prefix, is in `without` are left out. A place in the middle of a text
-    takes text. What stands alone in a list and is a list itself is put in as its items.
+    takes text.
     """
     filled: Node = _fill(json.loads(_text(name)), values, frozenset(without))
     return filled
@@ -35,15 +38,17 @@ def _fill(node: Any, values: Mapping[str, Any], without: frozenset[str]) -> Any:
         return _items(node, values, without)
     if isinstance(node, dict):
         filled = {key: _fill(value, values, without) for key, value in node.items()}
-        return {key: value for key, value in filled.items() if value is not None or not node[key]}
+        return {
+            key: None if value is NULL else value
+            for key, value in filled.items()
+            if value is not None or node[key] is None
+        }
     return node
 
 
 def _items(nodes: list[Any], values: Mapping[str, Any], without: frozenset[str]) -> list[Any]:
-    items: list[Any] = []
-    for node in nodes:
-        if isinstance(node, dict) and node.get("name", "").removeprefix("<name>_") in without:
-            continue
-        filled = _fill(node, values, without)
-        items += filled if isinstance(node, str) and isinstance(filled, list) else [filled]
-    return items
+    return [
+        _fill(node, values, without)
+        for node in nodes
+        if not (isinstance(node, dict) and node.get("name", "").removeprefix("<name>_") in without)
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ridgeline.charts.definition import Node, fill
+from ridgeline.charts.definition import NULL, Node, fill
 from ridgeline.charts.measured import FEW, Column, Span, ends, isolated
 from ridgeline.charts.scales import Axis
 from ridgeline.charts.theme import DASHES, colour_places
@@ -30,13 +30,12 @@ class Line:
     """A series of a panel."""
 
     field: str
+    """What the data set `epochs` calls it, if it is there."""
     label: str
     epochs: Sequence[int]
     values: Column
     colour: str
     dash: tuple[int, ...] = DASHES[0]
-    data: str = "epochs"
-    """The data set it is in, under `field`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ class Panel:
     """Whether to rule the best epoch."""
     spans: Sequence[Span] = ()
     stacked: bool = False
-    """Whether the lines are areas on each other, from the data set `terms`."""
+    """Whether the lines are areas on each other."""
     legend: bool = True
     """Whether it explains its lines; one below another with the same lines need not."""
     interpolate: str = "linear"
@@ -99,7 +98,6 @@ def draw(panel: Panel, frame: Frame, height: int, *, lowest: bool) -> Node:
     shared = {
         **colour_places(frame.theme),
         "name": panel.name,
-        "title": panel.title,
         "panel_title": None if panel.legend else _heading(panel),
         "width": frame.width,
         "height": height,
@@ -112,11 +110,10 @@ def draw(panel: Panel, frame: Frame, height: int, *, lowest: bool) -> Node:
         },
         "y_scale": panel.axis.scale,
         "y_axis": {"title": None, "tickCount": max(2, min(6, height // 36)), **panel.axis.axis},
+        "legend": _legend(panel, frame.width) if panel.legend else NULL,
         "labels": [line.label for line in panel.lines],
         "range_colours": [line.colour for line in panel.lines],
         "range_dashes": [line.dash for line in panel.lines],
-        "columns": panel.legend_columns(frame.width),
-        "legend_offset": 6 + WORDS_HEIGHT * panel.marked,
         "interpolate": panel.interpolate,
         "best_align": _best_side(panel, frame),
         "nonfinite_align": _nonfinite_side(panel, frame),
@@ -127,9 +124,7 @@ def draw(panel: Panel, frame: Frame, height: int, *, lowest: bool) -> Node:
         "area_colour": panel.area and panel.area.colour,
         "tooltip": list(panel.tooltip),
     }
-    lines = [_line(panel, line, number, shared) for number, line in enumerate(panel.lines)]
-    marks = [fill("stack", shared)] if panel.stacked else lines
-    return fill("panel", {**shared, "lines": marks}, _absent(panel, frame))
+    return fill("panel", shared, _absent(panel, frame))
 
 
 def epoch_rows(epochs: Sequence[int], columns: dict[str, Column]) -> list[Node]:
@@ -140,13 +135,13 @@ def epoch_rows(epochs: Sequence[int], columns: dict[str, Column]) -> list[Node]:
     ]
 
 
-def _line(panel: Panel, line: Line, number: int, shared: Node) -> Node:
-    own = {"name": f"{panel.name}_{number}", "data": line.data}
-    drawn = fill("line", {**shared, **own, "field": line.field, "label": line.label})
-    if not panel.legend:
-        for channel in ("color", "strokeDash"):
-            drawn["encoding"][channel]["legend"] = None
-    return drawn
+def _legend(panel: Panel, width: int) -> Node:
+    legend = {
+        "title": panel.title,
+        "columns": panel.legend_columns(width),
+        "offset": 6 + WORDS_HEIGHT * panel.marked,
+    }
+    return {**legend, "symbolType": "square"} if panel.stacked else legend
 
 
 def _heading(panel: Panel) -> Node:
@@ -155,6 +150,12 @@ def _heading(panel: Panel) -> Node:
 
 
 def _add_data(panel: Panel, frame: Frame) -> None:
+    frame.datasets[f"{panel.name}_lines"] = [
+        {"epoch": epoch, "series": line.label, "value": value}
+        | ({"rank": rank} if panel.stacked else {})
+        for rank, line in enumerate(panel.lines)
+        for epoch, value in zip(line.epochs, line.values, strict=True)
+    ]
     points = [
         {"epoch": line.epochs[index], "series": line.label, "value": line.values[index]}
         for line in panel.lines
@@ -179,6 +180,8 @@ def _absent(panel: Panel, frame: Frame) -> set[str]:
         "area": panel.area is not None and panel.axis.linear,
         "best": panel.best and frame.best is not None,
         "best_label": panel.best and _best_side(panel, frame) is not None,
+        "stack": panel.stacked,
+        "lines": not panel.stacked,
         "points": f"{panel.name}_points" in frame.datasets,
         "hover": frame.interactive and bool(panel.tooltip),
     }

@@ -38,8 +38,6 @@ def penalty_chart(curves: Curves, options: Options) -> Node:
     panel = _panel(curves, terms, axis, stacked=stacked)
     columns = {term.field: term.values for term in terms}
     datasets = {"epochs": epoch_rows(curves.epoch, columns)}
-    if stacked:
-        datasets["terms"] = _stack_rows(curves.epoch, terms)
     texts = _texts(curves, terms, stacked=stacked)
     return compose([panel], texts, options, epochs=curves.epoch, datasets=datasets)
 
@@ -95,14 +93,6 @@ def _sums(columns: Sequence[Column], epochs: int) -> list[float | None]:
         found = [value for column in columns if (value := column[index]) is not None]
         sums.append(sum(found) if found else None)
     return sums
-
-
-def _stack_rows(epochs: Sequence[int], terms: Sequence[_Term]) -> list[Node]:
-    return [
-        {"epoch": epoch, "rank": rank, "term": term.label, "value": term.values[index]}
-        for rank, term in enumerate(terms)
-        for index, epoch in enumerate(epochs)
-    ]
 
 
 def _texts(curves: Curves, terms: Sequence[_Term], *, stacked: bool) -> Texts:

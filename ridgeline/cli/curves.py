@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ridgeline.cli.errors import UsageError
-from ridgeline.cli.figures import size
+from ridgeline.cli.pictures import PictureFormat, asked_for, write_picture
 from ridgeline.cli.session import Session
 from ridgeline.cli.tabular import write_csv, write_ndjson
 from ridgeline.cli.views.curves import curves_plot
 
 #: What a plot of characters can show of a long training.
 _PLOT_POINTS = 500
-STDOUT = Path("-")
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class CurvesWanted:
 
     chart: str
     logarithmic: bool
-    pictures: Mapping[Literal["png", "svg"], Path | None]
+    pictures: Mapping[PictureFormat, Path | None]
     """Where each goes; `-` is standard output."""
     theme: Literal["light", "dark"]
     data: Sequence[str]
@@ -35,10 +33,7 @@ def give_curves(session: Session, job_id: str, wanted: CurvesWanted) -> None:
 
     Raises UsageError where more than one would go to standard output.
     """
-    pictures = {kind: path for kind, path in wanted.pictures.items() if path is not None}
-    printed = [*wanted.data, *(kind for kind, path in pictures.items() if path == STDOUT)]
-    if len(printed) > 1:
-        raise UsageError(f"only one of {', '.join(printed)} can go to standard output")
+    pictures = asked_for(wanted.pictures, wanted.data)
     for kind, path in pictures.items():
         content = session.client.chart(job_id, wanted.chart, format=kind, theme=wanted.theme)
         write_picture(session, path, content)
@@ -50,18 +45,6 @@ def give_curves(session: Session, job_id: str, wanted: CurvesWanted) -> None:
         console = session.output.console
         logarithmic = wanted.logarithmic
         session.output.show(*curves_plot(found, wanted.chart, console, logarithmic=logarithmic))
-
-
-def write_picture(session: Session, path: Path, content: bytes) -> None:
-    """Write a picture to a file, or to standard output where that is no terminal."""
-    if path != STDOUT:
-        path.write_bytes(content)
-        session.output.remark(f"{path}  {size(len(content))}")
-        return
-    if sys.stdout.isatty():
-        raise UsageError("a picture is no text: pipe it, or name a file")
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
 
 
 def _print_data(session: Session, job_id: str, wanted: CurvesWanted) -> None:

@@ -2,6 +2,8 @@
 
 import queue
 import threading
+from types import TracebackType
+from typing import Self
 
 from ridgeline.client import Client, RidgelineError
 from ridgeline.contract.events import JobEvent
@@ -13,16 +15,28 @@ _READY = 1000
 class Feed:
     """Reads the events of a job in a thread, from the first to the last.
 
-    The thread ends with the job, or with the process.
+    A context manager: behind its block nobody takes any more, and the client may be closed.
     """
 
     def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
         self._job_id = job_id
         self._ready: queue.Queue[JobEvent | RidgelineError | None] = queue.Queue(_READY)
+        self._left = False
         self.ended = False
         """Whether the last event has been taken."""
+
+    def __enter__(self) -> Self:
         threading.Thread(target=self._read, name="events", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._left = True
 
     def take(self, timeout: float | None = None) -> JobEvent | None:
         """The next event; None when the job has ended, or once `timeout` seconds are over.
@@ -44,6 +58,11 @@ class Feed:
         try:
             for event in self._client.events(self._job_id):
                 self._ready.put(event)
+                if self._left:
+                    return
             self._ready.put(None)
         except RidgelineError as error:
             self._ready.put(error)
+        except RuntimeError:  # the client was closed
+            if not self._left:
+                raise

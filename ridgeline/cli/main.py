@@ -3,8 +3,11 @@
 `ridgeline --help` and completion import every one of these modules, so they import nothing heavy.
 """
 
+from typing import Annotated
+
 import typer
 
+from ridgeline.cli.commands.compare import compare
 from ridgeline.cli.commands.curves import curves
 from ridgeline.cli.commands.datasets import datasets
 from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, show
@@ -17,6 +20,8 @@ from ridgeline.cli.demo import demo
 from ridgeline.cli.exits import exit_codes_help
 from ridgeline.cli.options import FOLLOWING, MATERIAL, RESULTS, RUNNING, SERVERS
 from ridgeline.cli.up import up
+from ridgeline.contract import descriptions
+from ridgeline.version import VERSION
 
 app = typer.Typer(
     name="ridgeline",
@@ -29,7 +34,7 @@ app = typer.Typer(
 for panel, commands in {
     RUNNING: (submit, validate),
     FOLLOWING: (jobs, show, watch, cancel, pause, resume, delete, logs),
-    RESULTS: (curves, report, download),
+    RESULTS: (curves, report, download, compare),
     SERVERS: (up, demo, workers),
 }.items():
     for command in commands:
@@ -38,10 +43,29 @@ for name, group in {"datasets": datasets, "presets": presets}.items():
     app.add_typer(group, name=name, rich_help_panel=MATERIAL, no_args_is_help=True)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ridgeline {VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Keep subcommands as such, even if there were only one."""
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Say which release this is."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+def main() -> None:
+    """Run the command as a process of its own."""
+    descriptions.wanted = False
+    app()
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -39,6 +39,16 @@ class Session:
         """The id of the job that is meant."""
         return identifier(reference, JOB, lambda: (job.id for job in self.client.jobs()))
 
+    def job_ids(self, references: Sequence[str], least: int = 1) -> list[str]:
+        """The ids of the jobs that are meant, each once.
+
+        Raises UsageError where they are fewer than `least`.
+        """
+        ids = list(dict.fromkeys(self.job_id(reference) for reference in references))
+        if len(ids) < least:
+            raise UsageError(f"expected {least} jobs or more, received {len(ids)}")
+        return ids
+
     def dataset_id(self, reference: str) -> str:
         """The id of the data set that is meant."""
         return identifier(reference, DATASET, lambda: (each.id for each in self.client.datasets()))

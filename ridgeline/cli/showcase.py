@@ -73,8 +73,8 @@ class Showcase:
 
     def _follow(self, job: Job) -> Job:
         deadline = time.monotonic() + JOB_DEADLINE_S
-        feed = Feed(self._client, job.id)
-        with LossView(self._console, job.progress.epochs, every=ROW_EVERY) as view:
+        view = LossView(self._console, job.progress.epochs, every=ROW_EVERY)
+        with Feed(self._client, job.id) as feed, view:
             while time.monotonic() < deadline and not self._signals.stopped:
                 self._servers.check()
                 event = feed.take(SLICE_S)

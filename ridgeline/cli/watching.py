@@ -62,17 +62,18 @@ class _Clock:
 
 
 def _print_events(session: Session, job: Job, timeout: float | None) -> None:
-    feed, clock = Feed(session.client, job.id), _Clock(job.id, timeout)
-    while not feed.ended:
-        event = feed.take(clock.left_s())
-        if event is not None:
-            session.output.line(event)
+    clock = _Clock(job.id, timeout)
+    with Feed(session.client, job.id) as feed:
+        while not feed.ended:
+            event = feed.take(clock.left_s())
+            if event is not None:
+                session.output.line(event)
 
 
 def _show_losses(session: Session, job: Job, timeout: float | None, every: int | None) -> None:
-    feed, clock = Feed(session.client, job.id), _Clock(job.id, timeout)
-    epochs = job.resolved.training.epochs
-    with LossView(session.output.console, epochs, every=every) as view:
+    clock, epochs = _Clock(job.id, timeout), job.resolved.training.epochs
+    view = LossView(session.output.console, epochs, every=every)
+    with Feed(session.client, job.id) as feed, view:
         while not feed.ended:
             event = feed.take(clock.left_s())
             if event is not None:

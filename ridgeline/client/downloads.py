@@ -22,6 +22,8 @@ from ridgeline.client.transport import Transport, pause_after
 OnProgress = Callable[[int, int], None]
 """Called with the bytes that are there, and the bytes of the whole file."""
 
+#: Windows would translate line ends.
+_BINARY = getattr(os, "O_BINARY", 0)
 #: How much is written at once.
 _BLOCK_BYTES = 2**20
 #: How many blocks may wait for their sum to be taken.
@@ -52,21 +54,24 @@ def download(
     with _open(part) as file, ThreadPoolExecutor(1, "sha256") as summing:
         _Download(service, expected, file, summing, on_progress or _nobody).bring()
         os.fsync(file.fileno())
-    part.replace(target)
+    try:
+        part.replace(target)
+    except FileNotFoundError:
+        # Another call has brought the same file, and was the first to give it its name.
+        if not target.is_file():
+            raise
     return target
 
 
 @contextmanager
 def _open(part: Path) -> Iterator[BinaryIO]:
     """The file to write to, kept for the next call unless its bytes are wrong."""
-    part.touch()
-    # Unbuffered: what was written before a break is there for the next call. And without
-    # appending: two calls at once write the same bytes to the same places.
-    with part.open("r+b", buffering=0) as file:
+    # Not for appending: two calls at once write the same bytes to the same places.
+    with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b", 0) as file:
         try:
             yield file
         except ChecksumError:
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise
 
 
@@ -139,7 +144,7 @@ class _Download:
                 return refuse(answer) if pause is None else pause
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
                 self._begin()
-            self._write(answer.iter_raw())
+            self._write(answer.iter_bytes())
         if self._done < self._expected.bytes:
             raise httpx.RemoteProtocolError(
                 f"expected {self._expected.bytes} bytes, received {self._done}"
@@ -153,8 +158,8 @@ class _Download:
             for chunk in chunks:
                 block += chunk
                 if len(block) >= _BLOCK_BYTES:
-                    self._keep(block)
-                    block = bytearray()
+                    full, block = block, bytearray()
+                    self._keep(full)
                 if self._done > self._expected.bytes:
                     return
         finally:

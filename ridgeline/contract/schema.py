@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ridgeline.contract import descriptions
+
 
 class Contract(BaseModel):
     """A closed, immutable, strictly typed piece of the contract.
@@ -21,7 +23,7 @@ class Contract(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=descriptions.wanted,
     )
 
     def model_post_init(self, context: Any) -> None:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from types import TracebackType
 from typing import Self
 from zipfile import ZipFile, ZipInfo
@@ -50,7 +51,10 @@ def open_images(path: Path, limits: InspectionLimits = LIMITS) -> "Images":
 
 @dataclass(frozen=True)
 class Images:
-    """An open ZIP file of images; close it, or use it in a `with` block."""
+    """An open ZIP file of images; close it, or use it in a `with` block.
+
+    Threads may decode at the same time.
+    """
 
     archive: ZipFile
     classes: tuple[str, ...]
@@ -58,6 +62,7 @@ class Images:
     entries: Sequence[ImageEntry]
     """The images, sorted by class and name."""
     limits: InspectionLimits
+    _reading: Lock = field(default_factory=Lock, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +103,7 @@ class Images:
         return decoded(self._content(entry), entry.name, size, channels, self.limits)
 
     def _content(self, entry: ImageEntry) -> bytes:
-        with open_member(self.archive, entry.name) as stream:
+        with self._reading, open_member(self.archive, entry.name) as stream:
             return stream.read()
 
 

@@ -5,9 +5,10 @@ ids, whatever the order in which those of different jobs become visible. Whoever
 events behind the last id that he knows therefore misses none.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Integer, Select, bindparam, func, select
 from sqlalchemy.engine import RowMapping
 
 from ridgeline.storage.database import Database
@@ -28,16 +29,15 @@ class EventStore:
 
         They end early where their payloads would exceed `max_bytes`, but there is one at least.
         """
-        newest = select(func.max(events.c.id)).where(events.c.job_id == job_id).scalar_subquery()
-        state = select(jobs.c.version, jobs.c.status, newest.label("newest"))
+        values = {"of_job": job_id, "behind": after, "at_most": limit, "bytes": max_bytes}
         with self._database.read() as connection:
-            job = connection.execute(state.where(jobs.c.id == job_id)).one_or_none()
+            job = connection.execute(_JOB, {"of_job": job_id}).one_or_none()
             if job is None:
                 return None
-            rows: list[RowMapping] = []
+            rows: Sequence[RowMapping] = ()
             if job.newest > after:
-                found = connection.execute(_page(job_id, after, limit, max_bytes))
-                rows = list(found.mappings())
+                found = connection.execute(_PAGE if max_bytes is None else _FITTING, values)
+                rows = found.mappings().all()
         return EventRecords(
             records=tuple(event_record(row) for row in rows),
             newest=job.newest,
@@ -55,22 +55,33 @@ def event_record(row: RowMapping) -> EventRecord:
 _COLUMNS = [column.name for column in events.c if column.name != "job_id"]
 
 
-def _page(job_id: str, after: int, limit: int, max_bytes: int | None) -> Select[Any]:
-    statement = (
-        select(*(events.c[name] for name in _COLUMNS))
-        .where(events.c.job_id == job_id, events.c.id > after)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
-    if max_bytes is None:
-        return statement
-    # The limit comes first: lengths are summed up over one page, and not over all that is left.
-    page = statement.subquery()
+def _fitting() -> Select[Any]:
+    """Those of a page whose payloads fit; the first one always does."""
+    # The page comes first: its lengths are summed up, and not those of all that is left.
+    page = _PAGE.subquery()
     length = func.length(page.c.payload)
     before = func.sum(length).over(order_by=page.c.id) - length
     measured = select(page, before.label("bytes_before")).subquery()
     return (
         select(*(measured.c[name] for name in _COLUMNS))
-        .where(measured.c.bytes_before < max_bytes)
+        .where(measured.c.bytes_before < bindparam("bytes"))
         .order_by(measured.c.id)
     )
+
+
+# Made once: to put them together takes SQLAlchemy longer than to run them.
+_JOB = select(
+    jobs.c.version,
+    jobs.c.status,
+    select(func.max(events.c.id))
+    .where(events.c.job_id == bindparam("of_job"))
+    .scalar_subquery()
+    .label("newest"),
+).where(jobs.c.id == bindparam("of_job"))
+_PAGE = (
+    select(*(events.c[name] for name in _COLUMNS))
+    .where(events.c.job_id == bindparam("of_job"), events.c.id > bindparam("behind"))
+    .order_by(events.c.id)
+    .limit(bindparam("at_most", type_=Integer))
+)
+_FITTING = _fitting()

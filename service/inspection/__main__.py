@@ -19,18 +19,20 @@ _FEWER = (1000, 100, 20, 2, 0)
 def main(path: str, format_: str, memory_bytes: str, seconds: str) -> None:
     """Inspect the file, and print the answer."""
     keep_within(Bounds(int(memory_bytes), float(seconds)))
+    sys.stdout.write(_json(_inspected(Path(path), DatasetFormat(format_) if format_ else None)))
+    sys.stdout.flush()
+    os._exit(os.EX_OK)  # Arrow's threads abort an interpreter that ends at its leisure, at times
+
+
+def _inspected(path: Path, format_: DatasetFormat | None) -> dict[str, Any]:
     # Not above: the limits hold for the libraries too.
     from ridgeline.datasets.errors import UnusableDataset  # noqa: PLC0415
     from ridgeline.datasets.inspect import inspect_dataset  # noqa: PLC0415
 
     try:
-        contents = inspect_dataset(Path(path), DatasetFormat(format_) if format_ else None)
-        answer: dict[str, Any] = {"contents": bounded(contents)}
+        return {"contents": bounded(inspect_dataset(path, format_))}
     except UnusableDataset as error:
-        answer = {"faults": [fault.model_dump() for fault in error.faults]}
-    sys.stdout.write(_json(answer))
-    sys.stdout.flush()
-    os._exit(os.EX_OK)  # Arrow's threads abort an interpreter that ends at its leisure, at times
+        return {"faults": [fault.model_dump() for fault in error.faults]}
 
 
 def bounded(contents: DatasetContents, most_bytes: int = ANSWER_BYTES) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -108,12 +109,15 @@ class Inspector:
         errors.seek(0)
         tail = errors.read()[-_LOGGED:].decode("utf-8", "replace")
         logger.warning("a file could not be looked through; exit code %s: %s", code, tail)
+        if code in (None, -signal.SIGXCPU):
+            detail = f"looking through it took more than {self._bounds.seconds:g} s; shorten it"
+            return unusable([Fault(pointer="", detail=detail, rule="too-slow")])
         memory = f"{self._bounds.memory_bytes / 2**20:,.0f} MiB"
         detail = (
-            f"looking through it took more than {memory} or {self._bounds.seconds:g} s, or it"
-            " breaks the program that reads its format; write it anew, or make it smaller"
+            "it breaks the library that reads its format, or takes more memory to be looked at than"
+            f" {memory}; write it anew, with smaller cells, row groups or images"
         )
-        return unusable([Fault(pointer="", detail=detail, rule="unreadable")])
+        return unusable([Fault(pointer="", detail=detail, rule="damaged")])
 
 
 def unusable(faults: list[Fault]) -> ApiProblem:

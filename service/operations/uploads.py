@@ -49,11 +49,10 @@ def begin(parts: Parts, asked: UploadRequest) -> Begun:
     """
     if asked.bytes > parts.settings.max_dataset_bytes:
         raise too_large(parts.settings.max_dataset_bytes)
-    least = -(-asked.bytes // MOST_PARTS)
     new = NewUpload(
         name=asked.name,
         bytes=asked.bytes,
-        part_bytes=max(parts.settings.upload_part_bytes, -(-least // _ROUND_BYTES) * _ROUND_BYTES),
+        part_bytes=_part_bytes(asked.bytes, parts.settings.upload_part_bytes),
         format=asked.format and asked.format.value,
         sha256=asked.sha256,
     )
@@ -146,6 +145,12 @@ def upload_json(record: UploadRecord) -> str:
         created_at=record.created_at,
         expires_at=record.expires_at,
     ).model_dump_json()
+
+
+def _part_bytes(size: int, usual: int) -> int:
+    """How large the parts of a file are: larger than usual where there would be too many."""
+    least = -(-size // MOST_PARTS)
+    return usual if least <= usual else -(-least // _ROUND_BYTES) * _ROUND_BYTES
 
 
 def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:

@@ -47,5 +47,9 @@ async def download_artifact(
     """
     file = artifacts.find(parts.artifacts, await jobs.find(parts, job_id), name)
     return await file_answer(
-        request, file, asked, parts.settings.signed_url_s if redirect else None
+        request,
+        file,
+        asked,
+        parts.file_threads,
+        parts.settings.signed_url_s if redirect else None,
     )

@@ -131,7 +131,11 @@ async def download_dataset(
     """Download a data set's file as it was uploaded, or a range of its bytes."""
     file = datasets.stored_file(parts, await datasets.find(parts, dataset_id))
     return await file_answer(
-        request, file, asked, parts.settings.signed_url_s if redirect else None
+        request,
+        file,
+        asked,
+        parts.file_threads,
+        parts.settings.signed_url_s if redirect else None,
     )
 
 

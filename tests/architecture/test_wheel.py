@@ -54,7 +54,7 @@ def test_plain_install_is_light(wheel: zipfile.ZipFile) -> None:
 
 def test_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
-    assert "ridgeline = ridgeline.cli.main:app" in wheel.read(name).decode()
+    assert "ridgeline = ridgeline.cli.main:main" in wheel.read(name).decode()
 
 
 def metadata(wheel: zipfile.ZipFile) -> Message:

@@ -23,7 +23,10 @@ datasets = typer.Typer(help="Data of your own: upload it, list, show and delete 
 def upload_dataset(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What to upload.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="What to upload.", exists=True, dir_okay=False, show_default=False
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="How to call it; by default as the file is called.")

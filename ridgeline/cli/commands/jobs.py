@@ -98,12 +98,12 @@ def _change(
 
         changed = []
         # All names first: a wrong one must not leave half of the jobs changed.
-        for job_id in [session.job_id(reference) for reference in references]:
+        for job_id in session.job_ids(references):
             changed.append(change(session.client, job_id))
             if not as_json:
                 session.output.show(one_line(changed[-1]))
         if as_json:
-            session.output.document(changed if len(references) > 1 else changed[0])
+            session.output.document(changed if len(changed) > 1 else changed[0])
 
 
 def delete(
@@ -115,7 +115,7 @@ def delete(
 ) -> None:
     """Delete jobs that have ended, with their curves and files."""
     with talking(context, url, as_json=as_json) as session:
-        ids = [session.job_id(reference) for reference in jobs]
+        ids = session.job_ids(jobs)
         session.confirm(f"Delete {', '.join(ids)} with all curves and files?", yes=yes)
         for job_id in ids:
             session.client.delete(job_id)

@@ -27,18 +27,18 @@ def report(
 ) -> None:
     """Show what training did: verdict, evidence, weights, what to change."""
     with talking(context, url, as_json=as_json) as session:
-        found = session.client.report(session.job_id(job))
+        job_id = session.job_id(job)
+        found = session.client.report(job_id)
         if apply:
             from ridgeline.cli.suggesting import improved
 
-            posted = session.client.job(session.job_id(job))
-            session.output.document(improved(posted, found, apply))
+            session.output.document(improved(session.client.job(job_id), found, apply))
         elif as_json:
             session.output.document(found)
         else:
             from ridgeline.cli.views.report import report_page
 
-            session.output.show(*report_page(found))
+            session.output.show(*report_page(found, job_id))
 
 
 def logs(

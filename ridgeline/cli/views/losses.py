@@ -17,7 +17,7 @@ from ridgeline.contract.job import JobStatus
 
 _LOSSES = ("loss", "data_loss", "penalty", "val_data_loss", "gap")
 _OF_VALIDATION = "val_"
-_LEAST_WIDTH = 9
+_LEAST_WIDTH = 8
 _EPOCH_WIDTH = 7
 #: About how many rows a training becomes, however long it is.
 _ROWS = 20
@@ -85,6 +85,7 @@ class LossView:
         text = Text.assemble(status_text(event.after))
         if event.after is JobStatus.RUNNING and event.attempt > 1:
             text.append(f", attempt {event.attempt}")
+            self._printed = None  # it may begin with the epoch that the last one ended with
         if event.after is JobStatus.PAUSED:
             text.append("; ridgeline resume lets it go on")
         self._console.print(text, soft_wrap=True)
@@ -104,7 +105,7 @@ class LossView:
         row = self._newest
         if row is None or row.epoch == self._printed:
             return
-        if self._printed is None:
+        if not self._columns:
             self._columns = _columns(row)
             self._console.print(Text(_line("epoch", self._columns, self._columns), "bold"))
         self._console.print(Text(self._row(row)))
@@ -171,4 +172,6 @@ def _number(value: float | None) -> str:
     if value is None:
         return NOTHING
     small, large = 1e-3, 1e4
-    return f"{value:.4f}" if value == 0 or small <= abs(value) < large else f"{value:.3g}"
+    if value == 0:
+        return "0"
+    return f"{value:.4f}" if small <= abs(value) < large else f"{value:.3g}"

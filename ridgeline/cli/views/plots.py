@@ -18,6 +18,8 @@ _WIDTH = 80
 _WIDEST = 160
 _TICKS = 5
 _TICK_WIDTH = 9
+#: The logarithm of what a float64 still holds.
+_LARGEST = 308
 
 
 @dataclass(frozen=True)
@@ -43,22 +45,27 @@ def plotted(panels: Sequence[Panel], console: Console) -> Iterator[RenderableTyp
 
     Raises CommandError where plotext cannot draw on this machine.
     """
-    colours = console.color_system is not None
+    colours = console.color_system is not None and not console.no_color
     width = min(console.width, _WIDEST) if console.is_terminal else _WIDTH
     for panel in panels:
-        yield _legend(panel, colours=colours)
+        yield _legend(panel, width, colours=colours)
         yield Text.from_ansi(_drawn(panel, width, colours=colours), no_wrap=True)
 
 
-def _legend(panel: Panel, *, colours: bool) -> Text:
-    text = Text(" " * _TICK_WIDTH)
+def _legend(panel: Panel, width: int, *, colours: bool) -> Text:
+    """The lines' names with their marks, below each other where they do not fit beside."""
+    names = []
     for place, line in enumerate(panel.lines):
         mark = "━━" if colours else _mark(place)
-        text.append(f"  {mark} ", f"color({_colour(place)})" if colours else "")
-        text.append(printable(line.name))
+        style = f"color({_colour(place)})" if colours else ""
+        names.append(Text.assemble((f"{mark} ", style), printable(line.name)))
     if panel.logarithmic:
-        text.append("  (logarithmic)")
-    return text
+        names.append(Text("(logarithmic)"))
+    indent = " " * (_TICK_WIDTH + 2)
+    beside = Text(indent) + Text("  ").join(names)
+    if beside.cell_len <= width:
+        return beside
+    return Text("\n").join([Text(indent) + name for name in names])
 
 
 def _drawn(panel: Panel, width: int, *, colours: bool) -> str:
@@ -92,12 +99,12 @@ def _set_axes(figure: Any, epochs: list[int], values: list[float], panel: Panel)
     across.ticks(at, [str(epoch) for epoch in at])
     least, most = min(values), max(values)
     if least == most:
-        margin = abs(least) / 2 or 1.0
+        margin = 0.5 if panel.logarithmic else abs(least) / 2 or 1.0
         least, most = least - margin, most + margin
     up.lim(least, most)
     steps = min(_TICKS, panel.rows // 2) - 1
-    ticks = [least + i * (most - least) / steps for i in range(steps + 1)]
-    labels = [number(10**tick if panel.logarithmic else tick) for tick in ticks]
+    ticks = [least * (1 - i / steps) + most * (i / steps) for i in range(steps + 1)]
+    labels = [number(10.0 ** min(tick, _LARGEST) if panel.logarithmic else tick) for tick in ticks]
     up.ticks(ticks, [label.rjust(_TICK_WIDTH) for label in labels])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from ridgeline.cli.figures import number, percent
+from ridgeline.cli.figures import number, percent, short
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed, indented
 from ridgeline.cli.views.measures import measures_table
@@ -23,7 +23,7 @@ _STYLES = {
 _VALUE = 60
 
 
-def report_page(report: Report) -> Iterator[RenderableType]:
+def report_page(report: Report, job_id: str) -> Iterator[RenderableType]:
     """Verdict first, then what speaks for it, the figures, and what to change."""
     yield styled(report.verdict.value, _STYLES[report.verdict])
     for evidence in report.evidence:
@@ -37,7 +37,7 @@ def report_page(report: Report) -> Iterator[RenderableType]:
         yield styled(f"Not finite: {', '.join(report.nonfinite_weights)}", "red")
     if report.raises:
         yield headed("Raised while it trained", _raises(report))
-    yield headed("What to change", *_suggestions(report.suggestions))
+    yield headed("What to change", *_suggestions(report.suggestions, job_id))
 
 
 def _figures(report: Report) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _raises(report: Report) -> RenderableType:
     return table
 
 
-def _suggestions(suggestions: Sequence[Suggestion]) -> Iterator[RenderableType]:
+def _suggestions(suggestions: Sequence[Suggestion], job_id: str) -> Iterator[RenderableType]:
     if not suggestions:
         yield "Nothing."
         return
@@ -107,7 +107,9 @@ def _suggestions(suggestions: Sequence[Suggestion]) -> Iterator[RenderableType]:
         for operation in suggestion.patch:
             yield styled(f"    {_operation(operation)}", "")
         yield styled(f"    {suggestion.source}", "dim")
-    yield styled("ridgeline report JOB --apply NAME | ridgeline submit -   trains with it.", "dim")
+    change = f"ridgeline report {short(job_id)} --apply {suggestions[0].id}"
+    yield "To train with the first of them:" if len(suggestions) > 1 else "To train with it:"
+    yield styled(f"    {change} | ridgeline submit -", "")
 
 
 def _operation(operation: PatchOperation) -> str:

@@ -23,7 +23,7 @@ from ridgeline.storage.errors import (
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"
 _MAKE_TRIES = 20
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**19
 
 
 class SharedCheckpoints:

@@ -8,7 +8,7 @@ const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 const WAIT_S = 20;
 const HIDDEN_S = 10;
-const FAILURES_BEFORE_ASKING = 4;
+const FAILURES_BEFORE_ASKING = 3;
 const MANY_EPOCHS = 2000;
 
 /**

@@ -73,7 +73,7 @@ def guest(
 
 
 def settled(page: Page) -> None:
-    expect(page.locator("main")).not_to_contain_text("Loading")
+    expect(page.locator("main p:visible", has_text="Loading")).to_have_count(0)
     for chart in page.locator("figure .canvas:visible").all():
         expect(chart.locator("svg")).to_be_visible()
 
@@ -127,6 +127,7 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_label("Spec, as JSON")).to_be_focused()  # Tab indents there
     page.keyboard.press("Control+z")
+    expect(page.get_by_label("Spec, as JSON")).to_be_focused()
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_focused()

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zipfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.dashboard.conftest import ready, set_epochs, spec, trained
+from tests.rig.proxy import Proxy
 
 if TYPE_CHECKING:
     from tests.e2e.dashboard.conftest import Visit
@@ -29,6 +31,13 @@ def submitted(visit: "Visit", name: str, epochs: int) -> Page:
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     return page
+
+
+@pytest.fixture
+def network(service_url: str) -> Iterator[Proxy]:
+    """What lies between the browser and the service."""
+    with Proxy(int(service_url.rpartition(":")[2].strip("/"))) as proxy:
+        yield proxy
 
 
 def state(page: Page) -> Any:
@@ -82,17 +91,20 @@ def test_curves_grow_while_it_trains_and_a_pause_stops_them(visit: "Visit") -> N
 
 
 def test_a_stream_that_breaks_off_goes_on(
-    visit: "Visit", context: BrowserContext, api: httpx.Client
+    visit: "Visit", network: Proxy, api: httpx.Client
 ) -> None:
     visit.offline_expected = True
     job = api.post("/jobs", json=spec("breaks off", LONG)).json()
+    visit.url = f"http://127.0.0.1:{network.port}"
     page = visit.open(f"/ui/jobs/{job['id']}")
     link = page.locator(".link-state")
     expect(link).to_have_attribute("data-state", "live")
-    context.set_offline(True)
+    network.refuse()
     expect(link).to_have_attribute("data-state", "waiting")
-    context.set_offline(False)
+    before = page.locator(".progress-text").inner_text()
+    network.forward()
     expect(link).to_have_attribute("data-state", "live")
+    expect(page.locator(".progress-text")).not_to_have_text(before)
     api.post(f"/jobs/{job['id']}/cancel")
     expect(state(page)).to_have_text("cancelled")
     expect(link).to_have_attribute("data-state", "closed")

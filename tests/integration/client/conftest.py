@@ -22,6 +22,7 @@ from tests.rig.api import Api
 from tests.rig.proxy import Proxy
 
 PART_BYTES = 2**20
+MOST_BYTES = 8 * 2**20
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 QUICK = Retries(first_pause_s=0.01, longest_pause_s=0.1, patience_s=30)
 
@@ -104,6 +105,7 @@ def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         "RIDGELINE_WATCH_INTERVAL_S": "0.005",
         "RIDGELINE_SHUTDOWN_GRACE_S": "1",
         "RIDGELINE_UPLOAD_PART_BYTES": str(PART_BYTES),
+        "RIDGELINE_MAX_DATASET_BYTES": str(MOST_BYTES),
     }
     with Api("api", tmp_path_factory.mktemp("api"), settings) as running:
         yield running

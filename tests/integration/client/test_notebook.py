@@ -1,6 +1,7 @@
 """A job in a notebook: a real kernel, as a notebook's server runs it, against a running service."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -11,6 +12,7 @@ import vl_convert
 from nbclient import NotebookClient
 
 from ridgeline import Client
+from ridgeline.storage import Claim
 from service.examples import IRIS
 from tests.integration.client.conftest import Worker
 from tests.rig.process import base_environment
@@ -21,6 +23,7 @@ VEGA_LITE = "application/vnd.vegalite.v5+json"
 CONNECT = """
 import httpx
 from ridgeline import Client
+from ridgeline.storage import Claim
 client = Client({url!r}, transport=httpx.HTTPTransport())
 job = client.job({job_id!r})
 """
@@ -57,6 +60,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def test_a_job_is_its_live_chart(ridgeline: Client, worker: Worker, run: Run) -> None:
+    """While other cells run, until the job has ended."""
     job = ridgeline.submit(IRIS)
     claim = worker.claim(job.id)
     worker.epochs(claim, 1)
@@ -65,19 +69,44 @@ def test_a_job_is_its_live_chart(ridgeline: Client, worker: Worker, run: Run) ->
     assert "running  epoch 1/" in shown["data"]["text/plain"]
     assert epochs(shown) == {1}
 
-    def train() -> None:
-        worker.epochs(claim, *range(2, 11))
-        worker.finish(claim)
-
-    training = Thread(target=train)
-    training.start()
-    run(UNTIL_DRAWN)
-    training.join()
+    with training(worker, claim):
+        run(UNTIL_DRAWN)
     assert "succeeded  epoch 10/10" in shown["data"]["text/plain"]
     assert epochs(shown) == set(range(1, 11))
     assert shown["data"]["image/svg+xml"].startswith("<svg")
     # JupyterLab's Vega-Lite is an older one than the service's.
     assert vl_convert.vegalite_to_vega(shown["data"][VEGA_LITE], vl_version="5.20")["marks"]
+
+    (still,) = run("client.watch(job.id, chart='penalty', theme='dark')")
+    assert still["data"][VEGA_LITE]["title"]["text"].startswith("Penalty")
+    assert still["data"]["text/plain"] == shown["data"]["text/plain"]
+    (unknown,) = run("client.watch(job.id, chart='colours')")
+    assert "404 Not found" in unknown["data"]["text/plain"]
+
+
+def test_a_cell_may_wait_for_a_view(ridgeline: Client, worker: Worker, run: Run) -> None:
+    job = ridgeline.submit(IRIS)
+    claim = worker.claim(job.id)
+    run(CONNECT.format(url=ridgeline.base_url, job_id=job.id))
+    with training(worker, claim):
+        shown, value = run("client.watch(job.id).wait().status.value")
+    assert value["data"]["text/plain"] == "'succeeded'"
+    assert "succeeded" in shown["data"]["text/plain"]
+    assert epochs(shown) == set(range(2, 11))
+
+
+@contextmanager
+def training(worker: Worker, claim: Claim) -> Iterator[None]:
+    """Epochs 2 to 10 and the end, while the block runs."""
+
+    def train() -> None:
+        worker.epochs(claim, *range(2, 11))
+        worker.finish(claim)
+
+    thread = Thread(target=train)
+    thread.start()
+    yield
+    thread.join()
 
 
 def epochs(shown: Any) -> set[int]:

@@ -11,6 +11,7 @@ import pytest
 
 from ridgeline import Client
 from ridgeline.client import (
+    BodyTooLargeError,
     DigestMismatchError,
     InvalidRequestError,
     NotFoundError,
@@ -20,7 +21,7 @@ from ridgeline.client import (
     uploads,
 )
 from ridgeline.contract.dataset.stored import StoredDataset
-from tests.integration.client.conftest import PART_BYTES, connect
+from tests.integration.client.conftest import MOST_BYTES, PART_BYTES, connect
 from tests.rig.api import Api
 from tests.rig.proxy import Proxy
 
@@ -117,6 +118,18 @@ def test_what_is_no_data_set_is_said_to_be_none(ridgeline: Client, tmp_path: Pat
         ridgeline.upload(path, format="xlsx")
     with pytest.raises(InvalidRequestError):
         ridgeline.upload(path, name="two\nlines")
+
+
+@pytest.mark.parametrize("at_once", [2**30, 0])
+def test_what_is_too_large_is_refused_before_it_has_gone(
+    ridgeline: Client, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(uploads, "IN_PARTS_BYTES", at_once)
+    content = bytes(4 * MOST_BYTES)
+    progress: Progress = []
+    with pytest.raises(BodyTooLargeError, match=f"{MOST_BYTES:,}|{MOST_BYTES}"):
+        ridgeline.upload(io.BytesIO(content), on_progress=lambda *at: progress.append(at))
+    assert len(progress) <= 4 * MOST_BYTES / 2**20
 
 
 def test_a_large_file_goes_in_parts(ridgeline: Client, large: Path) -> None:

@@ -1,11 +1,15 @@
 """The real application on a real SQLite file and a real folder of artifacts."""
 
 import hashlib
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
@@ -109,8 +113,39 @@ def client(app: FastAPI) -> Iterator[TestClient]:
         yield client
 
 
+class _Server(uvicorn.Server):
+    """Ends as the service does, apart from giving up: that would end the tests."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app: Any = self.config.app
+        app.state.parts.watcher.close()
+        await super().shutdown(sockets)
+
+
 @pytest.fixture
-def parts(app: FastAPI, client: TestClient) -> Parts:
+def served(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the application behind a real socket, where an answer may have no end."""
+    config = uvicorn.Config(
+        app, port=0, loop="uvloop", http="httptools", log_config=None, timeout_graceful_shutdown=5
+    )
+    server = _Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        thread.join(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def parts(app: FastAPI, client: httpx.Client) -> Parts:
     found: Parts = app.state.parts
     return found
 
@@ -121,7 +156,7 @@ def worker(parts: Parts) -> Worker:
 
 
 @pytest.fixture
-def submit(client: TestClient) -> Callable[..., str]:
+def submit(client: httpx.Client) -> Callable[..., str]:
     """Post a job, and return its id; arguments replace parts of the spec."""
 
     def post(**changes: Any) -> str:

@@ -78,9 +78,9 @@ def test_as_a_chart(client: TestClient, two: list[str]) -> None:
     path = f"/compare?jobs={','.join(two)}"
     spec = client.get(path, headers={"Accept": "application/vnd.vegalite+json"}).json()
     assert spec["title"]["text"] == "Loss compared"
-    assert spec["datasets"]["job_1_training"] == [
-        {"epoch": 1, "value": 3.0},
-        {"epoch": 2, "value": 3.0},
+    assert [row for row in spec["datasets"]["training_lines"] if row["series"] == "more"] == [
+        {"epoch": 1, "series": "more", "value": 3.0},
+        {"epoch": 2, "series": "more", "value": 3.0},
     ]
     png = client.get(f"{path}&theme=dark", headers={"Accept": "image/png"})
     assert png.content.startswith(b"\x89PNG")

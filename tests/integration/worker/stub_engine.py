@@ -122,6 +122,16 @@ def tell_environment(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     return TrainingResult({"visible": float(visible), "own_group": float(own_group)}, ())
 
 
+def read_dataset(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """Publish the uploaded file, and whether it may be written to."""
+    assert context.dataset_file is not None
+    path = context.workdir / "model.keras"
+    path.write_bytes(context.dataset_file.read_bytes())
+    mode = context.dataset_file.stat().st_mode
+    files = (ExportedFile(path, "application/vnd.keras"),)
+    return TrainingResult({"writable": float(bool(mode & 0o222))}, files)
+
+
 def die_at_four(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Keep a checkpoint after every second epoch; be killed before the fourth ends, but once."""
 
@@ -236,7 +246,7 @@ BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
         *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
         *(die_at_four, give_back_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
-        *(flood,),
+        *(flood, read_dataset),
     )
 }
 

@@ -2,25 +2,80 @@
 
 import subprocess
 import sys
+from enum import StrEnum
+from typing import get_args
 
+import pytest
 from typer.testing import CliRunner
 
+from ridgeline.cli import options
 from ridgeline.cli.main import app
+from ridgeline.contract.charts import ChartName
+from ridgeline.contract.dataset.stored import DatasetFormat
+from ridgeline.contract.job import JobStatus
+from ridgeline.contract.log import LogLevel
+from ridgeline.version import VERSION
+
+COMMANDS = (
+    *("submit", "validate", "jobs", "show", "watch", "cancel", "pause", "resume", "delete"),
+    *("logs", "curves", "report", "download", "compare", "datasets", "presets"),
+    *("up", "demo", "workers"),
+)
 
 
 def test_help_lists_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert "up" in result.output
-    assert "demo" in result.output
+    for command in COMMANDS:
+        assert f"│ {command} " in result.output
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "datasets upload", "presets show"])
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    if command not in {"up", "demo", "datasets", "presets"}:
+        assert "--json" in result.output
+        assert "RIDGELINE_URL" in result.output
 
 
 def test_help_does_not_wait_for_the_client() -> None:
-    """What `ridgeline --help` imports decides how long it takes."""
-    heavy = ("httpx", "pydantic", "fastapi", "celery", "tensorflow")
+    """What `ridgeline --help` and completion import decides how long they take."""
+    heavy = ("httpx", "pydantic", "plotext", "urllib.request", "fastapi", "celery", "tensorflow")
     code = (
         "import sys, ridgeline.cli.main;"
         f"print(*(name for name in {heavy} if name in sys.modules), end='')"
     )
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"ridgeline {VERSION}\n")
+
+
+@pytest.mark.parametrize(("run", "described"), [("main()", False), ("app()", True)])
+def test_a_process_of_its_own_does_without_descriptions(run: str, *, described: bool) -> None:
+    """Reading them takes a third of what the contract takes to import."""
+    code = (
+        "import contextlib, sys; from ridgeline.cli.main import app, main; sys.argv[1:] = ['x'];"
+        f"exec('with contextlib.suppress(SystemExit): {run}');"
+        "from ridgeline.contract.job import Job; print(Job.model_fields['reason'].description)"
+    )
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (said != "None\n") is described
+
+
+@pytest.mark.parametrize(
+    ("own", "contract"),
+    [
+        ([each.value for each in options.StatusName], JobStatus),
+        (get_args(options.LevelName), LogLevel),
+        (get_args(options.FormatName), DatasetFormat),
+        (get_args(options.ChartName), get_args(ChartName)),
+    ],
+)
+def test_words_are_the_contracts(own: list[str], contract: type[StrEnum] | tuple[str]) -> None:
+    assert list(own) == [str(each) for each in contract]

@@ -1,5 +1,8 @@
 """The client against the real application, in this process; nobody trains, so jobs stay queued."""
 
+import copy
+import io
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from ridgeline.client import (
     NotFoundError,
     WaitTimeoutError,
 )
+from ridgeline.contract.job import Job
 from ridgeline.contract.log import LogLevel
 from service.main import create_app
 from service.settings import Settings
@@ -149,6 +153,87 @@ def test_the_log_is_gone_through_page_by_page(ridgeline: Client) -> None:
     assert list(ridgeline.logs(job.id, level=LogLevel.ERROR)) == []
     with pytest.raises(NotFoundError):
         list(ridgeline.logs("job_" + "0" * 32))
+
+
+def test_events_of_a_job_that_has_ended(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    ridgeline.cancel(job.id)
+    events = list(ridgeline.events(job.id))
+    assert [getattr(event, "after", None) for event in events] == ["queued", "cancelled"]
+    assert list(ridgeline.events(job.id, after=events[0].id)) == events[1:]
+
+
+def test_charts_and_jobs_side_by_side(ridgeline: Client) -> None:
+    first, second = (
+        ridgeline.submit(SPEC | {"regularization": {"weights": {"l2": l2}}}) for l2 in (0.1, 0.2)
+    )
+    assert next(iter(ridgeline.charts(first.id))).name == "losses"
+    chart = ridgeline.chart(first.id, format="vega-lite", theme="dark", max_points=10)
+    assert "vega-lite" in chart["$schema"]
+    with pytest.raises(NotFoundError):
+        ridgeline.chart(first.id, "colours")
+    with pytest.raises(InvalidRequestError):
+        ridgeline.chart(first.id, width=1)
+    with pytest.raises(ValueError, match="svg, png, vega-lite"):
+        ridgeline.chart(first.id, format="gif")  # type: ignore[call-overload]
+    comparison = ridgeline.compare(first.id, second.id, max_points=10)
+    (difference,) = comparison.differences
+    assert difference.pointer == "/regularization/weights/l2"
+    assert difference.values == {first.id: 0.1, second.id: 0.2}
+    chart = ridgeline.compare_chart(first.id, second.id, measure="accuracy", format="vega-lite")
+    assert "vega-lite" in chart["$schema"]
+    with pytest.raises(InvalidRequestError):
+        ridgeline.compare(first.id)
+
+
+def test_a_data_set_is_uploaded_once(ridgeline: Client, tmp_path: Path) -> None:
+    content = b"a,b\n1,x\n2,y\n"
+    stored = ridgeline.upload(io.BytesIO(content), name="letters", format="csv")
+    assert (stored.name, stored.rows) == ("letters", 2)
+    assert ridgeline.upload(io.BytesIO(content)) == stored
+    assert list(ridgeline.datasets()) == [stored]
+    back = ridgeline.download_dataset(stored.id, tmp_path)
+    assert back == tmp_path / "letters"
+    assert back.read_bytes() == content
+    ridgeline.delete_dataset(stored.id)
+    assert list(ridgeline.datasets()) == []
+
+
+def test_the_catalog_is_json(ridgeline: Client) -> None:
+    assert {"layers", "optimizers"} <= set(ridgeline.catalog())
+
+
+def test_jobs_in_one_of_several_states(ridgeline: Client) -> None:
+    queued, cancelled = (ridgeline.submit(SPEC).id for _ in range(2))
+    ridgeline.cancel(cancelled)
+    both = [JobStatus.QUEUED, JobStatus.CANCELLED]
+    assert [job.id for job in ridgeline.jobs(status=both)] == [cancelled, queued]
+    assert [job.id for job in ridgeline.jobs(status=JobStatus.CANCELLED)] == [cancelled]
+
+
+def test_a_view_outside_of_a_notebook_is_lines(
+    ridgeline: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = ridgeline.submit(SPEC)
+    view = ridgeline.watch(job.id)
+    assert repr(view) == "small  queued  epoch 0/10"
+    ridgeline.cancel(job.id)
+    assert view.wait().status is JobStatus.CANCELLED
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "queued"
+    assert second.startswith("queued → cancelled: ")
+    file = io.StringIO()
+    view.wait(file)
+    assert file.getvalue().splitlines() == [first, second]
+
+
+def test_a_job_that_is_copied_or_pickled_is_the_same(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    assert copy.deepcopy(job) == job == copy.copy(job)
+    again = pickle.loads(pickle.dumps(job))  # noqa: S301 - it is our own
+    assert again.model_dump() == job.model_dump()
+    assert job.model_dump_json() == Job.model_validate_json(job.model_dump_json()).model_dump_json()
+    assert repr(job).startswith("Job(id=")
 
 
 def test_nobody_works(ridgeline: Client) -> None:

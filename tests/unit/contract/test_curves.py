@@ -77,3 +77,17 @@ def test_every_value_is_in_its_column(measured: list[Any]) -> None:
             each.nonfinite
         )
     assert Curves.model_validate_json(curves.model_dump_json()) == curves
+
+
+def test_a_data_frame_takes_them() -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas, which the project does not")
+    rows = [
+        row(1, values={"loss": 3.0}, penalty_by_layer={"dense/kernel/l2": 1.0}),
+        row(2, values={"loss": None}, penalty_by_layer={"dense/kernel/l2": 0.5}),
+    ]
+    curves = columns("job_1", rows, complete=True)
+    frame = pandas.DataFrame(curves.to_dict()).set_index("epoch")
+    assert list(frame.columns) == ["loss", "penalty/dense/kernel/l2"]
+    assert frame["penalty/dense/kernel/l2"].tolist() == [1.0, 0.5]
+    assert frame["loss"].isna().tolist() == [False, True]
+    assert pandas.DataFrame(curves.series, index=curves.epoch)["loss"][1] == 3.0

@@ -4,6 +4,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,14 @@ class TestPixels:
         path = write({**PAIR, "a/2.jpg": encoded(image, "JPEG", quality=95)})
         expected = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR), int)
         assert np.abs(decoded(path, "a/2.jpg", 32, 32, 1)[..., 0] - expected).max() <= 3
+
+    def test_by_many_threads(self, write: Write) -> None:
+        pixels = [np.full((8, 8, 3), number, np.uint8) for number in range(200)]
+        path = write({f"{n % 2}/{n:03}.png": encoded(each) for n, each in enumerate(pixels)})
+        with open_images(path) as images, ThreadPoolExecutor(8) as pool:
+            read = pool.map(lambda entry: images.decode(entry, 8, 8, 3), images.entries)
+            for entry, found in zip(images.entries, read, strict=True):
+                np.testing.assert_array_equal(found, pixels[int(entry.name[2:5])])
 
     def test_many_frames_are_the_first(self, write: Write) -> None:
         frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]

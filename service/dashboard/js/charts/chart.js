@@ -9,7 +9,6 @@ import { loadVega } from "./vega.js";
 const VEGA_LITE = "application/vnd.vegalite+json";
 const EVERY_MS = 1000;
 const LEAST_WIDTH = 240;
-const BESIDE = 78; // What axes and padding take of the width.
 const RESIZED_BY = 24;
 
 /**
@@ -32,7 +31,7 @@ export function chart({ address, height, label, signal }) {
     last = performance.now();
     width = canvas.clientWidth;
     try {
-      const parameters = new URLSearchParams({ theme: theme(), width: Math.max(LEAST_WIDTH, width - BESIDE), height });
+      const parameters = new URLSearchParams({ theme: theme(), width: Math.max(LEAST_WIDTH, width), height });
       const answer = await request("GET", address(parameters), { signal, headers: { Accept: VEGA_LITE } });
       await drawing.draw(await answer.json());
       state.hidden = true;

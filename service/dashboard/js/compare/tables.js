@@ -54,7 +54,7 @@ function shown(values, id) {
 }
 
 function table(labelledby, jobs, rows) {
-  const heads = jobs.map(({ id, name }) => h("th", { scope: "col" }, h("a", { href: `/ui/jobs/${id}` }, name ?? id.slice(0, 12))));
+  const heads = jobs.map(({ id, name }) => h("th", { scope: "col" }, h("a", { href: `/ui/jobs/${id}` }, name ?? "Job"), h("small", {}, id.slice(-8))));
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": labelledby },

@@ -32,8 +32,8 @@ export function editor({ onInput }) {
     if (event.key === "Escape") leaving = true;
     else if (event.key === "Tab" && !event.shiftKey && !leaving) {
       event.preventDefault();
-      area.setRangeText("  ", area.selectionStart, area.selectionEnd, "end");
-      typed();
+      // Deprecated, but nothing else types as a user does, so that it can be undone.
+      document.execCommand("insertText", false, "  ");
     } else if (event.key !== "Shift") leaving = false;
   }
 

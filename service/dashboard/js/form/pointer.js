@@ -35,10 +35,10 @@ export function patched(document, operations) {
 
 function changed(holder, [part, ...rest], value) {
   if (part === undefined) return value;
-  if (Array.isArray(holder)) {
+  if (Array.isArray(holder) && Number(part) in holder) {
     return holder.with(Number(part), changed(holder[Number(part)], rest, value));
   }
-  const own = typeof holder === "object" && holder !== null ? holder : {};
+  const own = typeof holder === "object" && holder !== null && !Array.isArray(holder) ? holder : {};
   const inner = rest.length > 0 ? changed(own[part] ?? {}, rest, value) : value;
   const result = { ...own };
   if (inner === undefined || (rest.length > 0 && value === undefined && isEmpty(inner))) delete result[part];

@@ -4,11 +4,11 @@ import { chart } from "../charts/chart.js";
 import { h } from "../dom.js";
 
 const CHARTS = [
-  { name: "losses", label: "Losses, the penalty apart", height: 260 },
-  { name: "accuracy", label: "Accuracy", height: 150 },
-  { name: "penalty", label: "Penalty by layer", height: 150 },
-  { name: "learning_rate", label: "Learning rate", height: 90 },
-  { name: "weights", label: "Weights", height: 130 },
+  { name: "losses", label: "Losses, the penalty apart", height: 380 },
+  { name: "accuracy", label: "Metrics", height: 240 },
+  { name: "penalty", label: "Penalty by layer", height: 240 },
+  { name: "learning_rate", label: "Learning rate", height: 200 },
+  { name: "weights", label: "Weights", height: 300 },
 ];
 const MAX_POINTS = 500;
 

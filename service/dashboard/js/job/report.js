@@ -4,7 +4,6 @@ import { get, left } from "../api.js";
 import { h, replace } from "../dom.js";
 import { number, percent } from "../format.js";
 import { weightTable } from "./weights.js";
-import { ended } from "../status.js";
 
 const VERDICTS = {
   good: "It learned, and what it learned holds for rows it has not seen.",
@@ -14,18 +13,23 @@ const VERDICTS = {
   unclear: "Too little was measured, or the signs contradict each other.",
 };
 
+/** The verdict with all that led to it, and the table of weights, which is wider. */
 export function report(id, signal) {
   const content = h("div", { class: "report" });
   const element = h("section", { "aria-labelledby": "report-title", hidden: true }, h("h2", { id: "report-title" }, "Did the regularization work?"), content);
+  const weights = h("section", { "aria-labelledby": "weights-title", hidden: true });
   let asked = false;
   return {
     element,
+    weights,
     async update(job) {
-      if (asked || !ended(job.status) || job.progress.epoch === 0) return;
+      if (asked || !hasReport(job)) return;
       asked = true;
       try {
         const found = await get(`/jobs/${id}/report`, { signal });
         replace(content, ...rendered(found, job));
+        replace(weights, ...weightTable(found));
+        weights.hidden = found.weights.length === 0;
         element.hidden = false;
       } catch (error) {
         // 409 and 404: there is none, since the job ended before it had one.
@@ -37,6 +41,11 @@ export function report(id, signal) {
   };
 }
 
+/** Whether training came to an end, good or bad: a job that was broken off has no report. */
+function hasReport({ status, reason }) {
+  return status === "succeeded" || (status === "failed" && reason?.code === "diverged");
+}
+
 function rendered(found, job) {
   return [
     h("p", { class: `verdict ${found.verdict}` }, h("strong", {}, found.verdict), " ", VERDICTS[found.verdict] ?? ""),
@@ -44,7 +53,6 @@ function rendered(found, job) {
     summary(found),
     suggestions(found, job),
     raises(found),
-    found.weights.length > 0 ? weightTable(found) : null,
     h("p", { class: "quiet" }, `Trained with Keras ${found.environment.keras}, TensorFlow ${found.environment.tensorflow} on ${found.environment.devices.join(", ")}.`),
   ].filter((part) => part !== null);
 }

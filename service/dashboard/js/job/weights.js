@@ -11,7 +11,7 @@ export function weightTable(report) {
   const heads = ["Weight", "Shape", "Distribution"];
   const figures = ["‖w‖₂", "Nearly zero", "Exactly zero", "Idle units"];
   return [
-    h("h3", { id: "weights-title" }, "Weights"),
+    h("h2", { id: "weights-title" }, "Weights"),
     h(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "weights-title" },

@@ -21,7 +21,7 @@ export function jobRow(signal, onChoose) {
   const element = h(
     "tr",
     {},
-    h("td", { class: "choose" }, box),
+    h("td", { class: "choose" }, h("label", {}, box)),
     h("th", { class: "name", scope: "row" }, link, tags),
     state,
     h("td", { class: "curve" }, curve.element),

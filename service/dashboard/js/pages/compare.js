@@ -14,7 +14,7 @@ const MAX_POINTS = 300;
 
 export function page({ query, signal }) {
   const chosen = (query.get("jobs") ?? "").split(",").filter(Boolean).slice(0, MOST);
-  const content = h("div", {});
+  const content = h("div", { class: "page" });
   const state = h("p", { class: "note", hidden: true });
   const picker = h("details", { class: "picker", open: chosen.length < 2 }, h("summary", {}, "Choose jobs"));
   const element = h("div", { class: "page" }, h("h1", {}, "Compare jobs"), picker, state, content);
@@ -27,7 +27,7 @@ async function show(content, state, chosen, signal) {
   const jobs = chosen.map(encodeURIComponent).join(",");
   try {
     const found = await get(`/compare?jobs=${jobs}&max_points=2`, { signal });
-    const drawn = chart({ address: (parameters) => `/compare?jobs=${jobs}&${parameters}&max_points=${MAX_POINTS}`, height: 300, label: "The jobs' losses over each other", signal });
+    const drawn = chart({ address: (parameters) => `/compare?jobs=${jobs}&${parameters}&max_points=${MAX_POINTS}`, height: 420, label: "The jobs' losses over each other", signal });
     replace(content, h("section", { "aria-label": "Curves" }, drawn.element), comparisonTables(found));
     drawn.now();
   } catch (error) {

@@ -54,7 +54,9 @@ class JobView {
       this.element,
       this.head.element,
       figures,
-      h("div", { class: "columns" }, h("div", { class: "main-column" }, this.charts.element, this.report.element, this.log.element), h("div", { class: "side-column" }, downloads, remarks, terms, text)),
+      h("div", { class: "columns" }, this.charts.element, h("div", { class: "side-column" }, this.report.element, downloads, remarks, terms, text)),
+      this.report.weights,
+      this.log.element,
     );
     if (focused) {
       const heading = this.element.querySelector("h1");

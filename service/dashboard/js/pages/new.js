@@ -47,7 +47,7 @@ class NewJob {
     const start = h("div", { class: "field start" }, h("label", { for: "start" }, "Start from"), this.start, this.remark);
     const form = h(
       "form",
-      { class: "new-job", onsubmit: (event) => this.send(event), onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(event) },
+      { class: "new-job", novalidate: true, onsubmit: (event) => this.send(event), onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(event) },
       h("div", { class: "settings" }, start, this.modelGroup, groups),
       h("div", { class: "spec-side" }, this.text.element, h("div", { class: "send" }, this.submit, this.fault), this.checks.element),
     );

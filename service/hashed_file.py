@@ -1,0 +1,79 @@
+"""A file that is written and hashed at the same time, while the next bytes come."""
+
+import asyncio
+import hashlib
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+BATCH_BYTES = 2**19
+"""What is handed over at once."""
+AHEAD = 4
+"""How many batches may wait to be written or hashed: this much memory a file takes."""
+SYNCED_BYTES = 64 * 2**20
+"""After how many bytes the disk is waited for: what is left at the end is then soon durable."""
+
+
+class HashedFile:
+    """An existing file that takes bytes. Two threads work on it, for hashing takes the longest."""
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._descriptor = os.open(path, os.O_WRONLY)
+        self._writer = ThreadPoolExecutor(1, "writer of files")
+        self._hasher = ThreadPoolExecutor(1, "hasher of files")
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._unsynced_bytes = 0
+        self._pending: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def sha256(self) -> str:
+        """Of what was taken, once it is finished."""
+        return self._digest.hexdigest()
+
+    async def take(self, chunk: bytes) -> None:
+        """Take bytes; returns once there is room for more. Raises OSError."""
+        self.size += len(chunk)
+        self._gathered.append(chunk)
+        self._gathered_bytes += len(chunk)
+        if self._gathered_bytes >= BATCH_BYTES:
+            self._hand_over()
+            await self._wait_for_all_but(2 * AHEAD)
+
+    async def finish(self) -> None:
+        """Write and hash what is left; raises OSError."""
+        self._hand_over()
+        await self._wait_for_all_but(0)
+
+    async def close(self) -> None:
+        """Wait for the threads, which may be writing still, and close the file."""
+        if self._pending:
+            await asyncio.wait(self._pending)
+        self._writer.shutdown(wait=False)
+        self._hasher.shutdown(wait=False)
+        os.close(self._descriptor)
+
+    def _hand_over(self) -> None:
+        loop = asyncio.get_running_loop()
+        batch = b"".join(self._gathered)
+        self._gathered, self._gathered_bytes = [], 0
+        self._pending.append(loop.run_in_executor(self._writer, self._write, batch))
+        self._pending.append(loop.run_in_executor(self._hasher, self._digest.update, batch))
+
+    async def _wait_for_all_but(self, count: int) -> None:
+        while len(self._pending) > count:
+            done = self._pending[0]
+            await done
+            self._pending.popleft()
+
+    def _write(self, batch: bytes) -> None:
+        left = memoryview(batch)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        self._unsynced_bytes += len(batch)
+        if self._unsynced_bytes >= SYNCED_BYTES:
+            os.fdatasync(self._descriptor)
+            self._unsynced_bytes = 0

@@ -1,0 +1,119 @@
+"""The command against a real API over a socket; tests do to its store what a worker does."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.main import app
+from tests.integration.client.conftest import Worker
+from tests.rig.api import Api
+
+SPEC: dict[str, Any] = {
+    "name": "small",
+    "dataset": {"source": "builtin", "name": "iris"},
+    "model": {
+        "layers": [
+            {"type": "Dense", "units": 4, "activation": "relu"},
+            {"type": "Dense", "units": 3, "activation": "softmax"},
+        ]
+    },
+    "regularization": {"weights": {"l2": 0.001}},
+    "training": {"loss": "sparse_categorical_crossentropy", "epochs": 3},
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, which has to be one JSON document."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        """What it printed, line by line."""
+        return self.out.splitlines()
+
+
+Ridgeline = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Nobody listens where the broker should be: a job is taken without it."""
+    settings = {
+        "RIDGELINE_HOME": str(home),
+        "RIDGELINE_REDIS_URL": f"redis+socket://{home}/none.sock",
+        "RIDGELINE_WATCH_INTERVAL_S": "0.005",
+        "RIDGELINE_SHUTDOWN_GRACE_S": "1",
+    }
+    with Api("api", tmp_path_factory.mktemp("api"), settings) as running:
+        yield running
+
+
+@pytest.fixture
+def worker(home: Path, api: Api) -> Iterator[Worker]:
+    """The API has made the database."""
+    worker = Worker(home)
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def ridgeline(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ridgeline:
+    """Runs a command in `tmp_path`, in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIDGELINE_URL", api.url)
+
+    def run(*arguments: str, stdin: str | None = None) -> Ended:
+        result = CliRunner().invoke(app, [*arguments], input=stdin)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A file with a spec that can be trained."""
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(SPEC, indent=2), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def submitted(ridgeline: Ridgeline, spec: Path) -> Callable[..., str]:
+    """Submits a job, and returns its id; arguments are put into the spec."""
+
+    def submit(*settings: str) -> str:
+        options = [part for setting in settings for part in ("--set", setting)]
+        ended = ridgeline("submit", str(spec), "--json", *options)
+        assert ended.code == ExitCode.OK, ended.err
+        return str(ended.json["id"])
+
+    return submit
+
+
+def train(worker: Worker, job_id: str, epochs: int = 3, **files: bytes) -> None:
+    """Take a job all the way."""
+    claim = worker.claim(job_id)
+    worker.epochs(claim, *range(1, epochs + 1))
+    worker.finish(claim, **files)

@@ -1,0 +1,182 @@
+"""What came of a job, by the command line: watch, curves, report, log, files."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.figures import short
+from tests.integration.cli.conftest import Ridgeline, train
+from tests.integration.client.conftest import Worker
+
+pytestmark = pytest.mark.servers
+
+Submitted = Callable[..., str]
+
+
+@pytest.fixture
+def trained(submitted: Submitted, worker: Worker) -> str:
+    """A job of three epochs that has succeeded."""
+    job_id = submitted()
+    train(worker, job_id, model_keras=b"model", split_npz=b"rows")
+    return job_id
+
+
+class TestWatch:
+    def test_the_losses_as_they_come(
+        self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker
+    ) -> None:
+        job_id = submitted()
+        thread = Thread(target=train, args=(worker, job_id))
+        thread.start()
+        ended = ridgeline("watch", job_id)
+        thread.join()
+        assert (ended.code, ended.err) == (ExitCode.OK, "")
+        assert ended.lines[0].startswith(f"{job_id}  small, ")
+        assert [line.split() for line in ended.lines[-5:-1]] == [
+            ["epoch", "loss", "data_loss", "penalty", "val_data_loss", "gap"],
+            ["1", "1.0000", "–", "–", "2.0000", "–"],
+            ["2", "0.5000", "–", "–", "1.0000", "–"],
+            ["3", "0.3333", "–", "–", "0.6667", "–"],
+        ]
+        assert ended.lines[-1].startswith("succeeded after ")
+
+    def test_json_is_the_job_once_it_has_ended(self, ridgeline: Ridgeline, trained: str) -> None:
+        ended = ridgeline("watch", trained, "--json")
+        assert (ended.code, ended.json["status"]) == (ExitCode.OK, "succeeded")
+
+    def test_each_event_is_a_line_of_json(self, ridgeline: Ridgeline, trained: str) -> None:
+        events = [json.loads(line) for line in ridgeline("watch", trained, "--ndjson").lines]
+        assert [event["type"] for event in events] == [
+            *("status", "status", "epoch", "epoch", "epoch", "status")
+        ]
+        assert events[-1]["after"] == "succeeded"
+
+    @pytest.mark.parametrize("form", ["", "--json", "--ndjson"])
+    def test_a_job_that_does_not_succeed(
+        self, ridgeline: Ridgeline, submitted: Submitted, form: str
+    ) -> None:
+        job_id = submitted()
+        ridgeline("cancel", job_id)
+        ended = ridgeline("watch", job_id, *filter(None, [form]))
+        assert ended.code == ExitCode.NOT_SUCCEEDED
+        assert "cancelled" in ended.out
+
+    @pytest.mark.parametrize("form", ["", "--json", "--ndjson"])
+    def test_the_time_to_wait_is_over(
+        self, ridgeline: Ridgeline, submitted: Submitted, form: str
+    ) -> None:
+        ended = ridgeline("watch", submitted(), "--timeout", "0.2", *filter(None, [form]))
+        assert ended.code == ExitCode.TIMEOUT
+        assert ended.err.startswith("ridgeline: job_")
+        assert len(ended.err.splitlines()) == 1
+
+    def test_submitted_and_watched(
+        self, ridgeline: Ridgeline, spec: Path, submitted: Submitted, worker: Worker
+    ) -> None:
+        submitted()
+        key = ("--key", "watched")
+        job_id = ridgeline("submit", str(spec), "--json", *key).json["id"]
+        train(worker, job_id)
+        ended = ridgeline("submit", str(spec), "--watch", *key)
+        assert ended.code == ExitCode.OK
+        assert ended.lines[0].startswith(job_id)
+        assert ended.lines[-1].startswith("succeeded after ")
+
+
+class TestCurves:
+    def test_a_plot(self, ridgeline: Ridgeline, trained: str) -> None:
+        ended = ridgeline("curves", trained)
+        assert ended.code == ExitCode.OK
+        assert ended.lines[0].strip() == "• val_data_loss"
+        assert ended.lines[-1] == "val_data_loss is least at epoch 3: 0.6667"
+        assert max(map(len, ended.lines)) <= 80
+        by_layer = ridgeline("curves", trained, "--chart", "penalty", "--log").lines
+        assert by_layer[0].strip() == "• penalty/dense/kernel/l2  (logarithmic)"
+        no_picture = ridgeline("curves", trained, "--chart", "weights")
+        assert no_picture.code == ExitCode.USAGE
+        assert "--png" in no_picture.err
+
+    def test_before_the_first_epoch(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
+        assert ridgeline("curves", submitted()).lines == ["No epoch has ended yet."]
+
+    def test_as_data(self, ridgeline: Ridgeline, trained: str) -> None:
+        rows = list(csv.DictReader(io.StringIO(ridgeline("curves", trained, "--csv").out)))
+        assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+        assert {float(row["dense/kernel/l2"]) for row in rows} == {0.25}
+        lines = [json.loads(line) for line in ridgeline("curves", trained, "--ndjson").lines]
+        assert lines[1] == {
+            "epoch": 2,
+            "loss": 0.5,
+            "val_data_loss": 1.0,
+            "penalty/dense/kernel/l2": 0.25,
+        }
+        document = ridgeline("curves", trained, "--json", "--max-points", "2").json
+        assert document["epoch"] == [1, 3]
+        both = ridgeline("curves", trained, "--json", "--csv")
+        assert (both.code, both.out) == (ExitCode.USAGE, "")
+
+
+class TestReport:
+    def test_there_is_none(self, ridgeline: Ridgeline, submitted: Submitted, trained: str) -> None:
+        assert ridgeline("report", submitted()).code == ExitCode.CONFLICT
+        assert ridgeline("report", trained).code == ExitCode.NOT_FOUND
+
+
+class TestLogs:
+    def test_line_by_line(self, ridgeline: Ridgeline, trained: str) -> None:
+        lines = ridgeline("logs", trained).lines
+        assert len(lines) == 3
+        assert lines[0].endswith("job     transition before=null after=queued reason=null")
+        entries = ridgeline("logs", trained, "--json").json
+        assert [entry["fields"]["after"] for entry in entries] == ["queued", "running", "succeeded"]
+        as_lines = ridgeline("logs", trained, "--ndjson").lines
+        assert [json.loads(line) for line in as_lines] == entries
+        assert ridgeline("logs", trained, "--level", "error", "--json").json == []
+
+
+class TestDownload:
+    def test_all_into_a_new_folder(
+        self, ridgeline: Ridgeline, trained: str, tmp_path: Path
+    ) -> None:
+        ended = ridgeline("download", short(trained), "--to", "files")
+        assert ended.lines == ["files/model.keras  5 B", "files/split.npz  4 B"]
+        assert {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()} == {
+            "model.keras": b"model",
+            "split.npz": b"rows",
+        }
+
+    def test_one_under_another_name(
+        self, ridgeline: Ridgeline, trained: str, tmp_path: Path
+    ) -> None:
+        ended = ridgeline("download", trained, "model.keras", "--to", "best.keras", "--json")
+        assert ended.json == {"model.keras": "best.keras"}
+        assert hashlib.sha256((tmp_path / "best.keras").read_bytes()).hexdigest() == (
+            hashlib.sha256(b"model").hexdigest()
+        )
+
+    def test_another_file_is_not_replaced(
+        self, ridgeline: Ridgeline, trained: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "model.keras").write_bytes(b"precious")
+        ended = ridgeline("download", trained)
+        assert (ended.code, ended.out) == (ExitCode.FAILED, "")
+        assert (tmp_path / "model.keras").read_bytes() == b"precious"
+        assert not (tmp_path / "split.npz").exists()
+        assert ridgeline("download", trained, "--force").code == ExitCode.OK
+        assert ridgeline("download", trained).code == ExitCode.OK, "they are the same now"
+
+    def test_what_is_not_there(
+        self, ridgeline: Ridgeline, submitted: Submitted, trained: str
+    ) -> None:
+        missing = ridgeline("download", trained, "model.onnx")
+        assert missing.code == ExitCode.NOT_FOUND
+        assert "model.keras, split.npz" in missing.err
+        assert ridgeline("download", submitted()).code == ExitCode.NOT_FOUND
+        assert ridgeline("download", trained, "--to", "spec.json").code == ExitCode.USAGE

@@ -1,0 +1,316 @@
+"""/datasets: bytes in, what is in them out; and everything that must leave nothing behind."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from ridgeline.contract.dataset.stored import StoredDataset, StoredDatasetPage
+from ridgeline.contract.problems import Problem
+from service import space
+from service.deps import Parts
+from service.inspection.bounds import Bounds
+from service.inspection.inspector import Inspector
+from service.main import create_app
+from service.settings import Settings
+from tests.integration.service.conftest import sha256
+
+CSV = b"size,colour\n" + b"".join(b"%d,%s\n" % (n, [b"red", b"blue"][n % 2]) for n in range(30))
+SPEC: dict[str, Any] = {
+    "model": {"layers": [{"type": "Dense", "units": 2, "activation": "softmax"}]},
+    "training": {"loss": "sparse_categorical_crossentropy"},
+}
+
+
+def digest(content: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+@pytest.fixture
+def files(settings: Settings) -> Callable[[], list[Path]]:
+    """Every file of data sets: stored, on its way in, or a part."""
+
+    def found() -> list[Path]:
+        folder = settings.artifacts_dir / ".datasets"
+        return sorted(path for path in folder.rglob("*") if path.is_file())
+
+    return found
+
+
+@pytest.fixture
+def refused(
+    client: TestClient, stored: Callable[[], dict[str, int]], files: Callable[[], list[Path]]
+) -> Callable[..., Problem]:
+    """Send a request that must be refused, and leave nothing behind."""
+
+    def send(status: int, code: str, **request: Any) -> Problem:
+        before = {name: rows for name, rows in stored().items() if "dataset" in name}, files()
+        answer = client.request(**{"method": "POST", "url": "/datasets", **request})
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+        after = {name: rows for name, rows in stored().items() if "dataset" in name}, files()
+        assert after == before
+        return Problem.model_validate_json(answer.content)
+
+    return send
+
+
+def test_from_bytes_to_bytes(client: TestClient, files: Callable[[], list[Path]]) -> None:
+    answer = client.post("/datasets?name=colours", content=CSV)
+    assert answer.status_code == 201, answer.text
+    found = StoredDataset.model_validate_json(answer.content)
+    assert (found.name, found.format, found.rows, found.bytes) == ("colours", "csv", 30, len(CSV))
+    assert found.sha256 == sha256(CSV)
+    assert found.id == f"ds_{found.sha256[:32]}"
+    assert found.columns is not None
+    assert [(each.name, each.type) for each in found.columns] == [
+        ("size", "integer"),
+        ("colour", "text"),
+    ]
+    assert found.columns[1].values is not None
+    assert [(each.value, each.rows) for each in found.columns[1].values] == [
+        ("blue", 15),
+        ("red", 15),
+    ]
+    path = answer.headers["Location"]
+    assert path == f"/datasets/{found.id}"
+    assert client.get(path).content == answer.content
+    page = StoredDatasetPage.model_validate_json(client.get("/datasets").content)
+    assert page.items == (found,)
+    content = client.get(f"{path}/content")
+    assert content.content == CSV
+    assert content.headers["ETag"] == f'"{found.sha256}"'
+    assert content.headers["Repr-Digest"] == digest(CSV)
+    assert content.headers["Content-Type"].startswith("text/csv")
+    assert content.headers["Content-Disposition"] == 'attachment; filename="colours.csv"'
+    part = client.get(f"{path}/content", headers={"Range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, CSV[5:10])
+    has_it = {"If-None-Match": content.headers["ETag"]}
+    assert client.get(f"{path}/content", headers=has_it).status_code == 304
+    assert client.head(f"{path}/content").headers["Content-Length"] == str(len(CSV))
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == client.delete(path).status_code == 404
+    assert files() == []
+
+
+def test_the_same_bytes_are_stored_once(
+    client: TestClient, files: Callable[[], list[Path]]
+) -> None:
+    first = client.post("/datasets?name=first", content=CSV)
+    again = client.post("/datasets?name=second", content=CSV)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.content == first.content
+    assert len(files()) == 1
+
+
+def test_what_the_client_says_is_compared(
+    client: TestClient, refused: Callable[..., Problem]
+) -> None:
+    right, wrong = digest(CSV), digest(b"other")
+    for name in ("Content-Digest", "Repr-Digest"):
+        refused(400, "digest-mismatch", content=CSV, headers={name: wrong})
+        assert client.post("/datasets", content=CSV, headers={name: right}).is_success
+        client.delete(f"/datasets/ds_{sha256(CSV)[:32]}")
+    unknown = {"Content-Digest": "md5=:AAAA:, sha-512=:AAAA:"}
+    assert client.post("/datasets", content=CSV, headers=unknown).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Digest": "sha-256=:AAAA:"},
+        {"Content-Digest": "sha-256=AAAA"},
+        {"Repr-Digest": "sha-256"},
+        {"Content-Digest": digest(b"a"), "Repr-Digest": digest(b"b")},
+    ],
+)
+def test_a_digest_that_is_none(refused: Callable[..., Problem], headers: dict[str, str]) -> None:
+    problem = refused(422, "invalid-request", content=CSV, headers=headers)
+    assert problem.errors[0].pointer.endswith("-digest:")
+
+
+@pytest.mark.parametrize(
+    ("headers", "format_"),
+    [
+        ({"Content-Type": "text/csv; charset=UTF-8"}, "csv"),
+        ({"Content-Type": "application/octet-stream"}, "csv"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, "csv"),
+        ({}, "csv"),
+    ],
+)
+def test_what_the_body_is_called(client: TestClient, headers: dict[str, str], format_: str) -> None:
+    answer = client.post("/datasets", content=CSV, headers=headers)
+    assert answer.json()["format"] == format_, answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/json"},
+        {"Content-Type": "text/csv; charset=latin-1"},
+        {"Content-Encoding": "gzip"},
+    ],
+)
+def test_bodies_that_are_not_the_file(
+    refused: Callable[..., Problem], headers: dict[str, str]
+) -> None:
+    refused(415, "unsupported-media-type", content=CSV, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"url": "/datasets?format=xlsx"},
+        {"url": "/datasets?name="},
+        {"url": "/datasets?name=a%00b"},
+        {"url": f"/datasets?name={'x' * 101}"},
+        {"url": "/datasets?nmae=x"},
+        {"method": "GET", "url": "/datasets?after=x"},
+        {"method": "GET", "url": f"/datasets?after=99999999999999-ds_{'0' * 32}x"},
+        {"method": "GET", "url": "/datasets?limit=0"},
+    ],
+)
+def test_parameters_that_are_none(
+    refused: Callable[..., Problem], request_: dict[str, str]
+) -> None:
+    refused(422, "invalid-request", **request_)
+
+
+def test_the_last_possible_cursor(client: TestClient) -> None:
+    assert client.get(f"/datasets?after=99999999999999-ds_{'f' * 32}").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "empty"),
+        (b"a,b\n1,2\n3\n", "ragged-row"),
+        (b"PK\x03\x04" + bytes(100), "damaged"),
+        (b"PAR1" + bytes(100) + b"PAR1", "damaged"),
+        (b"\x93NUMPY\x01\x00" + bytes(200), "npy-header"),
+    ],
+)
+def test_files_that_cannot_be_used(
+    refused: Callable[..., Problem], content: bytes, rule: str
+) -> None:
+    problem = refused(422, "unusable-dataset", content=content)
+    assert problem.errors[0].rule == rule, problem
+
+
+def test_a_format_that_is_not_the_files(
+    client: TestClient, refused: Callable[..., Problem]
+) -> None:
+    refused(422, "unusable-dataset", url="/datasets?format=parquet", content=CSV)
+    client.post("/datasets", content=CSV)
+    refused(409, "conflict", url="/datasets?format=parquet", content=CSV)
+
+
+@pytest.mark.parametrize("path", ["ds_x", "ds_" + "0" * 32, "DS_" + "0" * 32, "%00"])
+def test_data_sets_that_are_none(client: TestClient, path: str) -> None:
+    for method, url in (
+        ("GET", f"/datasets/{path}"),
+        ("GET", f"/datasets/{path}/content"),
+        ("DELETE", f"/datasets/{path}"),
+    ):
+        assert client.request(method, url).status_code == 404
+
+
+@pytest.fixture
+def small(settings: Settings) -> FastAPI:
+    """An application that takes files of 100 bytes."""
+    return create_app(settings.model_copy(update={"max_dataset_bytes": 100}))
+
+
+def test_too_large_a_file(small: FastAPI, settings: Settings) -> None:
+    """One that says so is refused before a byte is read, and one that does not once it is."""
+
+    def never() -> Any:
+        raise AssertionError("the body was read")
+        yield b""
+
+    with TestClient(small, raise_server_exceptions=False) as client:
+        announced = client.post(
+            "/datasets", content=never(), headers={"Content-Length": str(10**30)}
+        )
+        silent = client.post("/datasets", content=iter([CSV]))
+        upload = client.post("/uploads", json={"name": "x", "bytes": 101})
+    for answer in (announced, silent, upload):
+        assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large"), answer.text
+    assert list((settings.artifacts_dir / ".datasets" / "staging").iterdir()) == []
+
+
+def test_a_disk_without_room(
+    refused: Callable[..., Problem], monkeypatch: pytest.MonkeyPatch, client: TestClient
+) -> None:
+    monkeypatch.setattr(space, "MARGIN_BYTES", 2**62)
+    refused(503, "insufficient-storage", content=CSV)
+    refused(503, "insufficient-storage", url="/uploads", json={"name": "x", "bytes": 5})
+    monkeypatch.undo()
+    assert client.post("/datasets", content=CSV).status_code == 201
+
+
+def test_a_file_that_takes_too_long(
+    refused: Callable[..., Problem], parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = Inspector(Bounds(2**30, 0.01))
+    monkeypatch.setattr(parts.datasets.inspector, "_bounds", quick._bounds)
+    problem = refused(422, "unusable-dataset", content=CSV)
+    assert [fault.rule for fault in problem.errors] == ["too-slow"]
+    quick.close()
+
+
+def test_a_file_that_takes_too_much_memory(
+    refused: Callable[..., Problem], parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts.datasets.inspector, "_bounds", Bounds(2**24, 60))
+    refused(422, "unusable-dataset", content=CSV)
+
+
+def test_a_job_keeps_its_data_set(client: TestClient, parts: Parts, worker: Any) -> None:
+    dataset = client.post("/datasets", content=CSV).json()
+    spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"], "target": "colour"}}
+    assert client.post("/jobs/validate", json=spec).status_code == 200
+    job = client.post("/jobs", json=spec).json()
+    assert "stored" not in job["spec"]["dataset"]
+    assert job["resolved"]["dataset"]["stored"]["sha256"] == dataset["sha256"]
+    refusal = client.delete(f"/datasets/{dataset['id']}")
+    assert (refusal.status_code, refusal.json()["code"]) == (409, "conflict")
+    assert job["id"] in refusal.json()["detail"]
+    worker.train(job["id"])
+    assert client.delete(f"/datasets/{dataset['id']}").status_code == 204
+    assert client.get(f"/jobs/{job['id']}").json()["status"] == "succeeded"
+
+
+def test_what_the_client_says_of_the_contents_does_not_count(client: TestClient) -> None:
+    """A resolved spec holds what is in the file; posted again, it is looked up anew."""
+    dataset_id = client.post("/datasets", content=CSV).json()["id"]
+    spec = {**SPEC, "dataset": {"source": "upload", "id": dataset_id, "target": "colour"}}
+    resolved = client.post("/jobs/validate", json=spec).json()["resolved"]
+    forged = {**resolved, "dataset": {**resolved["dataset"]}}
+    forged["dataset"]["stored"] = {**resolved["dataset"]["stored"], "rows": 10**9}
+    assert client.post("/jobs", json=forged).json()["resolved"] == resolved
+
+
+def test_a_data_set_that_is_gone(client: TestClient, stored: Callable[[], dict[str, int]]) -> None:
+    """A new job is refused; the answer to a key that has made one is that one."""
+    dataset_id = client.post("/datasets", content=CSV).json()["id"]
+    spec = {**SPEC, "dataset": {"source": "upload", "id": dataset_id, "target": "colour"}}
+    keyed = {"headers": {"Idempotency-Key": "key"}}
+    job = client.post("/jobs", json=spec, **keyed).json()["id"]
+    client.post(f"/jobs/{job}/cancel")
+    assert client.delete(f"/datasets/{dataset_id}").status_code == 204
+    for path in ("/jobs", "/jobs/validate"):
+        answer = client.post(path, json=spec)
+        assert answer.status_code == 422
+        (fault,) = answer.json()["errors"]
+        assert (fault["pointer"], fault["rule"]) == ("/dataset/id", "unknown-dataset")
+    again = client.post("/jobs", json=spec, **keyed)
+    assert (again.json()["id"], again.headers["Idempotent-Replayed"]) == (job, "true")
+    other = client.post("/jobs", json={**spec, "name": "other"}, **keyed)
+    assert other.json()["code"] == "idempotency-key-reused"
+    assert stored()["jobs"] == 1

@@ -1,0 +1,104 @@
+"""Jobs beside each other, as they are printed."""
+
+import io
+
+from rich.console import Console
+
+from ridgeline.cli.views.comparison import comparison_page, comparison_plot
+from ridgeline.contract.comparison import ComparedJob, Comparison, Difference
+from ridgeline.contract.curves import Curves
+from ridgeline.contract.job import JobStatus
+from ridgeline.contract.report import Verdict
+
+ONE, TWO = "job_" + "a" * 32, "job_" + "b" * 32
+COMPARISON = Comparison(
+    jobs=(
+        ComparedJob(
+            id=ONE,
+            name="plain",
+            status=JobStatus.SUCCEEDED,
+            verdict=Verdict.OVERFIT,
+            metrics={"val_loss": 0.9, "val_data_loss": 0.9, "val_accuracy": 0.8},
+        ),
+        ComparedJob(
+            id=TWO,
+            name=None,
+            status=JobStatus.RUNNING,
+            verdict=None,
+            metrics={"val_loss": 0.7, "val_data_loss": 0.5, "val_accuracy": 0.7},
+        ),
+    ),
+    differences=(
+        Difference(pointer="/name", values={ONE: "plain"}),
+        Difference(pointer="/training/epochs", values={ONE: 3, TWO: 4}),
+    ),
+    differences_left_out=1,
+    curves={
+        job_id: Curves(
+            job_id=job_id,
+            complete=True,
+            epoch=(1, 2),
+            series={"data_loss": (1.0, 0.5), "val_data_loss": values},
+            penalty_by_layer={},
+            nonfinite={},
+        )
+        for job_id, values in {ONE: (1.0, 0.9), TWO: (1.0, 0.5)}.items()
+    },
+)
+PAGE = """\
+id        name   status     verdict
+aaaaaaaa  plain  succeeded  overfit
+bbbbbbbb         running    –
+
+What their specs say differently
+                  aaaaaaaa  bbbbbbbb
+/name             "plain"   –
+/training/epochs  3         4
+and 1 difference more
+
+Last epoch
+               aaaaaaaa  bbbbbbbb
+val_loss            0.9       0.7
+val_data_loss       0.9       0.5
+val_accuracy        0.8       0.7
+"""
+
+
+def printed(comparison: Comparison, console: Console) -> str:
+    console.print(*comparison_page(comparison), sep="\n")
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
+
+
+def test_a_page() -> None:
+    assert printed(COMPARISON, Console(file=io.StringIO(), width=80)) == PAGE
+
+
+def test_the_best_of_what_was_held_out() -> None:
+    """Not of val_loss, which holds a penalty that another job has not."""
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
+    lines = printed(COMPARISON, console).splitlines()[-3:]
+    bold = [line.split("\x1b[1m")[1:] for line in lines]
+    assert [["".join(part.split("\x1b")[0].split()) for part in parts] for parts in bold] == [
+        *([], ["0.5"], ["0.8"])
+    ]
+
+
+def test_jobs_that_do_not_differ() -> None:
+    same = COMPARISON.model_copy(update={"differences": (), "differences_left_out": 0})
+    assert "\nNothing.\n" in printed(same, Console(file=io.StringIO(), width=80))
+
+
+def test_the_curves_of_the_validation_rows() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(*comparison_plot(COMPARISON, "loss", console), sep="\n")
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[1] == "val_data_loss"
+    assert lines[2].strip() == "• aaaaaaaa plain  × bbbbbbbb"
+
+
+def test_a_measure_that_nobody_has() -> None:
+    (said,) = comparison_plot(COMPARISON, "accuracy", Console(file=io.StringIO()))
+    assert said == "None of the jobs has measured accuracy; there is data_loss, val_data_loss."
