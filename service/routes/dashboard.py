@@ -1,6 +1,6 @@
 """/ and /ui: the dashboard, a page that talks to the API as any other client does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -44,17 +44,17 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 router = APIRouter()
 
 
-def _page(module: str) -> Callable[[Request], Awaitable[Response]]:
+def _page(module: str) -> Callable[[Request], Response]:
     """Make the route of a page; what is in it, `module` asks for."""
 
-    async def page(request: Request) -> Response:
+    def page(request: Request) -> Response:
         return _answer(request, shell(module), _REVALIDATED)
 
     return page
 
 
-async def _asset(request: Request) -> Response:
-    """Answer with a file of the dashboard.
+def _asset(request: Request) -> Response:
+    """Answer with a file of the dashboard, in a thread: compressing one takes a while, once.
 
     A page that was opened before another release came may ask for its own version still, and gets
     what there is now, which it may not keep.

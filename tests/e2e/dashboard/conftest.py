@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
 
 #: What the browser writes to its console for every answer from 400 on; `answers` knows which.

@@ -54,9 +54,7 @@ class JobView {
       this.element,
       this.head.element,
       figures,
-      h("div", { class: "columns" }, this.charts.element, h("div", { class: "side-column" }, this.report.element, downloads, remarks, terms, text)),
-      this.report.weights,
-      this.log.element,
+      h("div", { class: "columns" }, this.charts.element, h("div", { class: "side-column" }, this.report.element, downloads, remarks, terms, text), h("div", { class: "rest-column" }, this.report.weights, this.log.element)),
     );
     if (focused) {
       const heading = this.element.querySelector("h1");

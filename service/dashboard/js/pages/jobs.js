@@ -82,7 +82,7 @@ class JobsView {
 
   nothing() {
     if (this.query.size > 0) return "No job fits. Take a filter away, or go to the newest jobs.";
-    return ["No job yet. ", h("a", { href: "/ui/new" }, "Start one from a preset"), ", or post a spec to /jobs."];
+    return [ridges(), h("span", {}, "No job yet. ", h("a", { href: "/ui/new" }, "Start one from a preset"), ", or post a spec to /jobs.")];
   }
 
   fail(error) {
@@ -123,6 +123,13 @@ class JobsView {
     const inOrder = [...this.rows.keys()].filter((id) => this.chosen.has(id));
     go(`/ui/compare?jobs=${inOrder.join(",")}`);
   }
+}
+
+/** The logo's ridges, which the first curves are to take the place of. */
+function ridges() {
+  const logo = document.querySelector(".logo").cloneNode(true);
+  logo.classList.replace("logo", "ridges");
+  return logo;
 }
 
 function jobsTable(body) {

@@ -23,9 +23,15 @@ export async function upload(file, { onProgress, onWait, signal }) {
     sent += size(part);
     onProgress(sent);
   }
-  const stored = await persistently(() => post(`/uploads/${started.id}/complete`, undefined, { signal }), onWait, signal);
-  forget(file);
-  return stored;
+  try {
+    const stored = await persistently(() => post(`/uploads/${started.id}/complete`, undefined, { signal }), onWait, signal);
+    forget(file);
+    return stored;
+  } catch (error) {
+    // What is no data set is not kept by the service either.
+    if (isLasting(error)) forget(file);
+    throw error;
+  }
 }
 
 /** Give up what was sent of a file. */
@@ -63,12 +69,16 @@ async function persistently(send, onWait, signal) {
       onWait("");
       return answer;
     } catch (error) {
-      const lasting = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429;
-      if (left(error) || lasting || attempt === TRIES) throw error;
+      if (left(error) || isLasting(error) || attempt === TRIES) throw error;
       onWait(`${error.message} Trying again…`);
       await pause(FIRST_WAIT_MS * 2 ** attempt, signal);
     }
   }
+}
+
+/** Whether the same request would be refused again. */
+function isLasting(error) {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429;
 }
 
 /** XMLHttpRequest, since fetch tells nothing of how much has been sent. */
