@@ -260,6 +260,8 @@ def test_an_unknown_source_is_one_fault() -> None:
         (keras("imdb", maxlen=0), "/dataset/maxlen", "greater-than-equal", "received zero"),
         (keras("imdb", encoding="one_hot"), "/dataset/encoding", "unknown-value", "multi_hot"),
         (keras("california_housing", version=2), "/dataset/version", "unknown-value", "large"),
+        ([], "/dataset", "model-type", "received a list, expected an object"),
+        ({"source": []}, "/dataset/source", "unknown-type", "builtin, keras, upload"),
         ({"source": "upload"}, "/dataset/id", "missing", "^ds_"),
         (upload(targt="a"), "/dataset/targt", "unknown-field", "did you mean target?"),
         (upload(features="a"), "/dataset/features", "tuple-type", "received a string"),
