@@ -3,7 +3,7 @@
 import { get, left } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { ago, bytes, moment } from "../format.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 import { summary } from "../upload/contents.js";
 import { uploadPanel } from "../upload/panel.js";
 
