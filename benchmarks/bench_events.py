@@ -126,7 +126,7 @@ def print_idle(api: Address, streams: int) -> None:
         next(
             each.pid
             for each in connections
-            if each.status == psutil.CONN_LISTEN and each.laddr.port == api.port and each.pid
+            if each.status == psutil.CONN_LISTEN and each.laddr[1:2] == (api.port,) and each.pid
         )
     )
     with listening(api, submit(api, 0.0, 1), streams):

@@ -3,7 +3,8 @@
     python benchmarks/bench_transfer.py [--repeats 3] [--bytes 1000000000]
 
 nginx takes it by PUT (its DAV module) and gives it by sendfile; it neither hashes a file nor waits
-for the disk. Ridgeline hashes what comes and what goes, and answers an upload when it is durable.
+for the disk. Ridgeline hashes data sets as they come and what it gives, looks through a data set in
+another process, and answers an upload when it is durable.
 Both servers run at once, and one is asked at a time, in turns, over one connection.
 """
 
@@ -156,6 +157,9 @@ def make_sides(nginx: Address, api: Address, file: Path) -> list[Side]:
         httpx.delete(f"{url}/datasets/ds_{sha256[:32]}").raise_for_status()
         return send(api, "POST", "/datasets", file)
 
+    def known() -> float:
+        return send(api, "POST", "/datasets", file)
+
     def put() -> float:
         seconds = send(nginx, "PUT", "/upload", file)
         httpx.delete(f"http://{nginx.host}:{nginx.port}/upload").raise_for_status()
@@ -163,8 +167,9 @@ def make_sides(nginx: Address, api: Address, file: Path) -> list[Side]:
 
     return [
         Side("upload, nginx", put),
-        Side("upload, Ridgeline: a part", part),
-        Side("upload, Ridgeline: a data set, looked through", whole),
+        Side("upload, Ridgeline: a part, durable", part),
+        Side("upload, Ridgeline: hashed and found to be known", known),
+        Side("upload, Ridgeline: hashed, looked through, durable", whole),
         Side("download, nginx", lambda: receive(nginx, "/download", size)),
         Side("download, Ridgeline", lambda: receive(api, content, size)),
     ]
@@ -211,7 +216,7 @@ def print_table(runs: dict[str, list[float]], size: int, pid: int, repeats: int)
     for name, seconds in medians.items():
         best = medians[name.split(",")[0] + ", nginx"]
         rate = size / seconds / 1e6
-        print(f"  {name:48} {seconds:6.2f} s {rate:8,.0f} MB/s {best / seconds:7.0%} of nginx")
+        print(f"  {name:52} {seconds:6.2f} s {rate:8,.0f} MB/s {best / seconds:7.0%} of nginx")
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
     print(f"  most memory of the API's process: {int(peak) / 1024:,.0f} MiB")

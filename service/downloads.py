@@ -24,6 +24,7 @@ from service.headers import matches
 from service.problems import ApiProblem, responses
 from service.ranges import Span, UnsatisfiableRange, requested_span
 from service.routing import is_head
+from service.threads import ended, outcome
 
 Text = Annotated[str | None, Header()]
 Redirect = Annotated[
@@ -147,21 +148,21 @@ async def _stream(file: StoredFile, span: Span, threads: Executor) -> AsyncItera
     hashing: asyncio.Future[None] | None = None
     try:
         while left:
-            chunk = await reading
+            chunk = await outcome(reading)
             left -= len(chunk)
             if left and chunk:
                 reading = in_thread(next, chunks, b"")
             if digest is not None:
                 if hashing is not None:
-                    await hashing
+                    await outcome(hashing)
                 hashing = in_thread(digest.update, chunk)
                 if not left:
-                    await hashing
+                    await outcome(hashing)
             if not chunk or (digest and not left and digest.hexdigest() != file.sha256):
                 raise CorruptFile(f"{file.key} is not the file that was stored")
             yield chunk
     finally:
-        await asyncio.wait([each for each in (reading, hashing) if each is not None])
+        await ended([reading] if hashing is None else [reading, hashing])
         await in_thread(chunks.close)  # it cannot be closed while it is read from
 
 

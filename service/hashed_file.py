@@ -7,6 +7,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from service.threads import ended, outcome
+
 BATCH_BYTES = 2**19
 """What is handed over at once."""
 AHEAD = 4
@@ -16,11 +18,16 @@ SYNCED_BYTES = 64 * 2**20
 
 
 class HashedFile:
-    """An existing file that takes bytes. Two threads work on it, for hashing takes the longest."""
+    """An existing file that takes bytes. Two threads work on it, for hashing takes the longest.
 
-    def __init__(self, path: Path) -> None:
+    One that is not `hashed` comes faster still.
+    """
+
+    def __init__(self, path: Path, *, hashed: bool = True) -> None:
+        self.path = path
         self.size = 0
         self._digest = hashlib.sha256()
+        self._hashed = hashed
         self._descriptor = os.open(path, os.O_WRONLY)
         self._writer = ThreadPoolExecutor(1, "writer of files")
         self._hasher = ThreadPoolExecutor(1, "hasher of files")
@@ -31,7 +38,7 @@ class HashedFile:
 
     @property
     def sha256(self) -> str:
-        """Of what was taken, once it is finished."""
+        """Of what was taken, once it is finished; of nothing where it is not hashed."""
         return self._digest.hexdigest()
 
     async def take(self, chunk: bytes) -> None:
@@ -50,8 +57,7 @@ class HashedFile:
 
     async def close(self) -> None:
         """Wait for the threads, which may be writing still, and close the file."""
-        if self._pending:
-            await asyncio.wait(self._pending)
+        await ended(self._pending)
         self._writer.shutdown(wait=False)
         self._hasher.shutdown(wait=False)
         os.close(self._descriptor)
@@ -61,13 +67,13 @@ class HashedFile:
         batch = b"".join(self._gathered)
         self._gathered, self._gathered_bytes = [], 0
         self._pending.append(loop.run_in_executor(self._writer, self._write, batch))
-        self._pending.append(loop.run_in_executor(self._hasher, self._digest.update, batch))
+        if self._hashed:
+            self._pending.append(loop.run_in_executor(self._hasher, self._digest.update, batch))
 
     async def _wait_for_all_but(self, count: int) -> None:
         while len(self._pending) > count:
-            done = self._pending[0]
-            await done
-            self._pending.popleft()
+            await outcome(self._pending[0])
+            del self._pending[0]
 
     def _write(self, batch: bytes) -> None:
         left = memoryview(batch)

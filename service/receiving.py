@@ -39,17 +39,18 @@ class Receiver:
 
     @asynccontextmanager
     async def received(
-        self, request: Request, folder: Path, max_bytes: int
+        self, request: Request, folder: Path, max_bytes: int, *, hashed: bool = True
     ) -> AsyncIterator[Received]:
         """The body in a file of its own in `folder`, which is gone after the block.
 
-        Whoever wants to keep it moves it. Raises ApiProblem: body-too-large, insufficient-storage,
-        unavailable, invalid-request (too slow, broken off).
+        It has a `sha256` of use where it is `hashed`. Whoever wants to keep it moves it. Raises
+        ApiProblem: body-too-large, insufficient-storage, unavailable, invalid-request (too slow,
+        broken off).
         """
         check_space(folder, _declared(request, max_bytes))
         with staged(folder) as path:
             with self._turn():
-                found = await self._receive(request, path, max_bytes)
+                found = await self._receive(request, HashedFile(path, hashed=hashed), max_bytes)
             failpoint("dataset.received")
             yield found
 
@@ -65,8 +66,7 @@ class Receiver:
         finally:
             self._receiving -= 1
 
-    async def _receive(self, request: Request, path: Path, max_bytes: int) -> Received:
-        file = HashedFile(path)
+    async def _receive(self, request: Request, file: HashedFile, max_bytes: int) -> Received:
         try:
             async with Pace(self._timeout_s) as pace:
                 async for chunk in request.stream():
@@ -88,7 +88,7 @@ class Receiver:
             raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, status=status) from None
         finally:
             await file.close()
-        return Received(path, file.size, file.sha256)
+        return Received(file.path, file.size, file.sha256)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def accuracy_chart(curves: Curves, options: Options) -> Node:
         return message(Texts(title=title, subtitle=reason, description=reason), options)
     drawn = names[:MOST_PANELS]
     told = {
-        f"{prefix}{name}": f"{of}{_spoken(name)}"
+        f"{prefix}{name}": f"{of}{spoken(name)}"
         for name in drawn
         for prefix, of in (
             ("train_", "training "),
@@ -67,7 +67,7 @@ def _panel(curves: Curves, name: str, told: dict[str, str], theme: Theme) -> Pan
     axis = metric_axis(name, (value for line in lines for value in line.values))
     return Panel(
         name=name,
-        title=_spoken(name).capitalize() + axis.note,
+        title=capital(spoken(name)) + axis.note,
         lines=lines,
         axis=axis,
         gap=pair.both,
@@ -88,12 +88,12 @@ def _texts(curves: Curves, title: str, names: list[str]) -> Texts:
             f"{of} {_written(name, end)}" for of, end in ends.items() if end is not None
         )
         sentences.append(
-            f"{_spoken(name)} at the end: {told}" if told else f"{_spoken(name)}: not finite"
+            f"{spoken(name)} at the end: {told}" if told else f"{spoken(name)}: not finite"
         )
     left = f" · {len(names) - MOST_PANELS} more in the curves" if len(names) > MOST_PANELS else ""
-    spoken = f"Lines over {len(curves.epoch)} epochs. {'. '.join(sentences)}."
+    description = f"Lines over {len(curves.epoch)} epochs. {'. '.join(sentences)}."
     return Texts(
-        title=title, subtitle=_capital(" · ".join(sentences[:2])) + left, description=spoken
+        title=title, subtitle=capital(" · ".join(sentences[:2])) + left, description=description
     )
 
 
@@ -101,9 +101,11 @@ def _written(name: str, value: float) -> str:
     return f"{value:.1%}" if name in _SHARES else number(value)
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
+    """A metric's name in words."""
     return {"auc": "AUC", "f1_score": "F1 score"}.get(name, name.replace("_", " "))
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with its first letter in upper case, and the others as they are."""
     return text[:1].upper() + text[1:]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ridgeline.charts.accuracy import measured_metrics, metric_axis
+from ridgeline.charts.accuracy import capital, measured_metrics, metric_axis, spoken
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number, short
@@ -25,9 +25,7 @@ def compared(curves: Mapping[str, Curves], measure: str, options: Options) -> No
     The jobs are called as `curves` calls them. `measure` is `loss` or a metric.
     """
     pairs = {name: _pair(each, measure) for name, each in curves.items()}
-    title = (
-        "Loss compared" if measure == LOSS else f"{measure.replace('_', ' ').capitalize()} compared"
-    )
+    title = "Loss compared" if measure == LOSS else f"{capital(spoken(measure))} compared"
     if not any(pair.names for pair in pairs.values()):
         known = sorted({name for each in curves.values() for name in measured_metrics(each)})
         reason = f"None of the jobs has measured it; try {', '.join([LOSS, *known])}."

@@ -11,6 +11,8 @@ from ridgeline.contract.charts import Theme
 from ridgeline.contract.curves import Curves
 
 TITLE = "Losses"
+_ROOMY = 240
+"""Lower pictures have no room for the penalty's panel; their description tells of it still."""
 #: What a tooltip tells of an epoch, where it was measured.
 _TOLD = {
     "train_data_loss": "training, without dropout",
@@ -30,7 +32,7 @@ def losses_chart(curves: Curves, options: Options) -> Node:
         reason = "No epoch has ended yet." if not curves.epoch else "No loss was measured."
         return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
     panels = [_data_losses(curves, pair, options.theme)]
-    if _penalized(curves) and pair.training != "loss":
+    if options.height >= _ROOMY and _penalized(curves) and pair.training != "loss":
         panels.append(_penalty(curves, options.theme))
     told = [name for name in _TOLD if name in curves.series]
     return compose(
@@ -61,7 +63,7 @@ def _data_losses(curves: Curves, pair: Pair, theme: Theme) -> Panel:
 
 
 def _penalty(curves: Curves, theme: Theme) -> Panel:
-    series = {"penalty": "Penalty", "loss": "Minimized: data loss + penalty"}
+    series = {"penalty": "Penalty", "loss": "Data loss + penalty"}
     dashes = {"penalty": DASHES[0], "loss": DASHES[0 if len(curves.epoch) > MANY else 1]}
     found = {"penalty": colours(theme)["penalty"], "loss": colours(theme)["total"]}
     lines = [
@@ -129,23 +131,29 @@ def _penalized(curves: Curves) -> bool:
     return any(curves.series.get("penalty", ())) or bool(curves.nonfinite.get("penalty"))
 
 
+def _gap(curves: Curves, pair: Pair) -> tuple[int, float] | None:
+    """The last epoch with both losses, and how far they are apart there."""
+    sides = column(curves, pair.training), column(curves, pair.validation)
+    for epoch, training, validation in reversed(list(zip(curves.epoch, *sides, strict=True))):
+        if training is not None and validation is not None:
+            return epoch, validation - training
+    return None
+
+
 def _texts(curves: Curves, pair: Pair) -> Texts:
-    training, validation = (
-        last(column(curves, pair.training)),
-        last(column(curves, pair.validation)),
-    )
     sentences = []
-    if training is not None and validation is not None:
-        sentences.append(
-            f"Gap at the end {number(validation - training)} (shaded: validation less training)"
-        )
+    gap = _gap(curves, pair)
+    if gap is not None:
+        told = f"Gap {number(gap[1])} at epoch {gap[0]:,} (shaded: validation less training)"
+        sentences.append(told)
     elif pair.validation is None:
         sentences.append("No rows were held out for validation")
     if not _penalized(curves) and "penalty" in curves.series:
         sentences.append("no penalty")
     broken = nonfinite_spans(curves, (*pair.names, "penalty"))
     if broken:
-        sentences.append(f"NaN or infinite from epoch {broken[0].first:,}")
+        since = "from" if broken[0].last == curves.epoch[-1] else "first in"
+        sentences.append(f"NaN or infinite {since} epoch {broken[0].first:,}")
     subtitle = " · ".join(sentences)
     subtitle = subtitle[:1].upper() + subtitle[1:]
     return Texts(title=TITLE, subtitle=subtitle, description=_described(curves, pair))

@@ -53,7 +53,8 @@ class Span(NamedTuple):
     what: str
     """The series, and the first and the last epoch."""
     first: int
-    """The first epoch."""
+    last: int
+    """The first epoch and the last one."""
 
 
 def losses(curves: Curves) -> Pair:
@@ -97,6 +98,7 @@ def nonfinite_spans(curves: Curves, names: Iterable[str]) -> list[Span]:
             min(last, max(run[-1] + 0.5, run[0] - 0.5 + least)),
             _told(run, marked),
             run[0],
+            run[-1],
         )
         for run in _runs(curves.epoch, set().union(*marked.values()))
     ]

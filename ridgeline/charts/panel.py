@@ -70,8 +70,7 @@ class Panel:
     def legend_columns(self, width: int) -> int:
         """How many labels fit beside each other."""
         longest = max((len(line.label) for line in self.lines), default=0)
-        room = width - len(self.title) * _CHARACTER
-        return max(1, int(room / (_SYMBOL + longest * _CHARACTER)))
+        return legend_columns(longest, width - len(self.title) * _CHARACTER)
 
     def legend_height(self, width: int) -> int:
         """How high the legend is, with the words below it."""
@@ -125,6 +124,11 @@ def draw(panel: Panel, frame: Frame, height: int, *, lowest: bool) -> Node:
         "tooltip": list(panel.tooltip),
     }
     return fill("panel", shared, _absent(panel, frame))
+
+
+def legend_columns(longest: int, width: float) -> int:
+    """How many labels of up to `longest` characters fit beside each other."""
+    return max(1, int(width / (_SYMBOL + longest * _CHARACTER)))
 
 
 def epoch_rows(epochs: Sequence[int], columns: dict[str, Column]) -> list[Node]:

@@ -1,19 +1,20 @@
 """The penalty by layer: which weights it is on, and how it changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number, short
 from ridgeline.charts.measured import Column, last, nonfinite_spans
-from ridgeline.charts.panel import Line, Panel, epoch_rows
+from ridgeline.charts.panel import ROW_HEIGHT, Line, Panel, epoch_rows, legend_columns
 from ridgeline.charts.scales import Axis, axis_of
 from ridgeline.charts.theme import DASHES, colours
-from ridgeline.contract.charts import Theme
 from ridgeline.contract.curves import Curves
 
 TITLE = "Penalty by layer"
+_OF_HEIGHT = 3 * ROW_HEIGHT
+"""The legend may have a third of the height."""
 
 
 class _Term(NamedTuple):
@@ -30,7 +31,7 @@ def penalty_chart(curves: Curves, options: Options) -> Node:
     if not any(last(values) is not None for values in curves.penalty_by_layer.values()):
         reason = "No epoch has ended yet." if not curves.epoch else "The job has no penalty."
         return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
-    terms = _terms(curves.penalty_by_layer, len(curves.epoch), options.theme)
+    terms = _terms(curves.penalty_by_layer, len(curves.epoch), options)
     axis = axis_of(_sums([term.values for term in terms], len(curves.epoch)), zero=True)
     stacked = axis.linear and len(curves.epoch) > 1
     if not stacked:
@@ -69,9 +70,9 @@ def _panel(curves: Curves, terms: Sequence[_Term], axis: Axis, *, stacked: bool)
     )
 
 
-def _terms(by_layer: Mapping[str, Column], epochs: int, theme: Theme) -> list[_Term]:
+def _terms(by_layer: Mapping[str, Column], epochs: int, options: Options) -> list[_Term]:
     """The penalties to draw, the one that is greatest at the end first; small ones as their sum."""
-    palette = colours(theme)["category"]
+    palette = colours(options.theme)["category"][: _most(by_layer, options)]
     ordered = sorted(by_layer, key=lambda name: -(last(by_layer[name]) or 0.0))
     kept = ordered if len(ordered) <= len(palette) else ordered[: len(palette) - 1]
     terms = [
@@ -82,8 +83,14 @@ def _terms(by_layer: Mapping[str, Column], epochs: int, theme: Theme) -> list[_T
     if others:
         summed = _sums([by_layer[name] for name in others], epochs)
         label = f"{len(others)} others together"
-        terms.append(_Term("others", label, summed, colours(theme)["others"]))
+        terms.append(_Term("others", label, summed, colours(options.theme)["others"]))
     return terms
+
+
+def _most(names: Iterable[str], options: Options) -> int:
+    """How many terms a legend has room for that leaves most of the picture to the curves."""
+    longest = max(len(label) for label in short(names))
+    return max(2, legend_columns(longest, options.inner_width) * (options.height // _OF_HEIGHT))
 
 
 def _sums(columns: Sequence[Column], epochs: int) -> list[float | None]:

@@ -5,6 +5,8 @@ from datetime import datetime
 NOTHING = "–"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
+#: Values between these are written without a point, and without an exponent.
+_WHOLE, _WHOLE_UNTIL = 1e4, 1e9
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 #: What a terminal would obey in place of showing: C0, C1, and the marks that turn text around.
 _CONTROLS = {
@@ -23,8 +25,14 @@ def printable(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured value to four digits; a dash where there is none, or none that is finite."""
-    return NOTHING if value is None else f"{value:.4g}"
+    """A measured value to four digits; a dash where there is none, or none that is finite.
+
+    Before the point there are as many as it takes, up to a billion.
+    """
+    if value is None:
+        return NOTHING
+    whole = _WHOLE <= abs(value) < _WHOLE_UNTIL
+    return f"{value:.0f}" if whole else f"{value:.4g}"
 
 
 def percent(share: float | None) -> str:

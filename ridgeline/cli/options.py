@@ -40,9 +40,7 @@ JobArgument = Annotated[
 ]
 JobArguments = Annotated[
     list[str],
-    typer.Argument(
-        metavar="JOB...", help=_JOB_HELP, autocompletion=complete_jobs, show_default=False
-    ),
+    typer.Argument(metavar="JOB", help=_JOB_HELP, autocompletion=complete_jobs, show_default=False),
 ]
 DatasetArgument = Annotated[
     str,
@@ -56,7 +54,7 @@ DatasetArgument = Annotated[
 DatasetArguments = Annotated[
     list[str],
     typer.Argument(
-        metavar="DATASET...",
+        metavar="DATASET",
         help=_DATASET_HELP,
         autocompletion=complete_datasets,
         show_default=False,

@@ -129,12 +129,17 @@ class Transport:
 
 def path_to(*parts: str) -> str:
     """The path of these segments; none of them reaches another path."""
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
+    return "".join(f"/{_segment(part)}" for part in parts)
 
 
 def job_path(job_id: str, *rest: str) -> str:
     """The path of a job, or of something below it."""
     return path_to("jobs", job_id, *rest)
+
+
+def _segment(part: str) -> str:
+    # Dots alone would be taken for the folder above.
+    return part.replace(".", "%2E") if part in (".", "..") else quote(part, safe="")
 
 
 def pause_after(answer: httpx.Response, attempts: Attempts, *, repeatable: bool) -> float | None:

@@ -21,7 +21,8 @@ class ColumnFeatures(Contract):
     """Of `number`: what stands for a missing value; null where none was missing."""
     categories: tuple[str, ...] | None = None
     """Of `one_hot`: the number at first + k is 1 for category k, all are 0 for any other value. Of
-    `ordinal`: k + 1 for category k, 0 for any other value."""
+    `ordinal`: k + 1 for category k, 0 for any other value. Where `type` is a number's, they compare
+    as numbers; booleans are `true` and `false`."""
     words: tuple[str, ...] | None = None
     """Of `multi_hot` and `sequence`: the vocabulary. A text is put in lower case, loses the 32
     ASCII punctuation marks, and is split at white space (space, \\t, \\n, \\v, \\f, \\r)."""

@@ -204,13 +204,14 @@ class JobStore:
                 return
             last = found[-1]
 
-    def epochs_at(self, job_id: str, numbers: Sequence[int]) -> list[str]:
+    def epochs_at(self, job_id: str, numbers: Collection[int]) -> list[str]:
         """Those of the epochs `numbers` that the job has, as the JSON of EpochRow, in order."""
         table = tables.epochs
         ordered = select(table.c.row).where(table.c.job_id == job_id).order_by(table.c.epoch)
         found: list[str] = []
-        for start in range(0, len(numbers), _AT_ONCE):
-            among = table.c.epoch.in_(numbers[start : start + _AT_ONCE])
+        asked = sorted(set(numbers))
+        for start in range(0, len(asked), _AT_ONCE):
+            among = table.c.epoch.in_(asked[start : start + _AT_ONCE])
             with self._database.read() as connection:
                 found += connection.execute(ordered.where(among)).scalars()
         return found

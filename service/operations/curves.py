@@ -95,12 +95,14 @@ def _pages(jobs: JobStore, job_id: str, max_points: int | None) -> Iterator[list
 def _append(columns: Columns, values: Mapping[str, float | None], count: int) -> None:
     """Add one value to each of the columns, all of which have `count`."""
     for name, value in values.items():
-        column = columns.setdefault(name, array("d"))
-        column.extend([math.nan] * (count - len(column)))
+        column = columns.get(name)
+        if column is None:
+            column = columns[name] = array("d", [math.nan]) * count
         column.append(math.nan if value is None else value)
-    for column in columns.values():
-        if len(column) == count:
-            column.append(math.nan)
+    if len(values) < len(columns):
+        for column in columns.values():
+            if len(column) == count:
+                column.append(math.nan)
 
 
 def _columns_json(columns: Columns) -> str:

@@ -1,9 +1,10 @@
 """Files that come in parts: each part is stored by itself, and all are put together at the end."""
 
-import hashlib
+import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +22,14 @@ from ridgeline.storage.datasets import (
     part_key,
 )
 from service.deps import Parts
+from service.hashed_file import HashedFile
 from service.media import said_format
 from service.operations import datasets
 from service.operations.datasets import Description
 from service.problems import ApiProblem
 from service.receiving import Received, staged, too_large
 from service.space import check_space, full_disk_told
+from service.threads import outcome
 
 MOST_PARTS = 10_000
 _ROUND_BYTES = 2**20
@@ -87,10 +90,14 @@ async def take_part(
     size = upload.part_size(number)
     with full_disk_told():
         folder = await run_in_threadpool(parts.datasets.files.staging)
-        async with parts.datasets.receiver.received(request, folder, size) as received:
+        receiver = parts.datasets.receiver
+        # What nobody compares is not hashed: the whole file is, when it is complete.
+        hashed = sha256 is not None
+        async with receiver.received(request, folder, size, hashed=hashed) as received:
             if received.bytes != size:
                 raise _wrong_size(f"part {number} has {received.bytes} bytes; expected {size}")
-            datasets.check_digest(received.sha256, sha256)
+            if hashed:
+                datasets.check_digest(received.sha256, sha256)
             await run_in_threadpool(_store_part, parts, received.path, upload_id, number)
 
 
@@ -169,29 +176,30 @@ async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Receiv
     folder = parts.datasets.files.staging()
     check_space(folder, upload.bytes)
     with staged(folder) as path:
-        yield await run_in_threadpool(_assemble, parts, upload, path)
+        file = HashedFile(path)
+        try:
+            for number in sorted(upload.parts):
+                await _append(parts, file, upload, number)
+            await file.finish()
+        finally:
+            await file.close()
+        failpoint("upload.assembled")
+        if file.size != upload.bytes:
+            raise _wrong_size(f"the parts have {file.size} bytes; expected {upload.bytes}")
+        yield Received(path, file.size, file.sha256)
 
 
-def _assemble(parts: Parts, upload: UploadRecord, path: Path) -> Received:
-    digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for number in sorted(upload.parts):
-            for chunk in _part(parts, upload, number):
-                digest.update(chunk)
-                file.write(chunk)
-                size += len(chunk)
-    failpoint("upload.assembled")
-    if size != upload.bytes:
-        raise _wrong_size(f"the parts have {size} bytes; expected {upload.bytes}")
-    return Received(path, size, digest.hexdigest())
-
-
-def _part(parts: Parts, upload: UploadRecord, number: int) -> Iterator[bytes]:
-    """The bytes of a part; raises ApiProblem (conflict) where it was sent again meanwhile."""
+async def _append(parts: Parts, file: HashedFile, upload: UploadRecord, number: int) -> None:
+    """Append a part; raises ApiProblem (conflict) where it was sent again meanwhile."""
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, parts.file_threads)
+    chunks = parts.datasets.files.read(upload.parts[number], 0, upload.part_size(number))
     try:
-        yield from parts.datasets.files.read(upload.parts[number], 0, upload.part_size(number))
+        while chunk := await outcome(in_thread(next, chunks, b"")):
+            await file.take(chunk)
     except UnknownArtifact:
         raise _missing([number]) from None
+    finally:
+        await outcome(in_thread(chunks.close))
 
 
 def _missing(numbers: list[int]) -> ApiProblem:

@@ -6,6 +6,7 @@ answer is one byte that says whether it is a picture or the error's text, its le
 
 import io
 import json
+import re
 import resource
 import signal
 import socket
@@ -16,6 +17,8 @@ from typing import Any
 import vl_convert
 
 VEGA_LITE = "6.4"
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What a name may hold and XML may not."""
 LONGEST_S = 20.0
 """A picture that takes longer ends the process."""
 MOST_BYTES = 400 * 2**20
@@ -62,7 +65,7 @@ def _described(svg: str, spec: dict[str, Any]) -> str:
     words = {"title": spec["title"]["text"], "desc": spec["description"]}
     told = "".join(f'<{tag} id="{tag}">{escape(text)}</{tag}>' for tag, text in words.items())
     root, rest = svg.split(">", 1)
-    return f'{root} role="img" aria-labelledby="title desc">{told}{rest}'
+    return NO_XML.sub("\ufffd", f'{root} role="img" aria-labelledby="title desc">{told}{rest}')
 
 
 if __name__ == "__main__":

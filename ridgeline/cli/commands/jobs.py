@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def jobs(
     context: typer.Context,
     status: Annotated[
-        list[StatusName] | None, typer.Option(help="Only those in this state, or in one of these.")
+        list[StatusName] | None,
+        typer.Option(
+            metavar="STATUS", help=f"Only those in this state: {', '.join(StatusName)}. Repeatable."
+        ),
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,

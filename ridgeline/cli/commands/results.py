@@ -73,7 +73,7 @@ def download(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME...]",
+            metavar="NAME",
             help="Files of the job; all, unless named.",
             autocompletion=complete_artifacts,
             show_default=False,

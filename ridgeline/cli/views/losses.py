@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from ridgeline.cli.figures import NOTHING, duration, printable
+from ridgeline.cli.figures import duration, number, printable
 from ridgeline.cli.views.jobs import status_text
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.events import EpochEvent, JobEvent, StatusEvent
@@ -23,6 +23,8 @@ _EPOCH_WIDTH = 7
 _ROWS = 20
 _STEPS = (1, 2, 5)
 _REFRESHES_PER_S = 8
+#: What four decimals show well.
+_SMALL, _LARGE = 1e-3, 1e4
 
 
 class LossView:
@@ -168,10 +170,7 @@ def _line(epoch: str, columns: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Four decimals, so that a column reads down; three digits of what they would not show."""
-    if value is None:
-        return NOTHING
-    small, large = 1e-3, 1e4
-    if value == 0:
-        return "0"
-    return f"{value:.4f}" if small <= abs(value) < large else f"{value:.3g}"
+    """Four decimals, so that a column reads down, unless they would show too little or too much."""
+    if value is None or not _SMALL <= abs(value) < _LARGE:
+        return number(value)
+    return f"{value:.4f}"

@@ -115,5 +115,15 @@ def submitted(ridgeline: Ridgeline, spec: Path) -> Callable[..., str]:
 def train(worker: Worker, job_id: str, epochs: int = 3, **files: bytes) -> None:
     """Take a job all the way."""
     claim = worker.claim(job_id)
-    worker.epochs(claim, *range(1, epochs + 1))
+    for epoch in range(1, epochs + 1):
+        worker.epochs(
+            claim,
+            epoch,
+            loss=1 / epoch + 0.25,
+            data_loss=1 / epoch,
+            penalty=0.25,
+            val_data_loss=2 / epoch,
+            gap=1 / epoch,
+            val_accuracy=0.5,
+        )
     worker.finish(claim, **files)

@@ -40,10 +40,10 @@ class TestWatch:
         assert (ended.code, ended.err) == (ExitCode.OK, "")
         assert ended.lines[0].startswith(f"{job_id}  small, ")
         assert [line.split() for line in ended.lines[-5:-1]] == [
-            ["epoch", "loss", "data_loss", "penalty", "val_data_loss", "gap"],
-            ["1", "1.0000", "–", "–", "2.0000", "–"],
-            ["2", "0.5000", "–", "–", "1.0000", "–"],
-            ["3", "0.3333", "–", "–", "0.6667", "–"],
+            ["epoch", "loss", "data_loss", "penalty", "val_data_loss", "gap", "val_accuracy"],
+            ["1", "1.2500", "1.0000", "0.2500", "2.0000", "1.0000", "0.5000"],
+            ["2", "0.7500", "0.5000", "0.2500", "1.0000", "0.5000", "0.5000"],
+            ["3", "0.5833", "0.3333", "0.2500", "0.6667", "0.3333", "0.5000"],
         ]
         assert ended.lines[-1].startswith("succeeded after ")
 
@@ -94,7 +94,7 @@ class TestCurves:
     def test_a_plot(self, ridgeline: Ridgeline, trained: str) -> None:
         ended = ridgeline("curves", trained)
         assert ended.code == ExitCode.OK
-        assert ended.lines[0].strip() == "• val_data_loss"
+        assert ended.lines[0].strip() == "• data_loss  × val_data_loss"
         assert ended.lines[-1] == "val_data_loss is least at epoch 3: 0.6667"
         assert max(map(len, ended.lines)) <= 80
         by_layer = ridgeline("curves", trained, "--chart", "penalty", "--log").lines
@@ -111,12 +111,8 @@ class TestCurves:
         assert [row["epoch"] for row in rows] == ["1", "2", "3"]
         assert {float(row["dense/kernel/l2"]) for row in rows} == {0.25}
         lines = [json.loads(line) for line in ridgeline("curves", trained, "--ndjson").lines]
-        assert lines[1] == {
-            "epoch": 2,
-            "loss": 0.5,
-            "val_data_loss": 1.0,
-            "penalty/dense/kernel/l2": 0.25,
-        }
+        assert [line["epoch"] for line in lines] == [1, 2, 3]
+        assert (lines[1]["val_data_loss"], lines[1]["penalty/dense/kernel/l2"]) == (1.0, 0.25)
         document = ridgeline("curves", trained, "--json", "--max-points", "2").json
         assert document["epoch"] == [1, 3]
         both = ridgeline("curves", trained, "--json", "--csv")

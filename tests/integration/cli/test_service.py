@@ -1,6 +1,5 @@
 """What the service offers, by the command line: presets, workers, data sets; and its absence."""
 
-import json
 import os
 import subprocess
 import sys
@@ -132,14 +131,3 @@ class TestCompletion:
 
     def test_presets_with_words_of_the_command(self, api: Api) -> None:
         assert self.offered(api, "ridgeline presets show vg") == ["vgg_like"]
-
-
-def test_json_is_ascii_where_the_output_is(api: Api, submitted: Submitted) -> None:
-    job_id = submitted('name="λ – ü"')
-    process = subprocess.run(
-        [sys.executable, "-m", "ridgeline.cli.main", "show", job_id, "--json"],
-        env={**os.environ, "RIDGELINE_URL": api.url, "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        check=True,
-    )
-    assert json.loads(process.stdout.decode("ascii"))["name"] == "λ – ü"

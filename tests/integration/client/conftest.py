@@ -91,12 +91,12 @@ class Worker:
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Nobody listens where the broker should be: a job is taken without it."""
     settings = {

@@ -58,7 +58,7 @@ def test_goes_on_behind_an_event(ridgeline: Client, worker: Worker) -> None:
     assert list(ridgeline.events(job.id, after=events[-1].id)) == []
 
 
-@pytest.mark.parametrize("count", [1, 150, 400, 700, 1000, 1400])
+@pytest.mark.parametrize("count", [1, 150, 700, 1400])
 def test_no_cut_loses_or_repeats_an_event(
     ridgeline: Client, worker: Worker, proxy: Proxy, count: int
 ) -> None:
@@ -153,4 +153,4 @@ def test_where_streams_do_not_get_through_it_asks_again_and_again(
 
 
 def connect_impatiently(url: str) -> Client:
-    return Client(url, timeout=0.5, transport=httpx.HTTPTransport())
+    return Client(url, timeout=2, transport=httpx.HTTPTransport())

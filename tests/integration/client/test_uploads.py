@@ -142,7 +142,7 @@ def test_a_large_file_goes_in_parts(ridgeline: Client, large: Path) -> None:
     assert progress[-1] == (size, size)
 
 
-@pytest.mark.parametrize("count", [1, 300, 100_000, PART_BYTES + 5_000, 4 * PART_BYTES])
+@pytest.mark.parametrize("count", [300, PART_BYTES + 5_000, 4 * PART_BYTES])
 def test_a_cut_costs_one_part(ridgeline: Client, large: Path, proxy: Proxy, count: int) -> None:
     proxy.cut_after(count)
     assert is_whole(large, ridgeline.upload(large))

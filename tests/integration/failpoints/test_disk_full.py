@@ -181,3 +181,40 @@ def assert_no_space(rig: Rig, job_id: str) -> None:
     assert record.artifacts == ()
     assert not list(rig.folder.glob(".checkpoints/*"))
     rig.assert_whole(job_id)
+
+
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a disk of 2 MiB be large enough to begin with."""
+    monkeypatch.setattr("service.space.MARGIN_BYTES", 0)
+
+
+def test_a_disk_that_runs_full_while_a_data_set_comes(
+    tmp_path: Path, small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, whole or in parts, and nothing of it is left; with space again it can be sent."""
+    room(monkeypatch)
+    broker = f"redis+socket://{tmp_path}/no-redis.sock"
+    home = Home(tmp_path, broker, small_disk.folder / "artifacts")
+    rows = b"".join(b"%d,%d\n" % (n, n % 7) for n in range(30_000))
+    half, large = (b"a,b\n" + rows * times for times in (5, 10))  # of 1.1 and of 2.2 MiB
+    with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
+
+        def refused(method: str, path: str, **body: Any) -> None:
+            answer = client.request(method, path, **body)
+            assert (answer.status_code, answer.json()["code"]) == (503, "insufficient-storage")
+            assert answer.headers["Retry-After"]
+
+        def files() -> list[Path]:
+            return [path for path in small_disk.folder.rglob("*.*") if path.is_file()]
+
+        refused("POST", "/datasets", content=large)  # it says how large it is
+        refused("POST", "/datasets", content=iter([large]))  # it does not
+        refused("POST", "/uploads", json={"name": "x", "bytes": len(large)})
+        assert files() == []
+        upload = client.post("/uploads", json={"name": "x", "bytes": len(half)}).json()
+        assert client.put(f"/uploads/{upload['id']}/parts/1", content=half).status_code == 204
+        refused("POST", f"/uploads/{upload['id']}/complete")  # parts and whole do not fit both
+        refused("PUT", f"/uploads/{upload['id']}/parts/1", content=half)
+        assert len(files()) == 1
+        assert client.delete(f"/uploads/{upload['id']}").status_code == 204
+        assert client.post("/datasets", content=half).status_code == 201

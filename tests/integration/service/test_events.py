@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.events import EpochEvent, EventPage, StatusEvent
+from ridgeline.contract.events import EpochEvent, EventPage, JobEvent, StatusEvent
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import DatabaseUnavailable, EventRecords
 from service import streams
@@ -61,7 +61,8 @@ def until(condition: Callable[[], object]) -> None:
 
 class TestPages:
     def test_page_by_page_to_the_end(self, client: httpx.Client, ended: str) -> None:
-        found, after = [], 0
+        found: list[JobEvent] = []
+        after = 0
         for items, complete in ((4, False), (2, False), (1, True)):
             limit = items if not complete else 10
             answer = client.get(f"{path(ended)}?after={after}&limit={limit}")
@@ -156,7 +157,7 @@ class TestBadQuestions:
 
     def test_in_last_event_id(self, client: httpx.Client, ended: str, accept: str) -> None:
         for junk in self.JUNK:
-            headers = {"Accept": accept.encode(), "Last-Event-ID": junk.encode("latin-1")}
+            headers = [(b"Accept", accept.encode()), (b"Last-Event-ID", junk.encode("latin-1"))]
             answer = client.get(path(ended), headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), junk
             assert answer.json()["errors"][0]["pointer"] == "last-event-id:"

@@ -18,14 +18,19 @@ import httpx
 import psutil
 import pytest
 
-from ridgeline.storage import Database
+from ridgeline.contract.curves import EpochRow
+from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.storage import Database, LeaseStore
 from service.examples import DIGITS, IRIS
+from tests.integration.service.streams import ACCEPT, Follower
 
 ROOT = Path(__file__).parents[3]
 START_S = 30
 MAX_BYTES = 136 * 2**20
 """Some 6 MiB of it are in the tests' environment alone: Celery and redis-py import what Playwright
 and MLflow bring, greenlet and OpenTelemetry, wherever it is installed."""
+SLACK_S = 2.0
+"""What a busy machine may take longer."""
 
 pytestmark = pytest.mark.servers
 
@@ -191,6 +196,39 @@ def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
     assert time.monotonic() - began < 5
 
 
+def test_told_to_stop_it_closes_its_streams(api: Api, tmp_path: Path) -> None:
+    """At once, in order, and without an end: their readers come back, to another API or later."""
+    with httpx.Client(base_url=api.url, timeout=30) as client:
+        job_id = client.post("/jobs", json=IRIS).json()["id"]
+        followers = [Follower(client, f"/jobs/{job_id}/events") for _ in range(20)]
+        _wait_for(lambda: all(each.events for each in followers))
+        began = time.monotonic()
+        api.process.send_signal(signal.SIGTERM)
+        told = [each.join() for each in followers]
+        api.process.wait(10)
+        assert time.monotonic() - began < 1 + SLACK_S
+    assert [[each.event for each in events] for events in told] == [["status"]] * 20
+
+
+def test_a_long_history_is_replayed_in_little_memory(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/ridgeline.db")
+    api = Api(tmp_path)
+    with closing(api), closing(database), ThreadPoolExecutor() as pool:
+        job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
+        leases = LeaseStore(database)
+        claim = leases.claim(job_id, "test", lease_s=600)
+        assert claim is not None
+        for start in range(1, 10_001, 1000):
+            rows = [_long_row(epoch) for epoch in range(start, start + 1000)]
+            leases.record_epochs(claim, rows, None)
+        leases.finish(claim, JobStatus.SUCCEEDED, EndReason(code=EndCode.COMPLETED, detail="x"))
+        process = psutil.Process(api.process.pid)
+        before = process.memory_info().rss
+        streamed = pool.map(_count_events, [f"{api.url}/jobs/{job_id}/events"] * 4)
+        assert list(streamed) == [10_004] * 4  # with two states before, one after, and the end
+        assert process.memory_info().rss - before < 8 * 2**20
+
+
 def test_it_stops_although_the_database_is_frozen(tmp_path: Path) -> None:
     quick = "import service.__main__ as api; api.LAST_S = 1; api.main()"
     api = Api(tmp_path, "-c", quick, RIDGELINE_SHUTDOWN_GRACE_S="1")
@@ -206,6 +244,20 @@ def test_it_stops_although_the_database_is_frozen(tmp_path: Path) -> None:
         assert answer.exception() is not None or answer.result().status_code >= 500
         api.reader.join()
         assert "does not answer" in api.log[-1]
+
+
+def _long_row(epoch: int) -> EpochRow:
+    penalties: dict[str, float | None] = {f"dense_{n}/kernel/l2": 0.123456789 for n in range(20)}
+    return EpochRow(epoch=epoch, values={"loss": 0.5}, penalty_by_layer=penalties, seconds=0.1)
+
+
+def _count_events(url: str) -> int:
+    with httpx.stream("GET", url, headers=ACCEPT, timeout=60) as answer:
+        tail, count = b"", 0
+        for content in answer.iter_bytes():
+            *lines, tail = (tail + content).split(b"\n")
+            count += sum(line.startswith(b"event: ") for line in lines)
+    return count
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

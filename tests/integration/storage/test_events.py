@@ -10,7 +10,15 @@ import pytest
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndReason, JobStatus
-from ridgeline.storage import Claim, Database, EventStore, EventType, JobStore, LeaseStore
+from ridgeline.storage import (
+    Claim,
+    Database,
+    EventRecord,
+    EventStore,
+    EventType,
+    JobStore,
+    LeaseStore,
+)
 
 LIMIT = 100
 
@@ -72,7 +80,8 @@ def test_in_pieces_of_a_bounded_length(
 ) -> None:
     claim = start()
     leases.record_epochs(claim, [row(number) for number in range(1, 30)], None)
-    every, after = [], 0
+    every: list[EventRecord] = []
+    after = 0
     while True:
         found = events.behind(claim.job_id, after, 10, max_bytes)
         assert found is not None

@@ -311,6 +311,18 @@ class TestRecordEpochs:
         texts = [text for page in pages for text in page]
         assert texts == [row(number).model_dump_json() for number in range(1, 6)]
 
+    def test_epochs_by_their_numbers(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
+    ) -> None:
+        claim = start()
+        leases.record_epochs(claim, [row(number) for number in range(1, 1501)], eta_s=None)
+        wanted = [1500, 3, *range(10, 1200), 9999]
+        texts = jobs.epochs_at(claim.job_id, wanted)
+        numbers = sorted(number for number in wanted if number <= 1500)
+        assert texts == [row(number).model_dump_json() for number in numbers]
+        assert jobs.epochs_at(claim.job_id, []) == []
+        assert jobs.epochs_at("job_nobody", [1]) == []
+
     def test_pages_of_epochs_never_mix_attempts(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
     ) -> None:

@@ -1,7 +1,9 @@
 """A long curve is thinned out by its summaries, which are right whatever happens to its epochs."""
 
+import json
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from sqlalchemy import select
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndReason, JobStatus
-from ridgeline.storage import Claim, Database, JobStore, LeaseStore, summaries
+from ridgeline.storage import Claim, Database, JobStore, LeaseStore
 from ridgeline.storage.summaries import SIZES
 from ridgeline.storage.tables import epoch_summaries
 
@@ -183,7 +185,11 @@ def test_only_what_is_needed_is_read(
     claim = start()
     leases.record_epochs(claim, [measured(epoch) for epoch in range(1, 6001)], None)
     parsed: list[str] = []
-    loads = summaries.json.loads
-    monkeypatch.setattr(summaries.json, "loads", lambda text: (parsed.append(text), loads(text))[1])
+
+    def counted(text: str) -> Any:
+        parsed.append(text)
+        return json.loads(text)
+
+    monkeypatch.setattr("ridgeline.storage.summaries.json", SimpleNamespace(loads=counted))
     jobs.thinned_epochs(claim.job_id, 40)
     assert len(parsed) <= 6000 // LARGE + LARGE // SMALL + SMALL

@@ -9,7 +9,7 @@ from ridgeline.cli.figures import age, duration, number, percent, plural, printa
 
 def test_numbers() -> None:
     assert [number(value) for value in (None, 0.0, 1.0, 0.123456, 1.5e-7, 12345.6)] == [
-        *("–", "0", "1", "0.1235", "1.5e-07", "1.235e+04")
+        *("–", "0", "1", "0.1235", "1.5e-07", "12346")
     ]
     assert [percent(value) for value in (None, 0.0, 0.0312345, 1.0)] == ["–", "0%", "3.12%", "100%"]
 

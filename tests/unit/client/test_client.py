@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -284,11 +285,17 @@ class TestErrors:
         assert getattr(ridgeline, ask)(JOB_ID).id == JOB_ID
         assert len(service.requests) == 2
 
-    def test_an_id_cannot_reach_another_path(self, service: Service, ridgeline: Client) -> None:
+    @pytest.mark.parametrize(
+        ("job_id", "path"),
+        [("../healthz?", b"/jobs/..%2Fhealthz%3F"), ("..", b"/jobs/%2E%2E"), (".", b"/jobs/%2E")],
+    )
+    def test_an_id_cannot_reach_another_path(
+        self, service: Service, ridgeline: Client, job_id: str, path: bytes
+    ) -> None:
         service.answers(problem(404, "not-found"))
         with pytest.raises(client.NotFoundError):
-            ridgeline.job("../healthz?")
-        assert service.requests[0].url.raw_path == b"/jobs/..%2Fhealthz%3F"
+            ridgeline.job(job_id)
+        assert service.requests[0].url.raw_path == path
 
     def test_problems_carry_their_whole_body(self, service: Service, ridgeline: Client) -> None:
         service.answers(problem(409, "conflict"))
@@ -470,6 +477,17 @@ class Storage:
             return
         yield left[: self.break_after]
         raise httpx.RemoteProtocolError("broken")
+
+
+def test_without_keras_a_model_is_not_loaded(
+    service: Service, ridgeline: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not downloaded either."""
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.delitem(sys.modules, "keras.saving", raising=False)
+    with pytest.raises(client.KerasMissingError, match="pip install keras"):
+        ridgeline.load_model(JOB_ID)
+    assert service.requests == []
 
 
 def test_everything_exported_can_be_imported() -> None:

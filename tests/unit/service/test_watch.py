@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 import pytest
 
 from ridgeline.storage import DatabaseUnavailable
+from service import watch
 from service.watch import Watcher
 
 
@@ -86,6 +87,43 @@ def test_it_goes_on_when_the_database_is_back(versions: Versions) -> None:
         await until(lambda: len(versions.asked) > 2)
         versions.fails, versions.now["a"] = False, 2
         assert await waiting
+
+    asyncio.run(scenario())
+
+
+def test_it_says_once_that_the_database_is_away(
+    versions: Versions, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        watcher = Watcher(versions.read, 0.001)
+        for version in (2, 3):
+            versions.fails, asked = True, len(versions.asked)
+            waiting = asyncio.create_task(watcher.changed("a", version - 1, 10))
+            await until(lambda: len(versions.asked) > asked + 5)  # noqa: B023 - awaited at once
+            versions.fails, versions.now["a"] = False, version
+            assert await waiting
+
+    asyncio.run(scenario())
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+
+
+def test_it_looks_less_often_while_nothing_happens(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And at once when somebody comes who waits for another job, or a change is seen."""
+    monkeypatch.setattr(watch, "LONGEST_INTERVAL_S", 60.0)
+    monkeypatch.setattr(watch, "_CALM", 0.01)
+
+    async def scenario() -> None:
+        watcher = Watcher(versions.read, 0.001)
+        first = asyncio.create_task(watcher.changed("a", 1, 60))
+        await until(lambda: len(versions.asked) == 1)
+        await asyncio.sleep(0.05)
+        assert len(versions.asked) == 1
+        versions.now["b"] = 2
+        assert await watcher.changed("b", 1, 60)
+        versions.now["a"] = 2
+        assert await first
 
     asyncio.run(scenario())
 

@@ -80,7 +80,7 @@ def prepare_data(
     for number, group in enumerate(groups):
         path = folder and folder / f"rows_{number}.npy"
         features |= _on_disk(group, path) if path else gather(*group)
-    scaling = fit_scaling(features["train"], spec.dataset.scaling).sparing(groups[0].raw.unscaled)
+    scaling = fit_scaling(features["train"], spec.dataset.scaling, groups[0].raw.unscaled)
     scaled = folder is None and groups[0].raw.dtype == np.float32
     encoding, classes = resolution.encoding, spec.dataset.shape.classes
     made, indices = {}, {}

@@ -14,6 +14,8 @@ from worker.engine.data.part import Features, in_pieces
 
 Method = TableMethod | ImageScaling | UploadScaling
 Rows = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.bool_]
+"""Which numbers along the last axis."""
 EPSILON = 1e-7
 """Keras's: Normalization takes no smaller deviation."""
 BRIGHTEST = 255.0
@@ -37,46 +39,39 @@ class FeatureScaling:
         """Scale `rows` (rows, …)."""
         return np.asarray((rows - self.mean) / np.sqrt(self.variance), dtype=np.float32)
 
-    def sparing(self, columns: npt.NDArray[np.bool_] | None) -> "FeatureScaling":
-        """The scaling that leaves these columns as they are."""
-        if columns is None:
-            return self
-        mean, variance = (
-            np.where(columns, np.float32(one), each)
-            for one, each in ((0, self.mean), (1, self.variance))
-        )
-        return FeatureScaling(mean, variance)
-
     @property
     def identity(self) -> bool:
         """Whether it changes nothing."""
         return bool(np.all(self.mean == 0) and np.all(self.variance == 1))
 
 
-def fit_scaling(training_rows: Features, method: Method) -> FeatureScaling:
-    """Fit `method` on the training rows.
+def fit_scaling(
+    training_rows: Features, method: Method, unscaled: Columns | None = None
+) -> FeatureScaling:
+    """Fit `method` on the training rows; columns that are `unscaled` stay as they are.
 
     `minmax` and `unit` are written as normalizations too: their mean is the minimum (0 for `unit`)
     and their √variance the range (255). A column that never varies keeps its size: it is divided by
     1.
     """
     channels = training_rows.shape[-1]
-    if method == "none":
-        return FeatureScaling(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+    scaled = np.ones(channels, bool) if unscaled is None else ~unscaled
+    mean, variance = np.zeros(channels, np.float32), np.ones(channels, np.float32)
     if method == "unit":
-        variance = np.full(channels, np.square(BRIGHTEST), np.float32)
-        return FeatureScaling(np.zeros(channels, np.float32), variance)
-    mean, deviation = (_range if method == "minmax" else _moments)(_columns(training_rows))
-    variance = np.where(deviation > EPSILON, np.square(deviation), 1.0).astype(np.float32)
+        variance[scaled] = np.square(BRIGHTEST)
+    elif method != "none" and scaled.any():
+        fit = _range if method == "minmax" else _moments
+        mean[scaled], deviation = fit(_columns(training_rows, scaled))
+        variance[scaled] = np.where(deviation > EPSILON, np.square(deviation), 1.0)
     return FeatureScaling(mean, variance)
 
 
-def _columns(rows: Features) -> Iterator[npt.NDArray[np.float64]]:
-    """All numbers, a piece at a time, as (numbers, channels)."""
-    channels = rows.shape[-1]
+def _columns(rows: Features, scaled: Columns) -> Iterator[npt.NDArray[np.float64]]:
+    """All numbers that are scaled, a piece at a time, as (numbers, channels)."""
     step = max(1, _PIECE // max(1, int(np.prod(rows.shape[1:]))))
     for piece in in_pieces(rows, step):
-        yield piece.reshape(-1, channels).astype(np.float64)
+        flat = piece.reshape(-1, len(scaled))
+        yield (flat if scaled.all() else flat[:, scaled]).astype(np.float64)
 
 
 def _range(pieces: Iterator[npt.NDArray[np.float64]]) -> tuple[Rows, Rows]:

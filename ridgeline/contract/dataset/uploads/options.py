@@ -46,8 +46,8 @@ class UploadOptions(Contract):
     their folder: say nothing."""
     task: Task = "auto"
     """`classification`: the target's values are classes, numbered in ascending order from 0;
-    `regression`: real values. `auto`: text, booleans and whole numbers of at most 100 different
-    values are classes."""
+    `regression`: real values. `auto`: text and booleans are classes, and so are whole numbers of at
+    most 100 different values, two rows or more each on average."""
     features: (
         Annotated[
             tuple[ColumnName, ...],

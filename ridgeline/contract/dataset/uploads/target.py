@@ -34,9 +34,14 @@ def task_of(options: UploadOptions, target: Target) -> KnownTask:
     if options.task != "auto":
         return options.task
     if target.type is ColumnType.INTEGER:
-        few = target.values is not None and len(target.values) <= MOST_CLASSES
-        return "classification" if few else "regression"
+        return "classification" if _are_classes(target.values or ()) else "regression"
     return "regression" if target.type is ColumnType.NUMBER else "classification"
+
+
+def _are_classes(values: Sequence[ValueCount]) -> bool:
+    """Whether whole numbers are so few, and each so frequent, that they seem to be labels."""
+    rows = sum(each.rows for each in values)
+    return 0 < len(values) <= min(MOST_CLASSES, rows // 2)
 
 
 def target_faults(target: Target, task: KnownTask) -> Iterator[Fault]:

@@ -67,8 +67,8 @@ def test_an_epoch_that_is_told_again_by_the_next_attempt() -> None:
 
 
 def test_values_of_any_size() -> None:
-    cells = [shown(epoch(1, value))[1].split()[1] for value in (None, 0.0, 1e-9, 123.4, 1e9)]
-    assert cells == ["–", "0", "1e-09", "123.4000", "1e+09"]
+    cells = [shown(epoch(1, value))[1].split()[1] for value in (None, 0.0, 1e-9, 123.4, 123456.7)]
+    assert cells == ["–", "0", "1e-09", "123.4000", "123457"]
 
 
 def test_what_becomes_of_the_job() -> None:

@@ -175,3 +175,13 @@ def test_a_resolved_spec_resolves_to_itself(dataset: StoredDataset, units: int) 
     once = resolve(upload_spec(dataset, units=units)).spec
     written = once.model_dump_json()
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
+
+
+def test_a_preset_trains_on_an_upload() -> None:
+    found = images(height=(5, 90), width=(5, 90))
+    options = {"image": {"height": 32, "width": 32}, "training": {"loss": "mse"}}
+    model = {"preset": "cifar10_cnn", "classes": 2}
+    assert resolve(upload_spec(found, model=model, **options)).graph.output.shape == (2,)
+    with pytest.raises(SpecError) as caught:
+        resolve(upload_spec(found, model={"preset": "imdb_mlp"}, **options))
+    assert {fault.pointer for fault in caught.value.faults} <= {"/model", "/training/loss"}

@@ -75,6 +75,18 @@ def test_classes_of_any_whole_numbers(dtype: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(all_targets(data), np.eye(2)[labels])
 
 
+def test_whole_numbers_are_for_an_embedding(tmp_path: Path) -> None:
+    x = RANDOM.integers(0, 30, (ROWS, 6))
+    upload = npz_file(tmp_path, x=x, y=LABELS)
+    layers = [
+        {"type": "Embedding", "input_dim": 30, "output_dim": 2},
+        {"type": "Flatten"},
+        {"type": "Dense", "units": 2},
+    ]
+    data = upload.data(scaling="none", model={"layers": layers})
+    np.testing.assert_array_equal(all_rows(data), x)
+
+
 # Images ------------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,15 @@ def test_numbers_are_themselves(table: Upload, name: str, values: list[float]) -
     )
 
 
+@pytest.mark.parametrize("make", [csv_file, parquet_file])
+def test_long_whole_numbers_are_rounded(make: Any, tmp_path: Path) -> None:
+    long = [2**60 + row for row in range(ROWS)]
+    upload = make(tmp_path, {"long": long, "kind": KINDS})
+    np.testing.assert_array_equal(all_rows(one(upload, "long", None))[:, 0], np.float32(2**60))
+    target = upload.data(units=1, target="long", features=["kind"])
+    np.testing.assert_array_equal(all_targets(target)[:, 0], np.float32(2**60))
+
+
 @pytest.mark.parametrize(("name", "values"), [("city", CITIES), ("size", SIZES)])
 def test_one_hot_is_keras_string_lookup(table: Upload, name: str, values: list[str]) -> None:
     layer = keras.layers.StringLookup(

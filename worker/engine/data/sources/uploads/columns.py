@@ -74,6 +74,11 @@ def places(cells: pa.Array, column_type: ColumnType, categories: tuple[str, ...]
     return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False))
 
 
+def floats(cells: pa.Array) -> pa.Array:
+    """Numbers or booleans as float64; beyond 2^53 whole ones are rounded."""
+    return pc.cast(cells, pa.float64(), safe=False)
+
+
 @dataclass(frozen=True)
 class NumberEncoder:
     """The number itself."""
@@ -84,7 +89,7 @@ class NumberEncoder:
         """Write the numbers; raises ValueError where one is missing and nothing stands for it."""
         if cells.null_count and self.missing is None:
             raise ValueError("a value is missing that was there")
-        values = pc.cast(cells, pa.float64())
+        values = floats(cells)
         if self.missing is not None:
             values = pc.fill_null(values, self.missing)
         out[:, 0] = values.to_numpy(zero_copy_only=False)
@@ -144,7 +149,7 @@ class _MeanLearner:
         self._sum, self._count = 0.0, 0
 
     def learn(self, cells: pa.Array) -> None:
-        values = pc.cast(cells, pa.float64())
+        values = floats(cells)
         self._sum += pc.sum(values).as_py() or 0.0
         self._count += len(values) - values.null_count
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ridgeline.contract.dataset.stored import Column
 from ridgeline.contract.dataset.uploads.columns import acts_on_numbers, width
@@ -20,6 +19,7 @@ from worker.engine.data.sources.uploads.columns import (
     Encoder,
     Learner,
     encoder_or_learner,
+    floats,
     places,
 )
 from worker.engine.data.sources.uploads.snapshot import Snapshot
@@ -63,7 +63,7 @@ def _target(
 def _values(cells: pa.Array) -> npt.NDArray[Any]:
     if cells.null_count:
         raise ValueError("a value of the target is missing that was there")
-    return np.asarray(pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False))
+    return np.asarray(floats(cells).to_numpy(zero_copy_only=False))
 
 
 @dataclass(frozen=True)
