@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from ridgeline.contract.problems import Fault
 from ridgeline.contract.spec import JobSpec
-from service.examples import DIGITS
-from service.faults import MAX_FAULTS, spec_faults
+from service.http.examples import DIGITS
+from service.http.faults import MAX_FAULTS, spec_faults
 
 LAYER = ("model", "layers", 0)
 PRESET = ("model", "preset")
