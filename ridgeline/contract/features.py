@@ -1,5 +1,6 @@
 """`features.json`: how a row of an uploaded data set becomes what the saved model takes."""
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
@@ -10,7 +11,7 @@ from ridgeline.contract.schema import Contract
 from ridgeline.contract.words import words_of
 
 Cell = str | float | bool | None
-"""A value, or what a CSV file says for it; None or nothing where it is missing."""
+"""A value, or what a CSV file says for it; None, NaN or an empty text where it is missing."""
 
 
 class ColumnFeatures(Contract):
@@ -43,7 +44,7 @@ class ColumnFeatures(Contract):
         if self.encoding == "number":
             return [self._number(cell)]
         numbers = [0.0] * self.width
-        if cell is None or cell == "":
+        if _is_missing(cell):
             return numbers
         if self.words is not None:
             return self._of_words(str(cell), numbers)
@@ -54,7 +55,7 @@ class ColumnFeatures(Contract):
         return numbers
 
     def _number(self, cell: Cell) -> float:
-        if cell is None or cell == "":
+        if cell is None or _is_missing(cell):
             if self.missing is None:
                 raise ValueError(f"expected a value for {self.name!r}; nothing stands for it")
             return self.missing
@@ -136,3 +137,7 @@ class RowEncoding(Contract):
         if lacking:
             raise ValueError(f"expected a value or None for each column; {lacking} are not there")
         return [number for column in self.columns for number in column.encode(row[column.name])]
+
+
+def _is_missing(cell: Cell) -> bool:
+    return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))

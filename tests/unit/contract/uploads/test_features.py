@@ -25,6 +25,7 @@ WORDS: dict[str, Any] = {"words": ("good", "bad"), "first_word": 2, "unknown": 1
         (column("number", ColumnType.INTEGER), " 7", [7.0]),
         (column("number", ColumnType.NUMBER, missing=2.5), "", [2.5]),
         (column("number", ColumnType.NUMBER, missing=0.0), None, [0.0]),
+        (column("number", ColumnType.NUMBER, missing=2.5), float("nan"), [2.5]),
         (column("number", ColumnType.BOOLEAN), True, [1.0]),
         (column("number", ColumnType.BOOLEAN), "FALSE", [0.0]),
         (column("one_hot", ColumnType.TEXT, 3, categories=SIZES), "M", [0.0, 1.0, 0.0]),
