@@ -260,11 +260,14 @@ def _text(described: Any) -> str:
 
 
 def _command() -> str:
+    from ridgeline.cli.exits import exit_codes_help  # noqa: PLC0415
     from ridgeline.cli.main import app  # noqa: PLC0415
 
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name="ridgeline")
-    return get_docs_for_click(obj=command, ctx=context, name="ridgeline")
+    text = get_docs_for_click(obj=command, ctx=context, name="ridgeline")
+    codes = exit_codes_help()
+    return text.replace(codes, f"```text\n{codes}\n```")
 
 
 _CODES = """Every error is `application/problem+json` (RFC 9457): `type` is

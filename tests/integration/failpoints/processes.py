@@ -100,10 +100,14 @@ def request(home: Home, method: str, path: str, key: str | None = None) -> None:
         client.request(method, path, json=spec if method == "POST" else None, headers=headers)
 
 
-def send(home: Home, method: str, path: str, body: bytes = b"") -> None:
-    """Send one request with a file, or without, through the application."""
+def send(home: Home, method: str, path: str, *bodies: bytes) -> None:
+    """Send a request with each of the files, or one without, through the application.
+
+    `{}` in the path is the number of the file.
+    """
     with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
-        client.request(method, path, content=body)
+        for number, body in enumerate(bodies or (b"",), start=1):
+            client.request(method, path.format(number), content=body)
 
 
 def attempt(

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,14 @@ def test_no_module_writes_html() -> None:
         path.name for path in Path(FOLDER, "js").rglob("*.js") if writers.search(path.read_text())
     ]
     assert found == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    imports = {
+        script: [
+            (script.parent / target).resolve()
+            for target in re.findall(r'from\s*"(\.[^"]+)"', script.read_text())
+        ]
+        for script in FOLDER.resolve().rglob("js/**/*.js")
+    }
+    TopologicalSorter(imports).prepare()  # raises CycleError
