@@ -30,6 +30,7 @@ from service import problems
 from service.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
+from service.downloads import Readers
 from service.feed import Feed
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.openapi_document import document
@@ -57,6 +58,7 @@ from service.routes import (
 from service.routing import HeadLikeGet
 from service.settings import Settings
 from service.submissions import Submissions
+from service.verified import Verified
 from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
@@ -157,7 +159,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         renderer=Renderer(),
         artifacts=artifacts,
         datasets=uploaded,
-        file_threads=file_threads,
+        readers=Readers(file_threads, Verified()),
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),
