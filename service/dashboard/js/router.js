@@ -2,6 +2,7 @@
 
 import { alertUser, announce } from "./announce.js";
 import { h, replace } from "./dom.js";
+import { go, MOVED } from "./navigation.js";
 
 const PAGES = [
   [/^\/$/, "jobs", () => import("./pages/jobs.js")],
@@ -17,23 +18,12 @@ let leaving = new AbortController();
 /** Show the present address, and from now on every address that is gone to. */
 export function start() {
   document.addEventListener("click", followLink);
-  addEventListener("popstate", () => show({ moved: true }));
+  for (const move of ["popstate", MOVED]) addEventListener(move, () => show({ moved: true }));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("main").focus();
   });
   return show({ moved: false });
-}
-
-/** Go to an address of the dashboard. */
-export function go(address) {
-  history.pushState(null, "", address);
-  return show({ moved: true });
-}
-
-/** Let the address say what the page shows, without showing it anew. */
-export function note(address) {
-  history.replaceState(null, "", address);
 }
 
 async function show({ moved }) {

@@ -21,7 +21,7 @@ from ridgeline.storage.datasets import (
 )
 from ridgeline.storage.garbage import Garbage
 from service.dispatch import CeleryDispatch
-from service.examples import IRIS
+from service.http.examples import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
 from service.main import create_app
 from service.settings import Settings

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.dataset.stored import StoredDataset, StoredDatasetPage
 from ridgeline.contract.problems import Problem
-from service import space
+from service.datasets import space
 from service.deps import Parts
 from service.inspection.bounds import Bounds
 from service.inspection.inspector import Inspector

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.storage.artifacts.local import CHUNK_BYTES
 from service.deps import Parts
-from service.downloads import CorruptFile
+from service.http.downloads import CorruptFile
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)
@@ -116,7 +116,7 @@ def test_a_file_that_was_right_a_moment_ago(
     client: TestClient, path: str, file: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not hashed again, unless something was written to it, or it was replaced."""
-    monkeypatch.setattr("service.downloads.SETTLED_S", 0.05)
+    monkeypatch.setattr("service.http.downloads.SETTLED_S", 0.05)
     key = str(file.relative_to(parts.settings.artifacts_dir))
 
     def knows() -> bool:
@@ -130,7 +130,7 @@ def test_a_file_that_was_right_a_moment_ago(
 
     know()
     hashed = []
-    monkeypatch.setattr("service.downloads.ThreadPoolExecutor", lambda *_: hashed.append(1))
+    monkeypatch.setattr("service.http.downloads.ThreadPoolExecutor", lambda *_: hashed.append(1))
     assert download(client, path) == (200, CONTENT)
     monkeypatch.undo()
     assert hashed == []
@@ -140,7 +140,7 @@ def test_a_file_that_was_right_a_moment_ago(
     assert not knows()
     assert_refused(client, path)
     file.write_bytes(CONTENT)
-    monkeypatch.setattr("service.downloads.SETTLED_S", 0.05)
+    monkeypatch.setattr("service.http.downloads.SETTLED_S", 0.05)
     know()
     other = file.with_name("other")
     other.write_bytes(wrong)

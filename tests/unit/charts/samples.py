@@ -1,17 +1,24 @@
 """Curves of many kinds, and a report: what charts have to cope with."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ridgeline.contract.curves import Curves, EpochRow, columns
 from ridgeline.contract.report import Environment, Histogram, Report, Verdict, WeightReport
 
 JOB_ID = f"job_{'0' * 32}"
+NONE: Mapping[str, float | None] = {}
 TERMS = ("dense/kernel/l2", "dense_1/kernel/l2")
 
 
-def row(epoch: int, terms: Sequence[str] = TERMS, scale: float = 1.0, **changes: Any) -> EpochRow:
+def row(
+    epoch: int,
+    changes: Mapping[str, float | None] = NONE,
+    *,
+    terms: Sequence[str] = TERMS,
+    scale: float = 1.0,
+) -> EpochRow:
     """An epoch as a worker measures it; None in `changes` is a value that was not finite."""
     by_term = {name: scale * 0.2 / (index + 1) for index, name in enumerate(terms)}
     penalty = sum(by_term.values())
@@ -33,8 +40,8 @@ def row(epoch: int, terms: Sequence[str] = TERMS, scale: float = 1.0, **changes:
     nonfinite = tuple(name for name, value in changes.items() if value is None)
     return EpochRow(
         epoch=epoch,
-        values=values | changes,
-        penalty_by_layer=by_term,
+        values={**values, **changes},
+        penalty_by_layer={**by_term},
         nonfinite=nonfinite,
         seconds=0.1,
     )
@@ -64,10 +71,10 @@ def run(epochs: int, without: Sequence[str] = (), **options: Any) -> Curves:
 
 def diverged(epochs: int, since: int) -> Curves:
     """Curves whose losses are not finite from one epoch on."""
-    broken = dict.fromkeys(("loss", "data_loss", "train_data_loss", "val_data_loss", "gap"))
-    return curves(
-        [row(epoch, **(broken if epoch >= since else {})) for epoch in range(1, epochs + 1)]
+    broken: dict[str, float | None] = dict.fromkeys(
+        ("loss", "data_loss", "train_data_loss", "val_data_loss", "gap")
     )
+    return curves([row(epoch, broken if epoch >= since else {}) for epoch in range(1, epochs + 1)])
 
 
 LEGACY = curves(
@@ -98,18 +105,21 @@ CASES: dict[str, Curves] = {
     "tiny": run(20, scale=1e-300),
     "a spike": curves(
         [
-            row(epoch, **({"loss": 1e9, "val_data_loss": 1e9} if epoch == 5 else {}))
+            row(epoch, {"loss": 1e9, "val_data_loss": 1e9} if epoch == 5 else {})
             for epoch in range(1, 41)
         ]
     ),
     "zeros": curves(
         [
-            row(epoch, train_data_loss=0.0, val_data_loss=10.0 ** -(epoch % 9))
+            row(epoch, {"train_data_loss": 0.0, "val_data_loss": 10.0 ** -(epoch % 9)})
             for epoch in range(1, 41)
         ]
     ),
     "negative": curves(
-        [row(epoch, train_data_loss=-1.0, val_data_loss=-1 + 1 / epoch) for epoch in range(1, 21)]
+        [
+            row(epoch, {"train_data_loss": -1.0, "val_data_loss": -1 + 1 / epoch})
+            for epoch in range(1, 21)
+        ]
     ),
     "legacy": LEGACY,
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.charts import chart, comparison_chart, has_data
+from ridgeline.charts import CHARTS, chart, comparison_chart, has_data
 from ridgeline.contract.curves import Curves
 from tests.unit.charts.samples import CASES, REPORT, curves, diverged, row, run
 
@@ -40,8 +40,8 @@ def test_a_small_picture_has_room_for_the_losses_alone() -> None:
 
 
 def test_what_was_not_finite_is_marked_and_not_bridged() -> None:
-    broken = dict.fromkeys(("train_data_loss", "val_data_loss"))
-    spec = chart("losses", curves([row(e, **(broken if e in (4, 5) else {})) for e in range(1, 9)]))
+    broken: dict[str, float | None] = dict.fromkeys(("train_data_loss", "val_data_loss"))
+    spec = chart("losses", curves([row(e, broken if e in (4, 5) else {}) for e in range(1, 9)]))
     (span,) = spec["datasets"]["losses_nonfinite"]
     assert (span["start"], span["end"]) == (3.5, 5.5)
     assert span["what"] == "train_data_loss, val_data_loss: epochs 4 to 5"
@@ -51,9 +51,7 @@ def test_what_was_not_finite_is_marked_and_not_bridged() -> None:
 
 
 def test_one_bad_epoch_among_thousands_can_be_seen() -> None:
-    bad = curves(
-        [row(e, **({"train_data_loss": None} if e == 5000 else {})) for e in range(1, 5001)]
-    )
+    bad = curves([row(e, {"train_data_loss": None} if e == 5000 else {}) for e in range(1, 5001)])
     spec = chart("losses", bad)
     (span,) = spec["datasets"]["losses_nonfinite"]
     assert span["end"] == 5000
@@ -62,9 +60,7 @@ def test_one_bad_epoch_among_thousands_can_be_seen() -> None:
 
 
 def test_a_value_between_two_gaps_is_a_point() -> None:
-    bad = curves(
-        [row(e, **({"val_data_loss": None} if e in (49, 51) else {})) for e in range(1, 101)]
-    )
+    bad = curves([row(e, {"val_data_loss": None} if e in (49, 51) else {}) for e in range(1, 101)])
     points = chart("losses", bad)["datasets"]["losses_points"]
     assert [(point["epoch"], point["series"]) for point in points] == [(50, "Validation")]
 
@@ -95,8 +91,7 @@ def test_nothing_to_draw_is_said(case: str, name: Any, words: str) -> None:
 
 
 def test_what_there_is_has_data() -> None:
-    names = ("losses", "accuracy", "penalty", "weights", "learning_rate")
-    assert all(has_data(name, run(2), REPORT) for name in names)
+    assert all(has_data(name, run(2), REPORT) for name in CHARTS)
 
 
 def test_old_curves_are_called_what_they_are() -> None:

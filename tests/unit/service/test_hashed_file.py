@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service import hashed_file
-from service.hashed_file import HashedFile
+from service.http import hashed_file
+from service.http.hashed_file import HashedFile
 
 
 @pytest.fixture

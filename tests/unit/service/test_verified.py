@@ -1,6 +1,6 @@
 """Which files need not be hashed again."""
 
-from service.verified import REMEMBERED_S, Verified
+from service.http.verified import REMEMBERED_S, Verified
 
 
 def test_the_same_file_for_an_hour() -> None:

@@ -17,15 +17,15 @@ export function comparisonTables({ jobs, differences }) {
 function measured(jobs) {
   const names = [...new Set(jobs.flatMap(({ metrics }) => Object.keys(metrics)))];
   const ordered = [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
-  const rows = ordered.map((name) => row(name, jobs.map(({ metrics }) => metrics[name]), least(name)));
+  const rows = ordered.map((name) => row(name, jobs.map(({ metrics }) => metrics[name]), better(name)));
   const states = h("tr", {}, h("th", { scope: "row" }, "status"), jobs.map(({ status }) => h("td", {}, statusBadge(status))));
   const verdicts = h("tr", {}, h("th", { scope: "row" }, "verdict"), jobs.map(({ verdict }) => h("td", { class: "verdict-cell" }, verdict ?? "–")));
   return table("measured-title", jobs, [states, verdicts, ...rows]);
 }
 
-function row(name, values, better) {
+function row(name, values, choose) {
   const known = values.filter((value) => typeof value === "number");
-  const best = better === null || known.length < 2 ? null : better(...known);
+  const best = choose === null || known.length < 2 ? null : choose(...known);
   return h(
     "tr",
     {},
@@ -34,9 +34,12 @@ function row(name, values, better) {
   );
 }
 
-/** How to choose the best value of a measurement; null where none is better. */
-function least(name) {
-  if (/(^|_)(learning_rate|penalty)$/.test(name)) return null;
+/**
+ * How to choose the best value of a measurement; null where none is better. Only rows that were not
+ * trained on say which model is better, and a loss with its penalty does not say it either.
+ */
+function better(name) {
+  if (!/^(gap|(val|test)_(?!loss$|penalty$).+)$/.test(name)) return null;
   return /(accuracy|auc|precision|recall|f1_score|r2_score)$/.test(name) ? Math.max : Math.min;
 }
 

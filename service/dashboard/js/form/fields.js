@@ -112,7 +112,7 @@ export const GROUPS = [
     fields: [
       { kind: "text", label: "Name", pointer: "/name", placeholder: "none" },
       { kind: "words", label: "Tags", pointer: "/tags", hint: "separated by commas", placeholder: "none" },
-      { kind: "checks", label: "Save the model as", pointer: "/outputs", options: [["keras", "Keras"], ["weights", "weights"], ["saved_model", "SavedModel"], ["litert", "LiteRT"], ["onnx", "ONNX"]], usual: ["keras"] },
+      { kind: "checks", label: "Save as", pointer: "/outputs", options: [["keras", "Keras"], ["weights", "weights"], ["saved_model", "SavedModel"], ["litert", "LiteRT"], ["onnx", "ONNX"], ["tensorboard", "TensorBoard events"]], usual: ["keras"] },
     ],
   },
 ];

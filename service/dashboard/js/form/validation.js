@@ -14,7 +14,7 @@ const PAUSE_MS = 250;
 export function validation({ onFaults, onPointer, signal }) {
   const headline = h("p", { class: "validity", role: "status" }, "Checking…");
   const content = h("div", {});
-  const element = h("section", { class: "validation", "aria-labelledby": "validation-title" }, h("h2", { id: "validation-title" }, "What would be trained"), headline, content);
+  const element = h("section", { class: "outlook", "aria-labelledby": "validation-title" }, h("h2", { id: "validation-title" }, "What would be trained"), headline, content);
   let timer = null;
   let asking = new AbortController();
   let valid = false;

@@ -11,6 +11,7 @@ const WHAT = {
   "saved_model.zip": "TensorFlow's SavedModel",
   "model.tflite": "LiteRT",
   "model.onnx": "ONNX",
+  "tensorboard.zip": "curves and weights for TensorBoard",
   "report.json": "the report on this page",
   "split.npz": "which rows were trained on",
   "features.json": "how a row is encoded",

@@ -1,12 +1,12 @@
 /** The top of a job's page: what it is, how far it is, and what can be asked of it. */
 
-import { post, remove } from "../api.js";
 import { alertUser, announce } from "../announce.js";
+import { post, remove } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { h, replace, say } from "../dom.js";
 import { ago, duration, moment } from "../format.js";
+import { go } from "../navigation.js";
 import { progressBar, progressText } from "../progress.js";
-import { go } from "../router.js";
 import { ended, statusBadge } from "../status.js";
 
 const LINKS = {
@@ -33,7 +33,7 @@ export function jobHead(onJob) {
       if (action === "delete") {
         await remove(`/jobs/${job.id}`);
         announce("The job is deleted.");
-        await go("/");
+        go("/");
         return;
       }
       onJob(await post(`/jobs/${job.id}/${action}`));

@@ -5,7 +5,7 @@ import { chart } from "../charts/chart.js";
 import { comparisonTables } from "../compare/tables.js";
 import { h, replace, say } from "../dom.js";
 import { ago, number } from "../format.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 import { statusBadge } from "../status.js";
 
 const MOST = 20;

@@ -1,11 +1,11 @@
 /** One data set: what is in it, and the way to train on it. */
 
-import { get, left, remove } from "../api.js";
 import { announce } from "../announce.js";
+import { get, left, remove } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { h, replace, say } from "../dom.js";
 import { ago, bytes } from "../format.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 import { contents, summary } from "../upload/contents.js";
 import { likelyTarget, targetsOf } from "../upload/starter.js";
 
@@ -61,7 +61,7 @@ async function dropped(dataset, fault) {
   try {
     await remove(`/datasets/${dataset.id}`);
     announce("The data set is deleted.");
-    await go("/ui/datasets");
+    go("/ui/datasets");
   } catch (error) {
     say(fault, error.message);
     fault.hidden = false;

@@ -3,7 +3,7 @@
 import { get, left } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { ago, bytes, moment } from "../format.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 import { summary } from "../upload/contents.js";
 import { uploadPanel } from "../upload/panel.js";
 
@@ -12,7 +12,7 @@ const PAGE_SIZE = 50;
 export function page({ query, signal }) {
   const body = h("tbody", {});
   const state = h("p", { class: "note" }, "Loading…");
-  const heads = ["Name", "Contents", "Format", "Size", "Uploaded"].map((label) => h("th", { scope: "col" }, label));
+  const heads = ["Name", "Contents", "Format", "Size", "Uploaded"].map((label) => h("th", { scope: "col", class: label === "Size" ? "figure" : null }, label));
   const table = h("table", { class: "datasets", hidden: true }, h("caption", { class: "unseen" }, "Uploaded data sets, the newest first"), h("thead", {}, h("tr", {}, heads)), body);
   const older = h("a", { href: "#", rel: "next", hidden: true }, "Older data sets");
   const panel = uploadPanel({ signal, onStored: ({ id }) => go(`/ui/datasets/${id}`) });

@@ -1,13 +1,13 @@
 /** All jobs: the newest first, a row each. */
 
-import { get, left } from "../api.js";
 import { announce } from "../announce.js";
+import { get, left } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { plural } from "../format.js";
 import { filters } from "../jobs/filters.js";
 import { jobRow } from "../jobs/row.js";
+import { go, note } from "../navigation.js";
 import { repeat } from "../repeat.js";
-import { go, note } from "../router.js";
 import { ended } from "../status.js";
 
 const PAGE_SIZE = 25;

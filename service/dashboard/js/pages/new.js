@@ -1,7 +1,7 @@
 /** A new job: settings as controls, the spec as text, and what the service says of it. */
 
-import { ApiError, get, left, post } from "../api.js";
 import { alertUser, announce } from "../announce.js";
+import { ApiError, get, left, post } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { choices } from "../form/choices.js";
 import { control } from "../form/controls.js";
@@ -11,7 +11,7 @@ import { parse } from "../form/json-text.js";
 import { presetFields } from "../form/presets.js";
 import { EXAMPLE, OVERFITS, startOf } from "../form/starts.js";
 import { validation } from "../form/validation.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 
 export function page({ query, signal }) {
   const view = new NewJob(query, signal);
@@ -169,7 +169,7 @@ class NewJob {
     try {
       const job = await post("/jobs", this.text.text(), { headers: { "Idempotency-Key": this.key() } });
       announce("The job is queued.");
-      await go(`/ui/jobs/${job.id}`);
+      go(`/ui/jobs/${job.id}`);
     } catch (failure) {
       if (!left(failure)) this.failed(failure);
     } finally {

@@ -21,14 +21,14 @@ from fastapi.responses import StreamingResponse
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
 from ridgeline.storage.artifacts.protocol import FileIdentity
-from service.answers import not_modified
-from service.documentation import file_content, headers
-from service.headers import matches
-from service.problems import ApiProblem, responses
-from service.ranges import Span, UnsatisfiableRange, requested_span
-from service.routing import is_head
+from service.http.answers import not_modified
+from service.http.documentation import file_content, headers
+from service.http.headers import matches
+from service.http.problems import ApiProblem, responses
+from service.http.ranges import Span, UnsatisfiableRange, requested_span
+from service.http.routing import is_head
+from service.http.verified import SETTLED_S, Verified
 from service.threads import ended, outcome
-from service.verified import SETTLED_S, Verified
 
 Text = Annotated[str | None, Header()]
 Redirect = Annotated[
