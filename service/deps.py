@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -12,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from service.datasets.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
+from service.http.downloads import Readers
 from service.janitor import Janitor
 from service.live.feed import Feed, ReadEvents
 from service.live.watch import Watcher
@@ -38,8 +38,7 @@ class Parts:
     renderer: Renderer
     artifacts: ArtifactStore
     datasets: DatasetParts
-    file_threads: Executor
-    """They read files that are downloaded."""
+    readers: Readers
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher

@@ -50,6 +50,6 @@ async def download_artifact(
         request,
         file,
         asked,
-        parts.file_threads,
+        parts.readers,
         parts.settings.signed_url_s if redirect else None,
     )

@@ -134,7 +134,7 @@ async def download_dataset(
         request,
         file,
         asked,
-        parts.file_threads,
+        parts.readers,
         parts.settings.signed_url_s if redirect else None,
     )
 
