@@ -2,7 +2,7 @@
 
 import { ApiError, get, left, post, remove } from "../api.js";
 
-const TRIES = 6;
+const TRIES = 8;
 const FIRST_WAIT_MS = 500;
 
 /**
@@ -71,7 +71,7 @@ async function persistently(send, onWait, signal) {
     } catch (error) {
       if (left(error) || isLasting(error) || attempt === TRIES) throw error;
       onWait(`${error.message} Trying again…`);
-      await pause(FIRST_WAIT_MS * 2 ** attempt, signal);
+      await pause(FIRST_WAIT_MS * 2 ** (attempt - 1), signal);
     }
   }
 }
