@@ -1,6 +1,8 @@
 /** The charts of a job, each with its files. */
 
 import { chart } from "../charts/chart.js";
+import { saveLine } from "../charts/save.js";
+import { theme } from "../colours.js";
 import { h } from "../dom.js";
 
 const CHARTS = [
@@ -69,21 +71,9 @@ function lazy(id, entry, signal) {
 }
 
 function links(id, name, path) {
-  const files = [
-    ["SVG", path, "image/svg+xml", `${name}.svg`],
-    ["PNG", `${path}?scale=2`, "image/png", `${name}.png`],
-    ["CSV", `/jobs/${id}/curves`, "text/csv", "curves.csv"],
-  ];
-  const button = ([label, address, type, file]) =>
-    h("button", { type: "button", class: "textual", "aria-label": `${file}, save`, onclick: () => save(address, type, file) }, label);
-  return h("figcaption", {}, "Save as ", files.map((each) => [button(each), " "]));
-}
-
-/** Fetch what a chart is as a file: the representation depends on Accept, which a link cannot say. */
-async function save(path, type, name) {
-  const answer = await fetch(path, { headers: { Accept: type } });
-  if (!answer.ok) return;
-  const url = URL.createObjectURL(await answer.blob());
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  return saveLine([
+    ["SVG", `${name}.svg`, () => `${path}?theme=${theme()}`, "image/svg+xml"],
+    ["PNG", `${name}.png`, () => `${path}?scale=2&theme=${theme()}`, "image/png"],
+    ["CSV", "curves.csv", () => `/jobs/${id}/curves`, "text/csv"],
+  ]);
 }
