@@ -10,7 +10,7 @@ const CHARTS = [
   { name: "accuracy", label: "Metrics", height: 240 },
   { name: "penalty", label: "Penalty by layer", height: 240 },
   { name: "learning_rate", label: "Learning rate", height: 200 },
-  { name: "weights", label: "Weights", height: 300 },
+  { name: "weights", label: "Distribution of the weights", height: 300 },
 ];
 const MAX_POINTS = 500;
 
