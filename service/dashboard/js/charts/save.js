@@ -7,8 +7,22 @@ import { h } from "../dom.js";
 /** A line of buttons, each of `[label, file, address(), media type]`. */
 export function saveLine(files) {
   const button = ([label, file, address, type]) =>
-    h("button", { type: "button", class: "textual", "aria-label": `${file}, save`, onclick: () => save(file, address(), type) }, label);
-  return h("figcaption", {}, "Save as ", files.map((each) => [button(each), " "]));
+    h(
+      "button",
+      {
+        type: "button",
+        class: "textual",
+        "aria-label": `${file}, save`,
+        onclick: () => save(file, address(), type),
+      },
+      label,
+    );
+  return h(
+    "figcaption",
+    {},
+    "Save as ",
+    files.map((each) => [button(each), " "]),
+  );
 }
 
 /** Fetch what is to be a file: which representation it is depends on Accept, which no link can say. */

@@ -17,8 +17,19 @@ const MAX_POINTS = 500;
 export function jobCharts(id, signal) {
   const first = figure(id, CHARTS[0], signal);
   const others = CHARTS.slice(1).map((each) => lazy(id, each, signal));
-  const waiting = h("p", { class: "note", hidden: true }, "The curves begin when the first epoch has ended.");
-  const element = h("section", { "aria-labelledby": "curves-title" }, h("h2", { id: "curves-title" }, "Curves"), waiting, first.element, others.map((each) => each.element));
+  const waiting = h(
+    "p",
+    { class: "note", hidden: true },
+    "The curves begin when the first epoch has ended.",
+  );
+  const element = h(
+    "section",
+    { "aria-labelledby": "curves-title" },
+    h("h2", { id: "curves-title" }, "Curves"),
+    waiting,
+    first.element,
+    others.map((each) => each.element),
+  );
   const all = [first, ...others];
   let begun = false;
 
@@ -44,8 +55,18 @@ export function jobCharts(id, signal) {
 
 function figure(id, { name, label, height }, signal) {
   const path = `/jobs/${id}/charts/${name}`;
-  const drawn = chart({ address: (parameters) => `${path}?${parameters}&max_points=${MAX_POINTS}`, height, label, signal });
-  const element = h("figure", { class: `figure-chart ${name}` }, drawn.element, links(id, name, path));
+  const drawn = chart({
+    address: (parameters) => `${path}?${parameters}&max_points=${MAX_POINTS}`,
+    height,
+    label,
+    signal,
+  });
+  const element = h(
+    "figure",
+    { class: `figure-chart ${name}` },
+    drawn.element,
+    links(id, name, path),
+  );
   return { ...drawn, element };
 }
 
@@ -53,7 +74,11 @@ function figure(id, { name, label, height }, signal) {
 function lazy(id, entry, signal) {
   let drawn = null;
   const open = entry.name === "accuracy" || entry.name === "penalty";
-  const element = h("details", { class: "more-chart", open, ontoggle: () => element.open && now() }, h("summary", {}, entry.label));
+  const element = h(
+    "details",
+    { class: "more-chart", open, ontoggle: () => element.open && now() },
+    h("summary", {}, entry.label),
+  );
 
   function now() {
     if (drawn === null) {
