@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.assets import FOLDER, asset_names, shell, version
+from service.http.assets import FOLDER, asset_names, shell, version
 from service.routes.dashboard import PAGES
 
 PATHS = sorted(path.replace("{job_id}", "job_1").replace("{dataset_id}", "ds_1") for path in PAGES)

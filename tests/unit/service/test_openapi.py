@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from service import openapi
+from service.http.openapi_document import document
 from service.main import create_app
-from service.openapi_document import document
 
 DOCUMENT = document(create_app())
 OPERATIONS = [
