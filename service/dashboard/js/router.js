@@ -70,8 +70,10 @@ function markPlace(name) {
 
 function followLink(event) {
   const link = event.target.closest?.("a[href]");
-  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target) return;
+  const plain =
+    event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target)
+    return;
   const url = new URL(link.href);
   const ours = url.pathname === "/" || url.pathname.startsWith("/ui/");
   if (url.origin !== location.origin || !ours || url.hash) return;

@@ -174,7 +174,12 @@ def test_jobs_side_by_side(visit: "Visit", api: httpx.Client) -> None:
         page.get_by_role("checkbox", name=f"Compare {job['name']}").check()
     compare.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare jobs")
-    expect(page.locator(".chart svg")).to_be_visible()
+    expect(page.locator(".chart svg")).to_contain_text("Loss compared")
+    page.get_by_label("Compare the").select_option("accuracy")
+    expect(page.locator(".chart svg")).to_contain_text("Accuracy compared")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="comparison.svg, save").click()
+    assert "<svg" in downloading.value.path().read_text()
     differences = page.locator("section[aria-labelledby=differences-title]")
     expect(differences).to_contain_text("rate")
     expect(differences).to_contain_text("0.1")
