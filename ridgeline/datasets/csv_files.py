@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +15,14 @@ import pyarrow.csv as arrow_csv
 
 from ridgeline.contract.dataset.stored import Column, ColumnType
 from ridgeline.datasets.cells import parse
-from ridgeline.datasets.errors import Rule, UnusableDataset, unusable
+from ridgeline.datasets.errors import Rule, UnusableDataset, shown, unusable
 from ridgeline.datasets.limits import MEBIBYTE, InspectionLimits, block_bytes
 from ridgeline.datasets.names import check_columns
 
 _HEADER_BYTES = MEBIBYTE
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_QUOTED_END = re.compile(r'"(?:[^"]|"")*"[;\t|]')
+"""A name in quotation marks, with something else than a comma behind it."""
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _AS_UTF8 = (
     'save it as UTF-8 (in Excel "CSV UTF-8"; in a shell'
@@ -94,7 +97,15 @@ def _parse_header(line: str) -> list[str]:
         raise unusable(
             Rule.EMPTY, "the file has no line, expected a header and rows: upload a CSV file"
         )
+    if line.lower().startswith("sep="):
+        raise unusable(
+            Rule.COLUMN_NAME,
+            f"the first line is {shown(line)!r}, which is for Excel alone; expected the columns'"
+            " names: take that line out, and separate cells by commas",
+            "columns",
+        )
     try:
+        _check_delimiter(line)
         (names,) = csv.reader([line], strict=True)
     except csv.Error as error:
         raise unusable(
@@ -103,20 +114,21 @@ def _parse_header(line: str) -> list[str]:
             " take line breaks out of the names, and double every quotation mark inside a name",
             "columns",
         ) from error
-    names = [name.strip() for name in names]
-    _check_delimiter(names)
-    return names
+    return [name.strip() for name in names]
 
 
-def _check_delimiter(names: Sequence[str]) -> None:
-    other = next((mark for mark in _OTHER_DELIMITERS if mark in names[0]), None)
-    if len(names) == 1 and other is not None:
-        raise unusable(
-            Rule.DELIMITER,
-            f"the first line is separated by {_OTHER_DELIMITERS[other]}, expected commas: save the"
-            " file with commas (pandas:"
-            f" `read_csv(path, sep={other!r}).to_csv(path, index=False)`)",
-        )
+def _check_delimiter(line: str) -> None:
+    """Raises UnusableDataset where something else than commas makes columns of the first line."""
+    if len(next(csv.reader([line]))) > 1 and not _QUOTED_END.match(line):
+        return
+    for mark, name in _OTHER_DELIMITERS.items():
+        if len(next(csv.reader([line], delimiter=mark))) > 1:
+            raise unusable(
+                Rule.DELIMITER,
+                f"the first line is separated by {name}, expected commas: save the file with commas"
+                f" (pandas: `read_csv(path, sep={mark!r}).to_csv(path, index=False)`, with"
+                " `decimal=','` beside sep where that is how numbers are written)",
+            )
 
 
 def check_header(columns: Sequence[Column]) -> None:
@@ -204,8 +216,7 @@ def _refusal(message: str, ragged: list[Any], most: int) -> UnusableDataset:
         return unusable(
             Rule.RAGGED_ROW,
             f"row {row.number:,} has {row.actual_columns:,} cells, expected"
-            f" {row.expected_columns:,} as the header: quote cells that hold commas or line breaks,"
-            " and fill the row up",
+            f" {row.expected_columns:,} as the header: {_remedy(row)}",
             "rows",
             row.number,
         )
@@ -219,6 +230,18 @@ def _refusal(message: str, ragged: list[Any], most: int) -> UnusableDataset:
     if "Empty CSV" in message:
         return no_rows()
     return unusable(Rule.DAMAGED, f"it cannot be read as CSV: {message[:200]}")
+
+
+def _remedy(row: Any) -> str:
+    """How to mend a row that has too many or too few cells."""
+    if row.number == 1 and row.expected_columns == 1:
+        return "begin the file with the columns' names, and take titles and comments above them out"
+    if row.number == 1 and row.actual_columns == row.expected_columns + 1:
+        return (
+            "name every column (R writes none above the rows' names: use write.csv with"
+            " row.names=FALSE), and quote cells that hold commas"
+        )
+    return "quote cells that hold commas or line breaks, and fill the row up"
 
 
 def no_rows() -> UnusableDataset:

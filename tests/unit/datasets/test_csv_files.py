@@ -256,6 +256,43 @@ class TestRows:
         assert (fault.rule, fault.pointer) == ("ragged-row", "/rows/2")
         assert "expected 2" in fault.detail
 
+    @pytest.mark.parametrize("mark", [";", "\t", "|"])
+    @pytest.mark.parametrize("names", [("a", "b"), ("a, in cm", "b"), ("a", 'b ""c""')])
+    def test_other_delimiters_between_quoted_names(
+        self, write: WriteCsv, mark: str, names: tuple[str, ...]
+    ) -> None:
+        """As R's write.csv2 writes them."""
+        header = mark.join(f'"{name}"' for name in names)
+        fault = refusal(write(f"{header}\n1{mark}2,5\n"))
+        assert fault.rule == "delimiter"
+        assert repr(mark) in fault.detail
+
+    def test_a_quoted_name_may_hold_another_delimiter(self, write: WriteCsv) -> None:
+        path = write('"a;b","c|d",e;f\n1,2,3\n')
+        assert list(columns(path)) == ["a;b", "c|d", "e;f"]
+        assert list(columns(write('"a;b"\n1\n2\n'))) == ["a;b"]
+
+    @pytest.mark.parametrize(
+        ("content", "rule", "remedy"),
+        [
+            ("sep=,\na,b\n1,2\n", "column-name", "take that line out"),
+            ("My table\n\na,b\n1,2\n", "ragged-row", "titles and comments"),
+            ("# made today\na,b\n1,2\n", "ragged-row", "titles and comments"),
+            ('"a","b"\n"1",1,2\n', "ragged-row", "row.names=FALSE"),
+            ("a,b\n1,2\n1,2,3\n", "ragged-row", "quote cells"),
+        ],
+    )
+    def test_what_programs_write_above_the_rows(
+        self, write: WriteCsv, content: str, rule: str, remedy: str
+    ) -> None:
+        fault = refusal(write(content))
+        assert fault.rule == rule
+        assert remedy in fault.detail
+
+    def test_a_giant_name(self, write: WriteCsv) -> None:
+        """Longer than the csv module's fields."""
+        assert refusal(write(f"{'x' * 200_000}\n1\n")).rule == "column-name"
+
     def test_ragged_far_down(self, write: WriteCsv) -> None:
         fault = refusal(write("a,b\n" + "1,2\n" * 1_000_000 + "3\n"))
         assert fault.pointer == "/rows/1000001"
