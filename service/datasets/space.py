@@ -1,6 +1,7 @@
 """The disk of the API: looked at before a file comes, and told of where it is full."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,15 @@ def check_space(folder: Path, size: int) -> None:
     """Raise ApiProblem (insufficient-storage) where `size` bytes would fill a folder's disk."""
     if shutil.disk_usage(folder).free < size + MARGIN_BYTES:
         raise _no_space()
+
+
+def keep_margin(folder: Path) -> None:
+    """Raise OSError (ENOSPC) where a folder's disk has no more than its margin left.
+
+    Files that come at the same time have all found room; and of some nobody says how long they are.
+    """
+    if shutil.disk_usage(folder).free < MARGIN_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager

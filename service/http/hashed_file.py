@@ -9,6 +9,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from service.datasets.space import keep_margin
 from service.threads import ended, outcome
 
 BATCH_BYTES = 2**19
@@ -80,6 +81,7 @@ class HashedFile:
             del self._pending[0]
 
     def _write(self, batch: bytes) -> None:
+        keep_margin(self.path.parent)
         left = memoryview(batch)
         while left:
             left = left[os.write(self._descriptor, left) :]

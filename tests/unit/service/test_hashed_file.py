@@ -5,11 +5,14 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from service.datasets.space import MARGIN_BYTES
 from service.http import hashed_file
 from service.http.hashed_file import HashedFile
 
@@ -64,6 +67,19 @@ def test_a_full_disk_is_told_and_the_file_closed(
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(write(path, [b"x"] * 100))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_disks_margin_stays_free(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records may lie there too; of many files that come at once each alone had room."""
+    monkeypatch.setattr(hashed_file, "BATCH_BYTES", 1000)
+
+    def disk_usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=MARGIN_BYTES + 4500 - (folder / path.name).stat().st_size)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(write(path, [b"x" * 1000] * 100))
+    assert path.stat().st_size == 5000
 
 
 def test_it_takes_no_more_than_it_can_hold(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
