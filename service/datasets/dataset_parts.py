@@ -1,5 +1,6 @@
 """The parts that take data sets in and give them out."""
 
+import asyncio
 from dataclasses import dataclass
 
 from ridgeline.storage import Database
@@ -12,7 +13,7 @@ from ridgeline.storage.datasets import (
 )
 from service.http.receiving import Receiver
 from service.inspection.bounds import Bounds
-from service.inspection.inspector import Inspector
+from service.inspection.inspector import AT_ONCE, Inspector
 from service.settings import Settings
 
 
@@ -28,6 +29,8 @@ class DatasetParts:
     receiver: Receiver
     inspector: Inspector
     garbage: DatasetGarbage
+    assembling: asyncio.Semaphore
+    """How many uploads are put together at once: each takes as much of the disk as its file."""
 
     def close(self) -> None:
         """Kill what looks through files."""
@@ -47,4 +50,5 @@ def dataset_parts(settings: Settings, database: Database, for_lookups: Database)
         receiver=Receiver(settings.body_timeout_s),
         inspector=Inspector(bounds),
         garbage=DatasetGarbage(store, uploads, files, settings.garbage_age_s),
+        assembling=asyncio.Semaphore(AT_ONCE),  # no more are looked through
     )

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -107,27 +107,17 @@ async def complete(parts: Parts, upload_id: str) -> AddedDataset:
     Raises UnknownUpload, and ApiProblem: conflict (parts are missing), and what a whole file meets.
     One that cannot be used goes with all its parts.
     """
-    upload = await run_in_threadpool(find, parts, upload_id)
-    if upload.dataset_id is not None:
-        return AddedDataset(await datasets.find(parts, upload.dataset_id), existed=True)
-    missing = [number for number in range(1, upload.part_count + 1) if number not in upload.parts]
-    if missing:
-        raise _missing(missing)
-    said = Description(
-        upload.name, DatasetFormat(upload.format) if upload.format else None, upload.sha256
-    )
-    try:
-        with full_disk_told():
-            async with _assembled(parts, upload) as whole:
-                added = await datasets.keep(parts, whole, said)
-    except ApiProblem as problem:
-        if problem.code is ProblemCode.UNUSABLE_DATASET:
-            await run_in_threadpool(delete, parts, upload_id)
-        raise
-    keys = await run_in_threadpool(parts.datasets.uploads.complete, upload_id, added.record.id)
-    failpoint("upload.completed")
-    await run_in_threadpool(datasets.delete_files, parts, keys)
-    return added
+    async with parts.datasets.assembling:
+        try:
+            return await _completed(parts, upload_id)
+        except ApiProblem as problem:
+            # Asked at the same time elsewhere, it may be complete by now, and its parts gone.
+            if problem.code is not ProblemCode.CONFLICT:
+                raise
+            upload = await run_in_threadpool(find, parts, upload_id)
+            if upload.dataset_id is None:
+                raise
+            return await _became(parts, upload.dataset_id)
 
 
 def delete(parts: Parts, upload_id: str) -> None:
@@ -168,6 +158,35 @@ def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
     failpoint("part.committed")
     if replaced is not None:
         datasets.delete_files(parts, [replaced])
+
+
+async def _completed(parts: Parts, upload_id: str) -> AddedDataset:
+    upload = await run_in_threadpool(find, parts, upload_id)
+    if upload.dataset_id is not None:
+        return await _became(parts, upload.dataset_id)
+    missing = [number for number in range(1, upload.part_count + 1) if number not in upload.parts]
+    if missing:
+        raise _missing(missing)
+    said = Description(
+        upload.name, DatasetFormat(upload.format) if upload.format else None, upload.sha256
+    )
+    try:
+        with full_disk_told():
+            async with _assembled(parts, upload) as whole:
+                added = await datasets.keep(parts, whole, said)
+    except ApiProblem as problem:
+        if problem.code is ProblemCode.UNUSABLE_DATASET:
+            with suppress(UnknownUpload):  # whoever asked at the same time was first
+                await run_in_threadpool(delete, parts, upload_id)
+        raise
+    keys = await run_in_threadpool(parts.datasets.uploads.complete, upload_id, added.record.id)
+    failpoint("upload.completed")
+    await run_in_threadpool(datasets.delete_files, parts, keys)
+    return added
+
+
+async def _became(parts: Parts, dataset_id: str) -> AddedDataset:
+    return AddedDataset(await datasets.find(parts, dataset_id), existed=True)
 
 
 @asynccontextmanager

@@ -1,16 +1,20 @@
 """/uploads: a file in parts, in any order, broken off and taken up again."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 
 from ridgeline.contract.dataset.stored import Upload
+from ridgeline.storage.datasets import LocalDatasetFiles
 from service.deps import Parts
+from service.inspection.inspector import AT_ONCE, Inspector
 from service.main import create_app
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
@@ -173,6 +177,75 @@ def test_an_upload_is_found_again(client: TestClient, begin: Callable[..., Uploa
     asked = {"name": "rows", "bytes": len(CSV), "sha256": sha256(CSV)}
     again = client.post("/uploads", json=asked)
     assert (again.status_code, again.json()["id"]) == (200, upload.id)
+
+
+def test_who_completes_an_upload_late_gets_what_it_has_become(
+    client: TestClient,
+    begin: Callable[..., Upload],
+    send: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its parts are gone while they are put together: somebody else was quicker."""
+    upload = begin()
+    for number in range(1, COUNT + 1):
+        send(upload, number)
+    complete, read, quicker = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read, []
+
+    def read_late(self: LocalDatasetFiles, *where: Any) -> Generator[bytes, None, None]:
+        if not quicker:
+            quicker.append(None)
+            quicker[0] = client.post(complete)
+        yield from read(self, *where)
+
+    monkeypatch.setattr(LocalDatasetFiles, "read", read_late)
+    late = client.post(complete)
+    assert (quicker[0].status_code, late.status_code) == (201, 200), late.text
+    assert late.content == quicker[0].content
+
+
+def test_few_uploads_are_put_together_at_once(
+    client: TestClient,
+    settings: Settings,
+    begin: Callable[..., Upload],
+    send: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each takes its whole size of the disk, however often it is asked for."""
+    upload = begin()
+    for number in range(1, COUNT + 1):
+        send(upload, number)
+    complete, read, peak = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read, []
+
+    def counted(self: LocalDatasetFiles, *where: Any) -> Generator[bytes, None, None]:
+        peak.append(len([path for path in files(settings) if path.parent.name == "staging"]))
+        yield from read(self, *where)
+
+    monkeypatch.setattr(LocalDatasetFiles, "read", counted)
+    with ThreadPoolExecutor(12) as pool:
+        statuses = sorted(pool.map(lambda _: client.post(complete).status_code, range(12)))
+    assert statuses == [200] * 11 + [201]
+    assert 1 <= max(peak) <= AT_ONCE
+
+
+def test_an_unusable_upload_that_is_given_up_meanwhile(
+    client: TestClient,
+    settings: Settings,
+    begin: Callable[..., Upload],
+    send: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload = begin(bytes=8)
+    send(upload, 1, b"a,b\n1,2,")
+    inspect = Inspector.inspect
+
+    async def meanwhile(self: Inspector, *file: Any) -> Any:
+        await run_in_threadpool(client.delete, f"/uploads/{upload.id}")
+        return await inspect(self, *file)
+
+    monkeypatch.setattr(Inspector, "inspect", meanwhile)
+    refusal = client.post(f"/uploads/{upload.id}/complete")
+    assert (refusal.status_code, refusal.json()["code"]) == (422, "unusable-dataset")
+    assert files(settings) == []
 
 
 @pytest.mark.parametrize(
