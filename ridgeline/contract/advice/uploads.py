@@ -1,6 +1,8 @@
 """Whether an uploaded data set's columns and classes are fit to learn from."""
 
+import re
 from collections.abc import Callable, Iterator
+from math import isfinite
 
 from ridgeline.contract.advice.base import Case, Finding, rule
 from ridgeline.contract.checks.uploaded import class_counts
@@ -8,6 +10,11 @@ from ridgeline.contract.dataset import UploadDataset
 from ridgeline.contract.dataset.stored import Column, ColumnType
 from ridgeline.contract.dataset.uploads.outcome import listed, quoted
 
+_ODD = 0.2
+"""A column of which a smaller share of the values are no numbers is meant to hold numbers."""
+_DATE = re.compile(
+    r"\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,4}/\d{1,2}/\d{1,4}|\d{1,2}\.\d{1,2}\.\d{2,4})(\D|$)"
+)
 IMBALANCE = 10
 """How many times as many rows the largest class has as the smallest."""
 
@@ -45,6 +52,50 @@ def constant(case: Case) -> Iterator[Finding]:
 
 
 @rule(
+    "numbers-as-text",
+    "warning",
+    "Kuhn & Johnson, 2019: Feature engineering and selection",
+)
+def numbers_as_text(case: Case) -> Iterator[Finding]:
+    """A feature of numbers that a few cells make text."""
+    odd = {}
+    for column in _text_features(case):
+        values = [each.value for each in column.values or ()]
+        others = [value for value in values if not _is_number(value)]
+        if 0 < len(others) < len(values) * _ODD:
+            odd[column.name] = others[0]
+    if odd:
+        message = (
+            f"Nearly all values of {listed(list(odd))} are numbers, and read as text for some such"
+            f" as {listed(list(odd.values()))}. Leave cells without a value empty, write numbers"
+            " with a point and nothing else beside the digits, and upload the file again: of a"
+            " text, how large it is does not count."
+        )
+        yield ("dataset", "features"), message
+
+
+@rule(
+    "dates-as-text",
+    "warning",
+    "Kuhn & Johnson, 2019: Feature engineering and selection",
+)
+def dates_as_text(case: Case) -> Iterator[Finding]:
+    """A feature of dates."""
+    names = [
+        column.name
+        for column in _text_features(case)
+        if column.values and all(_DATE.match(each.value) for each in column.values)
+    ]
+    if names:
+        message = (
+            f"{listed(names)} holds dates, which are read as texts: of a day that does not come"
+            " again nothing is learned. Upload what counts of them as columns of numbers, such as"
+            " the month, the day of the week or the days since a beginning."
+        )
+        yield ("dataset", "features"), message
+
+
+@rule(
     "imbalanced-classes",
     "warning",
     "He & Garcia, 2009: Learning from imbalanced data",
@@ -77,6 +128,22 @@ def _features_that(case: Case, test: Callable[[Column, int], bool]) -> list[str]
         for column in dataset.stored.columns or ()
         if column.name != dataset.target and test(column, dataset.stored.rows)
     ]
+
+
+def _text_features(case: Case) -> Iterator[Column]:
+    """Feature columns of text as the file has them, with their values where they are few enough."""
+    posted = case.spec.dataset
+    if not isinstance(posted, UploadDataset) or posted.stored is None:
+        return
+    used = set(_features_that(case, lambda column, _: column.type is ColumnType.TEXT))
+    yield from (column for column in posted.stored.columns or () if column.name in used)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _counts_rows(column: Column, rows: int) -> bool:

@@ -5,7 +5,10 @@ from ridgeline.contract.dataset.stored import ArrayMember, Column, ValueCount
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.training import Loss
 
-_HINT = '; or set /dataset/task to "regression", if the target is a quantity'
+_HINTS = {
+    "loss-fits-output": '; or set /dataset/task to "regression", if the target is a quantity',
+    "loss-fits-target": '; or set /dataset/task to "classification", if its values are classes',
+}
 _LEAST = 2
 """Rows that a class needs to be divided."""
 
@@ -39,14 +42,13 @@ def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
 
 
 def with_hint(error: SpecError, dataset: Dataset, loss: Loss) -> SpecError:
-    """The error of a loss that fits no classes, told what to do where the target may be none."""
-    if not (isinstance(dataset, UploadDataset) and dataset.task == "auto" and loss.reads == "any"):
+    """The error of a loss that does not fit the target, told that it may be taken otherwise."""
+    if not (isinstance(dataset, UploadDataset) and dataset.task == "auto"):
         return error
-    return SpecError(
-        [
-            fault.model_copy(update={"detail": fault.detail + _HINT})
-            if fault.rule == "loss-fits-output"
-            else fault
-            for fault in error.faults
-        ]
-    )
+    return SpecError([_hinted(fault, loss) for fault in error.faults])
+
+
+def _hinted(fault: Fault, loss: Loss) -> Fault:
+    if fault.rule not in _HINTS or (fault.rule == "loss-fits-output" and loss.reads != "any"):
+        return fault
+    return fault.model_copy(update={"detail": fault.detail + _HINTS[fault.rule]})

@@ -189,7 +189,8 @@ def test_who_completes_an_upload_late_gets_what_it_has_become(
     upload = begin()
     for number in range(1, COUNT + 1):
         send(upload, number)
-    complete, read, quicker = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read, []
+    complete, read = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read
+    quicker: list[Any] = []
 
     def read_late(self: LocalDatasetFiles, *where: Any) -> Generator[bytes, None, None]:
         if not quicker:
@@ -214,7 +215,8 @@ def test_few_uploads_are_put_together_at_once(
     upload = begin()
     for number in range(1, COUNT + 1):
         send(upload, number)
-    complete, read, peak = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read, []
+    complete, read = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read
+    peak: list[int] = []
 
     def counted(self: LocalDatasetFiles, *where: Any) -> Generator[bytes, None, None]:
         peak.append(len([path for path in files(settings) if path.parent.name == "staging"]))

@@ -1,6 +1,7 @@
 """What a spec's words on a table come to, and what is wrong with them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ridgeline.contract.advice import Advice
 from ridgeline.contract.dataset import DatasetShape, UploadDataset
 from ridgeline.contract.dataset.encodings import (
     MultiHotEncoding,
@@ -422,6 +424,16 @@ def test_a_regression_is_hinted_at_where_a_loss_fits_no_classes() -> None:
     assert resolve(said).encoding == "value"
 
 
+def test_classes_are_hinted_at_where_a_loss_fits_no_real_values() -> None:
+    """A column of labels that had a gap once is written as 0.0 and 1.0."""
+    label = number("y", 0, 1, distinct=2, values=counts({"0": 75, "1": 75}))
+    dataset = table(number("x"), label)
+    with pytest.raises(SpecError, match='set /dataset/task to "classification"'):
+        resolve(upload_spec(dataset, units=2, target="y"))
+    said = upload_spec(dataset, units=2, target="y", task="classification")
+    assert resolve(said).encoding == "one_hot"
+
+
 def test_a_class_of_one_row_cannot_be_stratified() -> None:
     kind = text("kind", "a", "b").model_copy(update={"values": counts({"a": 149, "b": 1})})
     spec = upload_spec(
@@ -436,8 +448,7 @@ def test_a_class_of_one_row_cannot_be_stratified() -> None:
 
 
 def advice(dataset: StoredDataset, **options: Any) -> dict[str, tuple[str, str]]:
-    found = resolve(upload_spec(dataset, target="kind", units=2, **options)).advice
-    return {each.id: (each.pointer, each.message) for each in found}
+    return {each.id: (each.pointer, each.message) for each in _advice(dataset, **options)}
 
 
 def test_advice_on_columns_and_classes() -> None:
@@ -460,3 +471,24 @@ def test_advice_on_columns_and_classes() -> None:
     assert "imbalanced-classes" not in advice(dataset, training=training)
     even = table(integer("a", 1, 9), number("x"), text("kind", "a", "b"))
     assert {"row-number-column", "constant-column", "imbalanced-classes"}.isdisjoint(advice(even))
+
+
+def test_advice_on_numbers_and_dates_that_are_texts() -> None:
+    powers = text("power", *(str(number) for number in range(40, 90)), "?")
+    prices = text("price", *(str(number) for number in range(40, 90)), "1,000")
+    codes = text("code", "1", "2", "a", "b")
+    days = text("day", *(f"2024-02-{day:02}" for day in range(1, 29)))
+    times = text("time", *(f"{day}/3/2024 10:00" for day in range(1, 29)))
+    dataset = table(powers, prices, codes, days, times, number("x"), text("kind", "a", "b"))
+    found = [(each.id, each.message) for each in _advice(dataset)]
+    (numbers,) = [message for rule, message in found if rule == "numbers-as-text"]
+    assert "'power', 'price' are numbers" in numbers
+    assert "such as '?', '1,000'." in numbers
+    (dates,) = [message for rule, message in found if rule == "dates-as-text"]
+    assert "'day', 'time' holds dates" in dates
+    left_out = {each.id for each in _advice(dataset, features=["x", "code"])}
+    assert left_out.isdisjoint({"numbers-as-text", "dates-as-text"})
+
+
+def _advice(dataset: StoredDataset, **options: Any) -> Sequence[Advice]:
+    return resolve(upload_spec(dataset, target="kind", units=2, **options)).advice
