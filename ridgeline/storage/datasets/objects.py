@@ -116,7 +116,7 @@ class BucketDatasetFiles:
             if received != record.bytes or digest.hexdigest() != record.sha256:
                 raise DamagedArtifact(record.key)
             partial.chmod(_READ_ONLY)
-            partial.replace(path)
+            _place(partial, path)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -148,6 +148,15 @@ def _hold(path: Path, size: int) -> HeldFile | None:
         return None
     os.utime(descriptor)
     return HeldFile(path, descriptor)
+
+
+def _place(copy: Path, path: Path) -> None:
+    """Give the copy its name, unless another process was first: somebody may hold that one."""
+    try:
+        os.link(copy, path)
+    except FileExistsError:
+        if path.stat().st_size != copy.stat().st_size:
+            copy.replace(path)
 
 
 def _drop(path: Path) -> None:

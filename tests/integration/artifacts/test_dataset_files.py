@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,6 +210,32 @@ def test_copies_make_room_unless_somebody_holds_them(
         bucket_files.fetch(larger)
     assert copies(bucket_files) == [held_one.sha256]
     holding.close()
+
+
+def test_workers_that_fetch_it_at_once_share_a_copy(
+    bucket_files: BucketDatasetFiles, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes on this machine: one holds the copy before the other has fetched it."""
+    record, copy = put(bucket_files), Bucket.copy
+    quicker: list[Any] = []
+    theirs = BucketDatasetFiles(Bucket(url), bucket_files._folder)
+
+    def late(self: Bucket, *arguments: Any) -> int:
+        if not quicker:
+            quicker.append(None)
+            quicker[0] = theirs.fetch(record)
+        return copy(self, *arguments)
+
+    monkeypatch.setattr(Bucket, "copy", late)
+    bucket_files.fetch(record).close()
+    path = bucket_files._folder / "cache" / record.sha256
+    os.utime(path, (1, 1))
+    bucket_files.clear_staging(before=1000)
+    assert quicker[0].path.read_bytes() == CONTENT
+    quicker[0].close()
+    os.utime(path, (1, 1))
+    bucket_files.clear_staging(before=1000)
+    assert copies(bucket_files) == []
 
 
 def test_copies_that_nobody_uses_go_in_their_time(bucket_files: BucketDatasetFiles) -> None:
