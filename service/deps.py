@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -11,7 +12,6 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from service.datasets.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
-from service.http.downloads import Readers
 from service.janitor import Janitor
 from service.live.feed import Feed, ReadEvents
 from service.live.watch import Watcher
@@ -38,7 +38,7 @@ class Parts:
     renderer: Renderer
     artifacts: ArtifactStore
     datasets: DatasetParts
-    readers: Readers
+    readers: Executor
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher

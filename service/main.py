@@ -30,11 +30,9 @@ from service.datasets.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.http import problems
-from service.http.downloads import Readers
 from service.http.openapi_document import document
 from service.http.parameters import refuse_unknown
 from service.http.routing import HeadLikeGet
-from service.http.verified import Verified
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.live.feed import Feed
 from service.live.watch import Watcher
@@ -159,7 +157,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         renderer=Renderer(),
         artifacts=artifacts,
         datasets=uploaded,
-        readers=Readers(file_threads, Verified()),
+        readers=file_threads,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),

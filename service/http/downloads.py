@@ -4,14 +4,13 @@ import asyncio
 import base64
 import hashlib
 import re
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
 from fastapi import Header, Query, Request, Response
@@ -20,14 +19,12 @@ from fastapi.responses import StreamingResponse
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
-from ridgeline.storage.artifacts.protocol import FileIdentity
 from service.http.answers import not_modified
 from service.http.documentation import file_content, headers
 from service.http.headers import matches
 from service.http.problems import ApiProblem, responses
 from service.http.ranges import Span, UnsatisfiableRange, requested_span
 from service.http.routing import is_head
-from service.http.verified import SETTLED_S, Verified
 from service.threads import ended, outcome
 
 Text = Annotated[str | None, Header()]
@@ -75,9 +72,6 @@ class FileStore(Protocol):
     def size(self, key: str) -> int:
         """The bytes of a file; raises UnknownArtifact."""
 
-    def identity(self, key: str) -> FileIdentity | None:
-        """What changes whenever the file does; None where that cannot be said."""
-
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes from `start` to before `end`, a chunk at a time; raises UnknownArtifact."""
 
@@ -99,13 +93,6 @@ class StoredFile:
     store: FileStore
 
 
-class Readers(NamedTuple):
-    """What downloads share."""
-
-    threads: Executor
-    verified: Verified
-
-
 class CorruptFile(Exception):
     """A file's bytes are not the ones that were stored."""
 
@@ -114,7 +101,7 @@ async def file_answer(
     request: Request,
     file: StoredFile,
     asked: Conditions,
-    readers: Readers,
+    readers: Executor,
     redirect_s: float | None = None,
 ) -> Response:
     """The file, or a range of its bytes; several ranges are answered with the whole.
@@ -150,15 +137,14 @@ def _see(file: StoredFile) -> None:
         raise _gone(f"{file.bytes} bytes were stored, the store of files has {size}", file)
 
 
-async def _stream(file: StoredFile, span: Span, readers: Readers) -> AsyncIterator[bytes]:
+async def _stream(file: StoredFile, span: Span, readers: Executor) -> AsyncIterator[bytes]:
     """The bytes of `span`, a chunk at a time; while one is sent, the next is read.
 
-    When it is the whole file, the last chunk is held back until the hash is right, or the file is
-    seen to be the one that was hashed lately. Otherwise this raises CorruptFile, so that the client
-    sees a broken answer and not a wrong file.
+    When it is the whole file, the last chunk is held back until the hash is right. Otherwise this
+    raises CorruptFile, so that the client sees a broken answer and not a wrong file.
     """
-    in_thread = partial(asyncio.get_running_loop().run_in_executor, readers.threads)
-    check = await in_thread(_Check, file, readers.verified) if span.bytes == file.bytes else None
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, readers)
+    check = _Check(file) if span.bytes == file.bytes else None
     chunks = file.store.read(file.key, span.start, span.end)
     left = span.bytes
     reading: asyncio.Future[bytes] = in_thread(next, chunks, b"")
@@ -181,22 +167,17 @@ async def _stream(file: StoredFile, span: Span, readers: Readers) -> AsyncIterat
 
 
 class _Check:
-    """Whether a file is the one that was stored: by its hash, unless that was looked at lately."""
+    """Whether a file is the one that was stored, by its hash."""
 
-    def __init__(self, file: StoredFile, verified: Verified) -> None:
+    def __init__(self, file: StoredFile) -> None:
         self._file = file
-        self._verified = verified
-        self._identity = file.store.identity(file.key)
         self._digest = hashlib.sha256()
         self._hashing: deque[asyncio.Future[None]] = deque()
         # A thread of its own goes on with the next chunk without being told to.
-        known = verified.knows(file.key, self._identity)
-        self._hasher = None if known else ThreadPoolExecutor(1, "hasher of files")
+        self._hasher = ThreadPoolExecutor(1, "hasher of files")
 
     async def take(self, chunk: bytes) -> None:
         """Take the next bytes; returns once few are left to be hashed."""
-        if self._hasher is None:
-            return
         loop = asyncio.get_running_loop()
         self._hashing.append(loop.run_in_executor(self._hasher, self._digest.update, chunk))
         await self._hashed_but(_AHEAD)
@@ -204,19 +185,11 @@ class _Check:
     async def passed(self) -> bool:
         """Whether all that was taken is the file."""
         await self._hashed_but(0)
-        identity = await run_in_threadpool(self._file.store.identity, self._file.key)
-        if self._hasher is None:
-            return identity == self._identity
-        right = self._digest.hexdigest() == self._file.sha256
-        if right and identity is not None and identity == self._identity:
-            settled = time.time_ns() - identity.changed_ns > SETTLED_S * 1e9
-            self._verified.remember(self._file.key, identity if settled else None)
-        return right
+        return self._digest.hexdigest() == self._file.sha256
 
     def close(self) -> None:
         """Let the thread end."""
-        if self._hasher is not None:
-            self._hasher.shutdown(wait=False, cancel_futures=True)
+        self._hasher.shutdown(wait=False, cancel_futures=True)
 
     async def _hashed_but(self, count: int) -> None:
         while len(self._hashing) > count:

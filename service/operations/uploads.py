@@ -191,7 +191,7 @@ async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Receiv
 
 async def _append(parts: Parts, file: HashedFile, upload: UploadRecord, number: int) -> None:
     """Append a part; raises ApiProblem (conflict) where it was sent again meanwhile."""
-    in_thread = partial(asyncio.get_running_loop().run_in_executor, parts.readers.threads)
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, parts.readers)
     chunks = parts.datasets.files.read(upload.parts[number], 0, upload.part_size(number))
     try:
         while chunk := await outcome(in_thread(next, chunks, b"")):

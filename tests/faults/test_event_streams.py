@@ -4,12 +4,12 @@ import threading
 
 import httpx
 import pytest
-from tests.integration.service.http.streams import ACCEPT, sent
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.events import EpochEvent, JobEvent
 from ridgeline.storage import EventType
 from tests.faults.conftest import END_S, House, no_backoff
+from tests.integration.service.streams import ACCEPT, sent
 from tests.rig.process import poll
 from tests.rig.work import Work
 

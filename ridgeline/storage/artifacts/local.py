@@ -13,7 +13,6 @@ from pathlib import Path
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.artifacts.protocol import (
     AttemptFiles,
-    FileIdentity,
     StoredFile,
     is_key,
 )
@@ -134,10 +133,6 @@ class LocalArtifacts:
             return self.path(key).stat().st_size
         except FileNotFoundError:  # deleted since path() looked
             raise UnknownArtifact(key) from None
-
-    def identity(self, key: str) -> FileIdentity | None:
-        """What changes whenever the file does; raises InvalidArtifactKey."""
-        return FileIdentity.of(self._place(key))
 
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes of a range, a chunk at a time; raises InvalidArtifactKey, UnknownArtifact."""

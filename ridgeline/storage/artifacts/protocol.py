@@ -19,25 +19,6 @@ class StoredFile(NamedTuple):
     sha256: str
 
 
-class FileIdentity(NamedTuple):
-    """What a file system says of a file: it changes with whatever is written to it."""
-
-    device: int
-    inode: int
-    bytes: int
-    modified_ns: int
-    changed_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> "FileIdentity | None":
-        """Of the file at `path`; None where there is none."""
-        try:
-            stat = path.lstat()
-        except OSError:
-            return None
-        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
 class AttemptFiles(NamedTuple):
     """What one attempt has left in the store, published or not."""
 
@@ -90,9 +71,6 @@ class ArtifactStore(Protocol):
 
     def size(self, key: str) -> int:
         """The bytes of a published file; raises UnknownArtifact."""
-
-    def identity(self, key: str) -> FileIdentity | None:
-        """What changes whenever the file does; None where that cannot be said."""
 
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes from `start` to before `end`, a chunk at a time; raises UnknownArtifact.

@@ -11,7 +11,6 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
-from ridgeline.storage.artifacts.protocol import FileIdentity
 from ridgeline.storage.datasets.records import DatasetRecord
 from ridgeline.storage.errors import InvalidArtifactKey
 
@@ -67,9 +66,6 @@ class DatasetFiles(Protocol):
 
     def size(self, key: str) -> int:
         """The bytes of a file; raises UnknownArtifact."""
-
-    def identity(self, key: str) -> FileIdentity | None:
-        """What changes whenever the file does; None where that cannot be said."""
 
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes from `start` to before `end`, a chunk at a time; raises UnknownArtifact.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.artifacts.local import read_file
-from ridgeline.storage.artifacts.protocol import FileIdentity
 from ridgeline.storage.datasets.files import HeldFile, StoredBytes, checked_key, is_key
 from ridgeline.storage.datasets.records import DatasetRecord
 from ridgeline.storage.errors import DamagedArtifact, UnknownArtifact
@@ -53,10 +52,6 @@ class LocalDatasetFiles:
             return (self._root / checked_key(key)).stat().st_size
         except FileNotFoundError:
             raise UnknownArtifact(key) from None
-
-    def identity(self, key: str) -> FileIdentity | None:
-        """What changes whenever the file does; raises InvalidArtifactKey."""
-        return FileIdentity.of(self._root / checked_key(key))
 
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes of a range, a chunk at a time; raises InvalidArtifactKey, UnknownArtifact."""

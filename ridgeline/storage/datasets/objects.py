@@ -55,10 +55,6 @@ class BucketDatasetFiles:
         """The bytes of a file; raises UnknownArtifact."""
         return self._bucket.size(f"{ROOT}/{checked_key(key)}")
 
-    def identity(self, key: str) -> None:
-        """None: a bucket answers for what it keeps, and what comes of it is hashed."""
-        del key
-
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes of a range, 4 MiB at a time; raises UnknownArtifact."""
         return self._bucket.read(f"{ROOT}/{checked_key(key)}", start, end)

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.service.http.streams import ACCEPT, Follower, replayed
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.events import EpochEvent, EventPage, JobEvent, StatusEvent
@@ -21,6 +20,7 @@ from service.deps import Parts
 from service.http import streams
 from service.operations import events
 from service.settings import Settings
+from tests.integration.service.streams import ACCEPT, Follower, replayed
 
 NO_JOB = "job_" + "0" * 32
 DIVERGED = EndReason(code=EndCode.DIVERGED, detail='The loss became "NaN".\nLower the rate.')

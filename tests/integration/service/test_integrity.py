@@ -3,7 +3,6 @@
 import hashlib
 import os
 import random
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -110,39 +109,3 @@ def test_replaced_by_a_link(
     assert_refused(client, path)
     if target != "sibling":
         assert download(client, path)[0] == 410
-
-
-def test_a_file_that_was_right_a_moment_ago(
-    client: TestClient, path: str, file: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not hashed again, unless something was written to it, or it was replaced."""
-    monkeypatch.setattr("service.http.downloads.SETTLED_S", 0.05)
-    key = str(file.relative_to(parts.settings.artifacts_dir))
-
-    def knows() -> bool:
-        return parts.readers.verified.knows(key, parts.artifacts.identity(key))
-
-    def know() -> None:
-        until = time.monotonic() + 10
-        while not knows():
-            assert download(client, path) == (200, CONTENT)
-            assert time.monotonic() < until
-
-    know()
-    hashed = []
-    monkeypatch.setattr("service.http.downloads.ThreadPoolExecutor", lambda *_: hashed.append(1))
-    assert download(client, path) == (200, CONTENT)
-    monkeypatch.undo()
-    assert hashed == []
-    wrong = bytearray(CONTENT)
-    wrong[OFFSETS[-1]] ^= 1
-    file.write_bytes(wrong)
-    assert not knows()
-    assert_refused(client, path)
-    file.write_bytes(CONTENT)
-    monkeypatch.setattr("service.http.downloads.SETTLED_S", 0.05)
-    know()
-    other = file.with_name("other")
-    other.write_bytes(wrong)
-    other.replace(file)
-    assert_refused(client, path)

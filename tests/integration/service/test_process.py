@@ -17,12 +17,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.integration.service.http.streams import ACCEPT, Follower
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import Database, LeaseStore
 from service.http.examples import DIGITS, IRIS
+from tests.integration.service.streams import ACCEPT, Follower
 
 ROOT = Path(__file__).parents[3]
 START_S = 30
