@@ -109,7 +109,7 @@ function imageFolder({ height, width, channels, classes }) {
   const total = classes.reduce((sum, each) => sum + each.rows, 0);
   return h(
     "div",
-    {},
+    { class: "page" },
     h(
       "dl",
       { class: "rest" },
