@@ -35,7 +35,11 @@ _BINARY = {
 _TEXT = {
     b"%PDF-": ("PDF", "export its table as CSV"),
     b"<": ("HTML or XML", "upload the data set itself: a download may have given an error page"),
-    b"{": ("JSON", "write it as CSV or Parquet (pandas: read_json(path).to_csv(out, index=False))"),
+    b"{": (
+        "JSON",
+        "write it as CSV or Parquet (pandas: read_json(path, lines=True).to_csv(out, index=False),"
+        " without lines=True where the whole file is one object)",
+    ),
     b"[": ("JSON", "write it as CSV or Parquet (pandas: read_json(path).to_csv(out, index=False))"),
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")

@@ -155,7 +155,7 @@ def _place(copy: Path, path: Path) -> None:
     try:
         os.link(copy, path)
     except FileExistsError:
-        if path.stat().st_size != copy.stat().st_size:
+        if _size(path) != copy.stat().st_size:
             copy.replace(path)
 
 
@@ -171,6 +171,13 @@ def _drop(path: Path) -> None:
             path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _used_at(path: Path) -> float:
