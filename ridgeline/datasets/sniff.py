@@ -32,15 +32,12 @@ _BINARY = {
     b"ORC": ("ORC", "write it as Parquet"),
     b"Obj\x01": ("Avro", "write it as Parquet"),
 }
+_AS_TABLE = "write it as CSV or Parquet (pandas: read_json(path{lines}).to_csv(out, index=False))"
 _TEXT = {
     b"%PDF-": ("PDF", "export its table as CSV"),
     b"<": ("HTML or XML", "upload the data set itself: a download may have given an error page"),
-    b"{": (
-        "JSON",
-        "write it as CSV or Parquet (pandas: read_json(path, lines=True).to_csv(out, index=False),"
-        " without lines=True where the whole file is one object)",
-    ),
-    b"[": ("JSON", "write it as CSV or Parquet (pandas: read_json(path).to_csv(out, index=False))"),
+    b"{": ("JSON", _AS_TABLE.format(lines=", lines=True")),
+    b"[": ("JSON", _AS_TABLE.format(lines="")),
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
