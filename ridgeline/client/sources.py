@@ -1,5 +1,6 @@
 """The bytes of a file that is going to be sent: opened, measured, and read as often as needed."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -47,18 +48,30 @@ class Source:
 def open_source(given: str | Path | IO[bytes], name: str | None) -> Iterator[Source]:
     """Open a path, or take over a file that is open in binary mode, which stays open.
 
-    One that cannot be read twice, such as a pipe, goes through a temporary file.
+    One that cannot be read twice, such as a pipe, goes through a temporary file. Raises OSError.
     """
     with ExitStack() as opened:
         file: BinaryIO
         if isinstance(given, str | Path):
-            file = opened.enter_context(Path(given).open("rb"))
+            _check_file(Path(given))
+            # Without a buffer: that of a pipe asks where it stands.
+            file = cast(BinaryIO, opened.enter_context(Path(given).open("rb", buffering=0)))
         else:
             file = cast(BinaryIO, given)
             _check_binary(file)
-            if not file.seekable():
-                file = opened.enter_context(_spooled(file))
+        if not file.seekable():
+            file = opened.enter_context(_spooled(file))
         yield Source(file, name or _name_of(given))
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR,
+            "expected a file; of a folder of images make a ZIP file, and upload that"
+            " (shutil.make_archive(name, 'zip', folder))",
+            str(path),
+        )
 
 
 def _check_binary(file: BinaryIO) -> None:

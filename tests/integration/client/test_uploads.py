@@ -77,6 +77,22 @@ def test_what_is_there_is_not_sent_again(ridgeline: Client, large: Path, proxy: 
     assert ridgeline.upload(str(large)) == stored
 
 
+def test_a_path_to_a_pipe(ridgeline: Client, tmp_path: Path) -> None:
+    """As `/dev/stdin` is one."""
+    pipe, content = tmp_path / "rows.csv", b"a,b\n1,2\n3,4\n"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    stored = ridgeline.upload(pipe)
+    writer.join(10)
+    assert (stored.name, stored.bytes) == ("rows.csv", len(content))
+
+
+def test_a_folder_is_to_be_zipped(ridgeline: Client, tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="make a ZIP file"):
+        ridgeline.upload(tmp_path)
+
+
 @pytest.mark.parametrize("seekable", [True, False])
 def test_a_file_is_read_from_where_it_stands(ridgeline: Client, seekable: bool) -> None:
     content = b"not this\n" + SMALL + os.urandom(4).hex().encode() + b",1\n"
