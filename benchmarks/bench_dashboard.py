@@ -14,15 +14,15 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from bench_api import DEMO, running_api
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.bench_api import DEMO, running_api
 from ridgeline.contract.curves import EpochRow
 from ridgeline.storage import Database, LeaseStore
 
@@ -75,7 +75,12 @@ def train(folder: Path, job_id: str) -> None:
 def epoch_row(epoch: int) -> EpochRow:
     """An epoch with the series of a real one."""
     losses = {"data_loss": 1 / epoch, "train_data_loss": 1 / epoch, "val_data_loss": 2 / epoch}
-    values = {**losses, "loss": 1.5 / epoch, "penalty": 0.5 / epoch, "val_loss": 2.5 / epoch}
+    values: dict[str, float | None] = {
+        **losses,
+        "loss": 1.5 / epoch,
+        "penalty": 0.5 / epoch,
+        "val_loss": 2.5 / epoch,
+    }
     return EpochRow(
         epoch=epoch, values=values, penalty_by_layer={"dense/kernel/l2": 0.5 / epoch}, seconds=0.1
     )
@@ -117,7 +122,7 @@ def visit(browser: Browser, url: str, shown: str) -> Figures:
     return figures
 
 
-def print_table(found: dict[str, Sequence[Figures]]) -> None:
+def print_table(found: Mapping[str, Sequence[Figures]]) -> None:
     """A line for each page."""
     names = list(next(iter(found.values()))[0])
     rows: list[list[Any]] = [["page", *names]]

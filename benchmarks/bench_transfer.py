@@ -3,8 +3,8 @@
     python benchmarks/bench_transfer.py [--repeats 3] [--bytes 1000000000]
 
 nginx takes it by PUT (its DAV module) and gives it by sendfile; it neither hashes a file nor waits
-for the disk. Ridgeline hashes data sets as they come and what it gives, looks through a data set in
-another process, and answers an upload when it is durable.
+for the disk. Ridgeline hashes data sets as they come and what it gives for the first time, looks
+through a data set in another process, and answers an upload when it is durable.
 Both servers run at once, and one is asked at a time, in turns, over one connection.
 """
 
@@ -73,9 +73,10 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rl-bench-")))
         file = make_file(folder / "data.npy", arguments.bytes)
+        other = make_file(folder / "other.npy", arguments.bytes, seed=8)
         nginx = stack.enter_context(running_nginx(folder / "nginx"))
         api, pid = stack.enter_context(running_api(folder / "home", file.stat().st_size))
-        sides = make_sides(nginx, api, file)
+        sides = make_sides(nginx, api, file, other)
         runs: dict[str, list[float]] = {side.name: [] for side in sides}
         for _ in range(arguments.repeats):
             for side in sides:
@@ -83,10 +84,10 @@ def main() -> None:
         print_table(runs, file.stat().st_size, pid, arguments.repeats)
 
 
-def make_file(path: Path, size: int) -> Path:
+def make_file(path: Path, size: int, seed: int = 7) -> Path:
     """An NPY pair of about `size` bytes: a data set that is quickly looked through."""
     rows = max(size // (ROW_BYTES + 1), 2)
-    random = np.random.default_rng(7)
+    random = np.random.default_rng(seed)
     block = random.integers(0, 256, (min(rows, 10_000), ROW_BYTES), dtype=np.uint8)
     with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": (rows, ROW_BYTES)}
@@ -136,15 +137,15 @@ def running_api(folder: Path, size: int) -> Iterator[tuple[Address, int]]:
             process.terminate()
 
 
-def make_sides(nginx: Address, api: Address, file: Path) -> list[Side]:
+def make_sides(nginx: Address, api: Address, file: Path, other: Path) -> list[Side]:
     """What is measured, each beside what it is compared with."""
     url = f"http://{api.host}:{api.port}"
     size = file.stat().st_size
-    with file.open("rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-    send(nginx, "PUT", "/download", file)
-    send(api, "POST", "/datasets?name=download", file)
-    content = f"/datasets/ds_{sha256[:32]}/content"
+    send(nginx, "PUT", "/download", other)
+    send(api, "POST", "/datasets?name=other", other)
+    send(api, "POST", "/datasets", file)
+    path, content = f"/datasets/{dataset_id(file)}", f"/datasets/{dataset_id(other)}/content"
+    home = file.parent / "home" / "artifacts" / ".datasets" / "files"
 
     def part() -> float:
         asked = {"name": "part", "bytes": size}
@@ -153,12 +154,22 @@ def make_sides(nginx: Address, api: Address, file: Path) -> list[Side]:
         httpx.delete(f"{url}/uploads/{upload}").raise_for_status()
         return seconds
 
-    def whole() -> float:
-        httpx.delete(f"{url}/datasets/ds_{sha256[:32]}").raise_for_status()
-        return send(api, "POST", "/datasets", file)
-
     def known() -> float:
         return send(api, "POST", "/datasets", file)
+
+    def whole() -> float:
+        httpx.delete(url + path).raise_for_status()
+        return send(api, "POST", "/datasets", file)
+
+    def another() -> float:
+        receive(api, content, size)
+        return receive(api, content, size)
+
+    def first() -> float:
+        """What was written to is hashed, as at the first time."""
+        for stored in home.iterdir():
+            stored.touch()
+        return receive(api, content, size)
 
     def put() -> float:
         seconds = send(nginx, "PUT", "/upload", file)
@@ -171,8 +182,15 @@ def make_sides(nginx: Address, api: Address, file: Path) -> list[Side]:
         Side("upload, Ridgeline: hashed and found to be known", known),
         Side("upload, Ridgeline: hashed, looked through, durable", whole),
         Side("download, nginx", lambda: receive(nginx, "/download", size)),
-        Side("download, Ridgeline", lambda: receive(api, content, size)),
+        Side("download, Ridgeline: hashed before", another),
+        Side("download, Ridgeline: hashed on its way", first),
     ]
+
+
+def dataset_id(file: Path) -> str:
+    """The id that the file's bytes get."""
+    with file.open("rb") as opened:
+        return f"ds_{hashlib.file_digest(opened, 'sha256').hexdigest()[:32]}"
 
 
 def send(address: Address, method: str, path: str, file: Path) -> float:

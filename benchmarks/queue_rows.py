@@ -8,7 +8,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from ridgeline.contract.resolve import resolve
 from ridgeline.storage import Database
-from service.bodies import parse_spec
+from service.http.bodies import parse_spec
 from service.submissions import new_job
 
 FEW = 10_000

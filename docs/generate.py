@@ -260,11 +260,14 @@ def _text(described: Any) -> str:
 
 
 def _command() -> str:
+    from ridgeline.cli.exits import exit_codes_help  # noqa: PLC0415
     from ridgeline.cli.main import app  # noqa: PLC0415
 
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name="ridgeline")
-    return get_docs_for_click(obj=command, ctx=context, name="ridgeline")
+    text = get_docs_for_click(obj=command, ctx=context, name="ridgeline")
+    codes = exit_codes_help()
+    return text.replace(codes, f"```text\n{codes}\n```")
 
 
 _CODES = """Every error is `application/problem+json` (RFC 9457): `type` is
@@ -275,7 +278,7 @@ at each fault: `pointer` is an RFC 6901 pointer into the body (`?name` for a que
 
 def _problems() -> str:
     from ridgeline.contract.problems import ProblemCode  # noqa: PLC0415
-    from service.problems import KINDS  # noqa: PLC0415
+    from service.http.problems import KINDS  # noqa: PLC0415
 
     rows = [(f"`{code}`", str(int(KINDS[code][0])), KINDS[code][1]) for code in ProblemCode]
     return "\n\n".join(["# Problems", _CODES, _table(("code", "status", "title"), rows)])

@@ -10,14 +10,14 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
-from service.dataset_parts import DatasetParts
+from service.datasets.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
-from service.feed import Feed, ReadEvents
 from service.janitor import Janitor
+from service.live.feed import Feed, ReadEvents
+from service.live.watch import Watcher
 from service.rendering import Renderer
 from service.settings import Settings
 from service.submissions import Submissions
-from service.watch import Watcher
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -38,8 +38,7 @@ class Parts:
     renderer: Renderer
     artifacts: ArtifactStore
     datasets: DatasetParts
-    file_threads: Executor
-    """They read files that are downloaded."""
+    readers: Executor
     dispatch: CeleryDispatch
     janitor: Janitor
     watcher: Watcher

@@ -26,15 +26,17 @@ from ridgeline.storage import (
 from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
-from service import problems
-from service.dataset_parts import dataset_parts
+from service.datasets.dataset_parts import dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
-from service.feed import Feed
+from service.http import problems
+from service.http.openapi_document import document
+from service.http.parameters import refuse_unknown
+from service.http.routing import HeadLikeGet
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
-from service.openapi_document import document
+from service.live.feed import Feed
+from service.live.watch import Watcher
 from service.operations.workers import StallAlarm
-from service.parameters import refuse_unknown
 from service.rendering import Renderer
 from service.routes import (
     artifacts,
@@ -54,10 +56,8 @@ from service.routes import (
     uploads,
     workers,
 )
-from service.routing import HeadLikeGet
 from service.settings import Settings
 from service.submissions import Submissions
-from service.watch import Watcher
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
 WRITERS = 8
@@ -157,7 +157,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         renderer=Renderer(),
         artifacts=artifacts,
         datasets=uploaded,
-        file_threads=file_threads,
+        readers=file_threads,
         dispatch=dispatch,
         janitor=janitor,
         watcher=Watcher(versions, settings.watch_interval_s),

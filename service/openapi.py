@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from service.http.openapi_document import document
 from service.main import create_app
-from service.openapi_document import document
 
 PATH = Path(__file__).parent.parent / "openapi" / "openapi.json"
 

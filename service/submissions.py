@@ -25,8 +25,8 @@ from ridgeline.storage import (
     UnknownDataset,
 )
 from ridgeline.storage.datasets import DatasetStore
-from service.bodies import parse_spec
-from service.uploaded import unknown_dataset, uploaded_id, with_stored
+from service.datasets.uploaded import unknown_dataset, uploaded_id, with_stored
+from service.http.bodies import parse_spec
 
 GATHER_S = 0.02
 """How long jobs are read before those that have been are stored, however many more wait."""

@@ -107,8 +107,14 @@ def _cell(cell: Cell, column: Column) -> Text:
     return text
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let it pass: it ends the command with an exit code of its own."""
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _UNCUT
     return console

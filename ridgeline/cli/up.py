@@ -41,6 +41,7 @@ def up(
 def _introduce(servers: Embedded, seconds: float) -> None:
     url = servers.address.url
     typer.echo(f"API     {url}  (answered after {seconds:.1f} s)")
+    typer.echo(f"browser {url}/  (the dashboard)")
     typer.echo(f"specs   {url}/catalog  (what a job may say)")
     typer.echo(f"home    {servers.home.path}  (logs in {servers.home.logs})")
     typer.echo("worker  is starting; jobs may be posted already. Ctrl-C stops everything.")

@@ -1,14 +1,12 @@
 """A job as the client returns it: one that a notebook shows as its live chart."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pydantic import PrivateAttr
 
+from ridgeline.client.progress import Progress
 from ridgeline.client.views import JobView
 from ridgeline.contract.job import Job
-
-if TYPE_CHECKING:
-    from ridgeline.client.watching import Watching
 
 
 class LiveJob(Job):
@@ -17,10 +15,10 @@ class LiveJob(Job):
     What it says is as it was when it was fetched; only what a notebook shows of it goes on.
     """
 
-    _client: "Watching | None" = PrivateAttr(default=None)
+    _client: Progress | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, job: Job, client: "Watching") -> "LiveJob":
+    def of(cls, job: Job, client: Progress) -> "LiveJob":
         """The same job, which `client` can show."""
         live = cls.model_construct(job.model_fields_set, **dict(job))
         live.__pydantic_private__ = {"_client": client}

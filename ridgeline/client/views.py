@@ -3,16 +3,14 @@
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from ridgeline.client import lines, notebook
 from ridgeline.client.errors import RidgelineError
+from ridgeline.client.progress import Progress
 from ridgeline.contract.charts import Theme
 from ridgeline.contract.events import EpochEvent
 from ridgeline.contract.job import Job
-
-if TYPE_CHECKING:
-    from ridgeline.client.watching import Watching
 
 #: Least pause between two pictures, in seconds: a notebook drops what comes too fast.
 PAUSE_S = 1.0
@@ -29,7 +27,7 @@ class JobView:
     """
 
     def __init__(
-        self, client: "Watching", job: Job, chart: str = "losses", theme: Theme = "light"
+        self, client: Progress, job: Job, chart: str = "losses", theme: Theme = "light"
     ) -> None:
         self.job = job
         """As it was when it was last looked at."""

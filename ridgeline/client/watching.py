@@ -1,15 +1,13 @@
 """A job that is looked at while it trains."""
 
-from ridgeline.client.charts import Charts
-from ridgeline.client.events import Events
-from ridgeline.client.jobs import Jobs
 from ridgeline.client.live_job import LiveJob
+from ridgeline.client.progress import Progress
 from ridgeline.client.views import JobView
 from ridgeline.contract.charts import Theme
 from ridgeline.contract.job import Job
 
 
-class Watching(Jobs, Events, Charts):
+class Watching(Progress):
     """The part of the client that shows a job as it goes on."""
 
     def watch(self, job_id: str, *, chart: str = "losses", theme: Theme = "light") -> JobView:

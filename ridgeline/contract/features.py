@@ -1,10 +1,17 @@
 """`features.json`: how a row of an uploaded data set becomes what the saved model takes."""
 
+import math
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 from ridgeline.contract.dataset.encodings import EncodingName
 from ridgeline.contract.dataset.stored import ColumnType, DatasetFormat, DatasetId, Sha256
 from ridgeline.contract.schema import Contract
+from ridgeline.contract.words import words_of
+
+Cell = str | float | bool | None
+"""A value, or what a CSV file says for it; None, NaN or an empty text where it is missing."""
 
 
 class ColumnFeatures(Contract):
@@ -31,6 +38,48 @@ class ColumnFeatures(Contract):
     first_word: int | None = None
     """The number of words[0]; the next one's is one more. `multi_hot` has 1 at first + number for
     each word of the text; `sequence` is the last `width` numbers behind zeros."""
+
+    def encode(self, cell: Cell) -> list[float]:
+        """The numbers that a cell becomes; raises ValueError where it cannot be encoded."""
+        if self.encoding == "number":
+            return [self._number(cell)]
+        numbers = [0.0] * self.width
+        if _is_missing(cell):
+            return numbers
+        if self.words is not None:
+            return self._of_words(str(cell), numbers)
+        for place, category in enumerate(self.categories or ()):
+            if self._is(cell, category):
+                ordinal = self.encoding == "ordinal"
+                numbers[0 if ordinal else place] = place + 1.0 if ordinal else 1.0
+        return numbers
+
+    def _number(self, cell: Cell) -> float:
+        if cell is None or _is_missing(cell):
+            if self.missing is None:
+                raise ValueError(f"expected a value for {self.name!r}; nothing stands for it")
+            return self.missing
+        if self.type is ColumnType.BOOLEAN:
+            return float(str(cell).lower() == "true")
+        return float(cell)
+
+    def _is(self, cell: Cell, category: str) -> bool:
+        if self.type in (ColumnType.INTEGER, ColumnType.NUMBER):
+            return float(cell or 0) == float(category)
+        return (str(cell).lower() if self.type is ColumnType.BOOLEAN else cell) == category
+
+    @cached_property
+    def _known(self) -> dict[bytes, int]:
+        first = self.first_word or 0
+        return {word.encode(): first + k for k, word in enumerate(self.words or ())}
+
+    def _of_words(self, text: str, numbers: list[float]) -> list[float]:
+        said = [self._known.get(word, self.unknown or 0) for word in words_of(text)]
+        if self.encoding == "sequence":
+            return ([0.0] * self.width + [float(each) for each in said])[-self.width :]
+        for number in said:
+            numbers[number] = 1.0
+        return numbers
 
 
 class ImageFeatures(Contract):
@@ -76,3 +125,19 @@ class RowEncoding(Contract):
     image: ImageFeatures | None = None
     """Of images."""
     target: TargetFeatures
+
+    def encode(self, row: Mapping[str, Cell]) -> list[float]:
+        """A row of a table by its columns' names, as the saved model takes it.
+
+        Raises ValueError where a column is lacking or cannot be encoded, or there are no columns.
+        """
+        if self.columns is None:
+            raise ValueError("expected the features of a table; arrays and images need no encoding")
+        lacking = [column.name for column in self.columns if column.name not in row]
+        if lacking:
+            raise ValueError(f"expected a value or None for each column; {lacking} are not there")
+        return [number for column in self.columns for number in column.encode(row[column.name])]
+
+
+def _is_missing(cell: Cell) -> bool:
+    return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))

@@ -16,8 +16,8 @@ from typing import IO, Any
 import service
 from ridgeline.contract.dataset.stored import DatasetFormat
 from ridgeline.contract.problems import Fault, ProblemCode
+from service.http.problems import ApiProblem
 from service.inspection.bounds import ANSWER_BYTES, Bounds
-from service.problems import ApiProblem
 
 AT_ONCE = 2
 """Files that are looked through at once; others wait."""

@@ -1,8 +1,8 @@
 """The published files of a job."""
 
 from ridgeline.storage import ArtifactStore, JobRecord
-from service.downloads import StoredFile
-from service.problems import not_found
+from service.http.downloads import StoredFile
+from service.http.problems import not_found
 
 
 def find(store: ArtifactStore, record: JobRecord, name: str) -> StoredFile:

@@ -17,10 +17,10 @@ from ridgeline.contract.report import Report
 from ridgeline.storage import JobRecord, JobStore
 from ridgeline.version import VERSION
 from service.deps import Parts
+from service.http.problems import RETRY_AFTER_S, ApiProblem, not_found
+from service.http.representations import job_path
 from service.operations import curves
-from service.problems import RETRY_AFTER_S, ApiProblem, not_found
 from service.rendering import Renderer, RendererBusy, RenderingFailed
-from service.representations import job_path
 
 VEGA_LITE = "application/vnd.vegalite+json"
 JSON = "application/json"

@@ -18,10 +18,10 @@ from ridgeline.contract.report import Verdict
 from ridgeline.storage import JobRecord, JobStore
 from ridgeline.storage.thinning import MIN_POINTS
 from service.deps import Parts
+from service.http.problems import ApiProblem
 from service.operations import curves
 from service.operations import jobs as operations
 from service.operations.charts import Look
-from service.problems import ApiProblem
 
 MAX_POINTS = 1000
 """The most epochs of each job that are compared: there may be twenty jobs."""

@@ -19,13 +19,13 @@ from ridgeline.storage.datasets import (
     dataset_key,
 )
 from ridgeline.storage.identifiers import dataset_id
+from service.datasets.space import full_disk_told
 from service.deps import Parts, read
-from service.downloads import StoredFile
-from service.media import MEDIA_TYPES, SUFFIXES, said_format
-from service.problems import ApiProblem
-from service.receiving import Received
-from service.representations import dump
-from service.space import full_disk_told
+from service.http.downloads import StoredFile
+from service.http.media import MEDIA_TYPES, SUFFIXES, said_format
+from service.http.problems import ApiProblem
+from service.http.receiving import Received
+from service.http.representations import dump
 
 _ID = re.compile(DATASET_ID_PATTERN)
 

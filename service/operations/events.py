@@ -9,10 +9,10 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from ridgeline.contract.problems import Fault, ProblemCode
 from ridgeline.storage import DatabaseUnavailable, EventRecords
 from service.deps import Parts
-from service.feed import Batch
+from service.http.problems import ApiProblem, no_such_job
+from service.http.representations import dump, event_json
+from service.live.feed import Batch
 from service.operations import jobs
-from service.problems import ApiProblem, no_such_job
-from service.representations import dump, event_json
 
 MAX_EVENTS = 1000
 PAGE_BYTES = 4 * 2**20

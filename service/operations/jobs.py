@@ -14,10 +14,10 @@ from ridgeline.storage import (
     StorageError,
     UnknownJob,
 )
-from service.bodies import parse_spec
+from service.datasets.uploaded import with_stored
 from service.deps import Parts, read
-from service.problems import no_such_job
-from service.uploaded import with_stored
+from service.http.bodies import parse_spec
+from service.http.problems import no_such_job
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 

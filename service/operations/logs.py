@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ridgeline.contract.log import LogLevel
 from ridgeline.storage import LogRecord, LogRecords, LogStore
 from service.deps import Parts
-from service.representations import dump, rfc3339
+from service.http.representations import dump, rfc3339
 
 MAX_LINES = 1000
 

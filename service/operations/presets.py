@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from ridgeline.contract.preset_jobs import PresetEntry, preset_entry
 from ridgeline.contract.presets import PRESETS
 from ridgeline.contract.problems import Fault, ProblemCode
-from service.faults import spec_faults
-from service.problems import ApiProblem, not_found
+from service.http.faults import spec_faults
+from service.http.problems import ApiProblem, not_found
 
 _ENTRIES = TypeAdapter(tuple[PresetEntry, ...])
 _MODEL = "/model/"

@@ -3,7 +3,7 @@
 from ridgeline.contract.job import EndCode
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import JobRecord, JobStore
-from service.problems import RETRY_AFTER_S, ApiProblem, not_found
+from service.http.problems import RETRY_AFTER_S, ApiProblem, not_found
 
 _WITHOUT: dict[str | None, str] = {
     EndCode.CANCELLED_BY_USER: "it was cancelled before its training had ended",

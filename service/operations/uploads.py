@@ -21,14 +21,14 @@ from ridgeline.storage.datasets import (
     UploadRecord,
     part_key,
 )
+from service.datasets.space import check_space, full_disk_told
 from service.deps import Parts
-from service.hashed_file import HashedFile
-from service.media import said_format
+from service.http.hashed_file import HashedFile
+from service.http.media import said_format
+from service.http.problems import ApiProblem
+from service.http.receiving import Received, staged, too_large
 from service.operations import datasets
 from service.operations.datasets import Description
-from service.problems import ApiProblem
-from service.receiving import Received, staged, too_large
-from service.space import check_space, full_disk_told
 from service.threads import outcome
 
 MOST_PARTS = 10_000
@@ -191,7 +191,7 @@ async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Receiv
 
 async def _append(parts: Parts, file: HashedFile, upload: UploadRecord, number: int) -> None:
     """Append a part; raises ApiProblem (conflict) where it was sent again meanwhile."""
-    in_thread = partial(asyncio.get_running_loop().run_in_executor, parts.file_threads)
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, parts.readers)
     chunks = parts.datasets.files.read(upload.parts[number], 0, upload.part_size(number))
     try:
         while chunk := await outcome(in_thread(next, chunks, b"")):

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from ridgeline.contract.job import Artifact
 from ridgeline.contract.problems import ProblemCode
-from service import downloads
-from service.answers import json_answer
 from service.deps import PartsDep
-from service.downloads import Conditions, Redirect, file_answer
+from service.http import downloads
+from service.http.answers import json_answer
+from service.http.downloads import Conditions, Redirect, file_answer
+from service.http.problems import responses
+from service.http.representations import artifacts_json
 from service.operations import artifacts, jobs
-from service.problems import responses
-from service.representations import artifacts_json
 
 router = APIRouter(tags=["artifacts"])
 
@@ -50,6 +50,6 @@ async def download_artifact(
         request,
         file,
         asked,
-        parts.file_threads,
+        parts.readers,
         parts.settings.signed_url_s if redirect else None,
     )

@@ -5,11 +5,11 @@ import hashlib
 
 from fastapi import APIRouter, Response
 
-from service.answers import json_answer, not_modified
-from service.documentation import headers
-from service.headers import matches
+from service.http.answers import json_answer, not_modified
+from service.http.documentation import headers
+from service.http.headers import matches
+from service.http.problems import responses
 from service.operations.catalog import Catalog, catalog
-from service.problems import responses
 from service.routes.jobs import IfNoneMatch
 
 router = APIRouter(tags=["catalog"])

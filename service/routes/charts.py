@@ -13,13 +13,13 @@ from ridgeline.contract.charts import ChartEntry, ChartName, Theme
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import JobRecord
 from ridgeline.storage.thinning import MIN_POINTS
-from service.answers import json_answer, not_modified
 from service.deps import Parts, PartsDep
-from service.documentation import headers
-from service.headers import matches, negotiate
+from service.http.answers import json_answer, not_modified
+from service.http.documentation import headers
+from service.http.headers import matches, negotiate
+from service.http.problems import ApiProblem, responses
 from service.operations import charts, jobs
 from service.operations.charts import PNG, SVG, VEGA_LITE, Look
-from service.problems import ApiProblem, responses
 
 router = APIRouter(tags=["charts"])
 

@@ -11,13 +11,13 @@ from ridgeline.charts import LOSS
 from ridgeline.contract.comparison import Comparison
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage.thinning import MIN_POINTS
-from service.answers import json_answer, not_modified
 from service.deps import PartsDep
-from service.documentation import headers
-from service.headers import matches, negotiate
+from service.http.answers import json_answer, not_modified
+from service.http.documentation import headers
+from service.http.headers import matches, negotiate
+from service.http.problems import ApiProblem, responses
 from service.operations import charts, comparison
 from service.operations.charts import JSON, PICTURES, VEGA_LITE, Look
-from service.problems import ApiProblem, responses
 from service.routes.charts import (
     CHART_CONTENT,
     CHART_HEADERS,

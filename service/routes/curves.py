@@ -13,11 +13,11 @@ from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import JobRecord
 from ridgeline.storage.thinning import MIN_POINTS
 from service.deps import Parts, PartsDep
-from service.documentation import headers
-from service.headers import negotiate
+from service.http.documentation import headers
+from service.http.headers import negotiate
+from service.http.problems import ApiProblem, responses
 from service.operations import charts, curves, jobs
 from service.operations.charts import PICTURES, Look
-from service.problems import ApiProblem, responses
 from service.routes.charts import PICTURE_CONTENT, IfNoneMatch, LookQuery, chart_answer
 
 JSON = "application/json"

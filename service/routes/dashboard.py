@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import not_modified
-from service.assets import Asset, asset, asset_names, shell, version
-from service.headers import matches, takes_gzip
-from service.problems import not_found
+from service.http.answers import not_modified
+from service.http.assets import Asset, asset, asset_names, shell, version
+from service.http.headers import matches, takes_gzip
+from service.http.problems import not_found
 
 #: Pages by their paths, each with the module that fills it.
 PAGES = {

@@ -12,16 +12,16 @@ from ridgeline.contract.problems import Fault, ProblemCode
 from ridgeline.contract.schema import Label
 from ridgeline.storage.datasets import AddedDataset
 from ridgeline.storage.datasets.store import CURSOR_PATTERN
-from service import downloads
-from service.answers import json_answer
 from service.deps import PartsDep
-from service.documentation import BODY_TOO_SLOW, file_content, headers
-from service.downloads import Conditions, Redirect, file_answer
-from service.headers import digest_sha256
+from service.http import downloads
+from service.http.answers import json_answer
+from service.http.documentation import BODY_TOO_SLOW, file_content, headers
+from service.http.downloads import Conditions, Redirect, file_answer
+from service.http.headers import digest_sha256
+from service.http.problems import ApiProblem, responses
+from service.http.representations import dataset_json, datasets_json
 from service.operations import datasets
 from service.operations.datasets import Description
-from service.problems import ApiProblem, responses
-from service.representations import dataset_json, datasets_json
 
 PAGE_BYTES = 4 * 2**20
 """About how long a page may be; it has fewer data sets than asked for then, and `next`."""
@@ -134,7 +134,7 @@ async def download_dataset(
         request,
         file,
         asked,
-        parts.file_threads,
+        parts.readers,
         parts.settings.signed_url_s if redirect else None,
     )
 

@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ridgeline.contract.events import EventPage
 from ridgeline.contract.problems import ProblemCode
-from service.answers import json_answer
 from service.deps import Parts, PartsDep
-from service.documentation import headers
-from service.headers import negotiate
+from service.http.answers import json_answer
+from service.http.documentation import headers
+from service.http.headers import negotiate
+from service.http.problems import ApiProblem, responses
+from service.http.routing import is_head
+from service.http.streams import EventStream
 from service.operations import events
-from service.problems import ApiProblem, responses
 from service.routes.jobs import LONGEST_WAIT_S
-from service.routing import is_head
-from service.streams import EventStream
 
 JSON = "application/json"
 EVENT_STREAM = EventSourceResponse.media_type

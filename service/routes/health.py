@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.contract.schema import Contract
-from service.answers import json_answer
 from service.deps import PartsDep
+from service.http.answers import json_answer
+from service.http.problems import RETRY_AFTER_S, ApiProblem, responses
 from service.operations.health import Readiness, readiness
-from service.problems import RETRY_AFTER_S, ApiProblem, responses
 
 router = APIRouter(tags=["operations"])
 

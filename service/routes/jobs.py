@@ -13,14 +13,14 @@ from ridgeline.contract.problems import ProblemCode
 from ridgeline.contract.resolve import Validation
 from ridgeline.contract.schema import Label
 from ridgeline.storage import JobRecord
-from service.answers import job_answer, job_headers, json_answer, not_modified
-from service.bodies import read_body
 from service.deps import Parts, PartsDep
-from service.documentation import BODY_PROBLEMS, BODY_TOO_SLOW, SPEC_BODY, headers
-from service.headers import matches, preferences, wait_preference
+from service.http.answers import job_answer, job_headers, json_answer, not_modified
+from service.http.bodies import read_body
+from service.http.documentation import BODY_PROBLEMS, BODY_TOO_SLOW, SPEC_BODY, headers
+from service.http.headers import matches, preferences, wait_preference
+from service.http.problems import IDEMPOTENCY_KEY_PATTERN, responses
+from service.http.representations import etag, job_path, page_json
 from service.operations import jobs
-from service.problems import IDEMPOTENCY_KEY_PATTERN, responses
-from service.representations import etag, job_path, page_json
 
 LONGEST_WAIT_S = 3600
 PAGE_BYTES = 4 * 2**20

@@ -12,11 +12,11 @@ from ridgeline.contract.log import LogLevel, LogPage
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import LogRecords
 from service.deps import PartsDep
-from service.documentation import headers
-from service.headers import negotiate
+from service.http.documentation import headers
+from service.http.headers import negotiate
+from service.http.problems import ApiProblem, responses
+from service.http.representations import job_path
 from service.operations import jobs, logs
-from service.problems import ApiProblem, responses
-from service.representations import job_path
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from service.deps import PartsDep
-from service.headers import negotiate
+from service.http.headers import negotiate
+from service.http.problems import responses
 from service.operations.metrics import OPENMETRICS, TEXT, exposition
-from service.problems import responses
 
 router = APIRouter(tags=["operations"])
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 from ridgeline.contract.preset_jobs import PresetEntry, preset_entry
 from ridgeline.contract.presets import PRESETS
 from ridgeline.contract.problems import ProblemCode
-from service.answers import json_answer, not_modified
-from service.documentation import headers
-from service.headers import matches
+from service.http.answers import json_answer, not_modified
+from service.http.documentation import headers
+from service.http.headers import matches
+from service.http.problems import responses
 from service.operations.presets import preset_json, presets_json
-from service.problems import responses
 from service.routes.jobs import IfNoneMatch
 
 router = APIRouter(tags=["catalog"])

@@ -8,12 +8,12 @@ from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.contract.report import Report
-from service.answers import json_answer, not_modified
 from service.deps import PartsDep
-from service.documentation import headers
-from service.headers import matches
+from service.http.answers import json_answer, not_modified
+from service.http.documentation import headers
+from service.http.headers import matches
+from service.http.problems import responses
 from service.operations import jobs, reports
-from service.problems import responses
 
 router = APIRouter(tags=["report"])
 

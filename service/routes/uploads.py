@@ -8,13 +8,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.contract.dataset.stored import StoredDataset, Upload, UploadRequest
 from ridgeline.contract.problems import ProblemCode
-from service.answers import json_answer
-from service.bodies import parse_request, read_body
 from service.deps import PartsDep
-from service.documentation import BODY_TOO_SLOW, headers
+from service.http.answers import json_answer
+from service.http.bodies import parse_request, read_body
+from service.http.documentation import BODY_TOO_SLOW, headers
+from service.http.problems import responses
 from service.operations import uploads
 from service.operations.uploads import MOST_PARTS, upload_json
-from service.problems import responses
 from service.routes.datasets import BYTES_BODY, TAKEN, TAKING, Digest, dataset_answer, said_digest
 
 router = APIRouter(tags=["datasets"])

@@ -5,10 +5,10 @@ from pydantic import TypeAdapter
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.contract.worker import Worker
-from service.answers import json_answer
 from service.deps import PartsDep
+from service.http.answers import json_answer
+from service.http.problems import responses
 from service.operations.workers import workers
-from service.problems import responses
 
 router = APIRouter(tags=["operations"])
 

@@ -49,7 +49,7 @@ def _source(value: Any) -> Any:
     """The tag of the union's member that `value` is meant for; without `source` a built-in one."""
     if isinstance(value, dict):
         return value.get("source", "builtin")
-    return getattr(value, "source", None)
+    return getattr(value, "source", "builtin")
 
 
 Dataset = Annotated[

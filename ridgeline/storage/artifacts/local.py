@@ -11,7 +11,11 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 from ridgeline.failpoints import failpoint
-from ridgeline.storage.artifacts.protocol import AttemptFiles, StoredFile, is_key
+from ridgeline.storage.artifacts.protocol import (
+    AttemptFiles,
+    StoredFile,
+    is_key,
+)
 from ridgeline.storage.errors import (
     ArtifactExists,
     ArtifactsUnavailable,

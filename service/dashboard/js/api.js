@@ -22,9 +22,14 @@ export async function getText(path, accept, { signal } = {}) {
 
 /** POST JSON, given as a value or as text. */
 export async function post(path, body, { signal, headers } = {}) {
-  const text = typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body);
+  const text =
+    typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body);
   const type = text === undefined ? {} : { "Content-Type": "application/json" };
-  const answer = await request("POST", path, { signal, body: text, headers: { ...type, ...headers } });
+  const answer = await request("POST", path, {
+    signal,
+    body: text,
+    headers: { ...type, ...headers },
+  });
   return answer.status === 204 ? null : answer.json();
 }
 

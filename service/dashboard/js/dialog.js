@@ -16,7 +16,11 @@ export function confirmed({ title, text, yes, no = "Keep it" }) {
       h(
         "div",
         { class: "buttons" },
-        h("button", { class: "button", type: "button", autofocus: true, onclick: () => answer("") }, no),
+        h(
+          "button",
+          { class: "button", type: "button", autofocus: true, onclick: () => answer("") },
+          no,
+        ),
         h("button", { class: "button danger", type: "button", onclick: () => answer("yes") }, yes),
       ),
     );

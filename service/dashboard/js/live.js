@@ -82,7 +82,11 @@ class Follower {
     this.close();
     this.failures += 1;
     if (this.failures >= FAILURES_BEFORE_ASKING) this.ask(0, WAIT_S);
-    else this.later(() => this.turn(), Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.failures));
+    else
+      this.later(
+        () => this.turn(),
+        Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.failures - 1)),
+      );
   }
 
   /** Ask for the job's changes, one request after the other. */

@@ -2,6 +2,7 @@
 
 import { alertUser, announce } from "./announce.js";
 import { h, replace } from "./dom.js";
+import { go, MOVED } from "./navigation.js";
 
 const PAGES = [
   [/^\/$/, "jobs", () => import("./pages/jobs.js")],
@@ -17,23 +18,12 @@ let leaving = new AbortController();
 /** Show the present address, and from now on every address that is gone to. */
 export function start() {
   document.addEventListener("click", followLink);
-  addEventListener("popstate", () => show({ moved: true }));
+  for (const move of ["popstate", MOVED]) addEventListener(move, () => show({ moved: true }));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("main").focus();
   });
   return show({ moved: false });
-}
-
-/** Go to an address of the dashboard. */
-export function go(address) {
-  history.pushState(null, "", address);
-  return show({ moved: true });
-}
-
-/** Let the address say what the page shows, without showing it anew. */
-export function note(address) {
-  history.replaceState(null, "", address);
 }
 
 async function show({ moved }) {
@@ -80,8 +70,10 @@ function markPlace(name) {
 
 function followLink(event) {
   const link = event.target.closest?.("a[href]");
-  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target) return;
+  const plain =
+    event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target)
+    return;
   const url = new URL(link.href);
   const ours = url.pathname === "/" || url.pathname.startsWith("/ui/");
   if (url.origin !== location.origin || !ours || url.hash) return;

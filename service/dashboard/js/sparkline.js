@@ -76,7 +76,9 @@ function paint(element, curves) {
   element.setAttribute("aria-label", described(curves, training, validation));
   replace(
     element,
-    above.length && below.length ? s("path", { class: "gap", d: `${line(above)} ${back(below)} Z` }) : null,
+    above.length && below.length
+      ? s("path", { class: "gap", d: `${line(above)} ${back(below)} Z` })
+      : null,
     s("path", { class: "training", d: line(below) }),
     s("path", { class: "validation", d: line(above) }),
     end(above.length ? above : below, above.length ? "validation" : "training"),
@@ -100,7 +102,10 @@ function line(points) {
 }
 
 function back(points) {
-  return [...points].reverse().map(([x, y]) => `L${x.toFixed(1)} ${y.toFixed(1)}`).join(" ");
+  return [...points]
+    .reverse()
+    .map(([x, y]) => `L${x.toFixed(1)} ${y.toFixed(1)}`)
+    .join(" ");
 }
 
 function column(curves, names) {

@@ -32,7 +32,10 @@ function summary(workers) {
   const busy = ready.reduce((sum, worker) => sum + worker.jobs.length, 0);
   if (ready.length > 0) {
     const free = Math.max(0, slots - busy);
-    return { text: `${plural(ready.length, "worker")}, ${free} of ${plural(slots, "slot")} free`, state: "ready" };
+    return {
+      text: `${plural(ready.length, "worker")}, ${free} of ${plural(slots, "slot")} free`,
+      state: "ready",
+    };
   }
   const starting = workers.some((worker) => worker.state === "starting");
   return starting

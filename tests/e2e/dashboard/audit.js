@@ -1,15 +1,19 @@
 // Looks for what keeps people from using a page: evaluated in it, it returns a list of faults.
 () => {
   const faults = [];
-  const visible = (element) => element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true });
-  const name = (element) => `${element.tagName.toLowerCase()}${element.id ? `#${element.id}` : ""}.${element.getAttribute("class") ?? ""} "${(element.textContent ?? "").trim().slice(0, 40)}"`;
+  const visible = (element) =>
+    element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true });
+  const name = (element) =>
+    `${element.tagName.toLowerCase()}${element.id ? `#${element.id}` : ""}.${element.getAttribute("class") ?? ""} "${(element.textContent ?? "").trim().slice(0, 40)}"`;
 
   // Headings: one h1, and no level left out.
   const headings = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].filter(visible);
   const levels = headings.map((heading) => Number(heading.tagName[1]));
-  if (levels.filter((level) => level === 1).length !== 1) faults.push(`there are ${levels.filter((level) => level === 1).length} h1`);
+  if (levels.filter((level) => level === 1).length !== 1)
+    faults.push(`there are ${levels.filter((level) => level === 1).length} h1`);
   levels.forEach((level, index) => {
-    if (index > 0 && level > levels[index - 1] + 1) faults.push(`heading level left out before ${name(headings[index])}`);
+    if (index > 0 && level > levels[index - 1] + 1)
+      faults.push(`heading level left out before ${name(headings[index])}`);
   });
 
   // Landmarks, language, title.
@@ -20,11 +24,13 @@
 
   // Ids are unique, and what refers to an id finds it.
   const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-  for (const id of new Set(ids.filter((each, index) => ids.indexOf(each) !== index))) faults.push(`the id ${id} stands twice`);
+  for (const id of new Set(ids.filter((each, index) => ids.indexOf(each) !== index)))
+    faults.push(`the id ${id} stands twice`);
   for (const attribute of ["for", "aria-labelledby", "aria-describedby"]) {
     for (const element of document.querySelectorAll(`[${attribute}]`)) {
       for (const id of element.getAttribute(attribute).split(/\s+/)) {
-        if (!document.getElementById(id)) faults.push(`${attribute} of ${name(element)} leads nowhere: ${id}`);
+        if (!document.getElementById(id))
+          faults.push(`${attribute} of ${name(element)} leads nowhere: ${id}`);
       }
     }
   }
@@ -36,13 +42,23 @@
   const focusable = "a[href], button, input, select, textarea, summary, [tabindex='0']";
   for (const element of document.querySelectorAll("main *")) {
     const style = getComputedStyle(element);
-    const scrolls = /auto|scroll/.test(style.overflowX + style.overflowY) && (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1);
-    if (scrolls && visible(element) && !element.matches(focusable) && !element.querySelector(focusable)) faults.push(`scrolls, but not by keys: ${name(element)}`);
+    const scrolls =
+      /auto|scroll/.test(style.overflowX + style.overflowY) &&
+      (element.scrollWidth > element.clientWidth + 1 ||
+        element.scrollHeight > element.clientHeight + 1);
+    if (
+      scrolls &&
+      visible(element) &&
+      !element.matches(focusable) &&
+      !element.querySelector(focusable)
+    )
+      faults.push(`scrolls, but not by keys: ${name(element)}`);
   }
 
   // Tables say what their columns are.
   for (const table of document.querySelectorAll("table")) {
-    if (visible(table) && !table.querySelector("thead th[scope=col]")) faults.push(`no column headers: ${name(table)}`);
+    if (visible(table) && !table.querySelector("thead th[scope=col]"))
+      faults.push(`no column headers: ${name(table)}`);
   }
 
   // Pictures have a name or are hidden from those who cannot see them.
@@ -57,11 +73,15 @@
     const target = element.closest("label") ?? element;
     const { width, height } = target.getBoundingClientRect();
     const small = Math.min(width, height) < 18;
-    if (small) faults.push(`a small target, ${Math.round(width)}x${Math.round(height)}: ${name(element)}`);
+    if (small)
+      faults.push(`a small target, ${Math.round(width)}x${Math.round(height)}: ${name(element)}`);
   }
 
   // Nothing is cut off at the side.
-  if (document.documentElement.scrollWidth > innerWidth + 1) faults.push(`the page is ${document.documentElement.scrollWidth} wide, the window ${innerWidth}`);
+  if (document.documentElement.scrollWidth > innerWidth + 1)
+    faults.push(
+      `the page is ${document.documentElement.scrollWidth} wide, the window ${innerWidth}`,
+    );
 
   // Contrast of text (WCAG 2.2, 1.4.3).
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -72,7 +92,8 @@
     const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
     return [r, g, b, a / 255];
   };
-  const over = ([r, g, b, a], below) => [r, g, b].map((value, index) => value * a + below[index] * (1 - a));
+  const over = ([r, g, b, a], below) =>
+    [r, g, b].map((value, index) => value * a + below[index] * (1 - a));
   const luminance = (colour) => {
     const [r, g, b] = colour.map((value) => {
       const share = value / 255;
@@ -93,7 +114,13 @@
   const seen = new Set();
   while (texts.nextNode()) {
     const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || seen.has(element) || !visible(element) || element.closest(".unseen, .skip, option, :disabled, svg, noscript")) continue;
+    if (
+      !texts.currentNode.data.trim() ||
+      seen.has(element) ||
+      !visible(element) ||
+      element.closest(".unseen, .skip, option, :disabled, svg, noscript")
+    )
+      continue;
     seen.add(element);
     const style = getComputedStyle(element);
     const below = ground(element);
@@ -105,4 +132,4 @@
     if (ratio < (large ? 3 : 4.5)) faults.push(`contrast ${ratio.toFixed(2)}: ${name(element)}`);
   }
   return faults;
-}
+};

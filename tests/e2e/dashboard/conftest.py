@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, expect,
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 PATIENCE_MS = 30_000
-AUDIT = (Path(__file__).parent / "audit.js").read_text()
+AUDIT = (Path(__file__).parent / "audit.js").read_text().rstrip().rstrip(";")
 
 #: What the browser writes to its console for every answer from 400 on; `answers` knows which.
 _FAILED = re.compile(r"^Failed to load resource: the server responded with a status of \d+")

@@ -174,12 +174,20 @@ def test_jobs_side_by_side(visit: "Visit", api: httpx.Client) -> None:
         page.get_by_role("checkbox", name=f"Compare {job['name']}").check()
     compare.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare jobs")
-    expect(page.locator(".chart svg")).to_be_visible()
+    expect(page.locator(".chart svg")).to_contain_text("Loss compared")
+    page.get_by_label("Compare the").select_option("accuracy")
+    expect(page.locator(".chart svg")).to_contain_text("Accuracy compared")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="comparison.svg, save").click()
+    assert "<svg" in downloading.value.path().read_text()
     differences = page.locator("section[aria-labelledby=differences-title]")
     expect(differences).to_contain_text("rate")
     expect(differences).to_contain_text("0.1")
     expect(differences).to_contain_text("0.5")
-    expect(page.locator("section[aria-labelledby=measured-title]")).to_contain_text("val_data_loss")
+    measured = page.locator("section[aria-labelledby=measured-title] tbody tr")
+    best = measured.filter(has=page.locator(".best")).locator("th").all_inner_texts()
+    assert "val_data_loss" in best
+    assert not {"loss", "data_loss", "train_data_loss", "accuracy", "val_loss"} & {*best}
 
 
 def test_a_job_that_is_not_there(visit: "Visit") -> None:

@@ -21,7 +21,6 @@ from ridgeline.storage.datasets import (
     DatasetRecord,
     LocalDatasetFiles,
     dataset_key,
-    objects,
     part_key,
 )
 from ridgeline.storage.datasets.objects import BucketDatasetFiles
@@ -201,7 +200,7 @@ def test_copies_make_room_unless_somebody_holds_them(
         def free(self) -> int:
             return 3000 - 1000 * len(copies(bucket_files)) - 500
 
-    monkeypatch.setattr(objects.shutil, "disk_usage", lambda _: Usage())
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage())
     bucket_files.fetch(third).close()
     assert copies(bucket_files) == sorted([held_one.sha256, third.sha256])
     assert holding.path.read_bytes() == bytes([1]) * 1000

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.job import JobStatus
 from ridgeline.storage.artifacts.objects import ObjectArtifacts
-from service import downloads
 from service.deps import Parts
-from service.examples import IRIS
+from service.http import downloads
+from service.http.examples import IRIS
 from service.settings import Settings
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed

@@ -10,7 +10,7 @@ import pytest
 from ridgeline import Client
 from ridgeline.client import NotFoundError, Retries, UnreachableError, following
 from ridgeline.contract.events import EpochEvent, JobEvent, StatusEvent
-from service.examples import IRIS
+from service.http.examples import IRIS
 from tests.integration.client.conftest import Worker, connect
 from tests.rig.api import Api
 from tests.rig.middlebox import Middlebox, Way

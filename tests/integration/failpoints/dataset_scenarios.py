@@ -87,9 +87,8 @@ def begin(rig: Rig) -> UploadRecord:
 
 
 def send_all(rig: Rig, upload: UploadRecord) -> None:
-    for number in range(1, upload.part_count + 1):
-        part = CSV[(number - 1) * PART : number * PART]
-        rig.run(processes.send, rig.home, "PUT", f"/uploads/{upload.id}/parts/{number}", part)
+    parts = [CSV[begin : begin + PART] for begin in range(0, len(CSV), PART)]
+    rig.run(processes.send, rig.home, "PUT", f"/uploads/{upload.id}/parts/{{}}", *parts)
 
 
 def uploads(rig: Rig, upload_id: str) -> UploadRecord:

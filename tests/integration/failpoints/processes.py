@@ -21,7 +21,7 @@ from ridgeline.storage.datasets import (
 )
 from ridgeline.storage.garbage import Garbage
 from service.dispatch import CeleryDispatch
-from service.examples import IRIS
+from service.http.examples import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
 from service.main import create_app
 from service.settings import Settings
@@ -100,10 +100,14 @@ def request(home: Home, method: str, path: str, key: str | None = None) -> None:
         client.request(method, path, json=spec if method == "POST" else None, headers=headers)
 
 
-def send(home: Home, method: str, path: str, body: bytes = b"") -> None:
-    """Send one request with a file, or without, through the application."""
+def send(home: Home, method: str, path: str, *bodies: bytes) -> None:
+    """Send a request with each of the files, or one without, through the application.
+
+    `{}` in the path is the number of the file.
+    """
     with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
-        client.request(method, path, content=body)
+        for number, body in enumerate(bodies or (b"",), start=1):
+            client.request(method, path.format(number), content=body)
 
 
 def attempt(

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.job import EndCode, JobStatus
 from ridgeline.failpoints import FAILPOINTS
-from service.examples import IRIS
+from service.http.examples import IRIS
 from service.main import create_app
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS, Home, attempt
@@ -185,7 +185,7 @@ def assert_no_space(rig: Rig, job_id: str) -> None:
 
 def room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a disk of 2 MiB be large enough to begin with."""
-    monkeypatch.setattr("service.space.MARGIN_BYTES", 0)
+    monkeypatch.setattr("service.datasets.space.MARGIN_BYTES", 0)
 
 
 def test_a_disk_that_runs_full_while_a_data_set_comes(

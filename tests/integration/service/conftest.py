@@ -19,7 +19,7 @@ from ridgeline.contract.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import ArtifactRecord, Claim, LeaseStore, artifact_key
 from ridgeline.storage.tables import metadata
 from service.deps import Parts
-from service.examples import IRIS
+from service.http.examples import IRIS
 from service.main import create_app
 from service.settings import Settings
 

@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from ridgeline.contract.problems import Problem
-from service import downloads
 from service.deps import Parts
+from service.http import downloads
 
 CONTENT = bytes(range(251)) * 2789  # several chunks, the last one short; no two look alike
 SHA = hashlib.sha256(CONTENT).hexdigest()

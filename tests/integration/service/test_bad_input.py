@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.problems import Problem
 from service.deps import Parts
-from service.examples import DIGITS, IRIS
+from service.http.examples import DIGITS, IRIS
 
 JSON = {"Content-Type": "application/json"}
 LAYER = ("model", "layers", 0)

@@ -3,12 +3,13 @@
 import gzip
 import hashlib
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from service.assets import FOLDER, asset_names, shell, version
+from service.http.assets import FOLDER, asset_names, shell, version
 from service.routes.dashboard import PAGES
 
 PATHS = sorted(path.replace("{job_id}", "job_1").replace("{dataset_id}", "ds_1") for path in PAGES)
@@ -157,3 +158,14 @@ def test_no_module_writes_html() -> None:
         path.name for path in Path(FOLDER, "js").rglob("*.js") if writers.search(path.read_text())
     ]
     assert found == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    imports = {
+        script: [
+            (script.parent / target).resolve()
+            for target in re.findall(r'from\s*"(\.[^"]+)"', script.read_text())
+        ]
+        for script in FOLDER.resolve().rglob("js/**/*.js")
+    }
+    TopologicalSorter(imports).prepare()  # raises CycleError

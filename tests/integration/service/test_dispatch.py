@@ -20,7 +20,7 @@ from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
 from ridgeline.storage import DatabaseUnavailable, Outbox
 from service.deps import Parts
 from service.dispatch import BrokerUnavailable, CeleryDispatch
-from service.examples import IRIS
+from service.http.examples import IRIS
 from service.janitor import Redispatch
 from service.main import create_app
 from service.settings import Settings

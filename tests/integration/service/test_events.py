@@ -16,8 +16,8 @@ from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.events import EpochEvent, EventPage, JobEvent, StatusEvent
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import DatabaseUnavailable, EventRecords
-from service import streams
 from service.deps import Parts
+from service.http import streams
 from service.operations import events
 from service.settings import Settings
 from tests.integration.service.streams import ACCEPT, Follower, replayed

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.storage.artifacts.local import CHUNK_BYTES
 from service.deps import Parts
-from service.downloads import CorruptFile
+from service.http.downloads import CorruptFile
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.job import Job
 from service.deps import Parts
-from service.examples import DIGITS, IRIS
+from service.http.examples import DIGITS, IRIS
 from service.settings import Settings
 
 

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from ridgeline.contract.job import EndCode, EndReason, Job, JobPage, JobStatus
 from ridgeline.storage import LeaseStore
 from service.deps import Parts
-from service.examples import IRIS
+from service.http.examples import IRIS
 
 
 class TestEntityTags:

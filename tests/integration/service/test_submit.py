@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from ridgeline.contract.job import Job, JobStatus
 from ridgeline.contract.resolve import Validation
 from service.deps import Parts
-from service.examples import DIGITS, EXAMPLES, IRIS
+from service.http.examples import DIGITS, EXAMPLES, IRIS
+from service.http.openapi_document import document
 from service.main import create_app
-from service.openapi_document import document
 
 JSON = {"Content-Type": "application/json"}
 

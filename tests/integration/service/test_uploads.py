@@ -50,7 +50,8 @@ def send(client: TestClient) -> Callable[..., int]:
     def put(upload: Upload, number: int, content: bytes | None = None, **headers: str) -> int:
         path = f"/uploads/{upload.id}/parts/{number}"
         body = part(number) if content is None else content
-        return client.put(path, content=body, headers=headers).status_code
+        status: int = client.put(path, content=body, headers=headers).status_code
+        return status
 
     return put
 

@@ -41,6 +41,21 @@ def test_text_loses_letters_and_does_not_fail(monkeypatch: pytest.MonkeyPatch) -
     assert stream.bytes == b"penalty ?\n? none\n"
 
 
+def test_whoever_reads_may_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich would end the process itself, with its own exit code."""
+
+    class Broken(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Broken())
+    output = Output(as_json=False)
+    with pytest.raises(BrokenPipeError):
+        output.console.print("row")
+    with pytest.raises(BrokenPipeError):
+        output.show("line")
+
+
 def test_a_document_has_the_members_that_were_said(capsys: pytest.CaptureFixture[str]) -> None:
     """In a spec null means none, and silence the policy's."""
     spec = JobSpec.model_validate_json(json.dumps(SPEC))

@@ -69,7 +69,7 @@ class TestNoDataset:
     @pytest.mark.parametrize(
         ("content", "named"),
         [
-            (gzip.compress(b"a,b\n1,2\n" * 100), "gzip"),
+            (gzip.compress(b"a,b\n1,2\n" * 100, mtime=0), "gzip"),
             (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5"),
             (b"SQLite format 3\0" + b"\0" * 100, "SQLite"),
             (b"%PDF-1.7\n", "PDF"),

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from service.bodies import MAX_VALUES, parse_spec
-from service.examples import DIGITS, IRIS
-from service.problems import ApiProblem
+from service.http.bodies import MAX_VALUES, parse_spec
+from service.http.examples import DIGITS, IRIS
+from service.http.problems import ApiProblem
 
 TEXT = json.dumps(DIGITS)
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from ridgeline.contract.problems import Fault
 from ridgeline.contract.spec import JobSpec
-from service.examples import DIGITS
-from service.faults import MAX_FAULTS, spec_faults
+from service.http.examples import DIGITS
+from service.http.faults import MAX_FAULTS, spec_faults
 
 LAYER = ("model", "layers", 0)
 PRESET = ("model", "preset")
@@ -45,6 +45,10 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 def keras(name: str, **options: Any) -> dict[str, Any]:
     return {"source": "keras", "name": name, **options}
+
+
+def upload(**options: Any) -> dict[str, Any]:
+    return {"source": "upload", "id": "ds_" + "0" * 32, **options}
 
 
 @pytest.mark.parametrize(
@@ -256,6 +260,27 @@ def test_an_unknown_source_is_one_fault() -> None:
         (keras("imdb", maxlen=0), "/dataset/maxlen", "greater-than-equal", "received zero"),
         (keras("imdb", encoding="one_hot"), "/dataset/encoding", "unknown-value", "multi_hot"),
         (keras("california_housing", version=2), "/dataset/version", "unknown-value", "large"),
+        ([], "/dataset", "model-type", "received a list, expected an object"),
+        ({"source": []}, "/dataset/source", "unknown-type", "builtin, keras, upload"),
+        ({"source": "upload"}, "/dataset/id", "missing", "^ds_"),
+        (upload(targt="a"), "/dataset/targt", "unknown-field", "did you mean target?"),
+        (upload(features="a"), "/dataset/features", "tuple-type", "received a string"),
+        (upload(scaling="max"), "/dataset/scaling", "unknown-value", "standard, minmax, unit"),
+        (upload(encodings={"a": "onehot"}), "/dataset/encodings/a", "unknown-type", "one_hot?"),
+        (upload(encodings={"a": {}}), "/dataset/encodings/a/type", "missing", "ordinal"),
+        (
+            upload(encodings={"a/b": {"type": "sequence", "maxlen": 0}}),
+            "/dataset/encodings/a~1b/maxlen",
+            "greater-than-equal",
+            "received zero",
+        ),
+        (
+            upload(encodings={"a": {"type": "ordinal", "categories": ["u", "u"]}}),
+            "/dataset/encodings/a/categories",
+            "invalid-value",
+            "each value once",
+        ),
+        (upload(image={"channels": 2}), "/dataset/image/channels", "unknown-value", "1, 3"),
     ],
 )
 def test_what_a_data_set_takes(dataset: Any, pointer: str, rule: str, words: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service import hashed_file
-from service.hashed_file import HashedFile
+from service.http import hashed_file
+from service.http.hashed_file import HashedFile
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_any_pieces_make_the_same_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
 ) -> None:
     monkeypatch.setattr(hashed_file, "BATCH_BYTES", 4096)
-    monkeypatch.setattr(hashed_file, "SYNCED_BYTES", 10_000)
+    monkeypatch.setattr(hashed_file, "WRITE_BACK_BYTES", 10_000)
     random_ = random.Random(largest)  # noqa: S311
     chunks = [random_.randbytes(random_.randint(0, largest)) for _ in range(200)]
     file = asyncio.run(write(path, chunks))

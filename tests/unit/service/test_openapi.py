@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from service import openapi
+from service.http.openapi_document import document
 from service.main import create_app
-from service.openapi_document import document
 
 DOCUMENT = document(create_app())
 OPERATIONS = [
@@ -36,6 +36,20 @@ ROUTES = {
     ("get", "/jobs/{job_id}/report"): {200, 304, 404, 409, 422, 500, 503},
     ("get", "/jobs/{job_id}/artifacts"): {200, 404, 422, 500, 503},
     ("get", "/jobs/{job_id}/artifacts/{name}"): {200, 206, 304, 307, 404, 410, 416, 422, 500, 503},
+    ("post", "/datasets"): {200, 201, 400, 408, 409, 413, 415, 422, 500, 503},
+    ("get", "/datasets"): {200, 422, 500, 503},
+    ("get", "/datasets/{dataset_id}"): {200, 404, 422, 500, 503},
+    ("delete", "/datasets/{dataset_id}"): {204, 404, 409, 422, 500, 503},
+    ("get", "/datasets/{dataset_id}/content"): {
+        *(200, 206, 304, 307, 404, 410, 416, 422, 500, 503),
+    },
+    ("post", "/uploads"): {200, 201, 400, 408, 413, 415, 422, 500, 503},
+    ("get", "/uploads/{upload_id}"): {200, 404, 422, 500, 503},
+    ("delete", "/uploads/{upload_id}"): {204, 404, 422, 500, 503},
+    ("put", "/uploads/{upload_id}/parts/{number}"): {
+        *(204, 400, 404, 408, 409, 413, 415, 422, 500, 503),
+    },
+    ("post", "/uploads/{upload_id}/complete"): {200, 201, 400, 404, 409, 413, 422, 500, 503},
     ("get", "/catalog"): {200, 304, 422, 500},
     ("get", "/presets"): {200, 304, 422, 500},
     ("get", "/presets/{name}"): {200, 304, 404, 422, 500},

@@ -7,11 +7,11 @@ import pytest
 from fastapi import Request
 
 from ridgeline.contract.problems import ProblemCode
-from service import receiving
-from service.headers import digest_sha256
-from service.media import said_format
-from service.problems import ApiProblem
-from service.receiving import Receiver
+from service.http import receiving
+from service.http.headers import digest_sha256
+from service.http.media import said_format
+from service.http.problems import ApiProblem
+from service.http.receiving import Receiver
 
 DIGEST = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 HEX = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -13,9 +13,9 @@ from ridgeline.contract.job import Artifact, EndReason, Job, JobPage, JobStatus,
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.resolve import resolve
 from ridgeline.storage import ArtifactRecord, Database, JobRecord, JobStore, Page
-from service.bodies import parse_spec
-from service.examples import DIGITS, IRIS
-from service.representations import etag, job_json, page_json
+from service.http.bodies import parse_spec
+from service.http.examples import DIGITS, IRIS
+from service.http.representations import etag, job_json, page_json
 from service.submissions import new_job
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -22,8 +22,8 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.datasets import DatasetStore
 from service import submissions
-from service.examples import IRIS
-from service.problems import ApiProblem
+from service.http.examples import IRIS
+from service.http.problems import ApiProblem
 from service.submissions import Submissions
 
 BODY = json.dumps(IRIS).encode()

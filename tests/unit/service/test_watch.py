@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 import pytest
 
 from ridgeline.storage import DatabaseUnavailable
-from service import watch
-from service.watch import Watcher
+from service.live import watch
+from service.live.watch import Watcher
 
 
 class Versions:

@@ -58,7 +58,7 @@ class UploadOptions(Contract):
     ) = None
     """What is predicted from, in this order: columns, by default all but the target and those
     without any value; or one array, by default the other one, or `x`."""
-    encodings: Annotated[dict[ColumnName, Encoding], Field(max_length=MAX_COLUMNS)] = Field(
+    encodings: Annotated[dict[str, Encoding], Field(max_length=MAX_COLUMNS)] = Field(
         default_factory=dict
     )
     """How columns become numbers. By default numbers and booleans are `number`, texts of at most

@@ -31,8 +31,15 @@ export function chart({ address, height, label, signal }) {
     last = performance.now();
     width = canvas.clientWidth;
     try {
-      const parameters = new URLSearchParams({ theme: theme(), width: Math.max(LEAST_WIDTH, width), height });
-      const answer = await request("GET", address(parameters), { signal, headers: { Accept: VEGA_LITE } });
+      const parameters = new URLSearchParams({
+        theme: theme(),
+        width: Math.max(LEAST_WIDTH, width),
+        height,
+      });
+      const answer = await request("GET", address(parameters), {
+        signal,
+        headers: { Accept: VEGA_LITE },
+      });
       await drawing.draw(await answer.json());
       state.hidden = true;
     } catch (error) {
@@ -92,7 +99,13 @@ class Drawing {
     }
     const compiled = vegaLite.compile(definition).spec;
     const runtime = vega.parse(compiled, null, { ast: true });
-    const view = new vega.View(runtime, { expr: expressionInterpreter, renderer: "svg", tooltip: showTooltip, logLevel: vega.Error, container: null });
+    const view = new vega.View(runtime, {
+      expr: expressionInterpreter,
+      renderer: "svg",
+      tooltip: showTooltip,
+      logLevel: vega.Error,
+      container: null,
+    });
     const fresh = document.createElement("div");
     await view.initialize(fresh).runAsync();
     this.close();

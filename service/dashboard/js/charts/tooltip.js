@@ -17,8 +17,10 @@ export function showTooltip(_, event, __, value) {
   replace(box, typeof value === "object" ? rows(value) : text(value));
   box.hidden = false;
   const { width, height } = box.getBoundingClientRect();
-  const left = event.clientX + GAP + width > innerWidth ? event.clientX - GAP - width : event.clientX + GAP;
-  const top = event.clientY + GAP + height > innerHeight ? event.clientY - GAP - height : event.clientY + GAP;
+  const left =
+    event.clientX + GAP + width > innerWidth ? event.clientX - GAP - width : event.clientX + GAP;
+  const top =
+    event.clientY + GAP + height > innerHeight ? event.clientY - GAP - height : event.clientY + GAP;
   box.style.setProperty("left", `${Math.max(0, left)}px`);
   box.style.setProperty("top", `${Math.max(0, top)}px`);
 }
@@ -29,7 +31,13 @@ export function hideTooltip() {
 }
 
 function rows(value) {
-  return h("dl", {}, Object.entries(value).map(([name, each]) => h("div", {}, h("dt", {}, name), h("dd", {}, text(each)))));
+  return h(
+    "dl",
+    {},
+    Object.entries(value).map(([name, each]) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, text(each))),
+    ),
+  );
 }
 
 function text(value) {

@@ -4,46 +4,98 @@ import { h } from "../dom.js";
 import { number } from "../format.js";
 import { statusBadge } from "../status.js";
 
-const FIRST = ["val_data_loss", "train_data_loss", "gap", "penalty", "val_accuracy", "test_data_loss", "test_accuracy"];
+const FIRST = [
+  "val_data_loss",
+  "train_data_loss",
+  "gap",
+  "penalty",
+  "val_accuracy",
+  "test_data_loss",
+  "test_accuracy",
+];
 
 /** The tables of a comparison. */
 export function comparisonTables({ jobs, differences }) {
   return [
-    h("section", { "aria-labelledby": "measured-title" }, h("h2", { id: "measured-title" }, "Measured"), measured(jobs)),
-    h("section", { "aria-labelledby": "differences-title" }, h("h2", { id: "differences-title" }, "Where the specs differ"), differing(jobs, differences)),
+    h(
+      "section",
+      { "aria-labelledby": "measured-title" },
+      h("h2", { id: "measured-title" }, "Measured"),
+      measured(jobs),
+    ),
+    h(
+      "section",
+      { "aria-labelledby": "differences-title" },
+      h("h2", { id: "differences-title" }, "Where the specs differ"),
+      differing(jobs, differences),
+    ),
   ];
 }
 
 function measured(jobs) {
   const names = [...new Set(jobs.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const ordered = [...FIRST.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST.includes(name))];
-  const rows = ordered.map((name) => row(name, jobs.map(({ metrics }) => metrics[name]), least(name)));
-  const states = h("tr", {}, h("th", { scope: "row" }, "status"), jobs.map(({ status }) => h("td", {}, statusBadge(status))));
-  const verdicts = h("tr", {}, h("th", { scope: "row" }, "verdict"), jobs.map(({ verdict }) => h("td", { class: "verdict-cell" }, verdict ?? "–")));
+  const ordered = [
+    ...FIRST.filter((name) => names.includes(name)),
+    ...names.filter((name) => !FIRST.includes(name)),
+  ];
+  const rows = ordered.map((name) =>
+    row(
+      name,
+      jobs.map(({ metrics }) => metrics[name]),
+      better(name),
+    ),
+  );
+  const states = h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, "status"),
+    jobs.map(({ status }) => h("td", {}, statusBadge(status))),
+  );
+  const verdicts = h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, "verdict"),
+    jobs.map(({ verdict }) => h("td", { class: "verdict-cell" }, verdict ?? "–")),
+  );
   return table("measured-title", jobs, [states, verdicts, ...rows]);
 }
 
-function row(name, values, better) {
+function row(name, values, choose) {
   const known = values.filter((value) => typeof value === "number");
-  const best = better === null || known.length < 2 ? null : better(...known);
+  const best = choose === null || known.length < 2 ? null : choose(...known);
   return h(
     "tr",
     {},
     h("th", { scope: "row" }, h("code", {}, name)),
-    values.map((value) => h("td", { class: value === best ? "figure best" : "figure" }, number(value), value === best ? h("span", { class: "unseen" }, " (best)") : null)),
+    values.map((value) =>
+      h(
+        "td",
+        { class: value === best ? "figure best" : "figure" },
+        number(value),
+        value === best ? h("span", { class: "unseen" }, " (best)") : null,
+      ),
+    ),
   );
 }
 
-/** How to choose the best value of a measurement; null where none is better. */
-function least(name) {
-  if (/(^|_)(learning_rate|penalty)$/.test(name)) return null;
+/**
+ * How to choose the best value of a measurement; null where none is better. Only rows that were not
+ * trained on say which model is better, and a loss with its penalty does not say it either.
+ */
+function better(name) {
+  if (!/^(gap|(val|test)_(?!loss$|penalty$).+)$/.test(name)) return null;
   return /(accuracy|auc|precision|recall|f1_score|r2_score)$/.test(name) ? Math.max : Math.min;
 }
 
 function differing(jobs, differences) {
   if (differences.length === 0) return h("p", { class: "note" }, "The specs say the same.");
   const rows = differences.map(({ pointer, values }) =>
-    h("tr", {}, h("th", { scope: "row" }, h("code", {}, pointer)), jobs.map(({ id }) => h("td", {}, shown(values, id)))),
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("code", {}, pointer)),
+      jobs.map(({ id }) => h("td", {}, shown(values, id))),
+    ),
   );
   return table("differences-title", jobs, rows);
 }
@@ -54,10 +106,26 @@ function shown(values, id) {
 }
 
 function table(labelledby, jobs, rows) {
-  const heads = jobs.map(({ id, name }) => h("th", { scope: "col" }, h("a", { href: `/ui/jobs/${id}` }, name ?? "Job"), h("small", {}, id.slice(-8))));
+  const heads = jobs.map(({ id, name }) =>
+    h(
+      "th",
+      { scope: "col" },
+      h("a", { href: `/ui/jobs/${id}` }, name ?? "Job"),
+      h("small", {}, id.slice(-8)),
+    ),
+  );
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": labelledby },
-    h("table", { class: "compared" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "What")), heads)), h("tbody", {}, rows)),
+    h(
+      "table",
+      { class: "compared" },
+      h(
+        "thead",
+        {},
+        h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "What")), heads),
+      ),
+      h("tbody", {}, rows),
+    ),
   );
 }

@@ -22,7 +22,10 @@ export async function choices(signal) {
 function of(catalog, source) {
   return catalog.datasets
     .filter((each) => each.source === source)
-    .map(({ name, rows, classes }) => [`${source} ${name}`, `${name}: ${count(rows)} rows, ${classes === null ? "a real value" : `${count(classes)} classes`}`]);
+    .map(({ name, rows, classes }) => [
+      `${source} ${name}`,
+      `${name}: ${count(rows)} rows, ${classes === null ? "a real value" : `${count(classes)} classes`}`,
+    ]);
 }
 
 async function uploaded(signal) {

@@ -42,11 +42,27 @@ export function control(field, onChange) {
   };
 }
 
-const MAKERS = { number: numberControl, text: textControl, words: wordsControl, check: checkControl, checks: checksControl, select: selectControl };
+const MAKERS = {
+  number: numberControl,
+  text: textControl,
+  words: wordsControl,
+  check: checkControl,
+  checks: checksControl,
+  select: selectControl,
+};
 
 function numberControl(field, id, onChange) {
   const usual = field.placeholder ?? (field.usual === undefined ? null : String(field.usual));
-  const input = h("input", { id, type: "number", inputmode: "decimal", step: field.step, min: field.min, max: field.max, placeholder: usual, oninput: changed });
+  const input = h("input", {
+    id,
+    type: "number",
+    inputmode: "decimal",
+    step: field.step,
+    min: field.min,
+    max: field.max,
+    placeholder: usual,
+    oninput: changed,
+  });
 
   function changed() {
     if (input.validity.badInput) return;
@@ -60,13 +76,21 @@ function numberControl(field, id, onChange) {
       // What is being typed stays as it is: "0.0" on the way to "0.01" is no 0.
       const shown = typeof value === "number" ? value : undefined;
       const typed = input.value === "" ? undefined : Number(input.value);
-      if (typed !== shown && !input.validity.badInput) input.value = shown === undefined ? "" : String(shown);
+      if (typed !== shown && !input.validity.badInput)
+        input.value = shown === undefined ? "" : String(shown);
     },
   };
 }
 
 function textControl(field, id, onChange) {
-  const input = h("input", { id, type: "text", autocomplete: "off", maxlength: 200, placeholder: field.placeholder, oninput: () => onChange(input.value === "" ? undefined : input.value) });
+  const input = h("input", {
+    id,
+    type: "text",
+    autocomplete: "off",
+    maxlength: 200,
+    placeholder: field.placeholder,
+    oninput: () => onChange(input.value === "" ? undefined : input.value),
+  });
   return {
     inputs: [input],
     parts: [h("label", { for: id }, field.label), input],
@@ -78,8 +102,21 @@ function textControl(field, id, onChange) {
 }
 
 function wordsControl(field, id, onChange) {
-  const words = () => [...new Set(input.value.split(",").map((word) => word.trim()).filter(Boolean))];
-  const input = h("input", { id, type: "text", autocomplete: "off", placeholder: field.placeholder, oninput: () => onChange(words().length > 0 ? words() : undefined) });
+  const words = () => [
+    ...new Set(
+      input.value
+        .split(",")
+        .map((word) => word.trim())
+        .filter(Boolean),
+    ),
+  ];
+  const input = h("input", {
+    id,
+    type: "text",
+    autocomplete: "off",
+    placeholder: field.placeholder,
+    oninput: () => onChange(words().length > 0 ? words() : undefined),
+  });
   return {
     inputs: [input],
     parts: [h("label", { for: id }, field.label), input],
@@ -102,17 +139,23 @@ function checkControl(field, id, onChange) {
 }
 
 function checksControl(field, id, onChange) {
-  const boxes = field.options.map(([value]) => h("input", { type: "checkbox", value, onchange: changed }));
+  const boxes = field.options.map(([value]) =>
+    h("input", { type: "checkbox", value, onchange: changed }),
+  );
 
   function changed() {
     const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
     onChange(chosen.length > 0 ? chosen : undefined);
   }
 
-  const labels = field.options.map(([, label], index) => h("label", { class: "checked" }, boxes[index], h("span", {}, label)));
+  const labels = field.options.map(([, label], index) =>
+    h("label", { class: "checked" }, boxes[index], h("span", {}, label)),
+  );
   return {
     inputs: boxes,
-    parts: [h("fieldset", { id }, h("legend", {}, field.label), h("div", { class: "row" }, labels))],
+    parts: [
+      h("fieldset", { id }, h("legend", {}, field.label), h("div", { class: "row" }, labels)),
+    ],
     show(value) {
       const chosen = new Set(Array.isArray(value) ? value : field.usual);
       for (const box of boxes) box.checked = chosen.has(box.value);
@@ -143,7 +186,12 @@ function selectControl(field, id, onChange) {
     select.value = String(wanted);
   }
 
-  return { inputs: [select], parts: [h("label", { for: id }, field.label), select], options, show: put };
+  return {
+    inputs: [select],
+    parts: [h("label", { for: id }, field.label), select],
+    options,
+    show: put,
+  };
 }
 
 /** `[value, label]`, or `[label, [[value, label], …]]` for a group. */

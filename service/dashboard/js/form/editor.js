@@ -5,14 +5,29 @@ import { lineOf, parse, pretty, rangeOf } from "./json-text.js";
 
 /** A text area for JSON; `onInput(text, parsed)` is called with each change by the user. */
 export function editor({ onInput }) {
-  const area = h("textarea", { id: "spec-text", spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-describedby": "spec-hint", wrap: "off", rows: 28, oninput: typed, onscroll: follow, onkeydown: tab });
+  const area = h("textarea", {
+    id: "spec-text",
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    "aria-describedby": "spec-hint",
+    wrap: "off",
+    rows: 28,
+    oninput: typed,
+    onscroll: follow,
+    onkeydown: tab,
+  });
   const gutter = h("pre", { class: "gutter", "aria-hidden": "true" });
   const element = h(
     "div",
     { class: "editor" },
     h("label", { for: "spec-text", class: "editor-label" }, "Spec, as JSON"),
     h("div", { class: "editor-box" }, gutter, area),
-    h("small", { id: "spec-hint", class: "hint" }, "Edit it, or paste one. Ctrl+Enter submits; Escape, then Tab, leaves the text."),
+    h(
+      "small",
+      { id: "spec-hint", class: "hint" },
+      "Edit it, or paste one. Ctrl+Enter submits; Escape, then Tab, leaves the text.",
+    ),
   );
   let marked = new Set();
   let leaving = false;
@@ -41,7 +56,9 @@ export function editor({ onInput }) {
     const lines = area.value.split("\n").length;
     replace(
       gutter,
-      Array.from({ length: lines }, (_, index) => h("span", { class: marked.has(index + 1) ? "marked" : null }, `${index + 1}\n`)),
+      Array.from({ length: lines }, (_, index) =>
+        h("span", { class: marked.has(index + 1) ? "marked" : null }, `${index + 1}\n`),
+      ),
     );
     follow();
   }
@@ -58,7 +75,9 @@ export function editor({ onInput }) {
       number();
     },
     mark(pointers) {
-      marked = new Set(pointers.map((pointer) => lineOf(area.value, rangeOf(area.value, pointer)[0]).line));
+      marked = new Set(
+        pointers.map((pointer) => lineOf(area.value, rangeOf(area.value, pointer)[0]).line),
+      );
       number();
     },
     select(pointer) {

@@ -11,7 +11,9 @@ export function pretty(value, indent = "") {
     return `[\n${value.map((each) => inner + pretty(each, inner)).join(",\n")}\n${indent}]`;
   }
   if (isObject(value) && Object.keys(value).length > 0) {
-    const members = Object.entries(value).map(([name, each]) => `${inner}${JSON.stringify(name)}: ${pretty(each, inner)}`);
+    const members = Object.entries(value).map(
+      ([name, each]) => `${inner}${JSON.stringify(name)}: ${pretty(each, inner)}`,
+    );
     return `{\n${members.join(",\n")}\n${indent}}`;
   }
   return short;
@@ -36,19 +38,27 @@ export function parse(text) {
   try {
     return { value: JSON.parse(text), error: null };
   } catch (error) {
-    return { value: null, error: { message: readable(error.message), ...placeOf(text, error.message) } };
+    return {
+      value: null,
+      error: { message: readable(error.message), ...placeOf(text, error.message) },
+    };
   }
 }
 
 /** The parts of a pointer. */
 export function parts(pointer) {
-  return pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function oneLine(value) {
   if (Array.isArray(value)) return `[${value.map(oneLine).join(", ")}]`;
   if (!isObject(value)) return JSON.stringify(value);
-  const members = Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${oneLine(each)}`);
+  const members = Object.entries(value).map(
+    ([name, each]) => `${JSON.stringify(name)}: ${oneLine(each)}`,
+  );
   return members.length > 0 ? `{${members.join(", ")}}` : "{}";
 }
 
@@ -57,7 +67,9 @@ function isObject(value) {
 }
 
 function readable(message) {
-  return message.replace(/ in JSON at position \d+.*$/, "").replace(/ \(line \d+ column \d+\)$/, "");
+  return message
+    .replace(/ in JSON at position \d+.*$/, "")
+    .replace(/ \(line \d+ column \d+\)$/, "");
 }
 
 function placeOf(text, message) {
@@ -78,7 +90,11 @@ function rangesOf(text) {
       token.lastIndex = from;
       return null;
     }
-    return { text: match[1] ?? match[2] ?? match[3], from: token.lastIndex - (match[1] ?? match[2] ?? match[3]).length, to: token.lastIndex };
+    return {
+      text: match[1] ?? match[2] ?? match[3],
+      from: token.lastIndex - (match[1] ?? match[2] ?? match[3]).length,
+      to: token.lastIndex,
+    };
   }
 
   function peek() {

@@ -41,7 +41,8 @@ function changed(holder, [part, ...rest], value) {
   const own = typeof holder === "object" && holder !== null && !Array.isArray(holder) ? holder : {};
   const inner = rest.length > 0 ? changed(own[part] ?? {}, rest, value) : value;
   const result = { ...own };
-  if (inner === undefined || (rest.length > 0 && value === undefined && isEmpty(inner))) delete result[part];
+  if (inner === undefined || (rest.length > 0 && value === undefined && isEmpty(inner)))
+    delete result[part];
   else result[part] = inner;
   return result;
 }

@@ -56,8 +56,15 @@ async function fromJob(id, change, signal) {
   if (change === null) return { spec: said(job.spec), remark: `Begun from ${name}.` };
   const report = await get(`${path}/report`, { signal });
   const suggestion = report.suggestions.find((each) => each.id === change);
-  if (!suggestion) return { spec: said(job.spec), remark: `Begun from ${name}; the report no longer suggests that.` };
-  return { spec: patched(job.resolved, suggestion.patch), remark: `Begun from ${name}. ${suggestion.message}` };
+  if (!suggestion)
+    return {
+      spec: said(job.spec),
+      remark: `Begun from ${name}; the report no longer suggests that.`,
+    };
+  return {
+    spec: patched(job.resolved, suggestion.patch),
+    remark: `Begun from ${name}. ${suggestion.message}`,
+  };
 }
 
 async function fromDataset(query, signal) {
@@ -67,5 +74,9 @@ async function fromDataset(query, signal) {
 
 /** A spec without the members that say nothing: a form is to be read. */
 function said(spec) {
-  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0)));
+  return Object.fromEntries(
+    Object.entries(spec).filter(
+      ([, value]) => value !== null && !(Array.isArray(value) && value.length === 0),
+    ),
+  );
 }

@@ -14,7 +14,13 @@ const PAUSE_MS = 250;
 export function validation({ onFaults, onPointer, signal }) {
   const headline = h("p", { class: "validity", role: "status" }, "Checking…");
   const content = h("div", {});
-  const element = h("section", { class: "validation", "aria-labelledby": "validation-title" }, h("h2", { id: "validation-title" }, "What would be trained"), headline, content);
+  const element = h(
+    "section",
+    { class: "outlook", "aria-labelledby": "validation-title" },
+    h("h2", { id: "validation-title" }, "What would be trained"),
+    headline,
+    content,
+  );
   let timer = null;
   let asking = new AbortController();
   let valid = false;
@@ -24,7 +30,16 @@ export function validation({ onFaults, onPointer, signal }) {
     asking.abort();
     valid = false;
     if (syntax !== null) {
-      refuse([{ pointer: "", detail: `${syntax.message}, line ${syntax.line}, column ${syntax.column}`, rule: "json" }], "This is not JSON yet");
+      refuse(
+        [
+          {
+            pointer: "",
+            detail: `${syntax.message}, line ${syntax.line}, column ${syntax.column}`,
+            rule: "json",
+          },
+        ],
+        "This is not JSON yet",
+      );
       return;
     }
     element.dataset.state = "checking";
@@ -48,12 +63,27 @@ export function validation({ onFaults, onPointer, signal }) {
 
   function accept({ parameters, memory_bytes: memory, penalties, advice }) {
     element.dataset.state = "valid";
-    say(headline, `Ready: ${plural(parameters.total, "parameter")}, about ${bytes(memory)} of memory, ${plural(advice.length, "remark")}`);
+    say(
+      headline,
+      `Ready: ${plural(parameters.total, "parameter")}, about ${bytes(memory)} of memory, ${plural(advice.length, "remark")}`,
+    );
     replace(
       content,
-      advice.length > 0 ? h("ul", { class: "remarks" }, advice.map((each) => remark(each, onPointer))) : null,
+      advice.length > 0
+        ? h(
+            "ul",
+            { class: "remarks" },
+            advice.map((each) => remark(each, onPointer)),
+          )
+        : null,
       penaltyList(penalties),
-      parameters.non_trainable > 0 ? h("p", { class: "quiet" }, `${count(parameters.non_trainable)} of the parameters are not trained.`) : null,
+      parameters.non_trainable > 0
+        ? h(
+            "p",
+            { class: "quiet" },
+            `${count(parameters.non_trainable)} of the parameters are not trained.`,
+          )
+        : null,
     );
     onFaults([]);
   }
@@ -61,7 +91,14 @@ export function validation({ onFaults, onPointer, signal }) {
   function refuse(faults, text) {
     element.dataset.state = "invalid";
     say(headline, text);
-    replace(content, h("ul", { class: "faults" }, faults.map((fault) => item(fault, onPointer))));
+    replace(
+      content,
+      h(
+        "ul",
+        { class: "faults" },
+        faults.map((fault) => item(fault, onPointer)),
+      ),
+    );
     onFaults(faults);
   }
 
@@ -69,12 +106,32 @@ export function validation({ onFaults, onPointer, signal }) {
 }
 
 function item({ pointer, detail }, onPointer) {
-  return h("li", {}, h("button", { type: "button", class: "pointer", onclick: () => onPointer(pointer) }, pointer || "the whole spec"), " ", detail);
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      { type: "button", class: "pointer", onclick: () => onPointer(pointer) },
+      pointer || "the whole spec",
+    ),
+    " ",
+    detail,
+  );
 }
 
 /** One line for each strength, since most layers share one. */
 function penaltyList(penalties) {
-  const groups = Map.groupBy(penalties, ({ kind, strength, coefficient, formula }) => `${kind} ${number(strength)}: ${formula}, Keras coefficient ${number(coefficient)}`);
+  const groups = Map.groupBy(
+    penalties,
+    ({ kind, strength, coefficient, formula }) =>
+      `${kind} ${number(strength)}: ${formula}, Keras coefficient ${number(coefficient)}`,
+  );
   if (groups.size === 0) return h("p", { class: "quiet" }, "No weight penalty.");
-  return h("ul", { class: "penalty-lines" }, [...groups].map(([line, terms]) => h("li", {}, line, " ", h("span", { class: "quiet" }, `on ${plural(terms.length, "weight")}`))));
+  return h(
+    "ul",
+    { class: "penalty-lines" },
+    [...groups].map(([line, terms]) =>
+      h("li", {}, line, " ", h("span", { class: "quiet" }, `on ${plural(terms.length, "weight")}`)),
+    ),
+  );
 }

@@ -1,6 +1,8 @@
 /** The charts of a job, each with its files. */
 
 import { chart } from "../charts/chart.js";
+import { saveLine } from "../charts/save.js";
+import { theme } from "../colours.js";
 import { h } from "../dom.js";
 
 const CHARTS = [
@@ -8,15 +10,26 @@ const CHARTS = [
   { name: "accuracy", label: "Metrics", height: 240 },
   { name: "penalty", label: "Penalty by layer", height: 240 },
   { name: "learning_rate", label: "Learning rate", height: 200 },
-  { name: "weights", label: "Weights", height: 300 },
+  { name: "weights", label: "Distribution of the weights", height: 300 },
 ];
 const MAX_POINTS = 500;
 
 export function jobCharts(id, signal) {
   const first = figure(id, CHARTS[0], signal);
   const others = CHARTS.slice(1).map((each) => lazy(id, each, signal));
-  const waiting = h("p", { class: "note", hidden: true }, "The curves begin when the first epoch has ended.");
-  const element = h("section", { "aria-labelledby": "curves-title" }, h("h2", { id: "curves-title" }, "Curves"), waiting, first.element, others.map((each) => each.element));
+  const waiting = h(
+    "p",
+    { class: "note", hidden: true },
+    "The curves begin when the first epoch has ended.",
+  );
+  const element = h(
+    "section",
+    { "aria-labelledby": "curves-title" },
+    h("h2", { id: "curves-title" }, "Curves"),
+    waiting,
+    first.element,
+    others.map((each) => each.element),
+  );
   const all = [first, ...others];
   let begun = false;
 
@@ -42,8 +55,18 @@ export function jobCharts(id, signal) {
 
 function figure(id, { name, label, height }, signal) {
   const path = `/jobs/${id}/charts/${name}`;
-  const drawn = chart({ address: (parameters) => `${path}?${parameters}&max_points=${MAX_POINTS}`, height, label, signal });
-  const element = h("figure", { class: `figure-chart ${name}` }, drawn.element, links(id, name, path));
+  const drawn = chart({
+    address: (parameters) => `${path}?${parameters}&max_points=${MAX_POINTS}`,
+    height,
+    label,
+    signal,
+  });
+  const element = h(
+    "figure",
+    { class: `figure-chart ${name}` },
+    drawn.element,
+    links(id, name, path),
+  );
   return { ...drawn, element };
 }
 
@@ -51,7 +74,11 @@ function figure(id, { name, label, height }, signal) {
 function lazy(id, entry, signal) {
   let drawn = null;
   const open = entry.name === "accuracy" || entry.name === "penalty";
-  const element = h("details", { class: "more-chart", open, ontoggle: () => element.open && now() }, h("summary", {}, entry.label));
+  const element = h(
+    "details",
+    { class: "more-chart", open, ontoggle: () => element.open && now() },
+    h("summary", {}, entry.label),
+  );
 
   function now() {
     if (drawn === null) {
@@ -69,21 +96,9 @@ function lazy(id, entry, signal) {
 }
 
 function links(id, name, path) {
-  const files = [
-    ["SVG", path, "image/svg+xml", `${name}.svg`],
-    ["PNG", `${path}?scale=2`, "image/png", `${name}.png`],
-    ["CSV", `/jobs/${id}/curves`, "text/csv", "curves.csv"],
-  ];
-  const button = ([label, address, type, file]) =>
-    h("button", { type: "button", class: "textual", "aria-label": `${file}, save`, onclick: () => save(address, type, file) }, label);
-  return h("figcaption", {}, "Save as ", files.map((each) => [button(each), " "]));
-}
-
-/** Fetch what a chart is as a file: the representation depends on Accept, which a link cannot say. */
-async function save(path, type, name) {
-  const answer = await fetch(path, { headers: { Accept: type } });
-  if (!answer.ok) return;
-  const url = URL.createObjectURL(await answer.blob());
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  return saveLine([
+    ["SVG", `${name}.svg`, () => `${path}?theme=${theme()}`, "image/svg+xml"],
+    ["PNG", `${name}.png`, () => `${path}?scale=2&theme=${theme()}`, "image/png"],
+    ["CSV", "curves.csv", () => `/jobs/${id}/curves`, "text/csv"],
+  ]);
 }

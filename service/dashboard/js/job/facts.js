@@ -17,21 +17,47 @@ export function facts() {
   const list = h("dl", { class: "figures" });
   const rest = h("dl", { class: "rest" });
   const more = h("details", {}, h("summary", {}, "All measurements"), rest);
-  const element = h("section", { class: "facts", "aria-label": "Measurements", hidden: true }, list, more);
+  const element = h(
+    "section",
+    { class: "facts", "aria-label": "Measurements", hidden: true },
+    list,
+    more,
+  );
   return {
     element,
     update({ metrics }) {
       element.hidden = Object.keys(metrics).length === 0;
-      replace(list, FIGURES.filter(([name]) => name in metrics).map((figure) => entry(figure, metrics)));
-      const others = Object.keys(metrics).filter((name) => !FIGURES.some(([known]) => known === name));
+      replace(
+        list,
+        FIGURES.filter(([name]) => name in metrics).map((figure) => entry(figure, metrics)),
+      );
+      const others = Object.keys(metrics).filter(
+        (name) => !FIGURES.some(([known]) => known === name),
+      );
       more.hidden = others.length === 0;
-      replace(rest, others.map((name) => h("div", {}, h("dt", {}, h("code", {}, name)), h("dd", {}, number(metrics[name])))));
+      replace(
+        rest,
+        others.map((name) =>
+          h("div", {}, h("dt", {}, h("code", {}, name)), h("dd", {}, measured(metrics[name]))),
+        ),
+      );
     },
   };
 }
 
 function entry([name, label, remark], metrics) {
-  return h("div", { class: `figure-${name.replaceAll("_", "-")}` }, h("dt", {}, label), h("dd", {}, number(metrics[name])), h("dd", { class: "remark" }, remark ?? extra(name, metrics)));
+  return h(
+    "div",
+    { class: `figure-${name.replaceAll("_", "-")}` },
+    h("dt", {}, label),
+    h("dd", {}, measured(metrics[name])),
+    h("dd", { class: "remark" }, remark ?? extra(name, metrics)),
+  );
+}
+
+/** A metric is null where it was no finite number, which is a finding and no gap in the data. */
+function measured(value) {
+  return value === null ? "not finite" : number(value);
 }
 
 function extra(name, metrics) {

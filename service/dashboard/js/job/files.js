@@ -11,6 +11,7 @@ const WHAT = {
   "saved_model.zip": "TensorFlow's SavedModel",
   "model.tflite": "LiteRT",
   "model.onnx": "ONNX",
+  "tensorboard.zip": "curves and weights for TensorBoard",
   "report.json": "the report on this page",
   "split.npz": "which rows were trained on",
   "features.json": "how a row is encoded",
@@ -19,7 +20,13 @@ const WHAT = {
 export function files() {
   const list = h("ul", { class: "files" });
   const none = h("p", { class: "quiet" });
-  const element = h("section", { "aria-labelledby": "files-title" }, h("h2", { id: "files-title" }, "Files"), list, none);
+  const element = h(
+    "section",
+    { "aria-labelledby": "files-title" },
+    h("h2", { id: "files-title" }, "Files"),
+    list,
+    none,
+  );
   let shown = null;
   return {
     element,
@@ -29,7 +36,9 @@ export function files() {
       shown = now;
       replace(list, job.artifacts.map(item));
       none.hidden = job.artifacts.length > 0;
-      none.textContent = ended(job.status) ? "The job published none." : "The model can be downloaded here once the job has succeeded.";
+      none.textContent = ended(job.status)
+        ? "The job published none."
+        : "The model can be downloaded here once the job has succeeded.";
     },
   };
 }

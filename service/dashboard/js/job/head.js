@@ -1,12 +1,12 @@
 /** The top of a job's page: what it is, how far it is, and what can be asked of it. */
 
-import { post, remove } from "../api.js";
 import { alertUser, announce } from "../announce.js";
+import { post, remove } from "../api.js";
 import { confirmed } from "../dialog.js";
 import { h, replace, say } from "../dom.js";
 import { ago, duration, moment } from "../format.js";
+import { go } from "../navigation.js";
 import { progressBar, progressText } from "../progress.js";
-import { go } from "../router.js";
 import { ended, statusBadge } from "../status.js";
 
 const LINKS = {
@@ -33,7 +33,7 @@ export function jobHead(onJob) {
       if (action === "delete") {
         await remove(`/jobs/${job.id}`);
         announce("The job is deleted.");
-        await go("/");
+        go("/");
         return;
       }
       onJob(await post(`/jobs/${job.id}/${action}`));
@@ -45,14 +45,25 @@ export function jobHead(onJob) {
     }
   }
 
-  buttons.pause.addEventListener("click", () => act("pause", "The job is going to pause after this epoch."));
+  buttons.pause.addEventListener("click", () =>
+    act("pause", "The job is going to pause after this epoch."),
+  );
   buttons.resume.addEventListener("click", () => act("resume", "The job goes on."));
   buttons.cancel.addEventListener("click", async () => {
-    const question = { title: "Cancel this job?", text: "What it has learned is lost: a cancelled job publishes no model. Pause keeps a checkpoint.", yes: "Cancel the job", no: "Let it train" };
+    const question = {
+      title: "Cancel this job?",
+      text: "What it has learned is lost: a cancelled job publishes no model. Pause keeps a checkpoint.",
+      yes: "Cancel the job",
+      no: "Let it train",
+    };
     if (await confirmed(question)) act("cancel", "The job is being cancelled.");
   });
   buttons.remove.addEventListener("click", async () => {
-    const question = { title: "Delete this job?", text: "Its curves, its report and its model files are deleted for good.", yes: "Delete for good" };
+    const question = {
+      title: "Delete this job?",
+      text: "Its curves, its report and its model files are deleted for good.",
+      yes: "Delete for good",
+    };
     if (await confirmed(question)) act("delete", "");
   });
 
@@ -60,7 +71,12 @@ export function jobHead(onJob) {
     job = next;
     say(title, job.name ?? `Job ${job.id.slice(4, 12)}`);
     replace(line, ...subline(job));
-    replace(state, statusBadge(job.status), progressBar(job), h("span", { class: "progress-text" }, progressText(job)));
+    replace(
+      state,
+      statusBadge(job.status),
+      progressBar(job),
+      h("span", { class: "progress-text" }, progressText(job)),
+    );
     reason.hidden = job.reason === null || job.reason.code === "completed";
     say(reason, job.reason === null ? "" : `${job.reason.detail}`);
     showButtons(buttons, job);
@@ -69,7 +85,21 @@ export function jobHead(onJob) {
   const element = h(
     "header",
     { class: "job-head" },
-    h("div", { class: "headline" }, title, h("div", { class: "buttons" }, buttons.again, buttons.compare, buttons.pause, buttons.resume, buttons.cancel, buttons.remove)),
+    h(
+      "div",
+      { class: "headline" },
+      title,
+      h(
+        "div",
+        { class: "buttons" },
+        buttons.again,
+        buttons.compare,
+        buttons.pause,
+        buttons.resume,
+        buttons.cancel,
+        buttons.remove,
+      ),
+    ),
     line,
     state,
     reason,
@@ -87,7 +117,8 @@ export function jobHead(onJob) {
 }
 
 function actionButtons() {
-  const button = (label, kind = "") => h("button", { class: `button ${kind}`, type: "button" }, label);
+  const button = (label, kind = "") =>
+    h("button", { class: `button ${kind}`, type: "button" }, label);
   return {
     pause: button("Pause"),
     resume: button("Resume", "primary"),
@@ -118,7 +149,15 @@ function keepFocus(button, hidden) {
 }
 
 function subline(job) {
-  const parts = [h("code", { title: "The job's id" }, job.id), h("span", {}, "created ", h("time", { datetime: job.created_at, title: moment(job.created_at) }, ago(job.created_at)))];
+  const parts = [
+    h("code", { title: "The job's id" }, job.id),
+    h(
+      "span",
+      {},
+      "created ",
+      h("time", { datetime: job.created_at, title: moment(job.created_at) }, ago(job.created_at)),
+    ),
+  ];
   if (job.started_at && job.finished_at) {
     const seconds = (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000;
     parts.push(h("span", {}, `took ${duration(seconds)}`));

@@ -7,15 +7,30 @@ const LINES = 500;
 
 export function jobLog(id, signal) {
   const lines = h("ol", { class: "log" });
-  const box = h("div", { class: "log-box", tabindex: "0", role: "region", "aria-label": "Lines of the log" }, lines);
+  const box = h(
+    "div",
+    { class: "log-box", tabindex: "0", role: "region", "aria-label": "Lines of the log" },
+    lines,
+  );
   const state = h("p", { class: "quiet" });
   const level = h(
     "select",
     { onchange: () => again() },
     ["info", "debug", "warning", "error"].map((name) => h("option", { value: name }, name)),
   );
-  const plain = h("a", { href: `/jobs/${id}/logs?limit=1000`, target: "_blank", rel: "noopener" }, "as JSON");
-  const details = h("details", { class: "log-part", ontoggle: () => details.open && load() }, h("summary", {}, h("h2", { id: "log-title" }, "Log")), h("p", { class: "toolbar" }, h("label", { class: "inline" }, "From level ", level), plain), state, box);
+  const plain = h(
+    "a",
+    { href: `/jobs/${id}/logs?limit=1000`, target: "_blank", rel: "noopener" },
+    "as JSON",
+  );
+  const details = h(
+    "details",
+    { class: "log-part", ontoggle: () => details.open && load() },
+    h("summary", {}, h("h2", { id: "log-title" }, "Log")),
+    h("p", { class: "toolbar" }, h("label", { class: "inline" }, "From level ", level), plain),
+    state,
+    box,
+  );
   const element = h("section", { "aria-labelledby": "log-title" }, details);
   let after = 0;
   let loading = false;
@@ -32,7 +47,10 @@ export function jobLog(id, signal) {
     try {
       let more = true;
       while (more) {
-        const page = await get(`/jobs/${id}/logs?after=${after}&limit=${LINES}&level=${level.value}`, { signal });
+        const page = await get(
+          `/jobs/${id}/logs?after=${after}&limit=${LINES}&level=${level.value}`,
+          { signal },
+        );
         lines.append(...page.items.map(line));
         after = page.items.at(-1)?.id ?? after;
         more = page.next !== null;

@@ -5,7 +5,12 @@ import { number } from "../format.js";
 
 export function advice() {
   const list = h("ul", { class: "remarks" });
-  const element = h("section", { "aria-labelledby": "advice-title" }, h("h2", { id: "advice-title" }, "Advice on the spec"), list);
+  const element = h(
+    "section",
+    { "aria-labelledby": "advice-title" },
+    h("h2", { id: "advice-title" }, "Advice on the spec"),
+    list,
+  );
   let shown = false;
   return {
     element,
@@ -13,7 +18,10 @@ export function advice() {
       if (shown) return;
       shown = true;
       element.hidden = job.advice.length === 0;
-      replace(list, job.advice.map((each) => remark(each)));
+      replace(
+        list,
+        job.advice.map((each) => remark(each)),
+      );
     },
   };
 }
@@ -21,9 +29,23 @@ export function advice() {
 /** One remark of advice as a list item. */
 export function remark({ severity, pointer, message, source }, onPointer = null) {
   const place = onPointer
-    ? h("button", { type: "button", class: "pointer", onclick: () => onPointer(pointer) }, pointer || "the whole spec")
+    ? h(
+        "button",
+        { type: "button", class: "pointer", onclick: () => onPointer(pointer) },
+        pointer || "the whole spec",
+      )
     : h("code", { class: "pointer" }, pointer || "the whole spec");
-  return h("li", { class: severity }, h("p", {}, h("span", { class: "severity" }, severity === "warning" ? "Warning: " : "Note: "), message), h("p", { class: "source" }, place, " ", source));
+  return h(
+    "li",
+    { class: severity },
+    h(
+      "p",
+      {},
+      h("span", { class: "severity" }, severity === "warning" ? "Warning: " : "Note: "),
+      message,
+    ),
+    h("p", { class: "source" }, place, " ", source),
+  );
 }
 
 export function penalties() {
@@ -31,12 +53,42 @@ export function penalties() {
   const table = h(
     "table",
     { class: "terms" },
-    h("caption", { class: "unseen" }, "Penalties: λ as the spec has it, and the coefficient that Keras gets"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "On"), h("th", { scope: "col" }, "Kind"), h("th", { scope: "col", class: "figure" }, "λ"), h("th", { scope: "col", class: "figure" }, "Keras coefficient"), h("th", { scope: "col" }, "Formula"))),
+    h(
+      "caption",
+      { class: "unseen" },
+      "Penalties: λ as the spec has it, and the coefficient that Keras gets",
+    ),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "On"),
+        h("th", { scope: "col" }, "Kind"),
+        h("th", { scope: "col", class: "figure" }, "λ"),
+        h("th", { scope: "col", class: "figure" }, "Keras coefficient"),
+        h("th", { scope: "col" }, "Formula"),
+      ),
+    ),
     body,
   );
-  const none = h("p", { class: "quiet" }, "No weight penalty: nothing but the data loss is minimized.");
-  const element = h("section", { "aria-labelledby": "penalties-title" }, h("h2", { id: "penalties-title" }, "Penalties"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "penalties-title" }, table), none);
+  const none = h(
+    "p",
+    { class: "quiet" },
+    "No weight penalty: nothing but the data loss is minimized.",
+  );
+  const element = h(
+    "section",
+    { "aria-labelledby": "penalties-title" },
+    h("h2", { id: "penalties-title" }, "Penalties"),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "penalties-title" },
+      table,
+    ),
+    none,
+  );
   let shown = false;
   return {
     element,

@@ -16,7 +16,12 @@ const VERDICTS = {
 /** The verdict with all that led to it, and the table of weights, which is wider. */
 export function report(id, signal) {
   const content = h("div", { class: "report" });
-  const element = h("section", { "aria-labelledby": "report-title", hidden: true }, h("h2", { id: "report-title" }, "Did the regularization work?"), content);
+  const element = h(
+    "section",
+    { "aria-labelledby": "report-title", hidden: true },
+    h("h2", { id: "report-title" }, "Did the regularization work?"),
+    content,
+  );
   const weights = h("section", { "aria-labelledby": "weights-title", hidden: true });
   let asked = false;
   return {
@@ -48,23 +53,49 @@ function hasReport({ status, reason }) {
 
 function rendered(found, job) {
   return [
-    h("p", { class: `verdict ${found.verdict}` }, h("strong", {}, found.verdict), " ", VERDICTS[found.verdict] ?? ""),
-    h("ul", { class: "evidence" }, found.evidence.map(({ message }) => h("li", {}, message))),
+    h(
+      "p",
+      { class: `verdict ${found.verdict}` },
+      h("strong", {}, found.verdict),
+      " ",
+      VERDICTS[found.verdict] ?? "",
+    ),
+    h(
+      "ul",
+      { class: "evidence" },
+      found.evidence.map(({ message }) => h("li", {}, message)),
+    ),
     summary(found),
     suggestions(found, job),
     raises(found),
-    h("p", { class: "quiet" }, `Trained with Keras ${found.environment.keras}, TensorFlow ${found.environment.tensorflow} on ${found.environment.devices.join(", ")}.`),
+    h(
+      "p",
+      { class: "quiet" },
+      `Trained with Keras ${found.environment.keras}, TensorFlow ${found.environment.tensorflow} on ${found.environment.devices.join(", ")}.`,
+    ),
   ].filter((part) => part !== null);
 }
 
 function summary(found) {
   const rows = [
-    ["Gap", found.gap === null ? null : `${number(found.gap)} (${percent(found.gap_share)} of ${number(found.reference)})`],
+    [
+      "Gap",
+      found.gap === null
+        ? null
+        : `${number(found.gap)} (${percent(found.gap_share)} of ${number(found.reference)})`,
+    ],
     ["Best epoch", found.best_epoch],
-    ["Penalty", found.penalty_share === null ? null : `${percent(found.penalty_share)} of the loss`],
+    [
+      "Penalty",
+      found.penalty_share === null ? null : `${percent(found.penalty_share)} of the loss`,
+    ],
     ["A constant prediction's loss", found.baseline === null ? null : number(found.baseline)],
   ].filter(([, value]) => value !== null);
-  return h("dl", { class: "rest" }, rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "rest" },
+    rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))),
+  );
 }
 
 function suggestions(found, job) {
@@ -80,7 +111,14 @@ function suggestions(found, job) {
           {},
           h("p", {}, each.message),
           h("p", { class: "source" }, each.source),
-          h("a", { class: "button small", href: `/ui/new?job=${job.id}&change=${encodeURIComponent(each.id)}` }, "Train with this change"),
+          h(
+            "a",
+            {
+              class: "button small",
+              href: `/ui/new?job=${job.id}&change=${encodeURIComponent(each.id)}`,
+            },
+            "Train with this change",
+          ),
         ),
       ),
     ),
@@ -89,6 +127,14 @@ function suggestions(found, job) {
 
 function raises(found) {
   if (found.raises.length === 0) return null;
-  const line = ({ epoch, restored_epoch: restored, what, before, after }) => `After epoch ${epoch}, ${what} was raised from ${number(before)} to ${number(after)}, and training went on from epoch ${restored}.`;
-  return [h("h3", {}, "Raised on overfitting"), h("ul", { class: "evidence" }, found.raises.map((each) => h("li", {}, line(each))))];
+  const line = ({ epoch, restored_epoch: restored, what, before, after }) =>
+    `After epoch ${epoch}, ${what} was raised from ${number(before)} to ${number(after)}, and training went on from epoch ${restored}.`;
+  return [
+    h("h3", {}, "Raised on overfitting"),
+    h(
+      "ul",
+      { class: "evidence" },
+      found.raises.map((each) => h("li", {}, line(each))),
+    ),
+  ];
 }

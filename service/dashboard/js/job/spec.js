@@ -7,7 +7,13 @@ import { pretty } from "../form/json-text.js";
 export function specs() {
   const posted = block("As posted");
   const resolved = block("Resolved: every default, layer and penalty spelled out");
-  const element = h("section", { "aria-labelledby": "spec-title" }, h("h2", { id: "spec-title" }, "Spec"), posted.element, resolved.element);
+  const element = h(
+    "section",
+    { "aria-labelledby": "spec-title" },
+    h("h2", { id: "spec-title" }, "Spec"),
+    posted.element,
+    resolved.element,
+  );
   let shown = false;
   return {
     element,

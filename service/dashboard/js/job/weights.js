@@ -18,7 +18,16 @@ export function weightTable(report) {
       h(
         "table",
         { class: "weights" },
-        h("thead", {}, h("tr", {}, heads.map((label) => h("th", { scope: "col" }, label)), figures.map((label) => h("th", { scope: "col", class: "figure" }, label)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heads.map((label) => h("th", { scope: "col" }, label)),
+            figures.map((label) => h("th", { scope: "col", class: "figure" }, label)),
+          ),
+        ),
         h("tbody", {}, report.weights.map(row)),
       ),
     ),
@@ -26,7 +35,8 @@ export function weightTable(report) {
 }
 
 function row(weight) {
-  const idle = weight.units === null ? "–" : `${count(weight.negligible_units)} of ${count(weight.units)}`;
+  const idle =
+    weight.units === null ? "–" : `${count(weight.negligible_units)} of ${count(weight.units)}`;
   return h(
     "tr",
     {},
@@ -47,10 +57,20 @@ function histogram({ edges, counts }) {
   const zero = low < 0 && high > 0 ? ((0 - low) / (high - low)) * WIDTH : null;
   return s(
     "svg",
-    { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `From ${number(low)} to ${number(high)}` },
+    {
+      class: "histogram",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      role: "img",
+      "aria-label": `From ${number(low)} to ${number(high)}`,
+    },
     zero === null ? null : s("path", { class: "zero", d: `M${zero} 0 V${HEIGHT}` }),
     counts.map((each, index) =>
-      s("rect", { x: index * step, y: HEIGHT - (each / most) * HEIGHT, width: Math.max(step - 0.4, 0.4), height: (each / most) * HEIGHT }),
+      s("rect", {
+        x: index * step,
+        y: HEIGHT - (each / most) * HEIGHT,
+        width: Math.max(step - 0.4, 0.4),
+        height: (each / most) * HEIGHT,
+      }),
     ),
   );
 }

@@ -9,9 +9,22 @@ const TYPING_MS = 300;
 export function filters(query, onChange) {
   const chosen = new Set(query.getAll("status"));
   const boxes = STATUSES.map((status) =>
-    h("input", { type: "checkbox", name: "status", value: status, checked: chosen.has(status), onchange: changed }),
+    h("input", {
+      type: "checkbox",
+      name: "status",
+      value: status,
+      checked: chosen.has(status),
+      onchange: changed,
+    }),
   );
-  const tag = h("input", { type: "search", name: "tag", value: query.get("tag") ?? "", maxlength: 200, placeholder: "any", autocomplete: "off" });
+  const tag = h("input", {
+    type: "search",
+    name: "tag",
+    value: query.get("tag") ?? "",
+    maxlength: 200,
+    placeholder: "any",
+    autocomplete: "off",
+  });
   let timer = null;
   tag.addEventListener("input", () => {
     clearTimeout(timer);
@@ -26,7 +39,12 @@ export function filters(query, onChange) {
 
   return h(
     "form",
-    { class: "filters", role: "search", "aria-label": "Jobs", onsubmit: (event) => event.preventDefault() },
+    {
+      class: "filters",
+      role: "search",
+      "aria-label": "Jobs",
+      onsubmit: (event) => event.preventDefault(),
+    },
     h(
       "fieldset",
       { class: "chips" },

@@ -15,7 +15,9 @@ export function jobRow(signal, onChoose) {
   const tags = h("span", { class: "tags" });
   const state = h("td", { class: "state" });
   const curve = sparkline(signal);
-  const [loss, gap, accuracy] = ["figure", "figure wide", "figure wide"].map((name) => h("td", { class: name }));
+  const [loss, gap, accuracy] = ["figure", "figure wide", "figure wide"].map((name) =>
+    h("td", { class: name }),
+  );
   const data = h("td", { class: "data wide" });
   const time = h("time", {});
   const element = h(
@@ -42,8 +44,15 @@ export function jobRow(signal, onChoose) {
     link.href = `/ui/jobs/${job.id}`;
     say(link, name);
     box.setAttribute("aria-label", `Compare ${name}`);
-    replace(tags, job.tags.map((tag) => h("span", { class: "tag" }, tag)));
-    replace(state, statusBadge(job.status), ended(job.status) ? null : [progressBar(job), h("small", {}, progressText(job))]);
+    replace(
+      tags,
+      job.tags.map((tag) => h("span", { class: "tag" }, tag)),
+    );
+    replace(
+      state,
+      statusBadge(job.status),
+      ended(job.status) ? null : [progressBar(job), h("small", {}, progressText(job))],
+    );
     curve.update(job);
     say(loss, number(job.metrics.val_data_loss ?? job.metrics.data_loss));
     say(gap, number(job.metrics.gap));

@@ -3,7 +3,7 @@
 import { get, left } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { ago, bytes, moment } from "../format.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 import { summary } from "../upload/contents.js";
 import { uploadPanel } from "../upload/panel.js";
 
@@ -12,19 +12,33 @@ const PAGE_SIZE = 50;
 export function page({ query, signal }) {
   const body = h("tbody", {});
   const state = h("p", { class: "note" }, "Loading…");
-  const heads = ["Name", "Contents", "Format", "Size", "Uploaded"].map((label) => h("th", { scope: "col" }, label));
-  const table = h("table", { class: "datasets", hidden: true }, h("caption", { class: "unseen" }, "Uploaded data sets, the newest first"), h("thead", {}, h("tr", {}, heads)), body);
+  const heads = ["Name", "Contents", "Format", "Size", "Uploaded"].map((label) =>
+    h("th", { scope: "col", class: label === "Size" ? "figure" : null }, label),
+  );
+  const table = h(
+    "table",
+    { class: "datasets", hidden: true },
+    h("caption", { class: "unseen" }, "Uploaded data sets, the newest first"),
+    h("thead", {}, h("tr", {}, heads)),
+    body,
+  );
   const older = h("a", { href: "#", rel: "next", hidden: true }, "Older data sets");
   const panel = uploadPanel({ signal, onStored: ({ id }) => go(`/ui/datasets/${id}`) });
 
   async function load() {
     const after = query.get("after");
     try {
-      const { items, next } = await get(`/datasets?limit=${PAGE_SIZE}${after ? `&after=${encodeURIComponent(after)}` : ""}`, { signal });
+      const { items, next } = await get(
+        `/datasets?limit=${PAGE_SIZE}${after ? `&after=${encodeURIComponent(after)}` : ""}`,
+        { signal },
+      );
       replace(body, items.map(row));
       table.hidden = items.length === 0;
       state.hidden = items.length > 0;
-      say(state, "None was uploaded yet. The sets that come with the worker, and Keras's, need no upload.");
+      say(
+        state,
+        "None was uploaded yet. The sets that come with the worker, and Keras's, need no upload.",
+      );
       older.hidden = next === null;
       if (next !== null) older.href = `/ui/datasets?after=${encodeURIComponent(next)}`;
     } catch (error) {
@@ -33,7 +47,15 @@ export function page({ query, signal }) {
   }
 
   load();
-  const element = h("div", { class: "page" }, h("h1", {}, "Data sets"), panel, state, h("div", { class: "scroll" }, table), h("nav", { class: "pager", "aria-label": "Pages of data sets" }, older));
+  const element = h(
+    "div",
+    { class: "page" },
+    h("h1", {}, "Data sets"),
+    panel,
+    state,
+    h("div", { class: "scroll" }, table),
+    h("nav", { class: "pager", "aria-label": "Pages of data sets" }, older),
+  );
   return { title: "Data sets", element };
 }
 
@@ -45,6 +67,14 @@ function row(dataset) {
     h("td", {}, summary(dataset)),
     h("td", {}, dataset.format),
     h("td", { class: "figure" }, bytes(dataset.bytes)),
-    h("td", {}, h("time", { datetime: dataset.created_at, title: moment(dataset.created_at) }, ago(dataset.created_at))),
+    h(
+      "td",
+      {},
+      h(
+        "time",
+        { datetime: dataset.created_at, title: moment(dataset.created_at) },
+        ago(dataset.created_at),
+      ),
+    ),
   );
 }

@@ -25,7 +25,12 @@ class JobView {
     this.signal = signal;
     this.status = null;
     this.parts = null;
-    this.element = h("div", { class: "page job" }, h("h1", {}, "Job"), h("p", { class: "note" }, "Loading…"));
+    this.element = h(
+      "div",
+      { class: "page job" },
+      h("h1", {}, "Job"),
+      h("p", { class: "note" }, "Loading…"),
+    );
     this.open();
   }
 
@@ -34,10 +39,24 @@ class JobView {
       const job = await get(`/jobs/${encodeURIComponent(this.id)}`, { signal: this.signal });
       this.build(job);
       this.update(job);
-      if (!ended(job.status)) follow(job, { onJob: (next) => this.update(next), onEpoch: () => this.charts.soon(), onLink: (state) => this.head.link(state) }, this.signal);
+      if (!ended(job.status))
+        follow(
+          job,
+          {
+            onJob: (next) => this.update(next),
+            onEpoch: () => this.charts.soon(),
+            onLink: (state) => this.head.link(state),
+          },
+          this.signal,
+        );
     } catch (error) {
       if (left(error)) return;
-      replace(this.element, h("h1", {}, error.status === 404 ? "There is no such job" : "The job could not be read"), h("p", {}, error.message), h("p", {}, h("a", { href: "/" }, "All jobs")));
+      replace(
+        this.element,
+        h("h1", {}, error.status === 404 ? "There is no such job" : "The job could not be read"),
+        h("p", {}, error.message),
+        h("p", {}, h("a", { href: "/" }, "All jobs")),
+      );
     }
   }
 
@@ -54,7 +73,13 @@ class JobView {
       this.element,
       this.head.element,
       figures,
-      h("div", { class: "columns" }, this.charts.element, h("div", { class: "side-column" }, this.report.element, downloads, remarks, terms, text), h("div", { class: "rest-column" }, this.report.weights, this.log.element)),
+      h(
+        "div",
+        { class: "columns" },
+        this.charts.element,
+        h("div", { class: "side-column" }, this.report.element, downloads, remarks, terms, text),
+        h("div", { class: "rest-column" }, this.report.weights, this.log.element),
+      ),
     );
     if (focused) {
       const heading = this.element.querySelector("h1");

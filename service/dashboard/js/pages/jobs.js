@@ -1,13 +1,13 @@
 /** All jobs: the newest first, a row each. */
 
-import { get, left } from "../api.js";
 import { announce } from "../announce.js";
+import { get, left } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { plural } from "../format.js";
 import { filters } from "../jobs/filters.js";
 import { jobRow } from "../jobs/row.js";
+import { go, note } from "../navigation.js";
 import { repeat } from "../repeat.js";
-import { go, note } from "../router.js";
 import { ended } from "../status.js";
 
 const PAGE_SIZE = 25;
@@ -31,19 +31,41 @@ class JobsView {
     this.body = h("tbody", {});
     this.state = h("p", { class: "note", hidden: true });
     this.table = jobsTable(this.body);
-    this.compare = h("button", { class: "button", type: "button", disabled: true, onclick: () => this.goCompare() }, "Compare");
-    this.newer = h("a", { href: this.address({ after: null }), hidden: !query.has("after") }, "Newest jobs");
+    this.compare = h(
+      "button",
+      { class: "button", type: "button", disabled: true, onclick: () => this.goCompare() },
+      "Compare",
+    );
+    this.newer = h(
+      "a",
+      { href: this.address({ after: null }), hidden: !query.has("after") },
+      "Newest jobs",
+    );
     this.older = h("a", { href: "#", rel: "next", hidden: true }, "Older jobs");
     this.element = h(
       "div",
       { class: "page" },
-      h("div", { class: "headline" }, h("h1", {}, "Jobs"), h("a", { class: "button primary", href: "/ui/new" }, "New job")),
-      h("div", { class: "toolbar" }, filters(query, (changed) => this.filter(changed)), this.compare),
+      h(
+        "div",
+        { class: "headline" },
+        h("h1", {}, "Jobs"),
+        h("a", { class: "button primary", href: "/ui/new" }, "New job"),
+      ),
+      h(
+        "div",
+        { class: "toolbar" },
+        filters(query, (changed) => this.filter(changed)),
+        this.compare,
+      ),
       this.state,
       h("div", { class: "scroll" }, this.table),
       h("nav", { class: "pager", "aria-label": "Pages of jobs" }, this.newer, this.older),
     );
-    repeat(() => this.load(), () => (this.active ? BUSY_S : QUIET_S), signal);
+    repeat(
+      () => this.load(),
+      () => (this.active ? BUSY_S : QUIET_S),
+      signal,
+    );
   }
 
   async load() {
@@ -68,7 +90,10 @@ class JobsView {
     }
     const order = [...kept.values()].map((row) => row.element);
     // Rows that stay where they are are left alone: focus in them would be lost.
-    if (order.some((row, index) => this.body.children[index] !== row) || order.length !== this.body.children.length)
+    if (
+      order.some((row, index) => this.body.children[index] !== row) ||
+      order.length !== this.body.children.length
+    )
       replace(this.body, order);
     this.rows = kept;
     this.older.hidden = next === null;
@@ -82,7 +107,16 @@ class JobsView {
 
   nothing() {
     if (this.query.size > 0) return "No job fits. Take a filter away, or go to the newest jobs.";
-    return [ridges(), h("span", {}, "No job yet. ", h("a", { href: "/ui/new" }, "Start one from a preset"), ", or post a spec to /jobs.")];
+    return [
+      ridges(),
+      h(
+        "span",
+        {},
+        "No job yet. ",
+        h("a", { href: "/ui/new" }, "Start one from a preset"),
+        ", or post a spec to /jobs.",
+      ),
+    ];
   }
 
   fail(error) {
@@ -137,7 +171,19 @@ function jobsTable(body) {
     ["choose", h("span", { class: "unseen" }, "Choose to compare")],
     ["name", "Job"],
     ["state", "Status"],
-    ["curve", ["Data loss ", h("span", { class: "key" }, h("span", { class: "training" }, "training"), " ", h("span", { class: "validation" }, "validation"))]],
+    [
+      "curve",
+      [
+        "Data loss ",
+        h(
+          "span",
+          { class: "key" },
+          h("span", { class: "training" }, "training"),
+          " ",
+          h("span", { class: "validation" }, "validation"),
+        ),
+      ],
+    ],
     ["figure", "Val. loss"],
     ["figure wide", "Gap"],
     ["figure wide", "Accuracy"],

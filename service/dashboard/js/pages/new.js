@@ -1,7 +1,7 @@
 /** A new job: settings as controls, the spec as text, and what the service says of it. */
 
-import { ApiError, get, left, post } from "../api.js";
 import { alertUser, announce } from "../announce.js";
+import { ApiError, get, left, post } from "../api.js";
 import { h, replace, say } from "../dom.js";
 import { choices } from "../form/choices.js";
 import { control } from "../form/controls.js";
@@ -11,7 +11,7 @@ import { parse } from "../form/json-text.js";
 import { presetFields } from "../form/presets.js";
 import { EXAMPLE, OVERFITS, startOf } from "../form/starts.js";
 import { validation } from "../form/validation.js";
-import { go } from "../router.js";
+import { go } from "../navigation.js";
 
 export function page({ query, signal }) {
   const view = new NewJob(query, signal);
@@ -25,14 +25,24 @@ class NewJob {
     this.attempt = { text: null, key: null };
     this.presets = [];
     this.text = editor({ onInput: (text, parsed) => this.typed(text, parsed) });
-    this.checks = validation({ onFaults: (faults) => this.mark(faults), onPointer: (pointer) => this.lead(pointer), signal });
-    this.controls = GROUPS.flatMap(({ fields }) => fields).map((field) => control(field, (value) => this.changed(field, value)));
+    this.checks = validation({
+      onFaults: (faults) => this.mark(faults),
+      onPointer: (pointer) => this.lead(pointer),
+      signal,
+    });
+    this.controls = GROUPS.flatMap(({ fields }) => fields).map((field) =>
+      control(field, (value) => this.changed(field, value)),
+    );
     this.own = [];
     this.model = h("div", { class: "fields" });
     this.remark = h("p", { class: "quiet", role: "status" });
     this.fault = h("p", { class: "fault", role: "alert", hidden: true });
     this.submit = h("button", { class: "button primary", type: "submit" }, "Train");
-    this.start = h("select", { id: "start", onchange: () => this.begin() }, h("option", { value: "" }, "Choose…"));
+    this.start = h(
+      "select",
+      { id: "start", onchange: () => this.begin() },
+      h("option", { value: "" }, "Choose…"),
+    );
     this.element = this.layout();
     this.fill(query);
   }
@@ -41,15 +51,47 @@ class NewJob {
     let at = 0;
     const groups = GROUPS.map(({ title, fields }) => {
       const mine = this.controls.slice(at, (at += fields.length));
-      return h("fieldset", { class: "group" }, h("legend", {}, title), h("div", { class: "fields" }, mine.map((each) => each.element)));
+      return h(
+        "fieldset",
+        { class: "group" },
+        h("legend", {}, title),
+        h(
+          "div",
+          { class: "fields" },
+          mine.map((each) => each.element),
+        ),
+      );
     });
-    this.modelGroup = h("fieldset", { class: "group", hidden: true }, h("legend", {}, "Preset"), this.model);
-    const start = h("div", { class: "field start" }, h("label", { for: "start" }, "Start from"), this.start, this.remark);
+    this.modelGroup = h(
+      "fieldset",
+      { class: "group", hidden: true },
+      h("legend", {}, "Preset"),
+      this.model,
+    );
+    const start = h(
+      "div",
+      { class: "field start" },
+      h("label", { for: "start" }, "Start from"),
+      this.start,
+      this.remark,
+    );
     const form = h(
       "form",
-      { class: "new-job", novalidate: true, onsubmit: (event) => this.send(event), onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(event) },
+      {
+        class: "new-job",
+        novalidate: true,
+        onsubmit: (event) => this.send(event),
+        onkeydown: (event) =>
+          event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(event),
+      },
       h("div", { class: "settings" }, start, this.modelGroup, groups),
-      h("div", { class: "spec-side" }, this.text.element, h("div", { class: "send" }, this.submit, this.fault), this.checks.element),
+      h(
+        "div",
+        { class: "spec-side" },
+        this.text.element,
+        h("div", { class: "send" }, this.submit, this.fault),
+        this.checks.element,
+      ),
     );
     return h("div", { class: "page" }, h("h1", {}, "New job"), form);
   }
@@ -88,12 +130,31 @@ class NewJob {
   }
 
   offer() {
-    const examples = [["example", "Digits with L2 and dropout: seconds"], ["overfits", "Digits without any, to see it overfit"]];
+    const examples = [
+      ["example", "Digits with L2 and dropout: seconds"],
+      ["overfits", "Digits without any, to see it overfit"],
+    ];
     replace(
       this.start,
       h("option", { value: "" }, "Choose…"),
-      h("optgroup", { label: "Examples" }, examples.map(([value, label]) => h("option", { value }, label))),
-      this.presets.length > 0 ? h("optgroup", { label: "The note's networks" }, this.presets.map(({ name, description }) => h("option", { value: `preset ${name}` }, `${name}: ${description.split(/[,.\n]/)[0]}`))) : null,
+      h(
+        "optgroup",
+        { label: "Examples" },
+        examples.map(([value, label]) => h("option", { value }, label)),
+      ),
+      this.presets.length > 0
+        ? h(
+            "optgroup",
+            { label: "The note's networks" },
+            this.presets.map(({ name, description }) =>
+              h(
+                "option",
+                { value: `preset ${name}` },
+                `${name}: ${description.split(/[,.\n]/)[0]}`,
+              ),
+            ),
+          )
+        : null,
     );
   }
 
@@ -142,15 +203,22 @@ class NewJob {
     this.modelGroup.hidden = !preset;
     if ((preset?.name ?? null) === (this.shownPreset ?? null)) return;
     this.shownPreset = preset?.name ?? null;
-    this.own = preset ? presetFields(preset).map((field) => control(field, (value) => this.changed(field, value))) : [];
-    replace(this.model, this.own.map((each) => each.element));
+    this.own = preset
+      ? presetFields(preset).map((field) => control(field, (value) => this.changed(field, value)))
+      : [];
+    replace(
+      this.model,
+      this.own.map((each) => each.element),
+    );
   }
 
   mark(faults) {
     this.text.mark(faults.map((fault) => fault.pointer));
     for (const each of [...this.controls, ...this.own]) {
       const { pointer } = each.field;
-      const mine = faults.find((fault) => fault.pointer === pointer || fault.pointer.startsWith(`${pointer}/`));
+      const mine = faults.find(
+        (fault) => fault.pointer === pointer || fault.pointer.startsWith(`${pointer}/`),
+      );
       each.fault(mine ? mine.detail : null);
     }
   }
@@ -167,9 +235,11 @@ class NewJob {
     this.submit.setAttribute("aria-disabled", "true");
     this.fault.hidden = true;
     try {
-      const job = await post("/jobs", this.text.text(), { headers: { "Idempotency-Key": this.key() } });
+      const job = await post("/jobs", this.text.text(), {
+        headers: { "Idempotency-Key": this.key() },
+      });
       announce("The job is queued.");
-      await go(`/ui/jobs/${job.id}`);
+      go(`/ui/jobs/${job.id}`);
     } catch (failure) {
       if (!left(failure)) this.failed(failure);
     } finally {
@@ -180,7 +250,8 @@ class NewJob {
   /** One key for one text: sent twice, because an answer got lost, it makes one job. */
   key() {
     const text = this.text.text();
-    if (this.attempt.text !== text) this.attempt = { text, key: `${Date.now()}-${Math.random().toString(36).slice(2)}` };
+    if (this.attempt.text !== text)
+      this.attempt = { text, key: `${Date.now()}-${Math.random().toString(36).slice(2)}` };
     return this.attempt.key;
   }
 

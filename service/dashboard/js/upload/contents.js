@@ -10,7 +10,8 @@ const FIGURES = new Set(["Missing", "Different"]);
 export function summary(dataset) {
   const rows = plural(dataset.rows, "row");
   if (dataset.columns) return `${rows}, ${plural(dataset.columns.length, "column")}`;
-  if (dataset.arrays) return `${rows}, ${dataset.arrays.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ")}`;
+  if (dataset.arrays)
+    return `${rows}, ${dataset.arrays.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ")}`;
   return `${plural(dataset.rows, "image")}, ${plural(dataset.images.classes.length, "class").replace("classs", "classes")}`;
 }
 
@@ -23,7 +24,10 @@ export function contents(dataset) {
 
 /** How many rows each value has, as bars. */
 export function balance(values, rows) {
-  const shown = values.length > MOST_BARS ? [...values].sort((a, b) => b.rows - a.rows).slice(0, MOST_BARS) : values;
+  const shown =
+    values.length > MOST_BARS
+      ? [...values].sort((a, b) => b.rows - a.rows).slice(0, MOST_BARS)
+      : values;
   const most = Math.max(...shown.map((each) => each.rows), 1);
   const rest = values.length - shown.length;
   return h(
@@ -34,7 +38,11 @@ export function balance(values, rows) {
         "li",
         {},
         h("span", { class: "value" }, value === "" ? "(empty)" : value),
-        h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "amount", style: { width: `${(100 * amount) / most}%` } })),
+        h(
+          "span",
+          { class: "track", "aria-hidden": "true" },
+          h("span", { class: "amount", style: { width: `${(100 * amount) / most}%` } }),
+        ),
         h("span", { class: "figure" }, `${count(amount)}, ${percent(amount / rows)}`),
       ),
     ),
@@ -53,16 +61,30 @@ function columnTable({ columns, rows }) {
         {},
         h("th", { scope: "row" }, column.name),
         h("td", {}, column.type),
-        h("td", { class: "figure" }, column.missing === 0 ? "0" : `${count(column.missing)}, ${percent(column.missing / rows)}`),
+        h(
+          "td",
+          { class: "figure" },
+          column.missing === 0
+            ? "0"
+            : `${count(column.missing)}, ${percent(column.missing / rows)}`,
+        ),
         h("td", { class: "figure" }, column.distinct === null ? "many" : count(column.distinct)),
-        h("td", {}, column.values && column.values.length <= MOST_BARS ? balance(column.values, rows) : range(column)),
+        h(
+          "td",
+          {},
+          column.values && column.values.length <= MOST_BARS
+            ? balance(column.values, rows)
+            : range(column),
+        ),
       ),
     ),
   );
 }
 
 function range({ minimum, maximum }) {
-  return minimum === null || minimum === undefined ? "–" : `${number(minimum)} to ${number(maximum)}`;
+  return minimum === null || minimum === undefined
+    ? "–"
+    : `${number(minimum)} to ${number(maximum)}`;
 }
 
 function arrayTable({ arrays, rows }) {
@@ -70,7 +92,14 @@ function arrayTable({ arrays, rows }) {
     "Arrays",
     ["Array", "Shape", "Type", "Values"],
     arrays.map(({ name, shape, dtype, values }) =>
-      h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, shape.join("×")), h("td", {}, h("code", {}, dtype)), h("td", {}, values ? balance(values, rows) : "–")),
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, name),
+        h("td", {}, shape.join("×")),
+        h("td", {}, h("code", {}, dtype)),
+        h("td", {}, values ? balance(values, rows) : "–"),
+      ),
     ),
   );
 }
@@ -80,8 +109,16 @@ function imageFolder({ height, width, channels, classes }) {
   const total = classes.reduce((sum, each) => sum + each.rows, 0);
   return h(
     "div",
-    {},
-    h("dl", { class: "rest" }, [["Height", `${span(height)} pixels`], ["Width", `${span(width)} pixels`], ["Channels", channels.join(", ")]].map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
+    { class: "page" },
+    h(
+      "dl",
+      { class: "rest" },
+      [
+        ["Height", `${span(height)} pixels`],
+        ["Width", `${span(width)} pixels`],
+        ["Channels", channels.join(", ")],
+      ].map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))),
+    ),
     h("h2", {}, "Classes"),
     balance(classes, total),
   );
@@ -91,6 +128,21 @@ function scrolled(label, heads, rows) {
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", { class: "contents" }, h("thead", {}, h("tr", {}, heads.map((each) => h("th", { scope: "col", class: FIGURES.has(each) ? "figure" : null }, each)))), h("tbody", {}, rows)),
+    h(
+      "table",
+      { class: "contents" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((each) =>
+            h("th", { scope: "col", class: FIGURES.has(each) ? "figure" : null }, each),
+          ),
+        ),
+      ),
+      h("tbody", {}, rows),
+    ),
   );
 }

@@ -10,14 +10,24 @@ const ACCEPTED = ".csv,.parquet,.npz,.npy,.zip";
 
 /** A place to choose or drop files; `onStored(dataset)` gets each that has arrived. */
 export function uploadPanel({ onStored, signal }) {
-  const input = h("input", { id: "upload-file", type: "file", multiple: true, accept: ACCEPTED, onchange: () => take(input.files) });
+  const input = h("input", {
+    id: "upload-file",
+    type: "file",
+    multiple: true,
+    accept: ACCEPTED,
+    onchange: () => take(input.files),
+  });
   const list = h("ul", { class: "uploads" });
   const zone = h(
     "div",
     { class: "drop" },
     h("label", { for: "upload-file" }, "Upload a data set"),
     input,
-    h("p", { class: "hint" }, "CSV with a header line, Parquet, NPZ, two NPY arrays in one file, or a ZIP of images in one folder a class. Drop files here too. What breaks off goes on when the same file is chosen again."),
+    h(
+      "p",
+      { class: "hint" },
+      "CSV with a header line, Parquet, NPZ, two NPY arrays in one file, or a ZIP of images in one folder a class. Drop files here too. What breaks off goes on when the same file is chosen again.",
+    ),
   );
   const over = (on) => (event) => {
     event.preventDefault();
@@ -39,12 +49,31 @@ export function uploadPanel({ onStored, signal }) {
 }
 
 function row(file, { onStored, signal }) {
-  const bar = h("progress", { class: "bar", max: Math.max(file.size, 1), value: 0, "aria-label": `${file.name}, sent` });
+  const bar = h("progress", {
+    class: "bar",
+    max: Math.max(file.size, 1),
+    value: 0,
+    "aria-label": `${file.name}, sent`,
+  });
   const state = h("p", { class: "upload-state" });
   const faults = h("ul", { class: "faults" });
   const stop = h("button", { type: "button", class: "button small" }, "Pause");
   const drop = h("button", { type: "button", class: "button small" }, "Give up");
-  const element = h("li", { class: "upload" }, h("p", { class: "upload-name" }, file.name, " ", h("span", { class: "quiet" }, bytes(file.size))), bar, state, faults, h("div", { class: "buttons" }, stop, drop));
+  const element = h(
+    "li",
+    { class: "upload" },
+    h(
+      "p",
+      { class: "upload-name" },
+      file.name,
+      " ",
+      h("span", { class: "quiet" }, bytes(file.size)),
+    ),
+    bar,
+    state,
+    faults,
+    h("div", { class: "buttons" }, stop, drop),
+  );
   let running = null;
 
   async function run() {
@@ -82,7 +111,13 @@ function row(file, { onStored, signal }) {
       return;
     }
     say(state, error.message);
-    if (error instanceof ApiError) replace(faults, error.faults.map(({ pointer, detail }) => h("li", {}, pointer ? h("code", {}, pointer) : null, " ", detail)));
+    if (error instanceof ApiError)
+      replace(
+        faults,
+        error.faults.map(({ pointer, detail }) =>
+          h("li", {}, pointer ? h("code", {}, pointer) : null, " ", detail),
+        ),
+      );
     alertUser(`${file.name}: ${error.message}`);
   }
 
@@ -101,6 +136,9 @@ function row(file, { onStored, signal }) {
 function progressText(sent, first, size, seconds) {
   if (sent >= size) return "Sent; its rows are being looked at…";
   const rate = (sent - first) / seconds;
-  const rest = rate > 0 && seconds > 1 ? `, ${bytes(Math.round(rate))}/s, ${duration((size - sent) / rate)} left` : "";
+  const rest =
+    rate > 0 && seconds > 1
+      ? `, ${bytes(Math.round(rate))}/s, ${duration((size - sent) / rate)} left`
+      : "";
   return `${bytes(sent)} of ${bytes(size)}${rest}`;
 }

@@ -52,7 +52,9 @@ function classesOf(dataset, target) {
   }
   const column = dataset.columns.find(({ name }) => name === target);
   if (!column?.values || column.type === "number") return null;
-  return column.type === "integer" && column.values.length > MOST_CLASSES ? null : column.values.length;
+  return column.type === "integer" && column.values.length > MOST_CLASSES
+    ? null
+    : column.values.length;
 }
 
 function body(dataset, target) {
@@ -70,5 +72,7 @@ function body(dataset, target) {
 }
 
 function output(classes) {
-  return classes === null ? { type: "Dense", units: 1 } : { type: "Dense", units: classes, activation: "softmax" };
+  return classes === null
+    ? { type: "Dense", units: 1 }
+    : { type: "Dense", units: classes, activation: "softmax" };
 }

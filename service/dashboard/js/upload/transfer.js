@@ -2,7 +2,7 @@
 
 import { ApiError, get, left, post, remove } from "../api.js";
 
-const TRIES = 6;
+const TRIES = 8;
 const FIRST_WAIT_MS = 500;
 
 /**
@@ -19,12 +19,21 @@ export async function upload(file, { onProgress, onWait, signal }) {
     if (received.has(part)) continue;
     const from = (part - 1) * started.part_bytes;
     const piece = file.slice(from, from + size(part));
-    await persistently(() => put(`/uploads/${started.id}/parts/${part}`, piece, (now) => onProgress(sent + now), signal), onWait, signal);
+    await persistently(
+      () =>
+        put(`/uploads/${started.id}/parts/${part}`, piece, (now) => onProgress(sent + now), signal),
+      onWait,
+      signal,
+    );
     sent += size(part);
     onProgress(sent);
   }
   try {
-    const stored = await persistently(() => post(`/uploads/${started.id}/complete`, undefined, { signal }), onWait, signal);
+    const stored = await persistently(
+      () => post(`/uploads/${started.id}/complete`, undefined, { signal }),
+      onWait,
+      signal,
+    );
     forget(file);
     return stored;
   } catch (error) {
@@ -71,14 +80,20 @@ async function persistently(send, onWait, signal) {
     } catch (error) {
       if (left(error) || isLasting(error) || attempt === TRIES) throw error;
       onWait(`${error.message} Trying again…`);
-      await pause(FIRST_WAIT_MS * 2 ** attempt, signal);
+      await pause(FIRST_WAIT_MS * 2 ** (attempt - 1), signal);
     }
   }
 }
 
 /** Whether the same request would be refused again. */
 function isLasting(error) {
-  return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429;
+  return (
+    error instanceof ApiError &&
+    error.status >= 400 &&
+    error.status < 500 &&
+    error.status !== 408 &&
+    error.status !== 429
+  );
 }
 
 /** XMLHttpRequest, since fetch tells nothing of how much has been sent. */
@@ -92,7 +107,8 @@ async function put(path, piece, onProgress, signal) {
     request.setRequestHeader("Content-Type", "application/octet-stream");
     if (digest) request.setRequestHeader("Content-Digest", digest);
     request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onload = () => (request.status < 300 ? resolve() : reject(new ApiError(request.status, problemOf(request))));
+    request.onload = () =>
+      request.status < 300 ? resolve() : reject(new ApiError(request.status, problemOf(request)));
     request.onerror = () => reject(new ApiError(0, { detail: "The connection broke off." }));
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));
     request.onloadend = () => signal.removeEventListener("abort", stop);

@@ -179,7 +179,7 @@ def test_a_resolved_spec_resolves_to_itself(dataset: StoredDataset, units: int) 
 
 def test_a_preset_trains_on_an_upload() -> None:
     found = images(height=(5, 90), width=(5, 90))
-    options = {"image": {"height": 32, "width": 32}, "training": {"loss": "mse"}}
+    options: dict[str, Any] = {"image": {"height": 32, "width": 32}, "training": {"loss": "mse"}}
     model = {"preset": "cifar10_cnn", "classes": 2}
     assert resolve(upload_spec(found, model=model, **options)).graph.output.shape == (2,)
     with pytest.raises(SpecError) as caught:

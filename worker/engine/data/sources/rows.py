@@ -18,7 +18,7 @@ CHUNK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class RawRows:
-    """Unscaled features and targets of a set's own training rows, or of its own test rows."""
+    """Unscaled features and targets of a set's training rows, or of its test rows."""
 
     target: npt.NDArray[Any]
     """Class numbers or real values, shape (rows,)."""

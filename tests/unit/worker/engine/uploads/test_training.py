@@ -98,6 +98,8 @@ def test_raw_rows_encoded_by_hand_are_predicted_as_the_report_says(
     held_out = [raw[row] for row in held_out_rows(tmp_path / "work")]
     assert len(held_out) == 40
     encoded = [encode(row, features) for row in held_out]
+    ours = RowEncoding.model_validate_json(json.dumps(features))
+    assert [ours.encode(row) for row in raw] == [encode(row, features) for row in raw]
     probability = predictions(tmp_path / "work", encoded)[:, 0]
     classes = features["target"]["classes"]
     truth = np.array([classes.index(row["kind"]) for row in held_out])
@@ -128,6 +130,8 @@ def test_texts_as_sequences(tmp_path: Path) -> None:
     )
     rows = held_out_rows(tmp_path / "work")
     encoded = [encode({"notes": TABLE["notes"][row] or ""}, features) for row in rows]
+    ours = RowEncoding.model_validate_json(json.dumps(features))
+    assert [ours.encode({"notes": TABLE["notes"][row]}) for row in rows] == encoded
     probabilities = predictions(tmp_path / "work", encoded)
     truth = (KINDS[rows] == "wild").astype(int)
     assert metrics["test_accuracy"] == pytest.approx(np.mean(probabilities.argmax(1) == truth))

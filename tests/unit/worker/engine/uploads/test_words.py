@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ridgeline.contract.words import words_of
 from worker.engine.data.sources.uploads import words
-from worker.engine.data.sources.uploads.words import WordCount, numbered, words_of
+from worker.engine.data.sources.uploads.words import WordCount, numbered
 
 ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=30)
 

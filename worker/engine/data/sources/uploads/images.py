@@ -37,7 +37,7 @@ def image_rows(snapshot: Snapshot) -> RawRows:
 def _chunks(snapshot: Snapshot) -> Iterator[Chunk]:
     """The images, decoded by as many threads as there are processors: Pillow lets them run."""
     step = chunk_rows(snapshot.shape.row_bytes)
-    threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
     height, width, channels = snapshot.shape.features
     with open_images(snapshot.file) as images, ThreadPoolExecutor(threads) as pool:
         decode = partial(images.decode, height=height, width=width, channels=channels)

@@ -1,6 +1,5 @@
 """Reads an uploaded file as a spec says."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,7 +42,7 @@ def upload_rows(dataset: UploadDataset, file: Path | None) -> tuple[RawRows, Raw
 
 
 def _check_size(snapshot: Snapshot) -> None:
-    size = os.stat(snapshot.file).st_size  # noqa: PTH116 - OSError as it comes
+    size = snapshot.file.stat().st_size
     if size != snapshot.stored.bytes:
         raise ValueError(f"it has {size} bytes, expected {snapshot.stored.bytes}")
 

@@ -1,30 +1,17 @@
-"""Texts as words, words as numbers: as keras.layers.TextVectorization does by default.
-
-But for one thing: a text is put in lower case by Unicode's rules, where Keras's layer leaves
-letters beyond ASCII as they are.
-"""
+"""Counts the words of texts, and numbers them."""
 
 import itertools
-import string
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ridgeline.contract.words import words_of
 from worker.engine.data.sources.texts import Texts
 
 MOST_COUNTED = 500_000
 """Different words that are counted at once; beyond it those said least so far are forgotten."""
-_PUNCTUATION = string.punctuation.encode()
-
-
-def words_of(text: str) -> list[bytes]:
-    """The words of a text in UTF-8: in lower case, without punctuation, split at white space.
-
-    All of that is quickest on bytes; none of a letter beyond ASCII is a punctuation mark or space.
-    """
-    return text.lower().encode().translate(None, _PUNCTUATION).split()
 
 
 @dataclass

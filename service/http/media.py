@@ -6,7 +6,7 @@ from fastapi import Request
 
 from ridgeline.contract.dataset.stored import DatasetFormat
 from ridgeline.contract.problems import ProblemCode
-from service.problems import ApiProblem
+from service.http.problems import ApiProblem
 
 MEDIA_TYPES = {
     DatasetFormat.CSV: "text/csv",

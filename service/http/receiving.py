@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.failpoints import failpoint
-from service.hashed_file import HashedFile
-from service.pace import Pace
-from service.problems import RETRY_AFTER_S, ApiProblem
-from service.space import check_space
+from service.datasets.space import check_space
+from service.http.hashed_file import HashedFile
+from service.http.pace import Pace
+from service.http.problems import RETRY_AFTER_S, ApiProblem
 
 AT_ONCE = 32
 """Bodies that are received at once: each takes memory while it comes."""

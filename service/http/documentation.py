@@ -3,8 +3,8 @@
 from typing import Any
 
 from ridgeline.contract.problems import ProblemCode
-from service.examples import EXAMPLES
-from service.problems import responses
+from service.http.examples import EXAMPLES
+from service.http.problems import responses
 
 BODY_PROBLEMS = (
     ProblemCode.MALFORMED_JSON,

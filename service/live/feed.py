@@ -11,8 +11,8 @@ from fastapi.sse import format_sse_event
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import EventRecord, EventRecords
-from service.problems import RETRY_AFTER_S, ApiProblem
-from service.representations import event_json
+from service.http.problems import RETRY_AFTER_S, ApiProblem
+from service.http.representations import event_json
 
 ReadEvents = Callable[[str, int, int, int], Awaitable[EventRecords | None]]
 

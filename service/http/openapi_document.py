@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from ridgeline.contract.problems import Problem
-from service.faults import walk
+from service.http.faults import walk
 
 _REFERENCES = "#/components/schemas/{model}"
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ridgeline.contract.problems import ProblemCode
-from service.problems import ApiProblem
+from service.http.problems import ApiProblem
 
 MARGIN_BYTES = 64 * 2**20
 """What files leave free: the records may lie on the same disk."""

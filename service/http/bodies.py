@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect
 from ridgeline.contract.problems import MAX_FAULTS, Fault, ProblemCode
 from ridgeline.contract.schema import Contract
 from ridgeline.contract.spec import JobSpec
-from service.faults import has_surrogate, short_pointer, spec_faults, walk
-from service.problems import ApiProblem, invalid_spec
+from service.http.faults import has_surrogate, short_pointer, spec_faults, walk
+from service.http.problems import ApiProblem, invalid_spec
 
 Requested = TypeVar("Requested", bound=Contract)
 

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from fastapi import Response
 
 from ridgeline.storage import JobRecord
-from service.problems import RETRY_AFTER_S
-from service.representations import etag, job_json
+from service.http.problems import RETRY_AFTER_S
+from service.http.representations import etag, job_json
 
 JSON = "application/json"
 

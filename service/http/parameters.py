@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from ridgeline.contract.problems import Fault, ProblemCode
-from service.problems import ApiProblem
+from service.http.problems import ApiProblem
 
 _LONGEST_NAME = 64
 """Longer names are not guessed at, nor sent back."""

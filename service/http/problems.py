@@ -23,7 +23,7 @@ from ridgeline.storage import (
     UnknownUpload,
     UploadEnded,
 )
-from service.routing import allowed_methods
+from service.http.routing import allowed_methods
 
 RETRY_AFTER_S = 1
 """When to come back, in answers to requests that may succeed later."""

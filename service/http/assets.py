@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = Path(__file__).parent / "dashboard"
+FOLDER = Path(__file__).parents[1] / "dashboard"
 SHELL = "index.html"
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",

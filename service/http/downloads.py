@@ -4,8 +4,9 @@ import asyncio
 import base64
 import hashlib
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Generator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -18,12 +19,12 @@ from fastapi.responses import StreamingResponse
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
-from service.answers import not_modified
-from service.documentation import file_content, headers
-from service.headers import matches
-from service.problems import ApiProblem, responses
-from service.ranges import Span, UnsatisfiableRange, requested_span
-from service.routing import is_head
+from service.http.answers import not_modified
+from service.http.documentation import file_content, headers
+from service.http.headers import matches
+from service.http.problems import ApiProblem, responses
+from service.http.ranges import Span, UnsatisfiableRange, requested_span
+from service.http.routing import is_head
 from service.threads import ended, outcome
 
 Text = Annotated[str | None, Header()]
@@ -31,6 +32,8 @@ Redirect = Annotated[
     bool, Query(description="Answer 307 with an address in the store of files, if it has one.")
 ]
 
+_AHEAD = 2
+"""Chunks that may wait to be hashed."""
 _HEADERS = ("ETag", "Repr-Digest", "Accept-Ranges", "Content-Disposition")
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -98,12 +101,12 @@ async def file_answer(
     request: Request,
     file: StoredFile,
     asked: Conditions,
-    threads: Executor,
+    readers: Executor,
     redirect_s: float | None = None,
 ) -> Response:
     """The file, or a range of its bytes; several ranges are answered with the whole.
 
-    `threads` read and hash it. With `redirect_s` an address in the store that is good for so long,
+    `readers` read and hash it. With `redirect_s` an address in the store that is good for so long,
     where it can give one out. Raises ApiProblem: range-not-satisfiable, and not-found (410) where
     the file is lost.
     """
@@ -120,7 +123,7 @@ async def file_answer(
     status, meta = _ranged(meta, span, file)
     if is_head(request.scope):
         return Response(status_code=status, headers=meta, media_type=file.media_type)
-    content = _stream(file, span or Span(0, file.bytes), threads)
+    content = _stream(file, span or Span(0, file.bytes), readers)
     return StreamingResponse(content, status, headers=meta, media_type=file.media_type)
 
 
@@ -134,36 +137,64 @@ def _see(file: StoredFile) -> None:
         raise _gone(f"{file.bytes} bytes were stored, the store of files has {size}", file)
 
 
-async def _stream(file: StoredFile, span: Span, threads: Executor) -> AsyncIterator[bytes]:
+async def _stream(file: StoredFile, span: Span, readers: Executor) -> AsyncIterator[bytes]:
     """The bytes of `span`, a chunk at a time; while one is sent, the next is read.
 
     When it is the whole file, the last chunk is held back until the hash is right. Otherwise this
     raises CorruptFile, so that the client sees a broken answer and not a wrong file.
     """
-    in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
-    digest = hashlib.sha256() if span.bytes == file.bytes else None
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, readers)
+    check = _Check(file) if span.bytes == file.bytes else None
     chunks = file.store.read(file.key, span.start, span.end)
     left = span.bytes
     reading: asyncio.Future[bytes] = in_thread(next, chunks, b"")
-    hashing: asyncio.Future[None] | None = None
     try:
         while left:
             chunk = await outcome(reading)
             left -= len(chunk)
             if left and chunk:
                 reading = in_thread(next, chunks, b"")
-            if digest is not None:
-                if hashing is not None:
-                    await outcome(hashing)
-                hashing = in_thread(digest.update, chunk)
-                if not left:
-                    await outcome(hashing)
-            if not chunk or (digest and not left and digest.hexdigest() != file.sha256):
+            if check is not None:
+                await check.take(chunk)
+            if not chunk or (check and not left and not await check.passed()):
                 raise CorruptFile(f"{file.key} is not the file that was stored")
             yield chunk
     finally:
-        await ended([reading] if hashing is None else [reading, hashing])
+        await ended([reading])
         await in_thread(chunks.close)  # it cannot be closed while it is read from
+        if check is not None:
+            check.close()
+
+
+class _Check:
+    """Whether a file is the one that was stored, by its hash."""
+
+    def __init__(self, file: StoredFile) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._hashing: deque[asyncio.Future[None]] = deque()
+        # A thread of its own goes on with the next chunk without being told to.
+        self._hasher = ThreadPoolExecutor(1, "hasher of files")
+
+    async def take(self, chunk: bytes) -> None:
+        """Take the next bytes; returns once few are left to be hashed."""
+        loop = asyncio.get_running_loop()
+        self._hashing.append(loop.run_in_executor(self._hasher, self._digest.update, chunk))
+        await self._hashed_but(_AHEAD)
+
+    async def passed(self) -> bool:
+        """Whether all that was taken is the file."""
+        await self._hashed_but(0)
+        return self._digest.hexdigest() == self._file.sha256
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._hasher.shutdown(wait=False, cancel_futures=True)
+
+    async def _hashed_but(self, count: int) -> None:
+        while len(self._hashing) > count:
+            await outcome(self._hashing[0])
+            del self._hashing[0]
 
 
 def _gone(detail: str, file: StoredFile) -> ApiProblem:

@@ -5,7 +5,7 @@ from ridgeline.contract.dataset.stored import StoredDataset
 from ridgeline.contract.problems import Fault, SpecError
 from ridgeline.contract.spec import JobSpec
 from ridgeline.storage.datasets import DatasetStore
-from service.representations import dataset_json
+from service.http.representations import dataset_json
 
 
 def with_stored(spec: JobSpec, datasets: DatasetStore) -> JobSpec:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from fastapi.sse import EventSourceResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from service.feed import Feed
+from service.live.feed import Feed
 
 STALLED_S = 60.0
 """How long a client may take nothing of what is sent; it can come back behind the last event."""

@@ -10,9 +10,9 @@ from ridgeline.storage.datasets import (
     UploadStore,
     open_datasets,
 )
+from service.http.receiving import Receiver
 from service.inspection.bounds import Bounds
 from service.inspection.inspector import Inspector
-from service.receiving import Receiver
 from service.settings import Settings
 
 
