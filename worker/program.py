@@ -36,6 +36,7 @@ from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.mirror import Mirror
 from worker.presence import Presence
+from worker.redaction import Redaction
 from worker.scratch import clear_scratch
 from worker.settings import WorkerSettings, forget_credentials, hide_first_environment
 from worker.slots import SlotPool, find_slots
@@ -133,7 +134,8 @@ def _run(
 def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
     if settings.mlflow_url is None:
         return None
-    return Tracking(jobs, settings.mlflow_url.get_secret_value(), settings.mlflow_experiment)
+    url = settings.mlflow_url.get_secret_value()
+    return Tracking(jobs, url, settings.mlflow_experiment, redact=Redaction(settings))
 
 
 def _drain_on_signals(drain: Drain) -> None:

@@ -5,9 +5,17 @@ import os
 import sys
 from typing import Annotated
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from ridgeline.storage.settings import StorageSettings
+
+
+def _http(url: SecretStr) -> SecretStr:
+    # MLflow takes whatever else for a folder, and would write there without a word.
+    if not url.get_secret_value().startswith(("http://", "https://")):
+        raise ValueError("expected a URL that starts with http:// or https://")
+    return url
+
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -32,7 +40,7 @@ class WorkerSettings(StorageSettings):
     """The least time from one checkpoint of a training to the next; 0: one after every epoch."""
     datasets_url: str | None = None
     """A copy of Keras's folder of data sets, `s3://BUCKET/PREFIX`, to fetch missing files from."""
-    mlflow_url: SecretStr | None = None
+    mlflow_url: Annotated[SecretStr, AfterValidator(_http)] | None = None
     """An MLflow server that every job is logged to, `http://USER:PASSWORD@HOST:PORT`."""
     mlflow_experiment: Annotated[str, Field(min_length=1)] = "ridgeline"
     """The experiment there whose runs the jobs are."""

@@ -8,6 +8,7 @@ import typer
 
 from ridgeline.cli.address import Address
 from ridgeline.cli.embedded import Embedded
+from ridgeline.cli.options import AsJson
 from ridgeline.cli.reporting import reporting
 from ridgeline.cli.signals import StopSignals
 
@@ -18,6 +19,7 @@ def demo(
     home: Annotated[
         Path, typer.Option(file_okay=False, help="Folder for the database, artifacts and logs.")
     ] = Path(".ridgeline/demo"),
+    as_json: AsJson = False,
 ) -> None:
     """Train a network on the digits here, and check the saved model with plain Keras."""
     with (
@@ -30,7 +32,7 @@ def demo(
         from ridgeline.cli.showcase import showcase  # noqa: PLC0415
 
         servers.wait_for_api()
-        agreed = not signals.stopped and showcase(servers, signals)
+        agreed = not signals.stopped and showcase(servers, signals, as_json=as_json)
     if signals.stopped:
         raise typer.Exit(_INTERRUPTED)
     if not agreed:

@@ -7,8 +7,10 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import httpx
+import typer
 from rich.console import Console
 
 from ridgeline.cli.embedded import Embedded
@@ -30,16 +32,23 @@ CHECK_DEADLINE_S = 120.0
 TOLERANCES = {"test_accuracy": 1e-6, "test_data_loss": 1e-4}
 
 
-def showcase(servers: Embedded, signals: StopSignals) -> bool:
-    """Train the demo's network, and return whether plain Keras measures what the job says."""
-    console = Console(highlight=False, soft_wrap=True)
+def showcase(servers: Embedded, signals: StopSignals, *, as_json: bool = False) -> bool:
+    """Train the demo's network, and return whether plain Keras measures what the job says.
+
+    With `as_json` the steps are told on standard error, and what came of them is one JSON document.
+    """
+    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
     # With a transport of our own, no proxy named in the environment gets what is local.
     with Client(servers.address.url, transport=httpx.HTTPTransport()) as client:
         try:
-            return Showcase(servers, signals, client, console).run()
+            shown = Showcase(servers, signals, client, console)
+            agreed = shown.run()
         except RidgelineError as error:
             servers.check()  # A server that died is the better explanation.
             raise StartError(str(error)) from error
+    if as_json and shown.result is not None:
+        typer.echo(json.dumps({**shown.result, "agrees": agreed}, indent=2))
+    return agreed
 
 
 class Showcase:
@@ -52,6 +61,8 @@ class Showcase:
         self._signals = signals
         self._client = client
         self._console = console
+        self.result: dict[str, Any] | None = None
+        """What was trained, where it is and what plain Keras measured; None before that."""
 
     def run(self) -> bool:
         """Each step, in order; a signal ends it between two of them."""
@@ -69,7 +80,10 @@ class Showcase:
         self._say("job", f"succeeded, {time.monotonic() - posted:.1f} s after it was posted")
         model = self._download(job)
         measured = self._measure(model)
-        return bool(measured) and self.agrees(job, measured)
+        if not measured:
+            return False
+        self.result = {"job": job.id, "model": str(model), "in_keras": measured}
+        return self.agrees(job, measured)
 
     def _follow(self, job: Job) -> Job:
         deadline = time.monotonic() + JOB_DEADLINE_S

@@ -1,6 +1,7 @@
 """`ridgeline up` around a service and a worker of a few lines each: quick, and easy to break."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -71,6 +72,14 @@ def test_starts_answers_and_stops_in_order(
     assert up.nothing_left()
     assert list((tmp_path / "t").iterdir()) == []
     assert (tmp_path / ".ridgeline" / "logs" / "redis.log").stat().st_size > 0
+
+
+def test_a_script_is_told_where_it_is(run: "Run", fakes: str, tmp_path: Path) -> None:
+    up = run("up", "--json", "--port", "0", PYTHONPATH=fakes)
+    told = json.loads(up.says("takes jobs").splitlines()[0])
+    assert httpx.get(f"{told['url']}/healthz", trust_env=False).status_code == 200
+    home = tmp_path / ".ridgeline"
+    assert told == {"url": told["url"], "home": str(home), "logs": str(home / "logs")}
 
 
 def test_redis_has_a_private_socket_and_no_port(run: "Run", fakes: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -28,7 +29,18 @@ _MOST_METRICS = 1000
 _MOST_PARAMS = 100
 _LONGEST_PARAM = 500
 _LONGEST_TAG = 500
-_NO_KEY = re.compile(r"[^A-Za-z0-9_./ :-]")
+_LONGEST_KEY = 250
+_FOR_NUMBER = 8
+_NO_KEY = re.compile(r"[^\w. -]")
+"""What no name may hold; a slash may, but then the name has to be a path in its simplest form."""
+_REFUSALS = {
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "NOT_FOUND",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+}
 
 
 class Runs:
@@ -52,7 +64,10 @@ class Runs:
 
     def tell(self, record: JobRecord, events: Sequence[EventRecord]) -> None:
         """Write what follows the last event."""
-        run_id = self._known[record.id].info.run_id
+        run = self._known[record.id]
+        run_id = run.info.run_id
+        if LAST_EVENT not in run.data.tags:  # whoever made it may have got no further
+            self._describe(run_id, record.spec)
         metrics: list[Metric] = []
         for event in events:
             metrics.extend(_metrics(event))
@@ -61,7 +76,7 @@ class Runs:
                 metrics = []
         if events:
             self._log(run_id, metrics, events[-1].id)
-            self._known[record.id].data.tags[LAST_EVENT] = str(events[-1].id)
+            run.data.tags[LAST_EVENT] = str(events[-1].id)
 
     def end(self, record: JobRecord, verdict: str | None) -> None:
         """Write how the job ended, and end its run."""
@@ -93,6 +108,18 @@ class Runs:
             if not token:
                 return
 
+    def refused(self, error: Exception) -> bool:
+        """Whether the server answers, and takes offence at this one job."""
+        return isinstance(error, MlflowException) and error.error_code in _REFUSALS
+
+    def forget(self, job_id: str | None = None) -> None:
+        """Look a job's run up anew the next time; without an id all runs, and the experiment."""
+        if job_id is not None:
+            self._known.pop(job_id, None)
+            return
+        self._known.clear()
+        self._experiment = None
+
     def abandon(self, job_id: str) -> None:
         """End the run of a job that was deleted."""
         self._known.pop(job_id, None)
@@ -110,12 +137,13 @@ class Runs:
         tags = {JOB_ID: record.id, MLFLOW_RUN_NAME: record.name or record.id}
         tags |= {f"ridgeline.tag.{index}": tag for index, tag in enumerate(record.tags)}
         started = _milliseconds(record.started_at or record.created_at)
-        run = self._client.create_run(self._experiment_id(), start_time=started, tags=tags)
-        params = list(_params(record.spec))
+        return self._client.create_run(self._experiment_id(), start_time=started, tags=tags)
+
+    def _describe(self, run_id: str, spec: str) -> None:
+        """Write the spec; what stands there already is the same."""
+        params = list(_params(spec))
         for first in range(0, len(params), _MOST_PARAMS):
-            batch = params[first : first + _MOST_PARAMS]
-            self._client.log_batch(run.info.run_id, params=batch)
-        return run
+            self._client.log_batch(run_id, params=params[first : first + _MOST_PARAMS])
 
     def _experiment_id(self) -> str:
         if self._experiment is None:
@@ -164,15 +192,26 @@ def _metrics(event: EventRecord) -> Iterator[Metric]:
 
 def _params(spec: str) -> Iterator[Param]:
     """Every leaf of the posted spec by its path, such as `regularization.weights.l2`."""
+    taken: set[str] = set()
     for path, value in _leaves(json.loads(spec), ""):
-        yield Param(_NO_KEY.sub("_", path), str(value)[:_LONGEST_PARAM])
+        key = plain = _NO_KEY.sub("_", path)[: _LONGEST_KEY - _FOR_NUMBER]
+        number = 1
+        while key in taken:  # columns may differ only in what no name may hold
+            number += 1
+            key = f"{plain}_{number}"
+        taken.add(key)
+        yield Param(key, str(value)[:_LONGEST_PARAM])
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    children = dict(enumerate(value)) if isinstance(value, list) else value
-    if not isinstance(children, dict) or not children:
+    """A list of plain values is one leaf: it may be long."""
+    children: dict[Any, object] = {}
+    if isinstance(value, dict):
+        children = value
+    elif isinstance(value, list) and any(isinstance(each, list | dict) for each in value):
+        children = dict(enumerate(value))
+    if not children:
         yield path, json.dumps(value) if isinstance(value, list | dict) else value
-        return
     for name, each in children.items():
         yield from _leaves(each, f"{path}.{name}" if path else str(name))
 

@@ -13,10 +13,10 @@ const MANY_EPOCHS = 2000;
 
 /**
  * Call `onJob(job)` with each change, `onEpoch(row)` at each epoch's end, `onLink(state)` with how
- * one hears of them, until the job has ended or the signal comes.
+ * one hears of them, until the job has ended or the signal comes; `onGone()` where it was deleted.
  */
-export function follow(job, { onJob, onEpoch, onLink }, signal) {
-  const follower = new Follower(job, { onJob, onEpoch, onLink }, signal);
+export function follow(job, { onJob, onEpoch, onLink, onGone }, signal) {
+  const follower = new Follower(job, { onJob, onEpoch, onLink, onGone }, signal);
   follower.start();
 }
 
@@ -91,9 +91,9 @@ class Follower {
 
   /** Ask for the job's changes, one request after the other. */
   async ask(everyMs, waitS) {
-    if (!document.hidden) this.onLink("polling");
     const went = await this.refresh(waitS);
     if (this.done || this.signal.aborted || this.source !== null) return;
+    if (!document.hidden) this.onLink(went ? "polling" : "waiting");
     this.later(() => this.ask(everyMs, waitS), went ? everyMs : LONGEST_RETRY_MS / 5);
   }
 
@@ -118,7 +118,10 @@ class Follower {
       return true;
     } catch (error) {
       if (left(error)) return false;
-      if (error instanceof ApiError && error.status === 404) this.stop();
+      if (error instanceof ApiError && error.status === 404) {
+        this.stop();
+        this.onGone();
+      }
       return false;
     }
   }

@@ -110,6 +110,27 @@ def test_a_stream_that_breaks_off_goes_on(
     expect(link).to_have_attribute("data-state", "closed")
 
 
+def test_a_job_that_somebody_deletes_while_it_is_shown(
+    visit: "Visit", network: Proxy, api: httpx.Client
+) -> None:
+    """The page does not go on to say that it is trained."""
+    visit.offline_expected = True
+    job = api.post("/jobs", json=spec("deleted", LONG)).json()
+    for what in ("", "/events", *(f"/charts/{name}" for name in ("losses", "accuracy", "penalty"))):
+        visit.expect_refusal(404, f"/jobs/{job['id']}{what}")
+    visit.url = f"http://127.0.0.1:{network.port}"
+    page = visit.open(f"/ui/jobs/{job['id']}")
+    link = page.locator(".link-state")
+    expect(link).to_have_attribute("data-state", "live")
+    network.refuse()
+    expect(link).to_have_attribute("data-state", "waiting")
+    api.post(f"/jobs/{job['id']}/cancel")
+    api.get(f"/jobs/{job['id']}/events", headers={"Accept": "text/event-stream"})  # to its end
+    api.delete(f"/jobs/{job['id']}").raise_for_status()
+    network.forward()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The job was deleted")
+
+
 def test_where_no_stream_comes_the_job_is_asked_for(
     visit: "Visit", context: BrowserContext, api: httpx.Client
 ) -> None:

@@ -1,11 +1,14 @@
 """Jobs on a real MLflow server: told live, and told later where it or a worker was away."""
 
+import json
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy import text
 
@@ -54,6 +57,16 @@ def run_of(client: MlflowClient, experiment: str, job_id: str) -> Run | None:
     runs = client.search_runs([found.experiment_id], f"tags.`ridgeline.job_id` = '{job_id}'")
     assert len(runs) <= 1
     return runs[0] if runs else None
+
+
+def half_made(client: MlflowClient, experiment: str, job_id: str) -> str:
+    """A job's run about which nothing is said yet."""
+    with suppress(MlflowException):  # a worker that tracks may have been quicker
+        client.create_experiment(experiment)
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    run = client.create_run(found.experiment_id, tags={"ridgeline.job_id": job_id})
+    return str(run.info.run_id)
 
 
 def ended(client: MlflowClient, experiment: str, job_id: str) -> Run:
@@ -171,18 +184,83 @@ def test_a_server_that_is_away_delays_nothing_and_misses_nothing(
 
 
 def test_the_run_of_a_deleted_job_ends(
-    house: House, server: Mlflow, client: MlflowClient, experiment: str
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("succeed")
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as first:
-        claim = house.leases.claim(job_id, "dead")
-        assert claim is not None
-        first.follow(job_id)
-        eventually(lambda: run_of(client, experiment, job_id), "the run")
+    claim = house.leases.claim(job_id, "dead")
+    assert claim is not None
+    tracking.follow(job_id)
+    eventually(lambda: run_of(client, experiment, job_id), "the run")
     with house.database.write() as connection:
         connection.execute(text("DELETE FROM jobs"))
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S):
-        assert ended(client, experiment, job_id).info.status == "KILLED"
+    assert ended(client, experiment, job_id).info.status == "KILLED"
+
+
+def test_the_runs_of_another_installation_are_left_alone(
+    house: House, server: Mlflow, client: MlflowClient, experiment: str
+) -> None:
+    """It has jobs that this database has not, and logs to the same experiment."""
+    strange = half_made(client, experiment, f"job_{0:032x}")
+    job_id = house.add("succeed")
+    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as tracking:
+        house.change(follow=tracking.follow)
+        house.supervisor.supervise(job_id, CPU)
+        ended(client, experiment, job_id)
+    assert client.get_run(strange).info.status == "RUNNING"
+
+
+def test_a_job_that_the_server_refuses_keeps_no_other_from_it(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    """Somebody wrote into its run; jobs before and behind it are told all the same."""
+    refused = house.add("succeed", regularization={"weights": {"l2": 0.25}})
+    run_id = half_made(client, experiment, refused)
+    client.log_param(run_id, "regularization.weights.l2", "another")  # no parameter may change
+    for job_id in (before := house.add("succeed"), refused, behind := house.add("succeed")):
+        house.supervisor.supervise(job_id, CPU)
+    assert ended(client, experiment, before).info.status == "FINISHED"
+    assert ended(client, experiment, behind).info.status == "FINISHED"
+    assert client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_a_run_that_somebody_deletes_is_made_anew(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    with house.running("obedient") as job_id:
+        eventually(lambda: run_of(client, experiment, job_id), "the run")
+        first = run_of(client, experiment, job_id)
+        assert first is not None
+        client.delete_run(first.info.run_id)
+        house.jobs.request_cancel(job_id)
+    run = ended(client, experiment, job_id)
+    assert run.info.run_id != first.info.run_id
+    assert history(client, run, "loss")[0][0] == 1
+
+
+def test_any_name_of_a_column_is_a_parameter(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    columns = ["a b!", "a b?", "x//y", "../up", "Größe", "c" * 300, "c" * 299 + "d", "new\nline"]
+    job_id = house.add("succeed")
+    spec = {"encodings": {name: {"type": "number"} for name in columns}, "features": columns}
+    with house.database.write() as connection:
+        connection.execute(text("UPDATE jobs SET spec = :spec"), {"spec": json.dumps(spec)})
+    house.supervisor.supervise(job_id, CPU)
+    params = ended(client, experiment, job_id).data.params
+    assert len(params) == len(columns) + 1
+    assert params["encodings.a b_.type"] == params["encodings.a b_.type_2"] == "number"
+    assert params["encodings.Größe.type"] == "number"
+
+
+def test_parameters_that_a_dead_worker_did_not_write_are_written(
+    house: House, tracking: Tracking, client: MlflowClient, experiment: str
+) -> None:
+    """It was killed when it had made the run."""
+    job_id = house.add("succeed")
+    half_made(client, experiment, job_id)
+    house.supervisor.supervise(job_id, CPU)
+    run = ended(client, experiment, job_id)
+    assert run.data.params["model.layers.0.type"] == "Dense"
 
 
 def _steps(client: MlflowClient, experiment: str, job_id: str) -> list[int]:

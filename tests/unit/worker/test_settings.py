@@ -97,3 +97,11 @@ def test_what_the_process_was_started_with_is_hidden() -> None:
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert said.stdout.strip() == b"0"
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:5000", "localhost:5000", "./runs", "databricks"])
+def test_mlflow_is_a_server_by_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """MLflow's client would write into a folder of that name, and nobody would know."""
+    monkeypatch.setenv("RIDGELINE_MLFLOW_URL", url)
+    with pytest.raises(ValidationError, match="expected a URL that starts with http"):
+        WorkerSettings()

@@ -46,18 +46,33 @@ class JobView {
             onJob: (next) => this.update(next),
             onEpoch: () => this.charts.soon(),
             onLink: (state) => this.head.link(state),
+            onGone: () => this.gone(),
           },
           this.signal,
         );
     } catch (error) {
       if (left(error)) return;
-      replace(
-        this.element,
-        h("h1", {}, error.status === 404 ? "There is no such job" : "The job could not be read"),
-        h("p", {}, error.message),
-        h("p", {}, h("a", { href: "/" }, "All jobs")),
+      this.instead(
+        error.status === 404 ? "There is no such job" : "The job could not be read",
+        error.message,
       );
     }
+  }
+
+  /** Somebody deleted the job that is shown. */
+  gone() {
+    document.title = "Job · Ridgeline";
+    announce("The job was deleted.");
+    this.instead("The job was deleted", "Its curves, its report and its files are gone.");
+  }
+
+  instead(title, text) {
+    replace(
+      this.element,
+      h("h1", {}, title),
+      h("p", {}, text),
+      h("p", {}, h("a", { href: "/" }, "All jobs")),
+    );
   }
 
   build(job) {
