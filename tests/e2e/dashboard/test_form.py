@@ -97,7 +97,7 @@ def test_faults_are_shown_where_they_are(visit: "Visit") -> None:
     )
     assert chosen == "0"
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_role("alert").filter(has_text="fault")).to_be_visible()
+    expect(page.locator(".send .fault")).to_be_visible()
     epochs.fill("4")
     ready(page)
     expect(epochs).not_to_have_attribute("aria-invalid", "true")
@@ -119,6 +119,8 @@ def test_any_json_can_be_pasted(visit: "Visit") -> None:
         expect(page.locator(".validity")).to_contain_text("fault")
         page.get_by_label("L2 (λ)").fill("0.5")
         assert written(page)["regularization"] == {"weights": {"l2": 0.5}}
+    page.get_by_label(SPEC).fill("[" * 50_000)
+    expect(page.locator(".validity")).to_have_text("This is not JSON yet")
 
 
 def test_a_preset_with_its_parameters(visit: "Visit") -> None:

@@ -1,6 +1,8 @@
 /** JSON as a person writes it, and where in such a text a pointer leads. */
 
 const WIDTH = 72;
+/** Deeper nothing is looked for: the service takes no such spec, and the stack has an end. */
+const DEEPEST = 200;
 
 /** A value as JSON: what fits on a line stands on one. */
 export function pretty(value, indent = "") {
@@ -104,12 +106,19 @@ function rangesOf(text) {
     return found?.text ?? null;
   }
 
+  let depth = 0;
+
   function value(pointer) {
-    const first = next();
-    if (first === null) return;
+    const first = depth < DEEPEST ? next() : null;
+    if (first === null) {
+      token.lastIndex = text.length;
+      return;
+    }
+    depth += 1;
     if (first.text === "{") members(pointer);
     else if (first.text === "[") items(pointer);
     found.set(pointer, [first.from, token.lastIndex]);
+    depth -= 1;
   }
 
   function members(pointer) {
