@@ -48,6 +48,9 @@ from worker.trainer.messages import (
 from worker.trainer.process import TrainerProcess
 
 _LAST_WORDS = 1400
+_BEFORE = 400
+_CRASH = "Fatal Python error"
+"""How faulthandler begins."""
 _LINES_S = 1.0
 """How long lines of the log wait for an epoch to be written with."""
 
@@ -123,7 +126,11 @@ class Watch:
         log.log(level, "trainer_stderr", source=LogSource.STDERR.value, text=words)
         if not isinstance(ending, Crashed) or ending.exit.detail:
             return ending
-        return Crashed(replace(ending.exit, detail=f"it said: {words[-_LAST_WORDS:]}"))
+        # What led to a crash, and its first lines, say more than the end of its stack.
+        crash = words.rfind(_CRASH)
+        begin = len(words) - _LAST_WORDS if crash < 0 else crash - _BEFORE
+        said = words[max(0, begin) :][:_LAST_WORDS]
+        return Crashed(replace(ending.exit, detail=f"it said: {said}"))
 
     def _hear(self, timeout: float, drain: Drain | None = None) -> Ending | None:
         """Take what the trainer says; its last word, if that was among it, or its death."""

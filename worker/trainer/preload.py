@@ -37,6 +37,8 @@ def preload(modules: Sequence[str] = ENGINE) -> None:
     atexit.register(outlast_trainers)
     configure_logs()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Arrow's own allocator sets a GiB aside at once, which counts against a trainer's limit.
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
     for name in modules:
         importlib.import_module(name)
     # A collection in a trainer would walk all that was imported here and, since a walk writes,

@@ -9,9 +9,13 @@ from pathlib import Path
 MAX_BYTES = 2**20
 """About how long the file may become before it is begun again."""
 TAIL_BYTES = 4 * 2**10
+_READ_BYTES = 16 * 2**10
+"""What is read of its end: the list of extension modules behind a crash takes 6 KiB of it."""
 _NAME = "stderr.log"
 _NO_DRIVER = re.compile(rb"^.*failed call to cuInit: .*\(303\)\n?", re.MULTILINE)
 """TensorFlow's word on a machine without CUDA's driver: it would pass for the cause of a crash."""
+_MODULES = re.compile(rb"^Extension modules: .*\n?", re.MULTILINE)
+"""The last line of faulthandler's, which says nothing of the crash."""
 
 
 def redirect(workdir: Path) -> None:
@@ -44,10 +48,10 @@ class StderrFile:
         with suppress(OSError):
             written += self._end()
             self._path.unlink()
-        words = _NO_DRIVER.sub(b"", written[-TAIL_BYTES:])
+        words = _MODULES.sub(b"", _NO_DRIVER.sub(b"", written))[-TAIL_BYTES:]
         return words.decode("utf-8", "replace").strip()
 
     def _end(self) -> bytes:
         with self._path.open("rb") as file:
-            file.seek(max(0, self._path.stat().st_size - TAIL_BYTES))
-            return file.read(TAIL_BYTES)
+            file.seek(max(0, self._path.stat().st_size - _READ_BYTES))
+            return file.read(_READ_BYTES)

@@ -71,9 +71,13 @@ class Visit:
             self.complaints.append(f"asked for {url}, which is not the service's")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window.
+
+    Not for the whole session: while Playwright is there, this thread has an event loop that runs,
+    and no other test could start one.
+    """
     if CHROMIUM is None:
         pytest.skip("no chromium is installed")
     # Chromium's own sandbox needs user namespaces, which root in a container does not have.
