@@ -32,7 +32,7 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.contract.spec", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
-        ("service.main", (*HEAVY, "worker")),
+        ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
         # Libraries that the API uses would like to have them, for colours.
         ("service.__main__", ("pygments", "rich")),
         ("worker.app", (*HEAVY, "service")),
