@@ -15,6 +15,8 @@ pytestmark = pytest.mark.servers
 
 WORK, EPOCHS = Work("quick", epoch_s=0.02), 5
 ENDED_S = 20.0
+CONNECTED_S = 60.0
+"""Celery waits longer before every try, up to 32 s."""
 #: A POST waits for the database, and for nothing else.
 POST_S = 3.0
 SIGTERM_S = 30.0
@@ -81,7 +83,7 @@ def test_a_broker_that_stands_still_and_then_dies(house: House) -> None:
     def are_back() -> bool:
         return all(proxy.connections > count for proxy, count in zip(proxies, served, strict=True))
 
-    poll("the workers to connect again", are_back, ENDED_S)
+    poll("the workers to connect again", are_back, CONNECTED_S)
 
 
 def test_a_broker_that_refuses_every_write(house: House) -> None:
@@ -97,7 +99,7 @@ def test_a_broker_that_refuses_every_write(house: House) -> None:
                 logs = zip(house.cluster.workers, refusals, strict=True)
                 return all(b"NOREPLICAS" in log.log.read_bytes()[start:] for log, start in logs)
 
-            poll("the workers to be refused", are_refused, ENDED_S)
+            poll("the workers to be refused", are_refused, CONNECTED_S)
         finally:
             client.config_set("min-replicas-to-write", 0)
     all_whole(house, post_some(house, 4))
