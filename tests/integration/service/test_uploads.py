@@ -60,6 +60,19 @@ def send(client: TestClient) -> Callable[..., int]:
     return put
 
 
+@pytest.fixture
+def sent(begin: Callable[..., Upload], send: Callable[..., int]) -> Callable[[], Upload]:
+    """Begin an upload and send all of its parts."""
+
+    def whole() -> Upload:
+        upload = begin()
+        for number in range(1, COUNT + 1):
+            assert send(upload, number) == 204
+        return upload
+
+    return whole
+
+
 def received(client: TestClient, upload: Upload) -> list[int]:
     found: list[int] = client.get(f"/uploads/{upload.id}").json()["received"]
     return found
@@ -160,13 +173,10 @@ def test_a_file_that_cannot_be_used_goes_with_its_parts(
 def test_a_known_file_is_not_stored_again(
     client: TestClient,
     settings: Settings,
-    begin: Callable[..., Upload],
-    send: Callable[..., int],
+    sent: Callable[[], Upload],
 ) -> None:
     whole = client.post("/datasets", content=CSV).json()
-    upload = begin()
-    for number in range(1, COUNT + 1):
-        send(upload, number)
+    upload = sent()
     answer = client.post(f"/uploads/{upload.id}/complete")
     assert (answer.status_code, answer.json()) == (200, whole)
     assert len(files(settings)) == 1
@@ -181,14 +191,11 @@ def test_an_upload_is_found_again(client: TestClient, begin: Callable[..., Uploa
 
 def test_who_completes_an_upload_late_gets_what_it_has_become(
     client: TestClient,
-    begin: Callable[..., Upload],
-    send: Callable[..., int],
+    sent: Callable[[], Upload],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its parts are gone while they are put together: somebody else was quicker."""
-    upload = begin()
-    for number in range(1, COUNT + 1):
-        send(upload, number)
+    upload = sent()
     complete, read = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read
     quicker: list[Any] = []
 
@@ -207,14 +214,11 @@ def test_who_completes_an_upload_late_gets_what_it_has_become(
 def test_few_uploads_are_put_together_at_once(
     client: TestClient,
     settings: Settings,
-    begin: Callable[..., Upload],
-    send: Callable[..., int],
+    sent: Callable[[], Upload],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each takes its whole size of the disk, however often it is asked for."""
-    upload = begin()
-    for number in range(1, COUNT + 1):
-        send(upload, number)
+    upload = sent()
     complete, read = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read
     peak: list[int] = []
 
