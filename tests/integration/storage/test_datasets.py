@@ -269,12 +269,12 @@ def test_uploads_expire_once_nothing_comes(
 
 
 def test_an_open_upload_of_the_same_file_is_found(
-    uploads: UploadStore, stored: DatasetRecord
+    uploads: UploadStore, stored: DatasetRecord, sql: Callable[..., list[Any]]
 ) -> None:
     new = NewUpload(name="rows", bytes=5, part_bytes=5, sha256="0" * 64)
-    upload = uploads.create(new)
-    uploads.create(new)
-    assert uploads.find_open(new) == upload
+    younger, upload = uploads.create(new), uploads.create(new)
+    sql(f"UPDATE uploads SET created_at = created_at + 1 WHERE id = '{younger.id}'")
+    assert uploads.find_open(new) == uploads.get(upload.id)
     others = [
         NewUpload(name="other", bytes=5, part_bytes=5, sha256="0" * 64),
         NewUpload(name="rows", bytes=6, part_bytes=5, sha256="0" * 64),
