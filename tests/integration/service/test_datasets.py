@@ -243,6 +243,14 @@ def test_a_file_that_is_divided_already(
     assert stored() == before
 
 
+def test_more_different_values_than_an_answer_holds(client: TestClient) -> None:
+    values = np.arange(1000) - 2**62
+    arrays = {f"array_{number}": values for number in range(100)}
+    found = client.post("/datasets", content=npz(**arrays))
+    assert found.status_code == 201, found.text
+    assert [each["values"] for each in found.json()["arrays"]] == [None] * 100
+
+
 def test_validation_rows_of_its_own(client: TestClient) -> None:
     content = npz(**DIVIDED, x_val=X[:3], y_val=Y[:3])
     dataset = client.post("/datasets", content=content).json()

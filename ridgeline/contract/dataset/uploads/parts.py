@@ -29,14 +29,11 @@ def as_one(name: str, parts: Parts) -> ArrayMember:
 
 
 def part_name_fault(name: str, stored: DatasetSnapshot, *at: str | int) -> Fault | None:
-    """A fault where `name` is that of one part, which stands for no more than it."""
+    """A fault where `name` is that of one part: what is predicted, and from what, is of all."""
     member = next((each for each in stored.arrays or () if each.name == name), None)
     if member is None or member.stem is None:
         return None
-    detail = (
-        f"expected {quoted(member.stem)}, which is {quoted(name)} in the {member.part} rows and its"
-        " like in the other parts"
-    )
+    detail = f"expected {quoted(member.stem)}, which stands for {quoted(name)} and its like in every part"
     return fault(*at, detail=detail, rule="unknown-array")
 
 
