@@ -33,7 +33,7 @@ def part_name_fault(name: str, stored: DatasetSnapshot, *at: str | int) -> Fault
     member = next((each for each in stored.arrays or () if each.name == name), None)
     if member is None or member.stem is None:
         return None
-    detail = f"expected {quoted(member.stem)}, which stands for {quoted(name)} and its like in every part"
+    detail = f"expected {quoted(member.stem)}: it stands for {quoted(name)} and its other parts"
     return fault(*at, detail=detail, rule="unknown-array")
 
 
