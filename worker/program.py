@@ -21,6 +21,7 @@ from ridgeline.storage import (
     JobStore,
     LeaseStore,
     NewWorker,
+    TrackingStore,
     UnusableArtifactStore,
     UnusableDatabaseUrl,
     WorkerStore,
@@ -102,9 +103,10 @@ def _run(
         slots=slots.names,
         version=VERSION,
     )
-    tracking = _tracking(settings, jobs)
+    tracking = _tracking(settings, database, me.id)
+    experiment = settings.mlflow_experiment if tracking else None
     supervisor = Supervisor(
-        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap, experiment=experiment),
         artifacts=artifacts,
         mirror=mirror,
         uploads=Uploads(DatasetStore(database), files),
@@ -113,7 +115,6 @@ def _run(
         context=forkserver.context,
         engine=engine,
         owner=me.id,
-        follow=tracking.follow if tracking else None,
     )
     dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
@@ -131,11 +132,16 @@ def _run(
     return exit_code
 
 
-def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
+def _tracking(settings: WorkerSettings, database: Database, holder: str) -> Tracking | None:
     if settings.mlflow_url is None:
         return None
-    url = settings.mlflow_url.get_secret_value()
-    return Tracking(jobs, url, settings.mlflow_experiment, redact=Redaction(settings))
+    return Tracking(
+        JobStore(database),
+        TrackingStore(database, holder, settings.lease_s),
+        settings.mlflow_url.get_secret_value(),
+        settings.mlflow_experiment,
+        redact=Redaction(settings),
+    )
 
 
 def _drain_on_signals(drain: Drain) -> None:

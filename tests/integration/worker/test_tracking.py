@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.storage import Claim
+from ridgeline.storage import Claim, LeaseStore, TrackingStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.rig.mlflow import Mlflow
 from tests.rig.proxy import Proxy
@@ -22,6 +22,7 @@ from worker.tracking import Tracking
 
 EXPERIMENT = "regularization"
 INTERVAL_S = 0.05
+HOLD_S = 20.0
 
 pytestmark = pytest.mark.servers
 
@@ -45,9 +46,21 @@ def client(server: Mlflow, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
 
 @pytest.fixture
 def tracking(house: House, server: Mlflow, experiment: str) -> Iterator[Tracking]:
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as started:
-        house.change(follow=started.follow)
+    """A worker that tracks; its claims are tracked too."""
+    track(house, experiment)
+    with tracking_of(house, server.url, experiment) as started:
         yield started
+
+
+def track(house: House, experiment: str) -> None:
+    """Let the jobs that are claimed from now on be told of."""
+    house.change(leases=LeaseStore(house.database, experiment=experiment))
+    house.leases = house.supervisor.leases
+
+
+def tracking_of(house: House, url: str, experiment: str, worker: str = "test") -> Tracking:
+    tracked = TrackingStore(house.database, worker, HOLD_S)
+    return Tracking(house.jobs, tracked, url, experiment, INTERVAL_S)
 
 
 def run_of(client: MlflowClient, experiment: str, job_id: str) -> Run | None:
@@ -127,7 +140,6 @@ def test_the_penalty_is_apart_and_what_was_not_finite_is_nan(
     rows = [measured(1, 0.5), measured(2, 0.25), marked]
     house.leases.record_epochs(claim, rows, None)
     end(house, claim)
-    tracking.follow(job_id)
     run = ended(client, experiment, job_id)
     first, second, third = history(client, run, "data_loss")
     assert (first, second, third[0]) == ((1, 0.5), (2, 0.25), 3)
@@ -152,15 +164,15 @@ def test_what_a_dead_worker_left_is_told_by_the_next(
 ) -> None:
     """Its run is neither doubled nor left open, and no epoch is missing or told twice."""
     job_id = house.add("succeed")
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as first:
-        claim = house.leases.claim(job_id, "dead")
+    track(house, experiment)
+    with tracking_of(house, server.url, experiment):
+        claim = house.leases.claim(job_id, "test")
         assert isinstance(claim, Claim)
         house.leases.record_epochs(claim, [measured(1, 0.5), measured(2, 0.4)], None)
-        first.follow(job_id)
         eventually(lambda: _steps(client, experiment, job_id) == [1, 2], "the first epochs")
     house.leases.record_epochs(claim, [measured(3, 0.3)], None)
     end(house, claim)
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S):
+    with tracking_of(house, server.url, experiment, "another"):
         ended(client, experiment, job_id)
     assert _steps(client, experiment, job_id) == [1, 2, 3]
 
@@ -171,8 +183,8 @@ def test_a_server_that_is_away_delays_nothing_and_misses_nothing(
     with Proxy(server.port) as link:
         link.refuse()
         url = f"http://127.0.0.1:{link.port}"
-        with Tracking(house.jobs, url, experiment, INTERVAL_S) as tracking:
-            house.change(follow=tracking.follow)
+        track(house, experiment)
+        with tracking_of(house, url, experiment):
             job_id = house.add("succeed")
             house.supervisor.supervise(job_id, CPU)
             assert house.record(job_id).status == JobStatus.SUCCEEDED
@@ -187,9 +199,8 @@ def test_the_run_of_a_deleted_job_ends(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("succeed")
-    claim = house.leases.claim(job_id, "dead")
+    claim = house.leases.claim(job_id, "test")
     assert claim is not None
-    tracking.follow(job_id)
     eventually(lambda: run_of(client, experiment, job_id), "the run")
     with house.database.write() as connection:
         connection.execute(text("DELETE FROM jobs"))
@@ -202,8 +213,8 @@ def test_the_runs_of_another_installation_are_left_alone(
     """It has jobs that this database has not, and logs to the same experiment."""
     strange = half_made(client, experiment, f"job_{0:032x}")
     job_id = house.add("succeed")
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as tracking:
-        house.change(follow=tracking.follow)
+    track(house, experiment)
+    with tracking_of(house, server.url, experiment):
         house.supervisor.supervise(job_id, CPU)
         ended(client, experiment, job_id)
     assert client.get_run(strange).info.status == "RUNNING"
