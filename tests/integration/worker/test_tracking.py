@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -20,28 +19,10 @@ from tests.rig.mlflow import Mlflow
 from tests.rig.proxy import Proxy
 from worker.tracking import Tracking
 
-EXPERIMENT = "regularization"
 INTERVAL_S = 0.05
 HOLD_S = 20.0
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
-    with Mlflow(tmp_path_factory.mktemp("mlflow")) as started:
-        yield started
-
-
-@pytest.fixture
-def experiment(request: pytest.FixtureRequest) -> str:
-    return f"{EXPERIMENT}/{request.node.name}"
-
-
-@pytest.fixture
-def client(server: Mlflow, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    monkeypatch.setitem(os.environ, "MLFLOW_DISABLE_TELEMETRY", "true")
-    return MlflowClient(tracking_uri=server.url)
 
 
 @pytest.fixture
@@ -139,7 +120,7 @@ def test_the_penalty_is_apart_and_what_was_not_finite_is_nan(
     marked = measured(3, None).model_copy(update={"nonfinite": ("data_loss",)})
     rows = [measured(1, 0.5), measured(2, 0.25), marked]
     house.leases.record_epochs(claim, rows, None)
-    end(house, claim)
+    end(house.leases, claim)
     run = ended(client, experiment, job_id)
     first, second, third = history(client, run, "data_loss")
     assert (first, second, third[0]) == ((1, 0.5), (2, 0.25), 3)
@@ -171,7 +152,7 @@ def test_what_a_dead_worker_left_is_told_by_the_next(
         house.leases.record_epochs(claim, [measured(1, 0.5), measured(2, 0.4)], None)
         eventually(lambda: _steps(client, experiment, job_id) == [1, 2], "the first epochs")
     house.leases.record_epochs(claim, [measured(3, 0.3)], None)
-    end(house, claim)
+    end(house.leases, claim)
     with tracking_of(house, server.url, experiment, "another"):
         ended(client, experiment, job_id)
     assert _steps(client, experiment, job_id) == [1, 2, 3]
@@ -289,6 +270,6 @@ def measured(epoch: int, data_loss: float | None) -> EpochRow:
     )
 
 
-def end(house: House, claim: Claim) -> None:
+def end(leases: LeaseStore, claim: Claim) -> None:
     reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
-    assert house.leases.finish(claim, JobStatus.SUCCEEDED, reason, metrics={"test_loss": 0.5})
+    assert leases.finish(claim, JobStatus.SUCCEEDED, reason, metrics={"test_loss": 0.5})
