@@ -3,7 +3,10 @@
 import json
 import math
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from mlflow.entities import Run
@@ -158,22 +161,56 @@ def test_what_a_dead_worker_left_is_told_by_the_next(
     assert _steps(client, experiment, job_id) == [1, 2, 3]
 
 
-def test_a_server_that_is_away_delays_nothing_and_misses_nothing(
-    house: House, server: Mlflow, client: MlflowClient, experiment: str
+@pytest.mark.parametrize("fault", ["refuses", "hangs", "fails"])
+def test_a_server_in_trouble_delays_nothing_and_misses_nothing(
+    house: House,
+    server: Mlflow,
+    client: MlflowClient,
+    experiment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
 ) -> None:
-    with Proxy(server.port) as link:
-        link.refuse()
-        url = f"http://127.0.0.1:{link.port}"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with failing_server() as failing, Proxy(server.port) as link:
+        if fault == "refuses":
+            link.refuse()
+        elif fault == "hangs":
+            link.stall()
+        else:
+            link.target = failing
         track(house, experiment)
-        with tracking_of(house, url, experiment):
+        with tracking_of(house, f"http://127.0.0.1:{link.port}", experiment):
             job_id = house.add("succeed")
             house.supervisor.supervise(job_id, CPU)
             assert house.record(job_id).status == JobStatus.SUCCEEDED
             assert run_of(client, experiment, job_id) is None
+            link.target = server.port
+            link.cut()
             link.forward()
             run = ended(client, experiment, job_id)
     told = [step for step, _ in history(client, run, "loss")]
     assert told == [row.epoch for row in house.jobs.epochs(job_id)]
+
+
+@contextmanager
+def failing_server() -> Iterator[int]:
+    """The port of a server that answers every request with 500."""
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as running:
+        Thread(target=running.serve_forever, daemon=True).start()
+        yield running.server_port
+        running.shutdown()
 
 
 def test_the_run_of_a_deleted_job_ends(
