@@ -2,6 +2,8 @@
 
 import json
 
+import shutil
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -47,7 +49,7 @@ def test_ready_without_the_folder_of_files_is_degraded(
     client: TestClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
-    parts.settings.artifacts_dir.rmdir()
+    shutil.rmtree(parts.settings.artifacts_dir)
     answer = client.get("/readyz").json()
     assert (answer["status"], answer["artifacts"]) == ("degraded", "down")
 
