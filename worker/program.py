@@ -93,12 +93,12 @@ def _run(
     engine: Engine,
     preload: Sequence[str],
 ) -> int:
+    database = Database(settings.database_url.get_secret_value())
+    ownership = _ownership(database, artifacts, files)
     forkserver = Forkserver(preload)  # imports TensorFlow while the rest is put together
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
-    database = Database(settings.database_url.get_secret_value())
     jobs = JobStore(database)
-    ownership = _ownership(database, artifacts, files)
     clear_scratch(jobs, artifacts, files, settings, drain, ownership)
     me = NewWorker(
         id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",

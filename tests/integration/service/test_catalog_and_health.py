@@ -1,7 +1,6 @@
 """GET /catalog, /healthz and /readyz; HEAD wherever there is GET."""
 
 import json
-
 import shutil
 
 import pytest
