@@ -226,6 +226,7 @@ artifacts = Table(
     Column("key", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("xxh3", String(32)),
     Column("media_type", Text, nullable=False),
 )
 """The published files; a file without a row here was never published."""
@@ -305,6 +306,7 @@ datasets = Table(
     Column("format", String(16), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("xxh3", String(32)),
     Column("key", Text, nullable=False),
     Column("contents", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),

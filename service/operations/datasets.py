@@ -70,6 +70,7 @@ async def keep(parts: Parts, received: Received, said: Description) -> AddedData
         format=contents["format"],
         bytes=received.bytes,
         sha256=received.sha256,
+        xxh3=received.xxh3,
         key=dataset_key(received.sha256),
         contents=dump(contents),
     )
@@ -119,6 +120,7 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
         name=name if name.endswith(SUFFIXES[kind]) else name + SUFFIXES[kind],
         bytes=record.bytes,
         sha256=record.sha256,
+        xxh3=record.xxh3,
         media_type=MEDIA_TYPES[kind],
         key=record.key,
         lost="delete the data set and upload it again",

@@ -206,7 +206,7 @@ async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Receiv
         failpoint("upload.assembled")
         if file.size != upload.bytes:
             raise _wrong_size(f"the parts have {file.size} bytes; expected {upload.bytes}")
-        yield Received(path, file.size, file.sha256)
+        yield Received(path, file.size, file.sha256, file.xxh3)
 
 
 async def _append(parts: Parts, file: HashedFile, upload: UploadRecord, number: int) -> None:

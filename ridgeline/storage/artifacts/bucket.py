@@ -8,7 +8,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 import obstore
 from obstore.exceptions import (
@@ -21,6 +21,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
+from ridgeline.storage.digests import Hash
 from ridgeline.storage.errors import (
     ArtifactExists,
     ArtifactsUnavailable,
@@ -60,13 +61,6 @@ class StoredObject(NamedTuple):
     bytes: int
     modified_at: float
     """Seconds since 1970, by the store's clock."""
-
-
-class Hash(Protocol):
-    """One of hashlib's."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take bytes in."""
 
 
 class Bucket:

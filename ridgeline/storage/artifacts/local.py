@@ -1,7 +1,6 @@
 """An artifact store in a folder. A file is published whole, once, or not at all."""
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -17,6 +16,7 @@ from ridgeline.storage.artifacts.protocol import (
     StoredFile,
     is_key,
 )
+from ridgeline.storage.digests import file_digests
 from ridgeline.storage.errors import (
     ArtifactExists,
     ArtifactsUnavailable,
@@ -102,9 +102,9 @@ class LocalArtifacts:
         target = self._place(key)
         with self.staged(staged_file) as file:
             failpoint("publish.synced")
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digests = file_digests(file)
             failpoint("publish.hashed")
-            stored = StoredFile(key, file.tell(), digest)
+            stored = StoredFile(key, file.tell(), digests.sha256, digests.xxh3)
             _make(target.parent)
             if target.exists():
                 raise ArtifactExists(key)

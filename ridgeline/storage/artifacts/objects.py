@@ -1,6 +1,5 @@
 """An artifact store in a bucket. What attempts make lies on the worker's disk until it is whole."""
 
-import hashlib
 from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 from io import BytesIO
@@ -12,6 +11,7 @@ from ridgeline.storage.artifacts.checkpoints import ROOT, BucketCheckpoints
 from ridgeline.storage.artifacts.local import LocalArtifacts
 from ridgeline.storage.artifacts.marker import MARKER, MAX_MARKER_BYTES
 from ridgeline.storage.artifacts.protocol import AttemptFiles, StoredFile, checked_key, is_key
+from ridgeline.storage.digests import file_digests
 from ridgeline.storage.errors import ArtifactExists, DamagedArtifact, UnknownArtifact
 
 _ATTEMPT_PARTS = 3
@@ -94,14 +94,14 @@ class ObjectArtifacts:
         checked_key(key)
         existed = False
         with self.scratch.staged(staged_file) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            stored = StoredFile(key, file.tell(), digest)
+            digests = file_digests(file)
+            stored = StoredFile(key, file.tell(), digests.sha256, digests.xxh3)
             file.seek(0)
             try:
                 self._bucket.put(key, file, stored.bytes, create=True)
             except ArtifactExists:  # by a call whose answer was lost, if the bytes are the same
                 existed = True
-        if self._bucket.sha256(key, stored.bytes) != digest:
+        if self._bucket.sha256(key, stored.bytes) != stored.sha256:
             raise ArtifactExists(key) if existed else DamagedArtifact(key)
         staged_file.unlink()
         return stored

@@ -18,6 +18,7 @@ class StoredFile(NamedTuple):
     key: str
     bytes: int
     sha256: str
+    xxh3: str
 
 
 class AttemptFiles(NamedTuple):
