@@ -3,12 +3,14 @@
 What an attempt published elsewhere would be garbage to the database that the store belongs to.
 """
 
+import threading
+from collections.abc import Callable
+
 import structlog
 
 from ridgeline.storage import ArtifactsUnavailable, DatabaseUnavailable, ForeignStore
 from ridgeline.storage.ownership import Ownership
 from worker.dispatcher import Attempts
-from worker.drain import Drain
 from worker.slots import Slot
 
 log = structlog.get_logger()
@@ -17,13 +19,14 @@ log = structlog.get_logger()
 class OwnStore:
     """Runs `attempts` once the store is known; until then their jobs stay in the queue.
 
-    This worker drains when the store turns out to be another database's.
+    `end` is called, once, when the store turns out to be another database's.
     """
 
-    def __init__(self, attempts: Attempts, ownership: Ownership, drain: Drain) -> None:
+    def __init__(self, attempts: Attempts, ownership: Ownership, end: Callable[[], object]) -> None:
         self._attempts = attempts
         self._ownership = ownership
-        self._drain = drain
+        self._end = end
+        self._lock = threading.Lock()
         self._waiting = False
         self.foreign = False
         """Whether it has turned out so."""
@@ -41,7 +44,7 @@ class OwnStore:
         try:
             self._ownership.confirm()
         except ForeignStore as error:
-            self._end(error)
+            self._refuse(error)
             return False
         except (ArtifactsUnavailable, DatabaseUnavailable) as error:
             if not self._waiting:
@@ -51,8 +54,9 @@ class OwnStore:
         self._waiting = False
         return True
 
-    def _end(self, error: ForeignStore) -> None:
-        if not self.foreign:
-            log.error("store_foreign", because=str(error))
-        self.foreign = True
-        self._drain.start()
+    def _refuse(self, error: ForeignStore) -> None:
+        with self._lock:
+            first, self.foreign = not self.foreign, True
+        if first:
+            log.error("worker_cannot_go_on", because=str(error))
+            self._end()

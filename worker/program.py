@@ -120,7 +120,7 @@ def _run(
         owner=me.id,
         follow=tracking.follow if tracking else None,
     )
-    attempts = OwnStore(supervisor, ownership, drain)
+    attempts = OwnStore(supervisor, ownership, _tell_to_end)
     dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
@@ -158,6 +158,11 @@ def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
         return None
     url = settings.mlflow_url.get_secret_value()
     return Tracking(jobs, url, settings.mlflow_experiment, redact=Redaction(settings))
+
+
+def _tell_to_end() -> None:
+    """Do what an operator does: Celery, if it has begun, ends by its signals."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _drain_on_signals(drain: Drain) -> None:
