@@ -27,7 +27,8 @@ _IDENTITY = re.compile(r"db_[0-9a-f]{32}")
 _FIX = (
     "Set RIDGELINE_DATABASE_URL to the database that the files belong to, or"
     " RIDGELINE_ARTIFACTS_DIR or RIDGELINE_ARTIFACTS_URL to another place. If that database is"
-    " gone for good, move the files away, or let this one take them over: `ridgeline adopt`."
+    " gone for good, move the files away, or let this one take them over: `ridgeline adopt`, with"
+    " the same settings or --home."
 )
 
 Answer = TypeVar("Answer")
