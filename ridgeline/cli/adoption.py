@@ -6,7 +6,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from ridgeline.cli.errors import CommandError
-from ridgeline.storage import Database, StorageError, open_artifacts
+from ridgeline.storage import Database, ForeignStore, StorageError, open_artifacts
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.datasets import open_datasets
 from ridgeline.storage.identity import IdentityStore
 from ridgeline.storage.ownership import Ownership, Place
@@ -17,9 +18,10 @@ class Found(NamedTuple):
     """What a database and its store say before an adoption."""
 
     database: str
-    place: str
-    mark: str | None
-    """The identity at the store; None for one without, empty if it cannot be read."""
+    marks: dict[str, str | None]
+    """The identity at each place; None for one without, empty if it cannot be read."""
+    belongs: bool
+    """Whether all of it is the database's."""
     known: int
     """How many jobs and files of data sets there the database knows."""
     unknown: int
@@ -36,21 +38,20 @@ class Adoption:
             settings = StorageSettings() if home is None else StorageSettings(home=home)
             self._database = Database(settings.database_url.get_secret_value())
             _check_there(self._database)
-            artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
-            self._ownership = Ownership(self._database, Place(artifacts, open_datasets(settings)))
+            self._ownership = Ownership(self._database, *_places(settings))
         except (StorageError, ValidationError, OSError) as error:
             raise CommandError(str(error)) from None
 
     def look(self) -> Found:
         """Look through the store, which takes a while where it is large."""
         try:
-            identity = IdentityStore(self._database).get()
-            ((place, mark),) = self._ownership.marks().items()
+            belongs = self._belongs()
+            identity, marks = IdentityStore(self._database).get(), self._ownership.marks()
             known = {each.name: each.known for each in self._ownership.holdings()}
         except (StorageError, OSError) as error:
             raise CommandError(str(error)) from None
         ours = sum(known.values())
-        return Found(identity, place, mark, ours, len(known) - ours)
+        return Found(identity, marks, belongs, ours, len(known) - ours)
 
     def adopt(self, *, renew: bool) -> str:
         """Mark the store as the database's; with `renew` under an identity that is drawn now."""
@@ -60,6 +61,22 @@ class Adoption:
             return self._ownership.adopt()
         except (StorageError, OSError) as error:
             raise CommandError(str(error)) from None
+
+    def _belongs(self) -> bool:
+        try:
+            self._ownership.compare()
+        except ForeignStore:
+            return False
+        return True
+
+
+def _places(settings: StorageSettings) -> list[Place]:
+    """The store; and this machine's own folder beside a bucket, which a worker clears up in."""
+    artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
+    places = [Place(artifacts, open_datasets(settings))]
+    if isinstance(artifacts, ObjectArtifacts) and settings.artifacts_dir.is_dir():
+        places.append(Place(artifacts.scratch))
+    return places
 
 
 def _check_there(database: Database) -> None:

@@ -61,21 +61,24 @@ def _adopt(adoption: "Adoption", output: "Output", *, renew: bool, yes: bool) ->
     found = adoption.look()
     if not output.as_json:
         output.show(*_lines(found))
-    if found.mark == found.database and not renew:
+    if found.belongs and not renew:
         output.remark("They belong together: there is nothing to do.")
         return found
-    confirm(f"Shall the database take over {found.place}?", yes=yes)
+    places = " and ".join(found.marks)
+    confirm(f"Shall the database take over {places}?", yes=yes)
     found = found._replace(database=adoption.adopt(renew=renew))
-    output.remark(f"{found.place} belongs to {found.database} now.")
+    output.remark(f"{places}: taken over by {found.database}.")
     return found
 
 
 def _lines(found: "Found") -> list[str]:
-    strange = {None: "nobody's: there is no mark", "": "nobody's: the mark cannot be read"}
+    strange = {None: "nobody: there is no mark", "": "nobody: the mark cannot be read"}
     lines = [
         f"database  {found.database}",
-        f"files     {found.place}",
-        f"mark      {strange.get(found.mark, found.mark)}",
+        *(
+            f"files     {place}, of {strange.get(mark, mark)}"
+            for place, mark in found.marks.items()
+        ),
         f"known     {found.known} of the jobs and files of data sets there",
         f"unknown   {found.unknown}",
     ]

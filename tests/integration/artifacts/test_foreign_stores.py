@@ -116,8 +116,8 @@ def test_neither_starts_and_both_say_what_to_do(
     adopted = ridgeline("adopt", "--yes", "--json")
     assert json.loads(adopted.stdout) == {
         "database": IdentityStore(database).get(),
-        "place": str(tmp_path / "artifacts"),
-        "mark": IdentityStore(other).get(),
+        "marks": {str(tmp_path / "artifacts"): IdentityStore(other).get()},
+        "belongs": False,
         "known": 0,
         "unknown": 1,
     }
@@ -212,12 +212,21 @@ def test_a_worker_that_finds_it_out_later(
 
 
 def test_a_scratch_folder_that_is_anothers_store(
-    database: Database, other: Database, url: str, tmp_path: Path, settings: dict[str, str]
+    database: Database,
+    other: Database,
+    url: str,
+    tmp_path: Path,
+    settings: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    ridgeline: Callable[..., Result],
 ) -> None:
     """A worker beside a bucket would clear up in it."""
-    del database
-    Ownership(other, Place(LocalArtifacts(tmp_path / "artifacts"))).compare()
+    scratch = Place(LocalArtifacts(tmp_path / "artifacts"))
+    Ownership(other, scratch).compare()
     bucket = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
     worker = ended("tests.rig.worker", {**settings, **bucket, "RIDGELINE_ARTIFACTS_URL": url})
     assert worker.returncode == os.EX_CONFIG
     assert str(tmp_path / "artifacts") in worker.stderr
+    monkeypatch.setenv("RIDGELINE_ARTIFACTS_URL", url)
+    assert ridgeline("adopt", "--yes").exit_code == ExitCode.OK
+    Ownership(database, scratch, Place(ObjectArtifacts(url, tmp_path / "x"))).compare()
