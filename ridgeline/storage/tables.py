@@ -375,3 +375,12 @@ upload_parts = Table(
     CheckConstraint("number >= 1", name="number"),
 )
 """The parts that have been received; `key` is where one lies."""
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("single", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(35), nullable=False),
+    CheckConstraint("single = 1", name="single"),
+)
+"""Who this database is, in one row: random, made once, and kept by dumps and copies."""
