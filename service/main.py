@@ -13,9 +13,11 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    DatabaseUnavailable,
     EventRecords,
     EventStore,
     FigureStore,
+    ForeignStore,
     JobStore,
     LeaseStore,
     Outbox,
@@ -25,8 +27,9 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
+from ridgeline.storage.ownership import Ownership, Place
 from ridgeline.version import VERSION
-from service.datasets.dataset_parts import dataset_parts
+from service.datasets.dataset_parts import DatasetParts, dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.http import problems
@@ -132,10 +135,10 @@ def _running(settings: Settings) -> Iterator[Parts]:
     database.migrate()
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
-    _tell_if_away(artifacts)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     uploaded = dataset_parts(settings, database, own)
-    janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
+    ownership = _ownership(database, artifacts, uploaded)
+    janitor = _janitor(settings, database, artifacts, uploaded.garbage, ownership, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
@@ -156,6 +159,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         curves=asyncio.Semaphore(CURVES),
         renderer=Renderer(),
         artifacts=artifacts,
+        ownership=ownership,
         datasets=uploaded,
         readers=file_threads,
         dispatch=dispatch,
@@ -187,12 +191,20 @@ def _running(settings: Settings) -> Iterator[Parts]:
         database.close()
 
 
-def _tell_if_away(artifacts: ArtifactStore) -> None:
-    """Say at the start what is wrong with the store; jobs are taken all the same."""
+def _ownership(database: Database, artifacts: ArtifactStore, uploaded: DatasetParts) -> Ownership:
+    """Say what is wrong with the store of files; jobs are taken all the same.
+
+    But not beside another database's files: raises ForeignStore.
+    """
+    ownership = Ownership(database, Place(artifacts, uploaded.files))
     try:
         artifacts.check()
-    except (ArtifactsUnavailable, UnusableArtifactStore) as error:
+        ownership.compare()
+    except ForeignStore:
+        raise
+    except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore) as error:
         logger.error("files of jobs cannot be had: %s", error)  # noqa: TRY400 - the message suffices
+    return ownership
 
 
 def _janitor(
@@ -200,6 +212,7 @@ def _janitor(
     database: Database,
     artifacts: ArtifactStore,
     uploaded: DatasetGarbage,
+    ownership: Ownership,
     dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
@@ -207,8 +220,10 @@ def _janitor(
     leases = LeaseStore(database, crash_cap=settings.crash_cap)
     reaper = Reaper(leases, settings.lease_s, settings.reap_interval_s)
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
-    leftovers = Leftovers(JobStore(database), artifacts)
-    garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
+    # What another database's jobs have in the store would be garbage to these three.
+    leftovers = ownership.guarding(Leftovers(JobStore(database), artifacts))
+    garbage = ownership.guarding(Garbage(JobStore(database), artifacts, settings.garbage_age_s))
+    unrecorded = ownership.guarding(uploaded)
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
@@ -217,7 +232,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
-        Repeating("garbage of data sets", uploaded, settings.garbage_interval_s),
+        Repeating("garbage of data sets", unrecorded, settings.garbage_interval_s),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

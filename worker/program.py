@@ -18,16 +18,20 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    DatabaseUnavailable,
     JobStore,
     LeaseStore,
     NewWorker,
+    TrackingStore,
     UnusableArtifactStore,
     UnusableDatabaseUrl,
     WorkerStore,
     open_artifacts,
 )
 from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.datasets import DatasetFiles, DatasetStore, open_datasets
+from ridgeline.storage.ownership import Ownership, Place
 from ridgeline.version import VERSION
 from worker.app import create_app
 from worker.attempt.journal import keep_line
@@ -35,6 +39,7 @@ from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.mirror import Mirror
+from worker.own_store import OwnStore
 from worker.presence import Presence
 from worker.redaction import Redaction
 from worker.scratch import clear_scratch
@@ -89,12 +94,13 @@ def _run(
     engine: Engine,
     preload: Sequence[str],
 ) -> int:
+    database = Database(settings.database_url.get_secret_value())
+    ownership = _ownership(database, artifacts, files)
     forkserver = Forkserver(preload)  # imports TensorFlow while the rest is put together
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
-    database = Database(settings.database_url.get_secret_value())
     jobs = JobStore(database)
-    clear_scratch(jobs, artifacts, files, settings, drain)
+    clear_scratch(jobs, artifacts, files, settings, drain, ownership)
     me = NewWorker(
         id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         host=socket.gethostname(),
@@ -102,9 +108,10 @@ def _run(
         slots=slots.names,
         version=VERSION,
     )
-    tracking = _tracking(settings, jobs)
+    tracking = _tracking(settings, database, me.id)
+    experiment = settings.mlflow_experiment if tracking else None
     supervisor = Supervisor(
-        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap, experiment=experiment),
         artifacts=artifacts,
         mirror=mirror,
         uploads=Uploads(DatasetStore(database), files),
@@ -113,9 +120,9 @@ def _run(
         context=forkserver.context,
         engine=engine,
         owner=me.id,
-        follow=tracking.follow if tracking else None,
     )
-    dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
+    attempts = OwnStore(supervisor, ownership, _tell_to_end)
+    dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
     presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
@@ -128,14 +135,40 @@ def _run(
         exit_code = os.EX_OK if drain.started else _consume(app, drain, slots.size)
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
-    return exit_code
+    return os.EX_CONFIG if attempts.foreign else exit_code
 
 
-def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
+def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles) -> Ownership:
+    """What compares database and store; raises ForeignStore, and waits for nothing.
+
+    Beside a bucket the folder of this machine is compared too: it may be another database's store.
+    """
+    places = [Place(artifacts, files)]
+    if isinstance(artifacts, ObjectArtifacts):
+        places.append(Place(artifacts.scratch))
+    ownership = Ownership(database, *places)
+    try:
+        ownership.compare()
+    except (ArtifactsUnavailable, DatabaseUnavailable) as error:
+        log.warning("store_not_compared", because=str(error))
+    return ownership
+
+
+def _tracking(settings: WorkerSettings, database: Database, holder: str) -> Tracking | None:
     if settings.mlflow_url is None:
         return None
-    url = settings.mlflow_url.get_secret_value()
-    return Tracking(jobs, url, settings.mlflow_experiment, redact=Redaction(settings))
+    return Tracking(
+        JobStore(database),
+        TrackingStore(database, holder, settings.lease_s),
+        settings.mlflow_url.get_secret_value(),
+        settings.mlflow_experiment,
+        redact=Redaction(settings),
+    )
+
+
+def _tell_to_end() -> None:
+    """Do what an operator does: Celery, if it has begun, ends by its signals."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _drain_on_signals(drain: Drain) -> None:

@@ -16,6 +16,7 @@ from ridgeline.storage.errors import (
     DamagedArtifact,
     DatabaseUnavailable,
     DatasetInUse,
+    ForeignStore,
     IdempotencyConflict,
     IllegalTransition,
     InvalidArtifactKey,
@@ -58,9 +59,11 @@ from ridgeline.storage.records import (
     Page,
     Reaped,
     Tally,
+    TrackedJob,
     WorkerRecord,
 )
 from ridgeline.storage.retries import CRASH_CAP, backoff_s
+from ridgeline.storage.tracking import TrackingStore
 from ridgeline.storage.workers import WorkerStore
 
 __all__ = [
@@ -89,6 +92,7 @@ __all__ = [
     "EventType",
     "FigureStore",
     "Figures",
+    "ForeignStore",
     "HeartbeatAnswer",
     "Idempotency",
     "IdempotencyConflict",
@@ -112,6 +116,8 @@ __all__ = [
     "StorageError",
     "StoredFile",
     "Tally",
+    "TrackedJob",
+    "TrackingStore",
     "UnknownArtifact",
     "UnknownDataset",
     "UnknownJob",

@@ -106,6 +106,7 @@ def delete_files(parts: Parts, keys: list[str]) -> None:
     """Delete files that no record points to any more; what is left, the janitor finds."""
     for key in keys:
         try:
+            parts.ownership.confirm()
             parts.datasets.files.delete([key])
         except (OSError, StorageError):
             logger.exception("%s is deleted, but its file is left", key)
@@ -129,6 +130,7 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
 
 def _store(parts: Parts, path: Path, new: NewDataset) -> AddedDataset:
     """Store the file under its own key, then the record that makes it one of ours."""
+    parts.ownership.confirm()
     parts.datasets.files.store(path, new.key)
     failpoint("dataset.stored")
     # Where the database is away, the record may be there all the same: the file is the janitor's.

@@ -152,6 +152,7 @@ def _part_bytes(size: int, usual: int) -> int:
 
 def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
     key = part_key(upload_id, number)
+    parts.ownership.confirm()
     parts.datasets.files.store(path, key)
     failpoint("part.stored")
     replaced = parts.datasets.uploads.add_part(upload_id, number, key)

@@ -77,6 +77,11 @@ class Bucket:
         # Made now: the keys may be gone from the environment when it is used.
         self._prober = _opened(url, Retrying(0, _PROBE_S, _PROBE_S))
 
+    @property
+    def place(self) -> str:
+        """The URL without a password that might stand in it."""
+        return re.sub(r"//[^/@]*@", "//", self._url)
+
     def check(self) -> None:
         """Ask for a sign of life, once and for a few seconds.
 
@@ -86,9 +91,9 @@ class Bucket:
             obstore.get(self._prober, _PROBE)
         except (FileNotFoundError, NotFoundError) as error:
             if _code(error) in _NO_BUCKET:
-                raise UnusableArtifactStore(_refusal(self._url, error)) from None
+                raise UnusableArtifactStore(_refusal(self.place, error)) from None
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise UnusableArtifactStore(_refusal(self._url, error)) from None
+            raise UnusableArtifactStore(_refusal(self.place, error)) from None
         except (BaseError, OSError) as error:
             raise ArtifactsUnavailable(_summary(error)) from None
 
@@ -255,16 +260,11 @@ def _parts(file: IO[bytes], size: int) -> Iterator[bytes]:
         yield part
 
 
-def _refusal(url: str, error: Exception) -> str:
+def _refusal(place: str, error: Exception) -> str:
     return (
-        f"Received {_place(url)!r}, and was refused: {_summary(error)} Create the bucket, and see"
+        f"Received {place!r}, and was refused: {_summary(error)} Create the bucket, and see"
         " that the keys (AWS_ACCESS_KEY_ID and so on) may read, write, list and delete in it."
     )
-
-
-def _place(url: str) -> str:
-    """The URL without a password that might stand in it."""
-    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _code(error: Exception) -> str:

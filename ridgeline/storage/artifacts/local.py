@@ -10,6 +10,7 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 from ridgeline.failpoints import failpoint
+from ridgeline.storage.artifacts.marker import FolderMarker
 from ridgeline.storage.artifacts.protocol import (
     AttemptFiles,
     StoredFile,
@@ -51,6 +52,7 @@ class LocalArtifacts:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
+        self.marker = FolderMarker(self._root)
 
     def check(self) -> None:
         """See that the folder is there; raises ArtifactsUnavailable."""
