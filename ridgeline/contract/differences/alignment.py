@@ -155,7 +155,7 @@ def _best(worths: Sequence[Mapping[int, int]], keys: Sequence[int]) -> list[list
             match = worth[keys[j]]
             if match and match + under[j + 1] > most:
                 most = match + under[j + 1]
-            row[j] = most = most if most >= under[j] else under[j]
+            row[j] = most = max(most, under[j])
         best.append(row)
     return best[::-1]
 
