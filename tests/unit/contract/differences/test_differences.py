@@ -81,12 +81,10 @@ def test_a_layer_between_two_is_one_line() -> None:
 
 
 def test_where_it_stands_is_told_of_each_job() -> None:
-    weak, strong = ({"kernel_regularizer": {"l2": l2}} for l2 in (0.1, 0.2))
-    found = compared(
-        layers(dense(), dense(**weak)), layers(dense(), dropout(), dense(**strong)), layers(dense())
-    )
+    weak, strong = (dense(kernel_regularizer={"l2": l2}) for l2 in (0.1, 0.2))
+    found = compared(layers(dense(), weak), layers(dense(), dropout(), strong), layers(dense()))
     assert [each.label for each in found] == ["Dropout after dense", "Dense after dense"]
-    found = compared(layers(dense(**weak)), layers(dropout(), dense(**strong)))
+    found = compared(layers(weak), layers(dropout(), strong))
     assert [each.label for each in found] == ["Dropout after input", "dense: kernel_regularizer.l2"]
     assert found[1].pointers == {
         "0": "/model/layers/0/kernel_regularizer/l2",

@@ -4,7 +4,7 @@ import json
 from itertools import combinations
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.contract.differences import Difference, differences
@@ -81,7 +81,6 @@ def test_a_spec_spelled_out_differs_in_its_policy_alone(spec: str) -> None:
         assert each.label.startswith("regularization")
 
 
-@settings(max_examples=300)
 @given(
     lists_of_layers(),
     LAYER,
@@ -122,7 +121,6 @@ def test_the_order_of_the_jobs_is_that_of_the_values(listed: list[str], random: 
         assert each.pointer == next(iter(each.pointers.values()))
 
 
-@settings(max_examples=200)
 @given(st.lists(specs(), min_size=2, max_size=4))
 def test_nothing_is_lost(listed: list[str]) -> None:
     """Jobs that no difference tells apart have the same resolved spec."""
