@@ -14,6 +14,7 @@ StorageError
 ├── DamagedArtifact
 ├── ArtifactsUnavailable
 ├── UnusableArtifactStore
+│   └── ForeignStore
 ├── UnknownDataset
 ├── DatasetInUse
 ├── UnknownUpload
@@ -119,6 +120,10 @@ class ArtifactsUnavailable(StorageError):
 
 class UnusableArtifactStore(StorageError):
     """The artifact store cannot be used."""
+
+
+class ForeignStore(UnusableArtifactStore):
+    """The artifact store is not known to belong to this database."""
 
 
 class UnknownDataset(StorageError):
