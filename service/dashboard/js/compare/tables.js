@@ -98,11 +98,16 @@ function differing(jobs, differences) {
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("code", {}, label)),
+      h("th", { scope: "row" }, h("code", {}, breakable(label))),
       jobs.map(({ id }) => h("td", {}, shown(id, values, pointers))),
     ),
   );
   return table("differences-title", jobs, rows);
+}
+
+/** A label that may be broken behind its points, where a screen is narrow. */
+function breakable(label) {
+  return label.split(/(?<=\.)/).flatMap((part, index) => (index ? [h("wbr", {}), part] : part));
 }
 
 function leavesUnsaid({ pointers, values }) {
