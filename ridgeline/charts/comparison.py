@@ -28,7 +28,9 @@ def compared(curves: Mapping[str, Curves], measure: str, options: Options) -> No
     title = "Loss compared" if measure == LOSS else f"{capital(spoken(measure))} compared"
     if not any(pair.names for pair in pairs.values()):
         known = sorted({name for each in curves.values() for name in measured_metrics(each)})
-        reason = f"None of the jobs has measured it; try {', '.join([LOSS, *known])}."
+        others = [name for name in (LOSS, *known) if name != measure]
+        hint = f"; try {', '.join(others)}" if others else " yet"
+        reason = f"None of the jobs has measured it{hint}."
         return message(Texts(title=title, subtitle=reason, description=reason), options)
     values = [
         value

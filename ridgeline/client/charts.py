@@ -97,7 +97,7 @@ class Charts(Part):
 
         >>> comparison = client.compare(plain.id, with_l2.id)
         >>> for difference in comparison.differences:
-        ...     print(difference.pointer, difference.values)
+        ...     print(difference.label, difference.values)
 
         With `max_points` about so many epochs of each. Raises NotFoundError, and
         InvalidRequestError for fewer jobs, or more.

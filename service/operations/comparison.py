@@ -10,9 +10,9 @@ from ridgeline.contract.comparison import (
     MIN_JOBS,
     ComparedJob,
     Comparison,
-    differences,
 )
 from ridgeline.contract.curves import Curves
+from ridgeline.contract.differences import differences
 from ridgeline.contract.problems import Fault, ProblemCode
 from ridgeline.contract.report import Verdict
 from ridgeline.storage import JobRecord, JobStore
@@ -49,7 +49,10 @@ async def find(parts: Parts, listed: str) -> list[JobRecord]:
 
 def comparison(jobs: JobStore, records: Sequence[JobRecord], max_points: int) -> bytes:
     """The contract's Comparison as JSON."""
-    found, left_out = differences({record.id: record.spec for record in records})
+    found, left_out = differences(
+        {record.id: record.spec for record in records},
+        {record.id: record.resolved for record in records},
+    )
     compared = Comparison(
         jobs=tuple(_job(jobs, record) for record in records),
         differences=tuple(found),

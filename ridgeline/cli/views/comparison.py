@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from pydantic import JsonValue
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from ridgeline.cli.figures import NOTHING, number, plural, short
 from ridgeline.cli.printing import Alignment, add_row, listing, styled
 from ridgeline.cli.views.facts import headed
 from ridgeline.cli.views.jobs import status_text
 from ridgeline.cli.views.plots import Line, Panel, plotted
-from ridgeline.contract.comparison import ComparedJob, Comparison, Difference
+from ridgeline.contract.comparison import ComparedJob, Comparison
+from ridgeline.contract.differences import Difference
 
 LOSS = "loss"
 _ROWS = 16
@@ -67,18 +70,30 @@ def _jobs(jobs: Sequence[ComparedJob]) -> Table:
 
 
 def _differences(comparison: Comparison) -> Table:
-    table = _beside(comparison.jobs, "wrapped")
+    table = _beside(comparison.jobs, "wrapped", first="wrapped")
     for difference in comparison.differences:
-        add_row(table, (difference.pointer, *_values(difference, comparison.jobs)))
+        add_row(table, (difference.label, *(_cell(difference, job) for job in comparison.jobs)))
     return table
 
 
-def _values(difference: Difference, jobs: Sequence[ComparedJob]) -> list[str]:
-    values = difference.values
-    return [
-        json.dumps(values[job.id], ensure_ascii=False) if job.id in values else NOTHING
-        for job in jobs
-    ]
+def _cell(difference: Difference, job: ComparedJob) -> Text:
+    """A job's value, dim where its spec does not say it; `none` where there is no such place."""
+    if job.id not in difference.values:
+        return styled("none", "dim")
+    text = _value(difference.values[job.id])
+    return styled(text, "" if job.id in difference.pointers else "dim")
+
+
+def _value(value: JsonValue) -> str:
+    """A value as JSON; a layer as Python calls it."""
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        arguments = (f"{name}={_json(each)}" for name, each in value.items() if name != "type")
+        return f"{value['type']}({', '.join(arguments)})"
+    return _json(value)
+
+
+def _json(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _metrics(jobs: Sequence[ComparedJob]) -> Table:
@@ -103,6 +118,8 @@ def _best(name: str, values: Mapping[str, float | None]) -> set[str]:
     return {job_id for job_id, value in there.items() if value == best}
 
 
-def _beside(jobs: Sequence[ComparedJob], kind: Alignment) -> Table:
-    columns: dict[str, Alignment] = {"": "flexible"}
+def _beside(
+    jobs: Sequence[ComparedJob], kind: Alignment, *, first: Alignment = "flexible"
+) -> Table:
+    columns: dict[str, Alignment] = {"": first}
     return listing(columns | dict.fromkeys((short(job.id) for job in jobs), kind))

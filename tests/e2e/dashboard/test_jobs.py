@@ -211,6 +211,18 @@ def test_jobs_side_by_side(visit: "Visit", api: httpx.Client) -> None:
     assert not {"loss", "data_loss", "train_data_loss", "accuracy", "val_loss"} & {*best}
 
 
+def test_a_layer_between_two_is_one_line_side_by_side(visit: "Visit", api: httpx.Client) -> None:
+    posted = spec("one", epochs=2, regularization={})
+    first, last = posted["model"]["layers"]
+    between = {"model": {"layers": [first, {"type": "Dropout", "rate": 0.2}, last]}}
+    answers = [api.post("/jobs", json=each).json() for each in (posted, posted | between)]
+    for answer in answers:
+        api.post(f"/jobs/{answer['id']}/cancel")
+    page = visit.open(f"/ui/compare?jobs={','.join(answer['id'] for answer in answers)}")
+    rows = page.locator("section[aria-labelledby=differences-title] tbody tr")
+    expect(rows).to_have_text(["Dropout after densenoneDropout(rate=0.2)"])
+
+
 def test_a_job_that_is_not_there(visit: "Visit") -> None:
     visit.expect_refusal(404, "/jobs/job_0")
     page = visit.open("/ui/jobs/job_0")

@@ -44,10 +44,28 @@ def test_what_differs_and_how_it_went(client: TestClient, two: list[str]) -> Non
     listed = {each.pointer: each.values for each in found.differences}
     assert listed["/name"] == {first: "plain", second: "more"}
     assert listed["/training/batch_size"][second] == 8
+    (batch_size,) = [each for each in found.differences if each.label == "training.batch_size"]
+    assert batch_size.pointers == {second: "/training/batch_size"}
     assert found.curves[first].epoch == (1, 2, 3, 4)
     assert found.curves[second].epoch == (1, 2)
     assert found.curves[second].series == {"loss": (3.0, 3.0)}
     assert [curves.complete for curves in found.curves.values()] == [True, False]
+
+
+def test_a_layer_that_was_put_in_is_one_difference(client: TestClient, submit: Submit) -> None:
+    dense = {"type": "Dense", "units": 8}
+    drop = {"type": "Dropout", "rate": 0.5}
+    output = {"type": "Dense", "units": 3, "activation": "softmax"}
+    plain = submit(model={"layers": [dense, output]})
+    dropping = submit(model={"layers": [dense, drop, output]})
+    for jobs in ((plain, dropping), (dropping, plain)):
+        (found,) = client.get(f"/compare?jobs={','.join(jobs)}").json()["differences"]
+        assert found == {
+            "label": "Dropout after dense",
+            "pointer": "/model/layers/1",
+            "pointers": {dropping: "/model/layers/1"},
+            "values": {dropping: drop},
+        }
 
 
 def test_long_curves_are_read_at_the_same_epochs(
@@ -86,6 +104,12 @@ def test_as_a_chart(client: TestClient, two: list[str]) -> None:
     assert png.content.startswith(b"\x89PNG")
     svg = client.get(f"{path}&measure=accuracy", headers={"Accept": "image/svg+xml"})
     assert "None of the jobs has measured it; try loss." in svg.text
+
+
+def test_jobs_that_have_measured_nothing(client: TestClient, submit: Submit) -> None:
+    path = f"/compare?jobs={submit()},{submit()}"
+    svg = client.get(path, headers={"Accept": "image/svg+xml"})
+    assert "None of the jobs has measured it yet." in svg.text
 
 
 def test_its_tag_is_of_all_the_jobs(

@@ -1,7 +1,7 @@
 /** What jobs measured, and where their specs differ, as tables. */
 
 import { h } from "../dom.js";
-import { number } from "../format.js";
+import { number, plural } from "../format.js";
 import { statusBadge } from "../status.js";
 
 const FIRST = [
@@ -15,7 +15,7 @@ const FIRST = [
 ];
 
 /** The tables of a comparison. */
-export function comparisonTables({ jobs, differences }) {
+export function comparisonTables({ jobs, differences, differences_left_out: more }) {
   return [
     h(
       "section",
@@ -28,6 +28,10 @@ export function comparisonTables({ jobs, differences }) {
       { "aria-labelledby": "differences-title" },
       h("h2", { id: "differences-title" }, "Where the specs differ"),
       differing(jobs, differences),
+      differences.some(leavesUnsaid)
+        ? h("p", { class: "note" }, "Paler: not said in the spec, but what its silence means.")
+        : null,
+      more > 0 ? h("p", { class: "note" }, `and ${plural(more, "difference")} more`) : null,
     ),
   ];
 }
@@ -70,9 +74,10 @@ function row(name, values, choose) {
     values.map((value) =>
       h(
         "td",
-        { class: value === best ? "figure best" : "figure" },
-        number(value),
-        value === best ? h("span", { class: "unseen" }, " (best)") : null,
+        { class: best !== null && value === best ? "figure best" : "figure" },
+        // Null where it was no finite number, which is a finding and no gap in the data.
+        value === null ? "not finite" : number(value),
+        best !== null && value === best ? h("span", { class: "unseen" }, " (best)") : null,
       ),
     ),
   );
@@ -89,20 +94,40 @@ function better(name) {
 
 function differing(jobs, differences) {
   if (differences.length === 0) return h("p", { class: "note" }, "The specs say the same.");
-  const rows = differences.map(({ pointer, values }) =>
+  const rows = differences.map(({ label, pointers, values }) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("code", {}, pointer)),
-      jobs.map(({ id }) => h("td", {}, shown(values, id))),
+      h("th", { scope: "row" }, h("code", {}, breakable(label))),
+      jobs.map(({ id }) => h("td", {}, shown(id, values, pointers))),
     ),
   );
   return table("differences-title", jobs, rows);
 }
 
-function shown(values, id) {
-  if (!(id in values)) return h("span", { class: "quiet" }, "not there");
-  return h("code", {}, JSON.stringify(values[id]));
+/** A label that may be broken behind its points, where a screen is narrow. */
+function breakable(label) {
+  return label.split(/(?<=\.)/).flatMap((part, index) => (index ? [h("wbr", {}), part] : part));
+}
+
+function leavesUnsaid({ pointers, values }) {
+  return Object.keys(values).some((id) => !(id in pointers));
+}
+
+/** A job's value, paler where its spec does not say it. */
+function shown(id, values, pointers) {
+  if (!(id in values)) return h("span", { class: "quiet" }, "none");
+  const text = h("code", {}, written(values[id]));
+  if (id in pointers) return text;
+  return h("span", { class: "quiet" }, text, h("span", { class: "unseen" }, " (not said)"));
+}
+
+/** A value as JSON; a layer as Python calls it. */
+function written(value) {
+  if (typeof value?.type !== "string") return JSON.stringify(value);
+  const { type, ...given } = value;
+  const names = Object.entries(given).map(([name, each]) => `${name}=${JSON.stringify(each)}`);
+  return `${type}(${names.join(", ")})`;
 }
 
 function table(labelledby, jobs, rows) {

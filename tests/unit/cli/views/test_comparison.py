@@ -5,8 +5,9 @@ import io
 from rich.console import Console
 
 from ridgeline.cli.views.comparison import comparison_page, comparison_plot
-from ridgeline.contract.comparison import ComparedJob, Comparison, Difference
+from ridgeline.contract.comparison import ComparedJob, Comparison
 from ridgeline.contract.curves import Curves
+from ridgeline.contract.differences import Difference
 from ridgeline.contract.job import JobStatus
 from ridgeline.contract.report import Verdict
 
@@ -29,8 +30,21 @@ COMPARISON = Comparison(
         ),
     ),
     differences=(
-        Difference(pointer="/name", values={ONE: "plain"}),
-        Difference(pointer="/training/epochs", values={ONE: 3, TWO: 4}),
+        Difference(
+            label="name", pointer="/name", pointers={ONE: "/name"}, values={ONE: "plain", TWO: None}
+        ),
+        Difference(
+            label="Dropout after dense",
+            pointer="/model/layers/1",
+            pointers={TWO: "/model/layers/1"},
+            values={TWO: {"type": "Dropout", "rate": 0.5}},
+        ),
+        Difference(
+            label="training.epochs",
+            pointer="/training/epochs",
+            pointers={ONE: "/training/epochs"},
+            values={ONE: 3, TWO: 4},
+        ),
     ),
     differences_left_out=1,
     curves={
@@ -51,9 +65,10 @@ aaaaaaaa  plain  succeeded  overfit
 bbbbbbbb         running    –
 
 What their specs say differently
-                  aaaaaaaa  bbbbbbbb
-/name             "plain"   –
-/training/epochs  3         4
+                     aaaaaaaa  bbbbbbbb
+name                 "plain"   null
+Dropout after dense  none      Dropout(rate=0.5)
+training.epochs      3         4
 and 1 difference more
 
 Last epoch
@@ -83,6 +98,15 @@ def test_the_best_of_what_was_held_out() -> None:
     assert [["".join(part.split("\x1b")[0].split()) for part in parts] for parts in bold] == [
         *([], ["0.5"], ["0.8"])
     ]
+
+
+def test_what_a_spec_does_not_say_is_dim() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
+    (line,) = [
+        line for line in printed(COMPARISON, console).splitlines() if "training.epochs" in line
+    ]
+    said, _, silent = line.partition("\x1b[2m")
+    assert ("3" in said, silent[:1]) == (True, "4")
 
 
 def test_jobs_that_do_not_differ() -> None:
