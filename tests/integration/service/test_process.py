@@ -26,9 +26,7 @@ from tests.integration.service.streams import ACCEPT, Follower
 
 ROOT = Path(__file__).parents[3]
 START_S = 30
-MAX_BYTES = 136 * 2**20
-"""Some 6 MiB of it are in the tests' environment alone: Celery and redis-py import what Playwright
-and MLflow bring, greenlet and OpenTelemetry, wherever it is installed."""
+MAX_BYTES = 120 * 2**20
 SLACK_S = 2.0
 """What a busy machine may take longer."""
 
