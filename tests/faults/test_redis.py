@@ -15,8 +15,7 @@ pytestmark = pytest.mark.servers
 
 WORK, EPOCHS = Work("quick", epoch_s=0.02), 5
 ENDED_S = 20.0
-CONNECTED_S = 60.0
-"""Celery waits longer before every try, up to 32 s."""
+CONNECTED_S = 20.0
 #: A POST waits for the database, and for nothing else.
 POST_S = 3.0
 SIGTERM_S = 30.0
