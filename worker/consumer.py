@@ -1,4 +1,4 @@
-"""Celery's consumer, which is back soon after its broker, and says in a few lines that it is away."""
+"""Celery's consumer, which is back soon after its broker, and needs few words while it is away."""
 
 import time
 from typing import Any
@@ -30,7 +30,7 @@ class ReturningConsumer(Consumer):
         self._said: dict[str, float] = {}
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect, however long that takes; raises WorkerShutdown when the worker is told to end."""
+        """Connect, however long that takes; raises WorkerShutdown once the worker is to end."""
         connected = conn.ensure_connection(
             self._tell, interval_start=RETRY_S, interval_max=RETRY_S, callback=maybe_shutdown
         )
