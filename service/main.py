@@ -23,10 +23,9 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
-from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.version import VERSION
-from service.datasets.dataset_parts import dataset_parts
+from service.datasets.dataset_parts import DatasetParts, dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.http import problems
@@ -71,7 +70,8 @@ SWEEP_GAP_S = 0.05
 """Hints of jobs that come faster than this go out together, and cost the database one write."""
 
 LEFTOVERS_INTERVAL_S = 60.0
-"""How often checkpoints are looked for whose job has ended without a worker."""
+"""How often checkpoints are looked for whose job has ended without a worker, and staged files whose
+process has died."""
 STALL_INTERVAL_S = 10.0
 """How often jobs are looked for that nobody takes."""
 FORGET_INTERVAL_S = 3600.0
@@ -135,7 +135,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
     _tell_if_away(artifacts)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     uploaded = dataset_parts(settings, database, own)
-    janitor = _janitor(settings, database, artifacts, uploaded.garbage, dispatch)
+    janitor = _janitor(settings, database, artifacts, uploaded, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
@@ -199,7 +199,7 @@ def _janitor(
     settings: Settings,
     database: Database,
     artifacts: ArtifactStore,
-    uploaded: DatasetGarbage,
+    uploaded: DatasetParts,
     dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
@@ -217,7 +217,8 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
-        Repeating("garbage of data sets", uploaded, settings.garbage_interval_s),
+        Repeating("garbage of data sets", uploaded.garbage, settings.garbage_interval_s),
+        Repeating("broken uploads", uploaded.files.clear_abandoned, LEFTOVERS_INTERVAL_S),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )
