@@ -37,13 +37,16 @@ class ReturningConsumer(Consumer):
         self.first_connection_attempt = False
         return connected
 
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Nothing to let go; the connection is made again when this returns."""
+        self._tell(exc)
+        self._rest()
+
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Let the connection go; it is made again when this returns."""
         self._tell(exc)
         super().on_connection_error_after_connected(exc)
-        if time.monotonic() - self._lost_at < STEADY_S:
-            time.sleep(RETRY_S)
-        self._lost_at = time.monotonic()
+        self._rest()
 
     def on_ready(self) -> None:
         """Hints come from here on."""
@@ -51,6 +54,12 @@ class ReturningConsumer(Consumer):
         if self._away_since is not None:
             log.info("broker_back", after_s=round(time.monotonic() - self._away_since, 1))
             self._away_since = None
+
+    def _rest(self) -> None:
+        """Wait, unless the connection was good for a while."""
+        if time.monotonic() - self._lost_at < STEADY_S:
+            time.sleep(RETRY_S)
+        self._lost_at = time.monotonic()
 
     def _tell(self, exc: Exception, _interval: float = 0.0) -> None:
         """Say why there is no broker, unless it was said a moment ago."""
