@@ -3,8 +3,8 @@
     python benchmarks/bench_transfer.py [--repeats 3] [--bytes 1000000000]
 
 nginx takes it by PUT (its DAV module) and gives it by sendfile; it neither hashes a file nor waits
-for the disk. Ridgeline hashes data sets as they come and what it gives for the first time, looks
-through a data set in another process, and answers an upload when it is durable.
+for the disk, which a second line has it do. Ridgeline hashes data sets as they come, looks through
+them in another process, answers an upload when it is durable, and checks what it gives.
 Both servers run at once, and one is asked at a time, in turns, over one connection.
 """
 
@@ -76,7 +76,8 @@ def main() -> None:
         other = make_file(folder / "other.npy", arguments.bytes, seed=8)
         nginx = stack.enter_context(running_nginx(folder / "nginx"))
         api, pid = stack.enter_context(running_api(folder / "home", file.stat().st_size))
-        sides = make_sides(nginx, api, file, other)
+        sides = nginx_sides(nginx, folder / "nginx" / "files", file, other)
+        sides += api_sides(api, file, other)
         runs: dict[str, list[float]] = {side.name: [] for side in sides}
         for _ in range(arguments.repeats):
             for side in sides:
@@ -137,11 +138,29 @@ def running_api(folder: Path, size: int) -> Iterator[tuple[Address, int]]:
             process.terminate()
 
 
-def make_sides(nginx: Address, api: Address, file: Path, other: Path) -> list[Side]:
-    """What is measured, each beside what it is compared with."""
-    url = f"http://{api.host}:{api.port}"
+def nginx_sides(nginx: Address, folder: Path, file: Path, other: Path) -> list[Side]:
+    """What nginx does; its files are in `folder`."""
     size = file.stat().st_size
     send(nginx, "PUT", "/download", other)
+
+    def put(*, durable: bool) -> float:
+        seconds = send(nginx, "PUT", "/upload", file)
+        if durable:
+            seconds += sync(folder / "upload")
+        httpx.delete(f"http://{nginx.host}:{nginx.port}/upload").raise_for_status()
+        return seconds
+
+    return [
+        Side("upload, nginx", lambda: put(durable=False)),
+        Side("upload, nginx, then synced to the disk", lambda: put(durable=True)),
+        Side("download, nginx", lambda: receive(nginx, "/download", size)),
+    ]
+
+
+def api_sides(api: Address, file: Path, other: Path) -> list[Side]:
+    """What Ridgeline does."""
+    url = f"http://{api.host}:{api.port}"
+    size = file.stat().st_size
     send(api, "POST", "/datasets?name=other", other)
     send(api, "POST", "/datasets", file)
     path, content = f"/datasets/{dataset_id(file)}", f"/datasets/{dataset_id(other)}/content"
@@ -160,19 +179,20 @@ def make_sides(nginx: Address, api: Address, file: Path, other: Path) -> list[Si
         httpx.delete(url + path).raise_for_status()
         return send(api, "POST", "/datasets", file)
 
-    def put() -> float:
-        seconds = send(nginx, "PUT", "/upload", file)
-        httpx.delete(f"http://{nginx.host}:{nginx.port}/upload").raise_for_status()
-        return seconds
-
     return [
-        Side("upload, nginx", put),
         Side("upload, Ridgeline: a part, durable", part),
         Side("upload, Ridgeline: hashed and found to be known", known),
         Side("upload, Ridgeline: hashed, looked through, durable", whole),
-        Side("download, nginx", lambda: receive(nginx, "/download", size)),
-        Side("download, Ridgeline: hashed on its way", lambda: receive(api, content, size)),
+        Side("download, Ridgeline: checked on its way", lambda: receive(api, content, size)),
     ]
+
+
+def sync(path: Path) -> float:
+    """Wait until a file is on the disk; the seconds it takes."""
+    began = time.perf_counter()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return time.perf_counter() - began
 
 
 def dataset_id(file: Path) -> str:

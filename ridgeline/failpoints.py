@@ -67,6 +67,8 @@ FAILPOINTS: Mapping[str, str] = {
     "upload.completed": "upload: its data set is stored, its parts are not deleted",
     "upload.deleted": "upload: its rows are gone, the files of its parts are not",
     "checkpoint.taken_over": "checkpoint: the writer has its term",
+    "marker.synced": "mark of a store: durable under a temporary name",
+    "marker.linked": "mark of a store: it has its name, the folder is not synced",
     "history.before_write": "history: opened, nothing is written",
     "history.written": "history: written, perhaps in part, and not flushed",
     "history.before_sync": "history: flushed and not synced",

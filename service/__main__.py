@@ -3,6 +3,7 @@
 import linecache
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -19,6 +20,8 @@ STARTUP_FAILURE = 3
 """Uvicorn's own exit status for it."""
 LAST_S = 12.0
 """How long after RIDGELINE_SHUTDOWN_GRACE_S the application may take to stop."""
+
+_REFUSAL = re.compile(r"Traceback .*\nridgeline\.storage\.errors\.\w+: (.*)", re.DOTALL)
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _plainly(record: logging.LogRecord) -> bool:
+    """Tell why the application does not start in a sentence, where uvicorn has a traceback."""
+    refusal = _REFUSAL.fullmatch(record.getMessage().rstrip())
+    if refusal is not None:
+        record.msg, record.args = "the API cannot start: %s", (refusal[1],)
+    return True
+
+
 def _give_up() -> None:
     """End, although a thread still waits for a database that is frozen, and maybe for ever.
 
@@ -56,6 +67,7 @@ def main() -> None:
     """Serve."""
     keep_chunks()
     configure_logs()
+    logging.getLogger("uvicorn.error").addFilter(_plainly)
     linecache.clearcache()  # pydantic has read the contract's sources, for its docstrings
     settings = Settings()
     app = create_app(settings)

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.storage import ArtifactStore, Database, JobStore
+from ridgeline.storage.ownership import Ownership
 from service.datasets.dataset_parts import DatasetParts
 from service.dispatch import CeleryDispatch
 from service.janitor import Janitor
@@ -37,6 +38,8 @@ class Parts:
     """How many curves are put together at once: long ones take memory, and the interpreter."""
     renderer: Renderer
     artifacts: ArtifactStore
+    ownership: Ownership
+    """To be confirmed before a file is stored or deleted."""
     datasets: DatasetParts
     readers: Executor
     dispatch: CeleryDispatch

@@ -18,6 +18,7 @@ from ridgeline.storage import (
     LeaseStore,
     Outbox,
     StorageError,
+    UnusableArtifactStore,
 )
 from service.dispatch import BrokerUnavailable
 
@@ -48,7 +49,8 @@ class Repeating:
     A step that answers True has more to do, and gets its next turn at once. At least `gap_s` lie
     between two turns, so that under load one turn does the work of many, and requests get on
     beside much work. A step that fails is logged and tried again at its next turn; one that lacks
-    the database or the store of files is logged once, until that is back.
+    the database or the store of files, or has to do with another database's, is logged once, until
+    that is mended.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Repeating:
     def _turn(self) -> bool | None:
         try:
             more = self._step()
-        except (ArtifactsUnavailable, DatabaseUnavailable) as error:
+        except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore) as error:
             if not self._waiting:
                 logger.warning("%s waits: %s", self._thread.name, error)
             self._waiting = True

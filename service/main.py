@@ -13,9 +13,11 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    DatabaseUnavailable,
     EventRecords,
     EventStore,
     FigureStore,
+    ForeignStore,
     JobStore,
     LeaseStore,
     Outbox,
@@ -24,6 +26,7 @@ from ridgeline.storage import (
     open_artifacts,
 )
 from ridgeline.storage.garbage import Garbage
+from ridgeline.storage.ownership import Ownership, Place
 from ridgeline.version import VERSION
 from service.datasets.dataset_parts import DatasetParts, dataset_parts
 from service.deps import Parts, read
@@ -132,10 +135,11 @@ def _running(settings: Settings) -> Iterator[Parts]:
     database.migrate()
     dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
-    _tell_if_away(artifacts)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     uploaded = dataset_parts(settings, database, own)
-    janitor = _janitor(settings, database, artifacts, uploaded, dispatch)
+    ownership = Ownership(database, Place(artifacts, uploaded.files))
+    _look_at_store(artifacts, ownership)
+    janitor = _janitor(settings, database, artifacts, uploaded, ownership, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
@@ -156,6 +160,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
         curves=asyncio.Semaphore(CURVES),
         renderer=Renderer(),
         artifacts=artifacts,
+        ownership=ownership,
         datasets=uploaded,
         readers=file_threads,
         dispatch=dispatch,
@@ -187,11 +192,17 @@ def _running(settings: Settings) -> Iterator[Parts]:
         database.close()
 
 
-def _tell_if_away(artifacts: ArtifactStore) -> None:
-    """Say at the start what is wrong with the store; jobs are taken all the same."""
+def _look_at_store(artifacts: ArtifactStore, ownership: Ownership) -> None:
+    """Say at the start what is wrong with the store; jobs are taken all the same.
+
+    But not beside another database's files: raises ForeignStore.
+    """
     try:
         artifacts.check()
-    except (ArtifactsUnavailable, UnusableArtifactStore) as error:
+        ownership.compare()
+    except ForeignStore:
+        raise
+    except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore) as error:
         logger.error("files of jobs cannot be had: %s", error)  # noqa: TRY400 - the message suffices
 
 
@@ -200,6 +211,7 @@ def _janitor(
     database: Database,
     artifacts: ArtifactStore,
     uploaded: DatasetParts,
+    ownership: Ownership,
     dispatch: CeleryDispatch,
 ) -> Janitor:
     outbox = Outbox(database)
@@ -207,8 +219,10 @@ def _janitor(
     leases = LeaseStore(database, crash_cap=settings.crash_cap)
     reaper = Reaper(leases, settings.lease_s, settings.reap_interval_s)
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
-    leftovers = Leftovers(JobStore(database), artifacts)
-    garbage = Garbage(JobStore(database), artifacts, settings.garbage_age_s)
+    # What another database's jobs have in the store would be garbage to these three.
+    leftovers = ownership.guarding(Leftovers(JobStore(database), artifacts))
+    garbage = ownership.guarding(Garbage(JobStore(database), artifacts, settings.garbage_age_s))
+    unrecorded = ownership.guarding(uploaded.garbage)
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
@@ -217,7 +231,7 @@ def _janitor(
         Repeating("reaper", reaper, settings.reap_interval_s),
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
-        Repeating("garbage of data sets", uploaded.garbage, settings.garbage_interval_s),
+        Repeating("garbage of data sets", unrecorded, settings.garbage_interval_s),
         Repeating("broken uploads", uploaded.files.clear_abandoned, LEFTOVERS_INTERVAL_S),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),

@@ -18,6 +18,7 @@ from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
     Database,
+    DatabaseUnavailable,
     JobStore,
     LeaseStore,
     NewWorker,
@@ -27,7 +28,9 @@ from ridgeline.storage import (
     open_artifacts,
 )
 from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.datasets import DatasetFiles, DatasetStore, open_datasets
+from ridgeline.storage.ownership import Ownership, Place
 from ridgeline.version import VERSION
 from worker.app import create_app
 from worker.attempt.journal import keep_line
@@ -35,6 +38,7 @@ from worker.dispatcher import Dispatcher
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.mirror import Mirror
+from worker.own_store import OwnStore
 from worker.presence import Presence
 from worker.redaction import Redaction
 from worker.scratch import clear_scratch
@@ -89,12 +93,13 @@ def _run(
     engine: Engine,
     preload: Sequence[str],
 ) -> int:
+    database = Database(settings.database_url.get_secret_value())
+    ownership = _ownership(database, artifacts, files)
     forkserver = Forkserver(preload)  # imports TensorFlow while the rest is put together
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
-    database = Database(settings.database_url.get_secret_value())
     jobs = JobStore(database)
-    clear_scratch(jobs, artifacts, files, settings, drain)
+    clear_scratch(jobs, artifacts, files, settings, drain, ownership)
     me = NewWorker(
         id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         host=socket.gethostname(),
@@ -115,7 +120,8 @@ def _run(
         owner=me.id,
         follow=tracking.follow if tracking else None,
     )
-    dispatcher = Dispatcher(supervisor, slots, drain, settings.poll_interval_s)
+    attempts = OwnStore(supervisor, ownership, _tell_to_end)
+    dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
     presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
@@ -128,7 +134,23 @@ def _run(
         exit_code = os.EX_OK if drain.started else _consume(app, drain, slots.size)
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
-    return exit_code
+    return os.EX_CONFIG if attempts.foreign else exit_code
+
+
+def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles) -> Ownership:
+    """What compares database and store; raises ForeignStore, and waits for nothing.
+
+    Beside a bucket the folder of this machine is compared too: it may be another database's store.
+    """
+    places = [Place(artifacts, files)]
+    if isinstance(artifacts, ObjectArtifacts):
+        places.append(Place(artifacts.scratch))
+    ownership = Ownership(database, *places)
+    try:
+        ownership.compare()
+    except (ArtifactsUnavailable, DatabaseUnavailable) as error:
+        log.warning("store_not_compared", because=str(error))
+    return ownership
 
 
 def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
@@ -136,6 +158,11 @@ def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
         return None
     url = settings.mlflow_url.get_secret_value()
     return Tracking(jobs, url, settings.mlflow_experiment, redact=Redaction(settings))
+
+
+def _tell_to_end() -> None:
+    """Do what an operator does: Celery, if it has begun, ends by its signals."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _drain_on_signals(drain: Drain) -> None:

@@ -2,17 +2,21 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
 from ridgeline.storage import (
     ArtifactStore,
+    ArtifactsUnavailable,
     DatabaseUnavailable,
+    ForeignStore,
     JobStore,
 )
 from ridgeline.storage.artifacts.objects import ObjectArtifacts
 from ridgeline.storage.datasets import DatasetFiles
 from ridgeline.storage.garbage import Garbage
+from ridgeline.storage.ownership import Ownership
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 
@@ -25,6 +29,7 @@ def clear_scratch(
     datasets: DatasetFiles,
     settings: WorkerSettings,
     drain: Drain,
+    ownership: Ownership,
 ) -> None:
     """Look for leavings from time to time, in a thread, until this worker shuts down.
 
@@ -32,16 +37,19 @@ def clear_scratch(
     """
     if not isinstance(artifacts, ObjectArtifacts):
         return
-    args = (Garbage(jobs, artifacts.scratch, settings.garbage_age_s), datasets, settings, drain)
+    garbage = Garbage(jobs, artifacts.scratch, settings.garbage_age_s)
+    args = (ownership.guarding(garbage), datasets, settings, drain)
     threading.Thread(target=_run, args=args, name="scratch", daemon=True).start()
 
 
-def _run(garbage: Garbage, datasets: DatasetFiles, settings: WorkerSettings, drain: Drain) -> None:
+def _run(
+    garbage: Callable[[], None], datasets: DatasetFiles, settings: WorkerSettings, drain: Drain
+) -> None:
     while True:
         try:
             garbage()
             datasets.clear_staging(time.time() - settings.garbage_age_s)
-        except DatabaseUnavailable as error:
+        except (ArtifactsUnavailable, DatabaseUnavailable, ForeignStore) as error:
             log.warning("scratch_not_cleared", because=str(error))
         except Exception:  # the disk is looked at again
             log.exception("scratch_not_cleared")

@@ -1,6 +1,7 @@
 """Child processes with a log file each, which are stopped together and never outlive the parent."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ LAUNCH = Path(__file__).with_name("scripts") / "launch.py"
 POLL_S = 0.02
 #: A log that has grown past this is set aside when its process is started again.
 MAX_LOG_BYTES = 10 * 2**20
+_BESIDE = ("event", "level", "logger", "timestamp")
 
 
 class Child:
@@ -75,8 +77,9 @@ class Child:
             return file.read().decode(errors="replace")
 
     def last_words(self, lines: int = 15) -> str:
-        """The last lines of its log, for an error message."""
-        return "\n".join(f"  | {line}" for line in self.log_text().splitlines()[-lines:])
+        """The last lines of its log, for an error message: of a JSON object what people need."""
+        said = "\n".join(map(_plain, self.log_text().splitlines()))
+        return "\n".join(f"  | {line}" for line in said.splitlines()[-lines:])
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -96,6 +99,17 @@ def stop_all(
         time.sleep(POLL_S)
     for child in children:
         child.kill()
+
+
+def _plain(line: str) -> str:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(said, dict) or "event" not in said:
+        return line
+    details = (f"{name}: {said[name]}" for name in said if name not in _BESIDE)
+    return "\n".join((str(said["event"]), *details))
 
 
 def _set_aside(log: Path) -> None:

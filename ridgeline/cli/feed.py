@@ -21,7 +21,7 @@ class Feed:
     def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
         self._job_id = job_id
-        self._ready: queue.Queue[JobEvent | RidgelineError | None] = queue.Queue(_READY)
+        self._ready: queue.Queue[JobEvent | Exception | None] = queue.Queue(_READY)
         self._left = False
         self.ended = False
         """Whether the last event has been taken."""
@@ -49,7 +49,7 @@ class Feed:
             taken = self._ready.get(timeout=timeout)
         except queue.Empty:
             return None
-        if isinstance(taken, RidgelineError):
+        if isinstance(taken, Exception):
             raise taken
         self.ended = taken is None
         return taken
@@ -61,8 +61,6 @@ class Feed:
                 if self._left:
                     return
             self._ready.put(None)
-        except RidgelineError as error:
+        except (RidgelineError, RuntimeError) as error:
+            # Raised where events are taken. Whoever has left, and closed the client, takes none.
             self._ready.put(error)
-        except RuntimeError:  # the client was closed
-            if not self._left:
-                raise

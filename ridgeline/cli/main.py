@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ridgeline.cli.commands.adopt import adopt
 from ridgeline.cli.commands.compare import compare
 from ridgeline.cli.commands.curves import curves
 from ridgeline.cli.commands.datasets import datasets
@@ -35,7 +36,7 @@ for panel, commands in {
     RUNNING: (submit, validate),
     FOLLOWING: (jobs, show, watch, cancel, pause, resume, delete, logs),
     RESULTS: (curves, report, download, compare),
-    SERVERS: (up, demo, workers),
+    SERVERS: (up, demo, workers, adopt),
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -1,14 +1,13 @@
 """A command's talk with the service: the client, the output, and what names stand for."""
 
 import ipaddress
-import sys
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import httpx
-import typer
 
-from ridgeline.cli.errors import CommandError, UsageError
+from ridgeline.cli.asking import confirm
+from ridgeline.cli.errors import UsageError
 from ridgeline.cli.printing import Output
 from ridgeline.cli.references import DATASET, JOB, identifier
 from ridgeline.cli.specs.source import SpecSource, read_spec
@@ -55,12 +54,7 @@ class Session:
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a person; raises CommandError where the answer is no, UsageError where nobody is."""
-        if yes:
-            return
-        if not sys.stdin.isatty():
-            raise UsageError("nobody can be asked here: say --yes")
-        if not typer.confirm(question, err=True):
-            raise CommandError("nothing was done")
+        confirm(question, yes=yes)
 
 
 def connect(url: str) -> Client:

@@ -19,13 +19,28 @@ CHECK_S = 0.2
 
 def up(
     host: Annotated[
-        str, typer.Option(help="Address to listen on. There is no password: keep it private.")
+        str,
+        typer.Option(
+            envvar="RIDGELINE_HOST",
+            help="Address to listen on. There is no password: keep it private.",
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")
+        int,
+        typer.Option(
+            envvar="RIDGELINE_PORT",
+            min=0,
+            max=65535,
+            help="Port to listen on; 0 takes any free one.",
+        ),
     ] = 8000,
     home: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder for the database, artifacts and logs.")
+        Path,
+        typer.Option(
+            envvar="RIDGELINE_HOME",
+            file_okay=False,
+            help="Folder for the database, artifacts and logs.",
+        ),
     ] = Path(".ridgeline"),
     as_json: AsJson = False,
 ) -> None:

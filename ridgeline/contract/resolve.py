@@ -7,11 +7,11 @@ from ridgeline.contract.advice import Advice, Case, advise
 from ridgeline.contract.checks.applicable import check_applicable
 from ridgeline.contract.checks.augmented import check_augmentation
 from ridgeline.contract.checks.fitting import check_fitting, check_proximal, check_raising
+from ridgeline.contract.checks.held_out import check_own_rows, own_rows_spelled_out
 from ridgeline.contract.checks.masks import check_masks
 from ridgeline.contract.checks.tokens import check_tokens
 from ridgeline.contract.checks.uploaded import check_classes, with_hint
 from ridgeline.contract.dataset import (
-    Dataset,
     DatasetShape,
     Split,
     SplitRows,
@@ -81,7 +81,8 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
 def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
     spec = _with_dataset(posted)
     data = spec.dataset.shape
-    _check_own_rows(spec.dataset, spec.split)
+    check_own_rows(spec.dataset, spec.split)
+    spec = own_rows_spelled_out(spec)
     rows = _split(spec.split, data)
     check_classes(spec.dataset, spec.split)
     wired = wire(spec.model.layers)
@@ -117,28 +118,6 @@ def _with_dataset(spec: JobSpec) -> JobSpec:
     if not isinstance(spec.dataset, UploadDataset):
         return spec
     return spec.model_copy(update={"dataset": spec.dataset.spelled_out()})
-
-
-def _check_own_rows(dataset: Dataset, split: Split) -> None:
-    """Raise SpecError where rows are asked for that the set has not, or not to give away."""
-    if dataset.source != "keras":
-        return
-    faults = []
-    for limit, there in (("rows", dataset.whole.rows), ("test_rows", dataset.whole.test_rows)):
-        asked = getattr(dataset, limit) or 0
-        if asked > there:
-            detail = f"expected at most {there}, as many as {dataset.name} has; received {asked}"
-            faults.append(
-                Fault(pointer=pointer("dataset", limit), detail=detail, rule="dataset-rows")
-            )
-    if split.test > 0:
-        detail = (
-            f"expected 0: {dataset.name} has test rows of its own, which are the test part; leave"
-            " split.test out, and for fewer set dataset.test_rows"
-        )
-        faults.append(Fault(pointer=pointer("split", "test"), detail=detail, rule="own-test-rows"))
-    if faults:
-        raise SpecError(faults)
 
 
 def _needed(spec: JobSpec, data: DatasetShape, graph: Graph, limit: int | None) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ridgeline.contract.dataset.stored import DatasetFormat
 from ridgeline.datasets.archives import open_archive, open_member
-from ridgeline.datasets.errors import Rule, UnusableDataset, fault, shown, unusable
+from ridgeline.datasets.errors import Rule, UnusableDataset, shown, unusable
 from ridgeline.datasets.limits import BLOCK_BYTES, LIMITS, MEBIBYTE, InspectionLimits
 from ridgeline.datasets.names import is_plain
 from ridgeline.datasets.npy import NpyHeader, read_header
@@ -35,10 +35,10 @@ def open_arrays(
 ) -> "Arrays":
     """The arrays of an NPZ file, or the two of an NPY file.
 
-    Raises UnusableDataset where one is no array of numbers, or they have not the same rows.
+    Raises UnusableDataset where one is no array of numbers. Whether they belong together is said by
+    layout_of().
     """
     members = _npz_members(path, limits) if format is DatasetFormat.NPZ else _npy_members(path)
-    _check_rows({name: member.header for name, member in members.items()}, limits)
     return Arrays(path, members, limits)
 
 
@@ -51,7 +51,7 @@ class _Member:
 
 @dataclass(frozen=True)
 class Arrays:
-    """A file of arrays, one row of each to a row of the data set."""
+    """A file of arrays by their names."""
 
     path: Path
     found: Mapping[str, _Member]
@@ -64,11 +64,6 @@ class Arrays:
             name: ArrayHeader(member.header.shape, member.header.dtype.newbyteorder("="))
             for name, member in self.found.items()
         }
-
-    @property
-    def rows(self) -> int:
-        """How many all of them have."""
-        return next(iter(self.found.values())).header.shape[0]
 
     def chunks(self, name: str, rows: int | None = None) -> Iterator[npt.NDArray[Any]]:
         """An array's rows in their order, so many at a time (by default a few MiB).
@@ -165,45 +160,6 @@ def _check_size(name: str, header: NpyHeader, member_bytes: int) -> None:
     content = member_bytes - header.bytes
     if content != header.content_bytes:
         raise _size(name, f"{content:,} bytes", header)
-
-
-def _check_rows(headers: Mapping[str, NpyHeader], limits: InspectionLimits) -> None:
-    for name, header in headers.items():
-        if not header.shape:
-            raise unusable(
-                Rule.SHAPE,
-                f"array {shown(name)} is a single number, expected one entry a row: leave it out",
-                "arrays",
-                name,
-            )
-        if 0 in header.shape:
-            raise unusable(
-                Rule.NO_ROWS,
-                f"array {shown(name)} has the shape {_shape(header)}, so it holds nothing; expected"
-                " at least one row and one number in it",
-                "arrays",
-                name,
-            )
-    rows = {header.shape[0] for header in headers.values()}
-    if len(rows) > 1:
-        raise UnusableDataset([_differs(name, header) for name, header in headers.items()])
-    if max(rows) > limits.rows:
-        raise unusable(
-            Rule.TOO_MANY_ROWS,
-            f"the arrays have {max(rows):,} rows, expected at most {limits.rows:,}: upload a sample"
-            " of them",
-            "arrays",
-        )
-
-
-def _differs(name: str, header: NpyHeader) -> Any:
-    return fault(
-        Rule.ROWS_DIFFER,
-        f"array {shown(name)} has {header.shape[0]:,} rows and others have not; expected as many in"
-        " every array: leave out what is no row of the data set",
-        "arrays",
-        name,
-    )
 
 
 def _numbers(name: str, header: NpyHeader, stream: IO[bytes], rows: int) -> npt.NDArray[Any]:

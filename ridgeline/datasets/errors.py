@@ -47,6 +47,10 @@ class Rule(StrEnum):
     ARRAY_SIZE = "array-size"
     ARRAY_ORDER = "array-order"
     TOO_MANY_ARRAYS = "too-many-arrays"
+    SPLIT_NAMES = "split-names"
+    SPLIT_ARRAYS = "split-arrays"
+    SPLIT_SHAPES = "split-shapes"
+    SPLIT_TYPES = "split-types"
     # Of archives.
     ZIP_BOMB = "zip-bomb"
     TOO_MANY_MEMBERS = "too-many-members"

@@ -19,8 +19,10 @@ from ridgeline.datasets.arrays import Arrays, open_arrays
 from ridgeline.datasets.census import Extent
 from ridgeline.datasets.errors import Rule, shown, unusable
 from ridgeline.datasets.images import Images, open_images
+from ridgeline.datasets.layout import layout_of
 from ridgeline.datasets.limits import LIMITS, MAX_LISTED, InspectionLimits
 from ridgeline.datasets.sniff import checked_format
+from ridgeline.datasets.splits import Place
 from ridgeline.datasets.tables import open_table
 
 
@@ -51,11 +53,12 @@ def _inspected(path: Path, kind: DatasetFormat, limits: InspectionLimits) -> Dat
         with open_images(path, limits) as images:
             return DatasetContents(format=kind, rows=len(images.entries), images=_folder(images))
     arrays = open_arrays(path, kind, limits)
-    members = tuple(_member(arrays, name) for name in arrays.members)
-    return DatasetContents(format=kind, rows=arrays.rows, arrays=members)
+    layout = layout_of(arrays.members, limits)
+    members = tuple(_member(arrays, name, layout.places.get(name)) for name in arrays.members)
+    return DatasetContents(format=kind, rows=layout.rows, split=layout.split, arrays=members)
 
 
-def _member(arrays: Arrays, name: str) -> ArrayMember:
+def _member(arrays: Arrays, name: str, place: Place | None) -> ArrayMember:
     """An array, all of whose numbers were read."""
     header = arrays.members[name]
     is_vector = header.shape[1:] in ((), (1,)) and header.dtype.kind in "iub"
@@ -72,6 +75,8 @@ def _member(arrays: Arrays, name: str) -> ArrayMember:
         name=name,
         shape=header.shape,
         dtype=header.dtype.name,
+        part=place and place.part,
+        stem=place and place.stem,
         values=None if counts is None else _listed(counts),
         minimum=extent.minimum,
         maximum=extent.maximum,

@@ -16,6 +16,7 @@ StorageError
 ├── DamagedArtifact
 ├── ArtifactsUnavailable
 ├── UnusableArtifactStore
+│   └── ForeignStore
 ├── UnknownDataset
 ├── DatasetInUse
 ├── UnknownUpload
@@ -135,6 +136,10 @@ class ArtifactsUnavailable(StorageError):
 
 class UnusableArtifactStore(StorageError):
     """The artifact store cannot be used."""
+
+
+class ForeignStore(UnusableArtifactStore):
+    """The artifact store is not known to belong to this database."""
 
 
 class UnknownDataset(StorageError):

@@ -23,7 +23,7 @@ class Garbage:
     What the newest attempt of a held job is making is never touched. Once a job is not held, its
     newest fence can publish no more, and the next claim has a higher one; so what was garbage when
     the job was read stays garbage. The store must have no other user: what jobs of another database
-    have put there looks like garbage too.
+    have put there looks like garbage too, so compare first: Ownership.guarding().
     """
 
     def __init__(

@@ -24,3 +24,8 @@ def dataset_id(sha256: str) -> str:
 def new_upload_id() -> str:
     """Make an upload's id: `up_` and 128 random bits."""
     return f"up_{secrets.token_hex(16)}"
+
+
+def new_database_id() -> str:
+    """Make the identity of a database: `db_` and 128 random bits."""
+    return f"db_{secrets.token_hex(16)}"

@@ -40,6 +40,8 @@ class ArtifactRecord:
     bytes: int
     sha256: str
     media_type: str
+    xxh3: str | None = None
+    """What a download is checked by; None for a file of an earlier release."""
 
 
 @dataclass(frozen=True, kw_only=True)

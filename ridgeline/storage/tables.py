@@ -226,6 +226,7 @@ artifacts = Table(
     Column("key", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("xxh3", String(32)),
     Column("media_type", Text, nullable=False),
 )
 """The published files; a file without a row here was never published."""
@@ -305,6 +306,7 @@ datasets = Table(
     Column("format", String(16), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("xxh3", String(32)),
     Column("key", Text, nullable=False),
     Column("contents", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
@@ -356,3 +358,12 @@ upload_parts = Table(
     CheckConstraint("number >= 1", name="number"),
 )
 """The parts that have been received; `key` is where one lies."""
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("single", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(35), nullable=False),
+    CheckConstraint("single = 1", name="single"),
+)
+"""Who this database is, in one row: random, made once, and kept by dumps and copies."""

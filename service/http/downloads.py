@@ -4,21 +4,23 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections import deque
 from collections.abc import AsyncIterator, Generator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
+import xxhash
 from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
+from ridgeline.storage.digests import Hash
 from service.http.answers import not_modified
 from service.http.documentation import file_content, headers
 from service.http.headers import matches
@@ -32,8 +34,6 @@ Redirect = Annotated[
     bool, Query(description="Answer 307 with an address in the store of files, if it has one.")
 ]
 
-_AHEAD = 2
-"""Chunks that may wait to be hashed."""
 _HEADERS = ("ETag", "Repr-Digest", "Accept-Ranges", "Content-Disposition")
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -86,6 +86,8 @@ class StoredFile:
     name: str
     bytes: int
     sha256: str
+    xxh3: str | None
+    """The quicker hash of the same bytes; None where the file was stored without."""
     media_type: str
     key: str
     lost: str
@@ -138,63 +140,45 @@ def _see(file: StoredFile) -> None:
 
 
 async def _stream(file: StoredFile, span: Span, readers: Executor) -> AsyncIterator[bytes]:
-    """The bytes of `span`, a chunk at a time; while one is sent, the next is read.
-
-    When it is the whole file, the last chunk is held back until the hash is right. Otherwise this
-    raises CorruptFile, so that the client sees a broken answer and not a wrong file.
-    """
+    """The bytes of `span`, a chunk at a time; while one is sent, the next is read and checked."""
     in_thread = partial(asyncio.get_running_loop().run_in_executor, readers)
-    check = _Check(file) if span.bytes == file.bytes else None
-    chunks = file.store.read(file.key, span.start, span.end)
-    left = span.bytes
-    reading: asyncio.Future[bytes] = in_thread(next, chunks, b"")
+    chunks = _checked(file, span)
+    reading: asyncio.Future[bytes | None] = in_thread(next, chunks, None)
     try:
-        while left:
-            chunk = await outcome(reading)
-            left -= len(chunk)
-            if left and chunk:
-                reading = in_thread(next, chunks, b"")
-            if check is not None:
-                await check.take(chunk)
-            if not chunk or (check and not left and not await check.passed()):
-                raise CorruptFile(f"{file.key} is not the file that was stored")
+        while (chunk := await outcome(reading)) is not None:
+            reading = in_thread(next, chunks, None)
             yield chunk
     finally:
         await ended([reading])
         await in_thread(chunks.close)  # it cannot be closed while it is read from
-        if check is not None:
-            check.close()
 
 
-class _Check:
-    """Whether a file is the one that was stored, by its hash."""
+def _checked(file: StoredFile, span: Span) -> Generator[bytes, None, None]:
+    """The bytes of `span`, a chunk at a time.
 
-    def __init__(self, file: StoredFile) -> None:
-        self._file = file
-        self._digest = hashlib.sha256()
-        self._hashing: deque[asyncio.Future[None]] = deque()
-        # A thread of its own goes on with the next chunk without being told to.
-        self._hasher = ThreadPoolExecutor(1, "hasher of files")
+    When it is the whole file, the last chunk is held back until the hash is right. Otherwise this
+    raises CorruptFile, so that the client sees a broken answer and not a wrong file.
+    """
+    digest, expected = _digest(file)
+    whole = span.bytes == file.bytes
+    left = span.bytes
+    with closing(file.store.read(file.key, span.start, span.end)) as chunks:
+        for chunk in chunks:
+            left -= len(chunk)
+            if whole:
+                digest.update(chunk)
+            if whole and not left and digest.hexdigest() != expected:
+                raise CorruptFile(f"{file.key} has another hash than the file that was stored")
+            yield chunk
+    if left:
+        raise CorruptFile(f"{file.key} is {left} bytes shorter than the file that was stored")
 
-    async def take(self, chunk: bytes) -> None:
-        """Take the next bytes; returns once few are left to be hashed."""
-        loop = asyncio.get_running_loop()
-        self._hashing.append(loop.run_in_executor(self._hasher, self._digest.update, chunk))
-        await self._hashed_but(_AHEAD)
 
-    async def passed(self) -> bool:
-        """Whether all that was taken is the file."""
-        await self._hashed_but(0)
-        return self._digest.hexdigest() == self._file.sha256
-
-    def close(self) -> None:
-        """Let the thread end."""
-        self._hasher.shutdown(wait=False, cancel_futures=True)
-
-    async def _hashed_but(self, count: int) -> None:
-        while len(self._hashing) > count:
-            await outcome(self._hashing[0])
-            del self._hashing[0]
+def _digest(file: StoredFile) -> tuple[Hash, str]:
+    """What its bytes are to be hashed with, and what comes out of that."""
+    if file.xxh3 is not None:
+        return xxhash.xxh3_128(), file.xxh3
+    return hashlib.sha256(), file.sha256
 
 
 def _gone(detail: str, file: StoredFile) -> ApiProblem:

@@ -2,13 +2,13 @@
 
 import asyncio
 import ctypes
-import hashlib
 import os
 import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ridgeline.storage.digests import FileDigests
 from service.datasets.space import keep_margin
 from service.threads import ended, outcome
 
@@ -31,7 +31,7 @@ class HashedFile:
     def __init__(self, path: Path, *, hashed: bool = True) -> None:
         self.path = path
         self.size = 0
-        self._digest = hashlib.sha256()
+        self._digests = FileDigests()
         self._hashed = hashed
         self._descriptor = os.open(path, os.O_WRONLY)
         self._writer = ThreadPoolExecutor(1, "writer of files")
@@ -44,7 +44,12 @@ class HashedFile:
     @property
     def sha256(self) -> str:
         """Of what was taken, once it is finished; of nothing where it is not hashed."""
-        return self._digest.hexdigest()
+        return self._digests.sha256
+
+    @property
+    def xxh3(self) -> str:
+        """The quicker hash of the same bytes."""
+        return self._digests.xxh3
 
     async def take(self, chunk: bytes) -> None:
         """Take bytes; returns once there is room for more. Raises OSError."""
@@ -73,7 +78,7 @@ class HashedFile:
         self._gathered, self._gathered_bytes = [], 0
         self._pending.append(loop.run_in_executor(self._writer, self._write, batch))
         if self._hashed:
-            self._pending.append(loop.run_in_executor(self._hasher, self._digest.update, batch))
+            self._pending.append(loop.run_in_executor(self._hasher, self._digests.update, batch))
 
     async def _wait_for_all_but(self, count: int) -> None:
         while len(self._pending) > count:

@@ -16,6 +16,7 @@ from ridgeline.storage import (
     ArtifactsUnavailable,
     DatabaseUnavailable,
     DatasetInUse,
+    ForeignStore,
     IdempotencyConflict,
     IllegalTransition,
     UnknownDataset,
@@ -134,6 +135,7 @@ def install(app: FastAPI) -> None:
         UploadEnded: _upload_ended,
         DatabaseUnavailable: _unavailable,
         ArtifactsUnavailable: _files_unavailable,
+        ForeignStore: _files_foreign,
         Exception: _internal,
     }
     for kind, handler in handlers.items():
@@ -240,6 +242,15 @@ async def _files_unavailable(_: Request, error: ArtifactsUnavailable) -> Respons
     detail = "The store of the files does not answer; nothing is lost, try again in a moment."
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers).response()
+
+
+async def _files_foreign(_: Request, error: ForeignStore) -> Response:
+    logger.error("%s", error)
+    detail = (
+        "The store of the files is not known to belong to this service's database, so none is put"
+        " there; nothing is lost. Its operator finds in the log what to do."
+    )
+    return ApiProblem(ProblemCode.UNAVAILABLE, detail).response()
 
 
 async def _internal(_: Request, __: Exception) -> Response:

@@ -27,6 +27,7 @@ class Received(NamedTuple):
     path: Path
     bytes: int
     sha256: str
+    xxh3: str
 
 
 class Receiver:
@@ -42,7 +43,7 @@ class Receiver:
     ) -> AsyncIterator[Received]:
         """The body in a file of its own in `folder`, which is gone after the block.
 
-        It has a `sha256` of use where it is `hashed`. Whoever wants to keep it moves it. Raises
+        Its hashes are of use where it is `hashed`. Whoever wants to keep it moves it. Raises
         ApiProblem: body-too-large, insufficient-storage, unavailable, invalid-request (too slow,
         broken off).
         """
@@ -87,7 +88,7 @@ class Receiver:
             raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, status=status) from None
         finally:
             await file.close()
-        return Received(file.path, file.size, file.sha256)
+        return Received(file.path, file.size, file.sha256, file.xxh3)
 
 
 def too_large(max_bytes: int) -> ApiProblem:

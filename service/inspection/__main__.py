@@ -13,7 +13,7 @@ from ridgeline.contract.dataset.stored import DatasetContents, DatasetFormat
 from service.inspection.bounds import ANSWER_BYTES, Bounds, keep_within
 
 _FEWER = (1000, 100, 20, 2, 0)
-"""How many values of a column are listed, where the answer is too long with more."""
+"""How many values of a column or array are listed, where the answer is too long with more."""
 
 
 def main(path: str, format_: str, memory_bytes: str, seconds: str) -> None:
@@ -38,15 +38,17 @@ def _inspected(path: Path, format_: DatasetFormat | None) -> dict[str, Any]:
 def bounded(contents: DatasetContents, most_bytes: int = ANSWER_BYTES) -> dict[str, Any]:
     """The contents as JSON's values, of no more than `most_bytes`.
 
-    A table of thousands of columns has too many different values to list them all.
+    A table of thousands of columns, or a file of a hundred arrays, has too many different values to
+    list them all.
     """
     found = contents.model_dump(mode="json")
+    listing = [*(found["columns"] or ()), *(found["arrays"] or ())]
     for most in _FEWER:
         if len(_json(found).encode()) <= most_bytes:
             break
-        for column in found["columns"] or ():
-            if column["values"] is not None and len(column["values"]) > most:
-                column["values"] = None
+        for each in listing:
+            if each["values"] is not None and len(each["values"]) > most:
+                each["values"] = None
     return found
 
 

@@ -13,6 +13,7 @@ def find(store: ArtifactStore, record: JobRecord, name: str) -> StoredFile:
                 name=artifact.name,
                 bytes=artifact.bytes,
                 sha256=artifact.sha256,
+                xxh3=artifact.xxh3,
                 media_type=artifact.media_type,
                 key=artifact.key,
                 lost="train the job again to have it back",

@@ -193,6 +193,6 @@ def _datasets(model: type[AnyDataset]) -> list[DatasetEntry]:
 
 
 def _shape(name: str) -> dict[str, Any]:
-    """A data set's shape but for what depends on its scaling."""
+    """A data set's shape but for what depends on its scaling, and what uploads alone have."""
     shape = (BUILTIN | KERAS)[name]._asdict()
-    return {field: value for field, value in shape.items() if field != "tokens"}
+    return {field: shape[field] for field in shape.keys() - {"tokens", "validation_rows"}}

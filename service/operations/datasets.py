@@ -70,6 +70,7 @@ async def keep(parts: Parts, received: Received, said: Description) -> AddedData
         format=contents["format"],
         bytes=received.bytes,
         sha256=received.sha256,
+        xxh3=received.xxh3,
         key=dataset_key(received.sha256),
         contents=dump(contents),
     )
@@ -105,6 +106,7 @@ def delete_files(parts: Parts, keys: list[str]) -> None:
     """Delete files that no record points to any more; what is left, the janitor finds."""
     for key in keys:
         try:
+            parts.ownership.confirm()
             parts.datasets.files.delete([key])
         except (OSError, StorageError):
             logger.exception("%s is deleted, but its file is left", key)
@@ -118,6 +120,7 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
         name=name if name.endswith(SUFFIXES[kind]) else name + SUFFIXES[kind],
         bytes=record.bytes,
         sha256=record.sha256,
+        xxh3=record.xxh3,
         media_type=MEDIA_TYPES[kind],
         key=record.key,
         lost="delete the data set and upload it again",
@@ -127,6 +130,7 @@ def stored_file(parts: Parts, record: DatasetRecord) -> StoredFile:
 
 def _store(parts: Parts, path: Path, new: NewDataset) -> AddedDataset:
     """Store the file under its own key, then the record that makes it one of ours."""
+    parts.ownership.confirm()
     parts.datasets.files.store(path, new.key)
     failpoint("dataset.stored")
     # Where the database is away, the record may be there all the same: the file is the janitor's.

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from ridgeline.contract.schema import Contract
-from ridgeline.storage import ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore
+from ridgeline.storage import (
+    ArtifactsUnavailable,
+    DatabaseUnavailable,
+    ForeignStore,
+    UnusableArtifactStore,
+)
 from service.deps import Parts
 from service.dispatch import BrokerUnavailable
 
@@ -19,23 +24,36 @@ class Readiness(Contract):
     be had once the artifact store is."""
     database: State
     broker: State
-    artifacts: State
+    artifacts: State | Literal["foreign"]
+    """`foreign`: the store is not known to belong to the database, so no file is stored there, and
+    none deleted."""
 
 
 def readiness(parts: Parts) -> Readiness:
     """Ask database, broker and artifact store for a sign of life."""
     database = _state(parts.database.ping, DatabaseUnavailable)
     broker = _state(parts.dispatch.ping, BrokerUnavailable)
-    artifacts = _state(parts.artifacts.check, (ArtifactsUnavailable, UnusableArtifactStore))
+    artifacts = _artifacts(parts)
     status: Literal["ready", "degraded", "unavailable"] = "ready"
-    if "down" in (broker, artifacts):
+    if broker == "down" or artifacts != "up":
         status = "degraded"
     if database == "down":
         status = "unavailable"
     return Readiness(status=status, database=database, broker=broker, artifacts=artifacts)
 
 
-def _state(ping: Callable[[], None], error: type[Exception] | tuple[type[Exception], ...]) -> State:
+def _artifacts(parts: Parts) -> State | Literal["foreign"]:
+    try:
+        parts.artifacts.check()
+        parts.ownership.confirm()
+    except ForeignStore:
+        return "foreign"
+    except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore):
+        return "down"
+    return "up"
+
+
+def _state(ping: Callable[[], None], error: type[Exception]) -> State:
     try:
         ping()
     except error:

@@ -126,6 +126,7 @@ def delete(parts: Parts, job_id: str) -> None:
     parts.jobs.delete(job_id)
     failpoint("delete.rows_deleted")
     try:
+        parts.ownership.confirm()
         parts.artifacts.delete_job(job_id)
     except (OSError, StorageError):
         # Nothing refers to them any more: they cost space, and no one can download them.

@@ -153,6 +153,7 @@ def _part_bytes(size: int, usual: int) -> int:
 
 def _store_part(parts: Parts, path: Path, upload_id: str, number: int) -> None:
     key = part_key(upload_id, number)
+    parts.ownership.confirm()
     parts.datasets.files.store(path, key)
     failpoint("part.stored")
     replaced = parts.datasets.uploads.add_part(upload_id, number, key)
@@ -206,7 +207,7 @@ async def _assembled(parts: Parts, upload: UploadRecord) -> AsyncIterator[Receiv
         failpoint("upload.assembled")
         if file.size != upload.bytes:
             raise _wrong_size(f"the parts have {file.size} bytes; expected {upload.bytes}")
-        yield Received(path, file.size, file.sha256)
+        yield Received(path, file.size, file.sha256, file.xxh3)
 
 
 async def _append(parts: Parts, file: HashedFile, upload: UploadRecord, number: int) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,39 @@ def test_a_residual_convnet_with_every_kind_of_regularization(client: Client) ->
         *(curves.series[name] for name in ("loss", "data_loss", "penalty")), strict=True
     ):
         assert total == pytest.approx(data + penalty)
+
+
+def test_a_file_with_test_rows_of_its_own(client: Client, tmp_path: Path) -> None:
+    """Ten of the fifty test rows are labelled wrongly: right on all others, a model has 0.8."""
+    random = np.random.default_rng(5)
+    labels = {"train": np.arange(120) % 2, "test": np.arange(50) % 2}
+    x = {
+        part: (random.integers(0, 100, (len(y), 7, 7)) + 150 * y[:, None, None]).astype(np.uint8)
+        for part, y in labels.items()
+    }
+    labels["test"][:10] ^= 1
+    path = tmp_path / "mnist.npz"
+    np.savez_compressed(
+        path, x_test=x["test"], x_train=x["train"], y_train=labels["train"], y_test=labels["test"]
+    )
+    dataset = client.upload(path)
+    assert dataset.split is not None
+    assert (dataset.split.train, dataset.split.validation, dataset.split.test) == (120, 0, 50)
+    dense = {"type": "Dense", "units": 2, "activation": "softmax"}
+    job = run(
+        client,
+        dataset={"source": "upload", "id": dataset.id},
+        split={"validation": 0.25, "stratify": True},
+        model={"layers": [{"type": "Flatten"}, dense]},
+        training=IRIS["training"]
+        | {"epochs": 30, "optimizer": {"name": "adam", "learning_rate": 0.05}},
+    )
+    assert job.status is JobStatus.SUCCEEDED, job.reason
+    assert job.metrics["val_accuracy"] == 1.0
+    assert job.metrics["test_accuracy"] == pytest.approx(0.8)
+    path = client.download(job.id, "split.npz", tmp_path / "split.npz")
+    with np.load(path) as split:
+        assert [len(split[part]) for part in ("train", "validation", "test")] == [90, 30, 50]
 
 
 def test_artifacts_are_what_the_job_says(client: Client, tmp_path: Any) -> None:

@@ -82,6 +82,19 @@ def test_a_script_is_told_where_it_is(run: "Run", fakes: str, tmp_path: Path) ->
     assert told == {"url": told["url"], "home": str(home), "logs": str(home / "logs")}
 
 
+def test_what_is_set_needs_no_option(run: "Run", fakes: str, tmp_path: Path) -> None:
+    home = tmp_path / "elsewhere"
+    environment = {
+        "RIDGELINE_HOME": str(home),
+        "RIDGELINE_PORT": "0",
+        "RIDGELINE_HOST": "127.0.0.2",
+    }
+    up = run("up", "--json", PYTHONPATH=fakes, **environment)
+    told = json.loads(up.says("takes jobs").splitlines()[0])
+    assert told["home"] == str(home)
+    assert told["url"].startswith("http://127.0.0.2:")
+
+
 def test_redis_has_a_private_socket_and_no_port(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
     up.says("takes jobs")

@@ -14,7 +14,7 @@ from typing import Any, Self
 import psutil
 
 ROOT = Path(__file__).parents[2]
-START_S = 40.0
+START_S = 90.0
 STOP_S = 40.0
 POLL_S = 0.02
 _LAST_LINES = 30

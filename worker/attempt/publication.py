@@ -94,5 +94,6 @@ def _published(store: ArtifactStore, claim: Claim, workdir: Path, file: File) ->
         key=stored.key,
         bytes=stored.bytes,
         sha256=stored.sha256,
+        xxh3=stored.xxh3,
         media_type=file.media_type,
     )

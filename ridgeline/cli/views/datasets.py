@@ -15,6 +15,7 @@ from ridgeline.contract.dataset.stored import (
     ArrayMember,
     Column,
     ImageFolder,
+    OwnSplit,
     StoredDataset,
     ValueCount,
 )
@@ -48,7 +49,7 @@ def dataset_page(dataset: StoredDataset) -> Iterator[RenderableType]:
     yield facts(
         {
             "format": dataset.format.value,
-            "rows": f"{dataset.rows:,}",
+            "rows": f"{dataset.rows:,}{_parts(dataset.split)}",
             "size": size(dataset.bytes),
             "sha256": dataset.sha256,
         }
@@ -60,6 +61,14 @@ def dataset_page(dataset: StoredDataset) -> Iterator[RenderableType]:
     if dataset.images is not None:
         yield headed("Images", *_images(dataset.images))
     yield headed("In a spec", styled(_in_spec(dataset), ""))
+
+
+def _parts(split: OwnSplit | None) -> str:
+    """The rows of each part that there is."""
+    if split is None:
+        return ""
+    parts = {"training": split.train, "validation": split.validation, "test": split.test}
+    return f" ({', '.join(f'{rows:,} {part}' for part, rows in parts.items() if rows)})"
 
 
 def _columns(columns: Sequence[Column]) -> Table:
@@ -112,6 +121,9 @@ def _balance(values: Sequence[ValueCount]) -> str:
 
 def _in_spec(dataset: StoredDataset) -> str:
     section = {"source": "upload", "id": dataset.id}
+    names = [each.stem or each.name for each in dataset.arrays or ()]
     if dataset.columns:
         section["target"] = dataset.columns[-1].name
+    elif names and "y" not in names:
+        section["target"] = names[-1]
     return f'"dataset": {json.dumps(section, ensure_ascii=False)}'

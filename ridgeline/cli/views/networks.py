@@ -1,8 +1,9 @@
 """A spec's data, network and penalties in a few words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ridgeline.cli.figures import number, plural
+from ridgeline.contract.dataset import UploadDataset
 from ridgeline.contract.layers import Layer
 from ridgeline.contract.regularizers import PenaltyTerm
 from ridgeline.contract.spec import JobSpec
@@ -18,6 +19,7 @@ def data_in_words(spec: JobSpec) -> str:
     named = dataset.get("name") or dataset.get("id")
     split = spec.split
     shares = [f"{share:.0%} {part}" for part, share in _shares(spec) if share]
+    shares += [f"{rows:,} {part} rows of its own" for part, rows in _own_rows(spec) if rows]
     return ", ".join([f"{dataset['source']} {named}", *shares, *(["stratified"] * split.stratify)])
 
 
@@ -42,6 +44,14 @@ def penalties_in_words(penalties: Iterable[PenaltyTerm]) -> str:
             f"{term.layer}/{term.weight}"
         )
     return "; ".join(f"{penalty} on {_few(names)}" for penalty, names in weights.items())
+
+
+def _own_rows(spec: JobSpec) -> Iterator[tuple[str, int]]:
+    """What an upload holds out itself."""
+    stored = spec.dataset.stored if isinstance(spec.dataset, UploadDataset) else None
+    if stored is not None and stored.split is not None:
+        yield "validation", stored.split.validation
+        yield "test", stored.split.test
 
 
 def _shares(spec: JobSpec) -> tuple[tuple[str, float], ...]:

@@ -15,7 +15,7 @@ from ridgeline.contract.layers.augmentation import Augmentation
 )
 def no_validation(case: Case) -> Iterator[Finding]:
     """No rows held out to see overfitting by."""
-    if case.spec.split.validation == 0:
+    if case.rows.validation == 0:
         yield (
             ("split", "validation"),
             "Without validation rows nothing shows whether the model overfits; hold out 0.2.",

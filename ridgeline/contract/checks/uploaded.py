@@ -1,7 +1,8 @@
 """What only an uploaded data set can have wrong, beside the rest of its spec."""
 
 from ridgeline.contract.dataset import Dataset, Split, UploadDataset
-from ridgeline.contract.dataset.stored import ArrayMember, Column, ValueCount
+from ridgeline.contract.dataset.stored import ValueCount
+from ridgeline.contract.dataset.uploads.parts import arrays_by_name
 from ridgeline.contract.problems import Fault, SpecError, pointer
 from ridgeline.contract.training import Loss
 
@@ -29,7 +30,10 @@ def check_classes(dataset: Dataset, split: Split) -> None:
 
 
 def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
-    """The classes of an upload that is spelled out, with their rows; none where it has none."""
+    """The classes of an upload that is spelled out, with their rows; none where it has none.
+
+    Rows that a file holds out itself are not counted.
+    """
     if not isinstance(dataset, UploadDataset) or dataset.task != "classification":
         return ()
     stored = dataset.stored
@@ -37,8 +41,10 @@ def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
         return ()
     if stored.images is not None:
         return stored.images.classes
-    found: tuple[Column | ArrayMember, ...] = (*(stored.columns or ()), *(stored.arrays or ()))
-    return next(each.values or () for each in found if each.name == dataset.target)
+    target = str(dataset.target)
+    if stored.arrays is not None:
+        return arrays_by_name(stored)[target]["train"].values or ()
+    return next(each.values or () for each in stored.columns or () if each.name == target)
 
 
 def with_hint(error: SpecError, dataset: Dataset, loss: Loss) -> SpecError:

@@ -26,11 +26,13 @@ class DatasetShape(NamedTuple):
     """What a feature takes in memory: 1 for pixels and words said or not, else 4."""
     tokens: int | None = None
     """The features are whole numbers from 0 to below it; None where they are not."""
+    validation_rows: int = 0
+    """Rows the set itself keeps apart for validation."""
 
     @property
     def all_rows(self) -> int:
-        """The rows to be divided and the set's own test rows."""
-        return self.rows + self.test_rows
+        """The rows to be divided, and those the set keeps apart itself."""
+        return self.rows + self.validation_rows + self.test_rows
 
     @property
     def row_bytes(self) -> int:

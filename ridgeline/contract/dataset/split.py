@@ -10,9 +10,10 @@ class Split(Contract):
     """Which share of the rows is held out. The rest is trained on."""
 
     validation: Fraction = 0.2
-    """Measured after every epoch."""
+    """Measured after every epoch. An upload may have validation rows of its own: say nothing."""
     test: Fraction = 0.0
-    """Measured once, with the final weights. A keras data set has test rows of its own."""
+    """Measured once, with the final weights. A keras data set has test rows of its own, and an
+    upload may: then it stays 0."""
     stratify: bool = False
     """Keep each class's share equal in all parts."""
 
@@ -28,9 +29,9 @@ class SplitRows(NamedTuple):
 def split_rows(split: Split, data: DatasetShape) -> SplitRows:
     """Divide the rows of `data`; a part's size is its fraction of them, rounded to the nearest.
 
-    Test rows that the set has of its own are added to the test part.
+    Validation and test rows that the set has of its own are added to these parts.
     """
     validation = round(split.validation * data.rows)
     test = round(split.test * data.rows)
     train = data.rows - validation - test
-    return SplitRows(train=train, validation=validation, test=test + data.test_rows)
+    return SplitRows(train, validation + data.validation_rows, test + data.test_rows)

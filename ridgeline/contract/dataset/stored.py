@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ DATASET_ID_PATTERN = r"^ds_[0-9a-f]{32}$"
 DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
 """`ds_` and the first half of the bytes' SHA-256: the same bytes are the same data set."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Part = Literal["train", "validation", "test"]
+"""Of a split."""
 
 
 class DatasetFormat(StrEnum):
@@ -65,6 +67,10 @@ class ArrayMember(Contract):
     """Rows, and the shape of one."""
     dtype: str
     """NumPy's name, such as `float32`."""
+    part: Part | None = None
+    """Which rows it holds of a file that is divided already; null where the file is not."""
+    stem: str | None = None
+    """What a spec calls it where it is one of several parts: `x` for `x_train` and `x_test`."""
     values: tuple[ValueCount, ...] | None = None
     """Of whole numbers or booleans, one a row, with few different ones: each with its rows,
     ascending."""
@@ -86,11 +92,26 @@ class ImageFolder(Contract):
     """The folders, sorted by name, each with its images: class 0 is the first."""
 
 
+class OwnSplit(Contract):
+    """How many rows each part has in a file that is divided already."""
+
+    train: Annotated[int, Field(ge=1)]
+    """They are divided by a spec's split where the file lacks another part."""
+    validation: Annotated[int, Field(ge=0)]
+    """0 where the file has none."""
+    test: Annotated[int, Field(ge=0)]
+    """0 where the file has none."""
+
+
 class DatasetContents(Contract):
     """What is in the file: found when it was uploaded. One of the last three is there."""
 
     format: DatasetFormat
     rows: Annotated[int, Field(ge=1)]
+    """Of all parts."""
+    split: OwnSplit | None = None
+    """Of an npz with arrays such as `x_train`, `y_train`, `x_test` and `y_test`; null where the
+    spec's split divides all rows."""
     columns: tuple[Column, ...] | None = None
     """Of csv and parquet."""
     arrays: tuple[ArrayMember, ...] | None = None

@@ -11,7 +11,9 @@ class UploadDataset(UploadOptions):
     """A data set that was uploaded: a table (CSV, Parquet), arrays (NPZ, NPY) or images (ZIP).
 
     Columns become numbers as `encodings` says; what is fitted (means, words, scaling) is fitted on
-    the training rows only, and stands in the artifact `features.json`.
+    the training rows only, and stands in the artifact `features.json`. Test rows and validation
+    rows that the file has of its own (`x_test`, `x_val`) are these parts; the split divides the
+    others.
     """
 
     def with_stored(self, dataset: StoredDataset) -> Self:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 import obstore
 from obstore.exceptions import (
@@ -21,6 +21,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
+from ridgeline.storage.digests import Hash
 from ridgeline.storage.errors import (
     ArtifactExists,
     ArtifactsUnavailable,
@@ -62,13 +63,6 @@ class StoredObject(NamedTuple):
     """Seconds since 1970, by the store's clock."""
 
 
-class Hash(Protocol):
-    """One of hashlib's."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take bytes in."""
-
-
 class Bucket:
     """The objects below a URL, by paths relative to it."""
 
@@ -83,6 +77,11 @@ class Bucket:
         # Made now: the keys may be gone from the environment when it is used.
         self._prober = _opened(url, Retrying(0, _PROBE_S, _PROBE_S))
 
+    @property
+    def place(self) -> str:
+        """The URL without a password that might stand in it."""
+        return re.sub(r"//[^/@]*@", "//", self._url)
+
     def check(self) -> None:
         """Ask for a sign of life, once and for a few seconds.
 
@@ -92,9 +91,9 @@ class Bucket:
             obstore.get(self._prober, _PROBE)
         except (FileNotFoundError, NotFoundError) as error:
             if _code(error) in _NO_BUCKET:
-                raise UnusableArtifactStore(_refusal(self._url, error)) from None
+                raise UnusableArtifactStore(_refusal(self.place, error)) from None
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise UnusableArtifactStore(_refusal(self._url, error)) from None
+            raise UnusableArtifactStore(_refusal(self.place, error)) from None
         except (BaseError, OSError) as error:
             raise ArtifactsUnavailable(_summary(error)) from None
 
@@ -261,16 +260,11 @@ def _parts(file: IO[bytes], size: int) -> Iterator[bytes]:
         yield part
 
 
-def _refusal(url: str, error: Exception) -> str:
+def _refusal(place: str, error: Exception) -> str:
     return (
-        f"Received {_place(url)!r}, and was refused: {_summary(error)} Create the bucket, and see"
+        f"Received {place!r}, and was refused: {_summary(error)} Create the bucket, and see"
         " that the keys (AWS_ACCESS_KEY_ID and so on) may read, write, list and delete in it."
     )
-
-
-def _place(url: str) -> str:
-    """The URL without a password that might stand in it."""
-    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _code(error: Exception) -> str:

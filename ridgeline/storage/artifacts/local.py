@@ -1,7 +1,6 @@
 """An artifact store in a folder. A file is published whole, once, or not at all."""
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -11,11 +10,13 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 from ridgeline.failpoints import failpoint
+from ridgeline.storage.artifacts.marker import FolderMarker
 from ridgeline.storage.artifacts.protocol import (
     AttemptFiles,
     StoredFile,
     is_key,
 )
+from ridgeline.storage.digests import file_digests
 from ridgeline.storage.errors import (
     ArtifactExists,
     ArtifactsUnavailable,
@@ -51,6 +52,7 @@ class LocalArtifacts:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
+        self.marker = FolderMarker(self._root)
 
     def check(self) -> None:
         """See that the folder is there; raises ArtifactsUnavailable."""
@@ -100,9 +102,9 @@ class LocalArtifacts:
         target = self._place(key)
         with self.staged(staged_file) as file:
             failpoint("publish.synced")
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digests = file_digests(file)
             failpoint("publish.hashed")
-            stored = StoredFile(key, file.tell(), digest)
+            stored = StoredFile(key, file.tell(), digests.sha256, digests.xxh3)
             _make(target.parent)
             if target.exists():
                 raise ArtifactExists(key)

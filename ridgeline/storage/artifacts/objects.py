@@ -1,18 +1,48 @@
 """An artifact store in a bucket. What attempts make lies on the worker's disk until it is whole."""
 
-import hashlib
 from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
 from ridgeline.storage.artifacts.bucket import Bucket, Retrying, StoredObject
 from ridgeline.storage.artifacts.checkpoints import ROOT, BucketCheckpoints
 from ridgeline.storage.artifacts.local import LocalArtifacts
+from ridgeline.storage.artifacts.marker import MARKER, MAX_MARKER_BYTES
 from ridgeline.storage.artifacts.protocol import AttemptFiles, StoredFile, checked_key, is_key
-from ridgeline.storage.errors import ArtifactExists, DamagedArtifact
+from ridgeline.storage.digests import file_digests
+from ridgeline.storage.errors import ArtifactExists, DamagedArtifact, UnknownArtifact
 
 _ATTEMPT_PARTS = 3
+
+
+class BucketMarker:
+    """The mark of a store in a bucket."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    @property
+    def place(self) -> str:
+        """The URL, without a password."""
+        return self._bucket.place
+
+    def read(self) -> bytes | None:
+        """What the mark says, or None if there is none; raises ArtifactsUnavailable."""
+        try:
+            size = self._bucket.size(MARKER)
+            return b"".join(self._bucket.read(MARKER, 0, min(size, MAX_MARKER_BYTES)))
+        except UnknownArtifact:
+            return None
+
+    def create(self, data: bytes) -> None:
+        """Set the mark unless there is one; raises ArtifactExists and ArtifactsUnavailable."""
+        self._bucket.put(MARKER, BytesIO(data), len(data), create=True)
+
+    def replace(self, data: bytes) -> None:
+        """Set the mark, whatever there is."""
+        self._bucket.put(MARKER, BytesIO(data), len(data))
 
 
 class ObjectArtifacts:
@@ -28,6 +58,7 @@ class ObjectArtifacts:
         """
         self.url = url
         self._bucket = Bucket(url, retrying)
+        self.marker = BucketMarker(self._bucket)
         self._folder = scratch
 
     @cached_property
@@ -63,14 +94,14 @@ class ObjectArtifacts:
         checked_key(key)
         existed = False
         with self.scratch.staged(staged_file) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            stored = StoredFile(key, file.tell(), digest)
+            digests = file_digests(file)
+            stored = StoredFile(key, file.tell(), digests.sha256, digests.xxh3)
             file.seek(0)
             try:
                 self._bucket.put(key, file, stored.bytes, create=True)
             except ArtifactExists:  # by a call whose answer was lost, if the bytes are the same
                 existed = True
-        if self._bucket.sha256(key, stored.bytes) != digest:
+        if self._bucket.sha256(key, stored.bytes) != stored.sha256:
             raise ArtifactExists(key) if existed else DamagedArtifact(key)
         staged_file.unlink()
         return stored

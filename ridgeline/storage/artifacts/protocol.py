@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ridgeline.storage.artifacts.marker import Marker
 from ridgeline.storage.errors import InvalidArtifactKey
 
 # A segment never starts with a dot, so no key names `..`, a hidden file or the staging folder.
@@ -17,6 +18,7 @@ class StoredFile(NamedTuple):
     key: str
     bytes: int
     sha256: str
+    xxh3: str
 
 
 class AttemptFiles(NamedTuple):
@@ -56,6 +58,10 @@ class ArtifactStore(Protocol):
 
         Raises ArtifactsUnavailable, and UnusableArtifactStore for what no waiting will mend.
         """
+
+    @property
+    def marker(self) -> Marker:
+        """The mark that says whose the store is."""
 
     def staging(self, job_id: str, fence: int) -> Path:
         """The private folder in which one attempt makes its files."""

@@ -17,6 +17,8 @@ class NewDataset:
     """Where the file lies."""
     contents: str = field(repr=False)
     """A contract DatasetContents as JSON: the storage does not read it."""
+    xxh3: str | None = None
+    """What a download is checked by; None for a file of an earlier release."""
 
 
 @dataclass(frozen=True, kw_only=True)

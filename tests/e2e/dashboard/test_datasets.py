@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
@@ -44,6 +45,29 @@ def test_upload_look_and_train(visit: "Visit", tmp_path: Path) -> None:
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".progress-line .status")).to_have_text("succeeded")
     expect(page.get_by_role("link", name="features.json")).to_be_visible()
+
+
+def test_a_file_that_is_divided_already(visit: "Visit", tmp_path: Path) -> None:
+    """Its own test rows are told, and the spec to begin with leaves them alone."""
+    path = tmp_path / "mnist.npz"
+    x, y = np.arange(60 * 16, dtype=np.uint8).reshape(60, 4, 4), np.arange(60, dtype=np.uint8) % 3
+    np.savez(path, x_test=x[:15], x_train=x, y_train=y, y_test=y[:15])
+    page = visit.open("/ui/datasets")
+    page.get_by_label("Upload a data set").set_input_files(path)
+    expect(page.get_by_role("heading", level=1)).to_have_text("mnist.npz")
+    expect(page.locator(".subline")).to_contain_text("75 rows (60 training, 15 test)")
+    arrays = page.get_by_role("region", name="Arrays")
+    expect(arrays.get_by_role("row", name="x_test")).to_contain_text("15×4×4")
+    expect(arrays.get_by_role("row", name="y_test")).to_contain_text("5, 33")
+    target = page.get_by_label("What is to be predicted")
+    expect(target).to_have_value("y")
+    expect(target.get_by_role("option")).to_have_text(["x", "y"])
+    page.get_by_role("link", name="Train on it").click()
+    expect(page.get_by_label("Share for the test")).to_have_value("")
+    set_epochs(page, 2)
+    ready(page)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".progress-line .status")).to_have_text("succeeded")
 
 
 def test_a_part_that_breaks_off_is_sent_again(

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from ridgeline.storage import (
     ArtifactExists,
@@ -42,7 +43,8 @@ def test_every_bit_arrives_with_its_hash(store: ArtifactStore, size: int) -> Non
     content = os.urandom(size)
     file = staged(store, content=content)
     stored = store.publish(file, key())
-    assert stored == (key(), size, hashlib.sha256(content).hexdigest())
+    digests = hashlib.sha256(content).hexdigest(), xxhash.xxh3_128_hexdigest(content)
+    assert stored == (key(), size, *digests)
     assert (store.size(key()), whole(store)) == (size, content)
     assert not file.exists()
 

@@ -79,7 +79,7 @@ def test_ctrl_c_leaves_a_job_that_goes_on(
         assert process.stdout is not None
         assert process.stdout.readline().startswith(job_id)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
     assert errors == f"Left. The job goes on: ridgeline watch {job_id[-8:]}\n"
     assert ridgeline("show", job_id, "--json").json["status"] == "queued"
@@ -92,7 +92,7 @@ def test_whoever_reads_may_stop(api: Api, submitted: Callable[..., str]) -> None
         process.stdout.close()
         assert process.stderr is not None
         errors = process.stderr.read()
-        assert process.wait(timeout=20) == ExitCode.BROKEN_PIPE
+        assert process.wait(timeout=60) == ExitCode.BROKEN_PIPE
     assert errors == ""
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ridgeline.cli.exits import ExitCode
@@ -62,6 +63,29 @@ class TestDatasets:
         assert deleted.lines == [f"{dataset_id}  deleted"]
         assert ridgeline("datasets", "show", dataset_id).code == ExitCode.NOT_FOUND
         assert ridgeline("datasets", "list").err.startswith("No data set yet")
+
+    def test_a_file_that_is_divided_already(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
+        images, labels = np.zeros((6, 4, 4), np.uint8), np.arange(6, dtype=np.uint8) % 3
+        np.savez(
+            tmp_path / "mnist.npz",
+            x_train=images,
+            y_train=labels,
+            x_test=images[:3],
+            y_test=labels[:3],
+        )
+        dataset_id = ridgeline("datasets", "upload", "mnist.npz", "--json").json["id"]
+        shown = ridgeline("datasets", "show", dataset_id).lines
+        assert "rows    9 (6 training, 3 test)" in shown
+        assert [line.split()[:3] for line in shown if line.startswith(("x_", "y_"))] == [
+            ["x_train", "uint8", "6×4×4"],
+            ["y_train", "uint8", "6"],
+            ["x_test", "uint8", "3×4×4"],
+            ["y_test", "uint8", "3"],
+        ]
+        (line,) = [line for line in shown if line.startswith("y_test")]
+        assert line.endswith("0: 1, 1: 1, 2: 1")
+        assert f'"dataset": {{"source": "upload", "id": "{dataset_id}"}}' in shown
+        assert ridgeline("datasets", "delete", dataset_id, "--yes").code == ExitCode.OK
 
     def test_a_file_that_is_none(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
         (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")

@@ -13,6 +13,7 @@ from sqlalchemy import func, select, text
 
 from ridgeline.contract.job import can_become
 from ridgeline.storage import JobRecord, JobStore, LeaseStore, LocalArtifacts
+from ridgeline.storage.artifacts.marker import MARKER
 from ridgeline.storage.tables import metadata
 from tests.integration.failpoints.processes import (
     Home,
@@ -86,9 +87,11 @@ class Rig:
         return record
 
     def files(self) -> list[Path]:
-        """Every file in the store: staged, published, or of a checkpoint."""
+        """Every file in the store but its mark: staged, published, or of a checkpoint."""
         return sorted(
-            path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file()
+            path.relative_to(self.folder)
+            for path in self.folder.rglob("*")
+            if path.is_file() and not path.name.startswith(MARKER)
         )
 
     def checkpoints(self, job_id: str) -> Path:

@@ -1,5 +1,6 @@
 """For every failpoint, how a process comes to pass it, and what must be true after it has died."""
 
+import json
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,6 +11,8 @@ from ridgeline.contract.spec import JobSpec
 from ridgeline.contract.tasks import TRAIN_QUEUE
 from ridgeline.failpoints import FAILPOINTS
 from ridgeline.storage import JobRecord
+from ridgeline.storage.artifacts.marker import MARKER
+from ridgeline.storage.identity import IdentityStore
 from tests.integration.failpoints import dataset_scenarios, processes
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS
@@ -204,6 +207,19 @@ def checkpointed(rig: Rig, name: str) -> None:
     assert [row.epoch for row in rig.jobs.epochs(job_id)] == list(range(1, EPOCHS + 1))
 
 
+def marked(rig: Rig, name: str) -> None:
+    """The API dies while it marks its store; the next one sets the mark, or finds it whole."""
+    rig.killed_at(name, processes.request, rig.home, "GET", "/healthz")
+    identity = IdentityStore(rig.database).get()
+    mark = rig.folder / MARKER
+    assert mark.exists() is (name == "marker.linked")
+    rig.run(processes.request, rig.home, "GET", "/healthz")
+    assert json.loads(mark.read_text()) == {"database": identity}
+    job_id = rig.add(epochs=EPOCHS)
+    rig.run(processes.attempt, rig.home, job_id)
+    assert_succeeded(rig, rig.end(job_id))
+
+
 def crash_in_trainer(rig: Rig, job_id: str, name: str) -> None:
     failpoint = f"{name}:{_HITS.get(name, DIES_IN_EPOCH)}"
     rig.run(processes.attempt, rig.home, job_id, failpoint)
@@ -274,6 +290,7 @@ SCENARIOS: Mapping[str, tuple[Scenario, ...]] = {
     "release.committed": (crashed, drained, paused),
     "reap.committed": (reaped,),
     "leftovers.found": (left_over,),
+    **{name: (marked,) for name in FAILPOINTS if name.startswith("marker.")},
 }
 """The suite runs all of them."""
 WITH_BROKER = (swept, redispatched)

@@ -52,6 +52,7 @@ class Worker:
             key=stored.key,
             bytes=stored.bytes,
             sha256=stored.sha256,
+            xxh3=stored.xxh3,
             media_type="application/vnd.keras",
         )
 

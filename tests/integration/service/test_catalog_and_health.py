@@ -1,6 +1,7 @@
 """GET /catalog, /healthz and /readyz; HEAD wherever there is GET."""
 
 import json
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -44,10 +45,10 @@ def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ready_without_the_folder_of_files_is_degraded(
-    client: TestClient, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
-    parts.settings.artifacts_dir.rmdir()
+    parts.settings.artifacts_dir.rename(tmp_path / "away")
     answer = client.get("/readyz").json()
     assert (answer["status"], answer["artifacts"]) == ("degraded", "down")
 

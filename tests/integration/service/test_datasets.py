@@ -2,10 +2,13 @@
 
 import base64
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -200,6 +203,78 @@ def test_files_that_cannot_be_used(
 ) -> None:
     problem = refused(422, "unusable-dataset", content=content)
     assert problem.errors[0].rule == rule, problem
+
+
+def npz(**arrays: npt.ArrayLike) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=True, **{name: np.asarray(a) for name, a in arrays.items()})
+    return content.getvalue()
+
+
+X, Y = np.zeros((6, 4), np.float32), np.arange(6) % 2
+DIVIDED: dict[str, Any] = {"x_train": X, "y_train": Y, "x_test": X[:2], "y_test": Y[:2]}
+
+
+def test_a_file_that_is_divided_already(
+    client: TestClient, stored: Callable[[], dict[str, int]]
+) -> None:
+    dataset = client.post("/datasets", content=npz(**DIVIDED)).json()
+    assert dataset["rows"] == 8
+    assert dataset["split"] == {"train": 6, "validation": 0, "test": 2}
+    balance = {
+        each["name"]: [value["rows"] for value in each["values"]]
+        for each in dataset["arrays"]
+        if each["values"]
+    }
+    assert balance == {"y_train": [3, 3], "y_test": [1, 1]}
+    spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"]}}
+    job = client.post("/jobs", json=spec).json()
+    assert job["resolved"]["dataset"]["stored"]["split"] == dataset["split"]
+    assert job["resolved"]["split"]["validation"] == 0.2
+    # What is answered may be posted again, as it was said and as it was spelled out.
+    for again in (job["spec"], job["resolved"]):
+        assert client.post("/jobs/validate", json=again).json()["resolved"] == job["resolved"]
+    before = stored()
+    refused = client.post("/jobs", json={**spec, "split": {"test": 0.1}})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-spec"), refused.text
+    assert [(each["pointer"], each["rule"]) for each in refused.json()["errors"]] == [
+        ("/split/test", "own-test-rows")
+    ]
+    assert stored() == before
+
+
+def test_more_different_values_than_an_answer_holds(client: TestClient) -> None:
+    values = np.arange(1000) - 2**62
+    arrays = {f"array_{number}": values for number in range(100)}
+    found = client.post("/datasets", content=npz(**arrays))
+    assert found.status_code == 201, found.text
+    assert [each["values"] for each in found.json()["arrays"]] == [None] * 100
+
+
+def test_validation_rows_of_its_own(client: TestClient) -> None:
+    content = npz(**DIVIDED, x_val=X[:3], y_val=Y[:3])
+    dataset = client.post("/datasets", content=content).json()
+    spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"]}}
+    job = client.post("/jobs", json=spec).json()
+    assert (job["resolved"]["split"]["validation"], job["advice"]) == (0.0, [])
+    for again in (job["spec"], job["resolved"]):
+        assert client.post("/jobs/validate", json=again).json()["resolved"] == job["resolved"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "at"),
+    [
+        ({"y_test": np.array([None, 1], dtype=object)}, "pickle", "y_test"),
+        ({"y_test": Y[:3]}, "rows-differ", "x_test"),
+        ({"x_test": X[:2, :3]}, "split-shapes", "x_test"),
+        ({"x_val": X}, "split-arrays", "y_val"),
+    ],
+)
+def test_parts_that_do_not_fit(
+    refused: Callable[..., Problem], changes: dict[str, Any], rule: str, at: str
+) -> None:
+    problem = refused(422, "unusable-dataset", content=npz(**(DIVIDED | changes)))
+    assert (problem.errors[0].rule, problem.errors[0].pointer) == (rule, f"/arrays/{at}")
 
 
 def test_a_format_that_is_not_the_files(

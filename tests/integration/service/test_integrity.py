@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from ridgeline.storage.artifacts.local import CHUNK_BYTES
+from ridgeline.storage.tables import artifacts
 from service.deps import Parts
 from service.http.downloads import CorruptFile
 
@@ -52,6 +54,12 @@ def download(client: TestClient, path: str) -> tuple[int, bytes]:
     return answer.status_code, received
 
 
+def say_xxh3(parts: Parts, xxh3: str | None) -> None:
+    """Change what the records say of the files."""
+    with parts.database.write() as connection:
+        connection.execute(update(artifacts).values(xxh3=xxh3))
+
+
 def assert_refused(client: TestClient, path: str) -> None:
     """It is gone, or the client sees that the answer is not whole."""
     status, received = download(client, path)
@@ -68,6 +76,25 @@ def test_a_bit_flipped_anywhere(client: TestClient, path: str, file: Path) -> No
             assert_refused(client, path)
     file.write_bytes(CONTENT)
     assert download(client, path) == (200, CONTENT)
+
+
+def test_a_bit_flipped_in_a_file_of_an_earlier_release(
+    client: TestClient, path: str, file: Path, parts: Parts
+) -> None:
+    """It was stored without the quicker hash."""
+    say_xxh3(parts, None)
+    assert download(client, path) == (200, CONTENT)
+    wrong = bytearray(CONTENT)
+    wrong[SIZE // 2] ^= 1
+    file.write_bytes(wrong)
+    assert_refused(client, path)
+
+
+def test_the_quicker_hash_is_the_one_that_counts(
+    client: TestClient, path: str, parts: Parts
+) -> None:
+    say_xxh3(parts, "0" * 32)
+    assert_refused(client, path)
 
 
 def test_cut_off_anywhere(client: TestClient, path: str, file: Path) -> None:

@@ -273,7 +273,7 @@ def test_an_open_upload_of_the_same_file_is_found(
 ) -> None:
     new = NewUpload(name="rows", bytes=5, part_bytes=5, sha256="0" * 64)
     younger, upload = uploads.create(new), uploads.create(new)
-    sql(f"UPDATE uploads SET created_at = created_at + 1 WHERE id = '{younger.id}'")
+    sql("UPDATE uploads SET created_at = created_at + 60000 WHERE id = :id", id=younger.id)
     assert uploads.find_open(new) == uploads.get(upload.id)
     others = [
         NewUpload(name="other", bytes=5, part_bytes=5, sha256="0" * 64),

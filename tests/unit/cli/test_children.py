@@ -1,5 +1,6 @@
 """Child processes: their logs, and that they end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -54,6 +55,28 @@ def test_the_last_words_are_of_this_start(tmp_path: Path) -> None:
     assert sorted(child.log_text().split()) == ["err", "out"]
     assert child.last_words(lines=1) in ("  | out", "  | err")
     assert log.read_text().startswith("of an earlier start\n")
+
+
+def test_the_last_words_are_for_people(tmp_path: Path) -> None:
+    lines = [
+        {"event": "Started.", "level": "info", "timestamp": "2026"},
+        {"event": "cannot_start", "because": 'wrong "URL"', "logger": "x"},
+        ["no object"],
+        {"no": "event"},
+    ]
+    log = "\n".join([*map(json.dumps, lines), "{broken", "plain"])
+    child = _python(f"print({log!r})", tmp_path / "child.log")
+    _until(lambda: child.exit_status is not None)
+    assert child.last_words().splitlines() == [
+        "  | Started.",
+        "  | cannot_start",
+        '  | because: wrong "URL"',
+        '  | ["no object"]',
+        '  | {"no": "event"}',
+        "  | {broken",
+        "  | plain",
+    ]
+    assert child.last_words(lines=2).splitlines() == ["  | {broken", "  | plain"]
 
 
 def test_a_long_log_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

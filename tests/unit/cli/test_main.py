@@ -19,7 +19,7 @@ from ridgeline.version import VERSION
 COMMANDS = (
     *("submit", "validate", "jobs", "show", "watch", "cancel", "pause", "resume", "delete"),
     *("logs", "curves", "report", "download", "compare", "datasets", "presets"),
-    *("up", "demo", "workers"),
+    *("up", "demo", "workers", "adopt"),
 )
 
 
@@ -34,7 +34,7 @@ def test_help_lists_the_commands() -> None:
 def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
-    if command not in {"up", "demo", "datasets", "presets"}:
+    if command not in {"up", "demo", "adopt", "datasets", "presets"}:
         assert "--json" in result.output
         assert "RIDGELINE_URL" in result.output
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from ridgeline.storage import (
     ArtifactExists,
@@ -48,8 +49,8 @@ class TestPublish:
     def test_every_bit_arrives_with_its_hash(self, store: LocalArtifacts) -> None:
         file = staged(store)
         stored = store.publish(file, key())
-        digest = hashlib.sha256(CONTENT).hexdigest()
-        assert stored == (f"{JOB}/1/model.keras", len(CONTENT), digest)
+        digests = hashlib.sha256(CONTENT).hexdigest(), xxhash.xxh3_128_hexdigest(CONTENT)
+        assert stored == (f"{JOB}/1/model.keras", len(CONTENT), *digests)
         with store.open(key()) as opened:
             assert opened.read() == CONTENT
         assert store.path(key()).read_bytes() == CONTENT

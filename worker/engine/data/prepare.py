@@ -42,7 +42,7 @@ class Data:
     scaled: bool
     """False where the parts hold raw features: the epoch takes `scaling` of float32(x)."""
     indices: dict[str, Indices]
-    """Row numbers of each part. Test rows that the set keeps apart have numbers of their own."""
+    """Row numbers of each part. Rows that the set keeps apart have numbers of their own."""
     row_encoding: RowEncoding | None = None
     """How a row was encoded, where the file is a user's."""
 
@@ -91,7 +91,11 @@ def prepare_data(
             made[name] = Part(scaling.apply(np.asarray(x)) if scaled else x, target[rows])
             indices[name] = rows
     return Data(
-        **made, scaling=scaling, scaled=scaled, indices=indices, row_encoding=groups[0].raw.encoding
+        **made,
+        scaling=scaling,
+        scaled=scaled,
+        indices={name: indices[name] for name in SplitRows._fields},
+        row_encoding=groups[0].raw.encoding,
     )
 
 
@@ -135,21 +139,28 @@ def _groups(
     resolution: Resolution, cache: KerasCache | None, file: Path | None, phase: Phase
 ) -> list[_Group]:
     spec, rows = resolution.spec, resolution.rows
-    raw, apart = raw_rows(spec.dataset, cache, file)
-    divided = rows._replace(test=rows.test - apart.rows)
+    raw, validation, test = raw_rows(spec.dataset, cache, file)
+    apart = {"validation": validation, "test": test}
+    divided = rows._replace(**{name: getattr(rows, name) - own.rows for name, own in apart.items()})
     indices = split_indices(raw.target, spec.split, divided, seed=spec.training.seed)
     if raw.fit is not None:
         phase("fitting the encodings")
         raw = raw.fit(indices["train"])
-    if file is not None:
-        raw = replace(raw, chunks=partial(_told, raw, phase))
-    if not apart.rows:
-        return [_Group(raw, indices)]
-    del indices["test"]
-    return [_Group(raw, indices), _Group(apart, {"test": np.arange(apart.rows)})]
+    groups = [_Group(raw, indices)]
+    for name, own in apart.items():
+        if own.rows:
+            del indices[name]
+            groups.append(_Group(own, {name: np.arange(own.rows)}))
+    return groups if file is None else [_telling(group, phase) for group in groups]
 
 
-def _told(raw: RawRows, phase: Phase) -> Iterator[Chunk]:
+def _telling(group: _Group, phase: Phase) -> _Group:
+    raw, parts = group
+    what = "data" if "train" in parts else f"{next(iter(parts))} rows"
+    return _Group(replace(raw, chunks=partial(_told, raw, what, phase)), parts)
+
+
+def _told(raw: RawRows, what: str, phase: Phase) -> Iterator[Chunk]:
     """The chunks; a large file's every tenth is a phase, for it may take long to read."""
     tenth = 0
     for start, chunk in raw.chunks():
@@ -157,7 +168,7 @@ def _told(raw: RawRows, phase: Phase) -> Iterator[Chunk]:
         done = 10 * (start + len(chunk)) // raw.rows
         if 10 > done > tenth:  # noqa: PLR2004 - ten tenths are all
             tenth = done
-            phase(f"preparing the data, {tenth}0 %")
+            phase(f"preparing the {what}, {tenth}0 %")
 
 
 def _streams(groups: Sequence[_Group], loading: Loading, scratch: Path | None) -> bool:

@@ -14,6 +14,13 @@ from ridgeline.contract.dataset.uploads.outcome import (
     quoted,
     refuse,
 )
+from ridgeline.contract.dataset.uploads.parts import (
+    Parts,
+    arrays_by_name,
+    as_one,
+    part_name_fault,
+    unknown_class_faults,
+)
 from ridgeline.contract.dataset.uploads.target import Target, target_faults, task_of
 from ridgeline.contract.problems import Fault
 
@@ -31,12 +38,13 @@ _KINDS = ("bool", "int", "uint", "float")
 
 def read_arrays(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
     """Spell out target and features; raises SpecError where they do not fit."""
-    members = {member.name: member for member in stored.arrays or ()}
+    parts = arrays_by_name(stored)
+    members = {name: as_one(name, each) for name, each in parts.items()}
     target_name = options.target or TARGET
     names = options.features or _features(target_name, members)
     said = {"encodings": bool(options.encodings), "image": options.image is not None}
     refuse(
-        _name_faults(options, target_name, names, members),
+        _name_faults(options, target_name, names, members, stored),
         misplaced(said, "arrays"),
     )
     features, target = members[names[0]], _target(members[target_name])
@@ -46,9 +54,10 @@ def read_arrays(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
         _feature_faults(features),
         _scaling_faults(options.scaling, features),
         target_faults(target, task),
+        unknown_class_faults(parts[target_name], task),
     )
     scaling = _scaling(options.scaling, features)
-    kept = (features.model_copy(update={"values": None}), members[target_name])
+    kept = (*_without_values(parts[names[0]]), *parts[target_name].values())
     classes = len(target.values or ()) if task == "classification" else None
     spelled_out = {
         "target": target_name,
@@ -57,7 +66,12 @@ def read_arrays(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
         "scaling": scaling,
         "stored": stored.model_copy(update={"arrays": kept}),
     }
-    return Reading(spelled_out, _shape(stored.rows, features, scaling, classes))
+    return Reading(spelled_out, _shape(stored, features, scaling, classes))
+
+
+def _without_values(parts: Parts) -> Iterator[ArrayMember]:
+    for member in parts.values():
+        yield member.model_copy(update={"values": None})
 
 
 def _features(target: str, members: Members) -> tuple[str, ...]:
@@ -66,17 +80,24 @@ def _features(target: str, members: Members) -> tuple[str, ...]:
 
 
 def _name_faults(
-    options: UploadOptions, target: str, features: tuple[str, ...], members: Members
+    options: UploadOptions,
+    target: str,
+    features: tuple[str, ...],
+    members: Members,
+    stored: DatasetSnapshot,
 ) -> Iterator[Fault]:
     there = f"the data set holds {listed(list(members))}"
+    unknown = f"expected the name of an array; {there}"
     if target not in members:
-        detail = f"expected the name of an array; {there}"
-        yield fault("target", detail=detail, rule="unknown-array")
+        yield part_name_fault(target, stored, "target") or fault(
+            "target", detail=unknown, rule="unknown-array"
+        )
     for index, name in enumerate(features):
         at = ("features", index) if options.features else ("features",)
         if name not in members:
-            detail = f"expected the name of an array; {there}"
-            yield fault(*at, detail=detail, rule="unknown-array")
+            yield part_name_fault(name, stored, *at) or fault(
+                *at, detail=unknown, rule="unknown-array"
+            )
         elif name == target:
             detail = f"expected another array than the target; {quoted(name)} is what is predicted"
             yield fault(*at, detail=detail, rule="target-is-feature")
@@ -152,14 +173,17 @@ def _scaling(asked: UploadScaling, member: ArrayMember) -> UploadScaling:
 
 
 def _shape(
-    rows: int, member: ArrayMember, scaling: UploadScaling, classes: int | None
+    stored: DatasetSnapshot, member: ArrayMember, scaling: UploadScaling, classes: int | None
 ) -> DatasetShape:
+    split = stored.split
     return DatasetShape(
-        rows=rows,
+        rows=stored.rows if split is None else split.train,
         features=member.shape[1:] or (1,),
         classes=classes,
         bytes_per_number=1 if member.dtype in ("bool", "uint8") else 4,
         tokens=_tokens(member) if scaling == "none" else None,
+        validation_rows=0 if split is None else split.validation,
+        test_rows=0 if split is None else split.test,
     )
 
 

@@ -42,8 +42,9 @@ class UploadOptions(Contract):
     id: DatasetId
     """As POST /datasets answered it."""
     target: ColumnName | None = None
-    """What is to be predicted: a column of a table, or an array, by default `y`. Of images it is
-    their folder: say nothing."""
+    """What is to be predicted: a column of a table, or an array, by default `y`, which is `y_train`
+    and `y_test` together in a file that is divided already. Of images it is their folder: say
+    nothing."""
     task: Task = "auto"
     """`classification`: the target's values are classes, numbered in ascending order from 0;
     `regression`: real values. `auto`: text and booleans are classes, and so are whole numbers of at

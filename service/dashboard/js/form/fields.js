@@ -253,6 +253,7 @@ export const GROUPS = [
         label: "Share for the test",
         pointer: "/split/test",
         usual: 0,
+        hint: "0 where the data set has test rows of its own",
       },
       {
         kind: "check",

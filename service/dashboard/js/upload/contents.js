@@ -8,11 +8,23 @@ const FIGURES = new Set(["Missing", "Different"]);
 
 /** One line that says what a data set is. */
 export function summary(dataset) {
-  const rows = plural(dataset.rows, "row");
+  const rows = plural(dataset.rows, "row") + parts(dataset.split);
   if (dataset.columns) return `${rows}, ${plural(dataset.columns.length, "column")}`;
   if (dataset.arrays)
     return `${rows}, ${dataset.arrays.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ")}`;
   return `${plural(dataset.rows, "image")}, ${plural(dataset.images.classes.length, "class").replace("classs", "classes")}`;
+}
+
+/** The rows of each part of a file that is divided already. */
+function parts(split) {
+  if (!split) return "";
+  const named = [
+    [split.train, "training"],
+    [split.validation, "validation"],
+    [split.test, "test"],
+  ];
+  const told = named.filter(([rows]) => rows > 0).map(([rows, part]) => `${count(rows)} ${part}`);
+  return ` (${told.join(", ")})`;
 }
 
 /** The contents as an element. */
@@ -87,7 +99,7 @@ function range({ minimum, maximum }) {
     : `${number(minimum)} to ${number(maximum)}`;
 }
 
-function arrayTable({ arrays, rows }) {
+function arrayTable({ arrays }) {
   return scrolled(
     "Arrays",
     ["Array", "Shape", "Type", "Values"],
@@ -98,7 +110,7 @@ function arrayTable({ arrays, rows }) {
         h("th", { scope: "row" }, name),
         h("td", {}, shape.join("×")),
         h("td", {}, h("code", {}, dtype)),
-        h("td", {}, values ? balance(values, rows) : "–"),
+        h("td", {}, values ? balance(values, shape[0]) : "–"),
       ),
     ),
   );

@@ -7,7 +7,17 @@ const REGULARIZATION = { weights: { l2: 0.0001 }, dropout: { rate: 0.3, after: [
 
 /** The columns, or arrays, that may be predicted; none of images, whose folders are classes. */
 export function targetsOf(dataset) {
-  return (dataset.columns ?? dataset.arrays ?? []).map(({ name }) => name);
+  return (dataset.columns ?? training(dataset.arrays ?? [])).map(named);
+}
+
+/** What a spec calls a column or array: the parts of a divided file go by one name. */
+function named({ name, stem }) {
+  return stem ?? name;
+}
+
+/** The arrays of the training rows: of a file that is not divided, all of them. */
+function training(arrays) {
+  return arrays.filter(({ part }) => (part ?? "train") === "train");
 }
 
 /** The target that is meant most probably: by its name, else the last one. */
@@ -23,7 +33,7 @@ export function datasetSpec(dataset, target) {
   return {
     name: dataset.name.replace(/\.[a-z]+$/i, "").slice(0, 100),
     dataset: source(dataset, chosen),
-    split: { validation: 0.2, test: 0.1, ...(classes === null ? {} : { stratify: true }) },
+    split: split(dataset.split, classes),
     model: { layers: [...body(dataset, chosen), output(classes)] },
     regularization: REGULARIZATION,
     training: {
@@ -33,6 +43,16 @@ export function datasetSpec(dataset, target) {
       early_stopping: { patience: 5, restore_best_weights: true },
     },
   };
+}
+
+/** What is held out, beside the rows that the file holds out itself. */
+function split(own, classes) {
+  const shares = {
+    ...(own?.validation ? {} : { validation: 0.2 }),
+    ...(own?.test ? {} : { test: 0.1 }),
+  };
+  const divides = Object.keys(shares).length > 0 && classes !== null;
+  return { ...shares, ...(divides ? { stratify: true } : {}) };
 }
 
 function source(dataset, target) {
@@ -47,7 +67,7 @@ function source(dataset, target) {
 function classesOf(dataset, target) {
   if (dataset.images) return dataset.images.classes.length;
   if (dataset.arrays) {
-    const values = dataset.arrays.find(({ name }) => name === target)?.values;
+    const values = training(dataset.arrays).find((each) => named(each) === target)?.values;
     return values && values.length <= MOST_CLASSES ? values.length : null;
   }
   const column = dataset.columns.find(({ name }) => name === target);
@@ -66,7 +86,7 @@ function body(dataset, target) {
     ];
     return [...block(16), ...block(32), { type: "GlobalAveragePooling2D" }, dense];
   }
-  const features = dataset.arrays?.find(({ name }) => name !== target);
+  const features = dataset.arrays?.find((each) => named(each) !== target);
   const flat = features && features.shape.length > 2 ? [{ type: "Flatten" }] : [];
   return [...flat, dense, { ...dense, units: 32 }];
 }

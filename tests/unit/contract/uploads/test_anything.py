@@ -12,6 +12,7 @@ from ridgeline.contract.dataset.stored import (
     Column,
     ColumnType,
     DatasetFormat,
+    OwnSplit,
     StoredDataset,
     ValueCount,
 )
@@ -91,6 +92,28 @@ def archives(draw: st.DrawFn) -> StoredDataset:
     return stored(DatasetFormat.NPZ, arrays=tuple(members))
 
 
+@st.composite
+def divided_archives(draw: st.DrawFn) -> StoredDataset:
+    """As the inspection tells them: every name has every part, with rows of the same shape."""
+    rows = {"train": 100, **draw(st.sampled_from([{"test": 30}, {"validation": 1, "test": 9}]))}
+    members = [
+        member.model_copy(
+            update={
+                "name": f"{member.name}_{part}",
+                "stem": member.name,
+                "part": part,
+                "shape": (count, *member.shape[1:]),
+                "minimum": draw(NUMBERS),
+                "values": draw(st.sampled_from([member.values, (), None])),
+            }
+        )
+        for member in draw(archives()).arrays or ()
+        for part, count in rows.items()
+    ]
+    split = OwnSplit(**{"validation": 0, "test": 0} | rows)
+    return stored(DatasetFormat.NPZ, sum(rows.values()), arrays=tuple(members), split=split)
+
+
 FOLDERS = st.builds(
     images,
     height=st.sampled_from([(8, 8), (8, 9), (5000, 5000)]),
@@ -118,14 +141,20 @@ FITTING = {
 
 
 @given(
-    dataset=tables() | tables() | archives() | FOLDERS,
+    dataset=tables() | tables() | archives() | divided_archives() | FOLDERS,
     options=OPTIONS,
+    split=st.sampled_from([{}, {"validation": 0.2}, {"test": 0.1}]),
     units=st.sampled_from([1, 2, 3]),
     stratify=st.booleans(),
     fitting=st.integers(0, 4),
 )
 def test_it_resolves_to_itself_or_is_refused(
-    dataset: StoredDataset, options: dict[str, Any], units: int, stratify: bool, fitting: int
+    dataset: StoredDataset,
+    options: dict[str, Any],
+    split: dict[str, float],
+    units: int,
+    stratify: bool,
+    fitting: int,
 ) -> None:
     if fitting:  # else most would be refused for the first option
         known = FITTING.get(dataset.format, ("task", "encodings", "features", "scaling"))
@@ -136,7 +165,7 @@ def test_it_resolves_to_itself_or_is_refused(
             options["encodings"] = {k: v for k, v in encodings.items() if k == "x"}
     body = {
         "dataset": {"source": "upload", "id": ID, **options},
-        "split": {"validation": 0.2, "stratify": stratify},
+        "split": {**split, "stratify": stratify},
         "model": {"layers": [{"type": "Flatten"}, {"type": "Dense", "units": units}]},
         "training": {"loss": "mean_squared_error"},
     }

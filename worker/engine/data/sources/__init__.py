@@ -10,16 +10,16 @@ from ridgeline.contract.dataset import BuiltinDataset, Dataset, UploadDataset
 from worker.engine.data.sources.builtin import builtin_rows
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.keras_datasets import keras_rows
-from worker.engine.data.sources.rows import RawRows
+from worker.engine.data.sources.rows import RawRows, SetRows
 from worker.engine.data.sources.uploads import upload_rows
 
-__all__ = ["KerasCache", "RawRows", "load", "raw_rows"]
+__all__ = ["KerasCache", "RawRows", "SetRows", "load", "raw_rows"]
 
 
 def raw_rows(
     dataset: Dataset, cache: KerasCache | None = None, file: Path | None = None
-) -> tuple[RawRows, RawRows]:
-    """The rows to be divided by the split, and the set's own test rows, which may be none.
+) -> SetRows:
+    """The rows to be divided by the split, and those that the set keeps apart.
 
     Keras's files are looked for in `cache`, by default where Keras has them; an upload is `file`.
     Raises TrainingFailed where they cannot be had or are not what was promised.
@@ -38,7 +38,7 @@ def load(
 
     Raises TrainingFailed as `raw_rows` does.
     """
-    raw, _ = raw_rows(dataset, cache)
+    raw = raw_rows(dataset, cache).divided
     features = np.empty((raw.rows, *raw.shape), raw.dtype)
     for start, chunk in raw.chunks():
         features[start : start + len(chunk)] = chunk

@@ -9,7 +9,7 @@ from sklearn import datasets
 from ridgeline.contract.dataset import BuiltinDataset
 from ridgeline.contract.job import EndCode
 from worker.engine.context import TrainingFailed
-from worker.engine.data.sources.rows import RawRows, held_rows
+from worker.engine.data.sources.rows import SetRows, held_rows, set_rows
 
 _LOADERS: dict[str, Callable[[], Any]] = {
     "digits": datasets.load_digits,
@@ -20,8 +20,8 @@ _LOADERS: dict[str, Callable[[], Any]] = {
 }
 
 
-def builtin_rows(dataset: BuiltinDataset) -> tuple[RawRows, RawRows]:
-    """All rows of a table as float32, and no test rows of its own.
+def builtin_rows(dataset: BuiltinDataset) -> SetRows:
+    """All rows of a table as float32, none of them kept apart.
 
     Raises TrainingFailed where the rows are not what the catalogue promised.
     """
@@ -34,4 +34,4 @@ def builtin_rows(dataset: BuiltinDataset) -> tuple[RawRows, RawRows]:
             f"the worker's {dataset.name} has shape {features.shape}, expected {expected};"
             " install the scikit-learn version of the lock file",
         )
-    return held_rows(features, target), held_rows(features[:0], target[:0])
+    return set_rows(held_rows(features, target))

@@ -17,7 +17,7 @@ from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.housing import california_housing
 from worker.engine.data.sources.images import cifar10, cifar100, fashion_mnist, mnist
-from worker.engine.data.sources.rows import Chunk, RawRows
+from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, set_rows
 from worker.engine.data.sources.texts import imdb, reuters
 
 Reader = Callable[[Any, KerasCache], tuple[RawRows, RawRows]]
@@ -38,7 +38,7 @@ _UNREADABLE = (
 )
 
 
-def keras_rows(dataset: KerasDataset, cache: KerasCache) -> tuple[RawRows, RawRows]:
+def keras_rows(dataset: KerasDataset, cache: KerasCache) -> SetRows:
     """The training rows and the test rows that load_data gives, the first ones where limited.
 
     Raises TrainingFailed where a file cannot be had, read, or is not what the catalogue promised.
@@ -50,7 +50,7 @@ def keras_rows(dataset: KerasDataset, cache: KerasCache) -> tuple[RawRows, RawRo
     train, test = (
         _checked(dataset.name, part, rows, count, shape) for part, (rows, count) in counts.items()
     )
-    return train, test
+    return set_rows(train, test=test)
 
 
 def _checked(name: str, part: str, rows: RawRows, count: int, shape: DatasetShape) -> RawRows:

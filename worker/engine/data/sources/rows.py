@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ CHUNK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class RawRows:
-    """Unscaled features and targets of a set's training rows, or of its test rows."""
+    """Unscaled features and targets of the rows to be divided, or of those a set keeps apart."""
 
     target: npt.NDArray[Any]
     """Class numbers or real values, shape (rows,)."""
@@ -48,6 +48,24 @@ class RawRows:
     def first(self, count: int) -> "RawRows":
         """The first `count` rows."""
         return replace(self, target=self.target[:count], chunks=lambda: _cut(self.chunks(), count))
+
+
+class SetRows(NamedTuple):
+    """All rows of a data set."""
+
+    divided: RawRows
+    """Those that the split divides."""
+    validation: RawRows
+    """Those that the set keeps apart for validation, which may be none, as may be `test`."""
+    test: RawRows
+
+
+def set_rows(
+    divided: RawRows, *, validation: RawRows | None = None, test: RawRows | None = None
+) -> SetRows:
+    """The rows of a set that keeps some of them apart, or none."""
+    none = held_rows(np.empty((0, *divided.shape), divided.dtype), divided.target[:0])
+    return SetRows(divided, validation or none, test or none)
 
 
 def held_rows(features: npt.NDArray[Any], target: npt.NDArray[Any]) -> RawRows:

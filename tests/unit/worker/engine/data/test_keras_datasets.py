@@ -15,7 +15,7 @@ from ridgeline.contract.job import EndCode
 from tests.unit.worker.engine.data.conftest import keras_dataset
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 from worker.engine.context import TrainingFailed
-from worker.engine.data.sources import RawRows, raw_rows
+from worker.engine.data.sources import RawRows, SetRows, raw_rows
 from worker.keras_files import KERAS_FILES
 
 Loaded = tuple[tuple[Any, Any], tuple[Any, Any]]
@@ -31,7 +31,13 @@ def features(raw: RawRows) -> npt.NDArray[Any]:
 
 
 def rows_of(files: SmallFiles, name: str, **options: Any) -> tuple[RawRows, RawRows]:
-    return raw_rows(keras_dataset(name, **options), files.cache)
+    return parted(raw_rows(keras_dataset(name, **options), files.cache))
+
+
+def parted(rows: SetRows) -> tuple[RawRows, RawRows]:
+    """The training rows and the set's own test rows."""
+    assert not rows.validation.rows
+    return rows.divided, rows.test
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def test_cifar100(
     dataset = keras_dataset("cifar100").model_copy(
         update={"label_mode": label_mode, "rows": 40, "test_rows": 10}
     )
-    same(raw_rows(dataset, files.cache), loaded)
+    same(parted(raw_rows(dataset, files.cache)), loaded)
 
 
 @pytest.mark.parametrize(("name", "rows", "test_rows"), [("imdb", 50, 30), ("reuters", 40, 10)])

@@ -1,4 +1,4 @@
-"""Arrays: one holds the rows, another the target."""
+"""Arrays: one holds the rows, another the target; in a divided file, two for every part."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,44 +7,61 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ridgeline.contract.dataset.stored import ArrayMember
+from ridgeline.contract.dataset.uploads.parts import arrays_by_name
 from ridgeline.datasets import Arrays, open_arrays
-from worker.engine.data.sources.rows import Chunk, RawRows, chunk_rows
+from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, chunk_rows, set_rows
 from worker.engine.data.sources.uploads.snapshot import Snapshot
 
+Classes = tuple[str, ...] | None
+"""In the order of their numbers; None where the target is a real value."""
 
-def array_rows(snapshot: Snapshot) -> RawRows:
+
+def array_rows(snapshot: Snapshot) -> SetRows:
     """Rows as bytes where the array's numbers are bytes or booleans, else as float32."""
     arrays = open_arrays(snapshot.file, snapshot.stored.format)
-    classes, target = _target(snapshot, arrays)
-    (name,) = snapshot.dataset.features or ()
-    if len(target) != snapshot.stored.rows:
-        raise ValueError(f"it has {len(target)} rows, expected {snapshot.stored.rows}")
-    return RawRows(
-        target,
-        snapshot.shape.features,
-        snapshot.dtype,
-        partial(_chunks, snapshot, arrays, name),
-        encoding=snapshot.encoding(classes, array=name),
-    )
+    held, (name,) = arrays_by_name(snapshot.stored), snapshot.dataset.features or ()
+    features, targets = held[name], held[str(snapshot.dataset.target)]
+    classes = None
+    if snapshot.dataset.task == "classification":
+        classes = tuple(each.value for each in targets["train"].values or ())
+    encoding = snapshot.encoding(classes, array=name)
+    parts = {
+        part: RawRows(
+            _target(arrays, targets[part], classes),
+            snapshot.shape.features,
+            snapshot.dtype,
+            partial(_chunks, snapshot, arrays, member),
+            encoding=encoding,
+        )
+        for part, member in features.items()
+    }
+    return set_rows(parts["train"], validation=parts.get("validation"), test=parts.get("test"))
 
 
-def _target(snapshot: Snapshot, arrays: Arrays) -> tuple[tuple[str, ...] | None, npt.NDArray[Any]]:
-    """The classes, and each row's number among them; or None, and each row's value."""
-    name = snapshot.dataset.target
-    values = np.concatenate([chunk.reshape(-1) for chunk in arrays.chunks(str(name))])
-    if snapshot.dataset.task == "regression":
-        return None, values.astype(np.float64)
-    member = next(each for each in snapshot.stored.arrays or () if each.name == name)
-    classes = tuple(each.value for each in member.values or ())
+def _target(arrays: Arrays, member: ArrayMember, classes: Classes) -> npt.NDArray[Any]:
+    """Each row's number among the classes, or its value."""
+    values = np.concatenate([chunk.reshape(-1) for chunk in _read(arrays, member)])
+    if classes is None:
+        return values.astype(np.float64)
     known = np.array([int(each) for each in classes], values.dtype)
     target = np.searchsorted(known, values).clip(0, len(known) - 1)
     if not np.array_equal(known[target], values):
-        raise ValueError(f"its array {name!r} holds values that were not there")
-    return classes, target
+        raise ValueError(f"its array {member.name!r} holds values that were not there")
+    return target
 
 
-def _chunks(snapshot: Snapshot, arrays: Arrays, name: str) -> Iterator[Chunk]:
+def _chunks(snapshot: Snapshot, arrays: Arrays, member: ArrayMember) -> Iterator[Chunk]:
     start = 0
-    for chunk in arrays.chunks(name, chunk_rows(snapshot.shape.row_bytes)):
+    for chunk in _read(arrays, member, chunk_rows(snapshot.shape.row_bytes)):
         yield start, chunk.reshape(len(chunk), *snapshot.shape.features).astype(snapshot.dtype)
         start += len(chunk)
+
+
+def _read(
+    arrays: Arrays, member: ArrayMember, rows: int | None = None
+) -> Iterator[npt.NDArray[Any]]:
+    header = arrays.members.get(member.name)
+    if header is None or (header.shape, header.dtype.name) != (member.shape, member.dtype):
+        raise ValueError(f"its array {member.name!r} is not the one that was there")
+    return arrays.chunks(member.name, rows)

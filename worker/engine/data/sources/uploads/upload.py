@@ -1,11 +1,9 @@
 """Reads an uploaded file as a spec says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from ridgeline.contract.dataset import UploadDataset
 from ridgeline.contract.dataset.stored import DatasetFormat
@@ -13,23 +11,23 @@ from ridgeline.contract.job import EndCode
 from ridgeline.datasets import UnusableDataset
 from worker.engine.context import TrainingFailed
 from worker.engine.data.part import Indices
-from worker.engine.data.sources.rows import Chunk, RawRows, held_rows
+from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, set_rows
 from worker.engine.data.sources.uploads.arrays import array_rows
 from worker.engine.data.sources.uploads.images import image_rows
 from worker.engine.data.sources.uploads.snapshot import Snapshot
 from worker.engine.data.sources.uploads.tables import table_rows
 
-_READERS = {
-    DatasetFormat.CSV: table_rows,
-    DatasetFormat.PARQUET: table_rows,
+_READERS: dict[DatasetFormat, Callable[[Snapshot], SetRows]] = {
+    DatasetFormat.CSV: lambda snapshot: set_rows(table_rows(snapshot)),
+    DatasetFormat.PARQUET: lambda snapshot: set_rows(table_rows(snapshot)),
     DatasetFormat.NPZ: array_rows,
     DatasetFormat.NPY: array_rows,
-    DatasetFormat.IMAGES: image_rows,
+    DatasetFormat.IMAGES: lambda snapshot: set_rows(image_rows(snapshot)),
 }
 
 
-def upload_rows(dataset: UploadDataset, file: Path | None) -> tuple[RawRows, RawRows]:
-    """All rows of an upload that is spelled out, and no test rows of its own.
+def upload_rows(dataset: UploadDataset, file: Path | None) -> SetRows:
+    """All rows of an upload that is spelled out; of a divided file each part's.
 
     Raises TrainingFailed where the file is not there, or is not what was stored.
     """
@@ -37,8 +35,7 @@ def upload_rows(dataset: UploadDataset, file: Path | None) -> tuple[RawRows, Raw
     with _reading():
         _check_size(snapshot)
         rows = _READERS[snapshot.stored.format](snapshot)
-    none = held_rows(np.empty((0, *rows.shape), rows.dtype), rows.target[:0])
-    return _guarded(rows), none
+    return SetRows(*map(_guarded, rows))
 
 
 def _check_size(snapshot: Snapshot) -> None:
