@@ -137,8 +137,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     uploaded = dataset_parts(settings, database, own)
-    ownership = Ownership(database, Place(artifacts, uploaded.files))
-    _look_at_store(artifacts, ownership)
+    ownership = _ownership(database, artifacts, uploaded)
     janitor = _janitor(settings, database, artifacts, uploaded, ownership, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
@@ -192,11 +191,12 @@ def _running(settings: Settings) -> Iterator[Parts]:
         database.close()
 
 
-def _look_at_store(artifacts: ArtifactStore, ownership: Ownership) -> None:
-    """Say at the start what is wrong with the store; jobs are taken all the same.
+def _ownership(database: Database, artifacts: ArtifactStore, uploaded: DatasetParts) -> Ownership:
+    """Say what is wrong with the store of files; jobs are taken all the same.
 
     But not beside another database's files: raises ForeignStore.
     """
+    ownership = Ownership(database, Place(artifacts, uploaded.files))
     try:
         artifacts.check()
         ownership.compare()
@@ -204,6 +204,7 @@ def _look_at_store(artifacts: ArtifactStore, ownership: Ownership) -> None:
         raise
     except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore) as error:
         logger.error("files of jobs cannot be had: %s", error)  # noqa: TRY400 - the message suffices
+    return ownership
 
 
 def _janitor(

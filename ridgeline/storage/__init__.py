@@ -61,9 +61,11 @@ from ridgeline.storage.records import (
     Page,
     Reaped,
     Tally,
+    TrackedJob,
     WorkerRecord,
 )
 from ridgeline.storage.retries import CRASH_CAP, backoff_s
+from ridgeline.storage.tracking import TrackingStore
 from ridgeline.storage.workers import WorkerStore
 
 __all__ = [
@@ -118,6 +120,8 @@ __all__ = [
     "StorageError",
     "StoredFile",
     "Tally",
+    "TrackedJob",
+    "TrackingStore",
     "UnknownArtifact",
     "UnknownDataset",
     "UnknownJob",

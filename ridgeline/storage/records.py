@@ -285,6 +285,18 @@ class WorkerRecord:
     """The ids of the jobs whose leases it holds."""
 
 
+class TrackedJob(NamedTuple):
+    """A job that an MLflow server has not been told of to the end."""
+
+    job_id: str
+    experiment: str
+    """The experiment whose run it is, or is to become."""
+    run_id: str | None
+    """Its run, once that has been noted."""
+    last_event: int
+    """The newest of the job's events that was noted as told."""
+
+
 class Dispatch(NamedTuple):
     """A hint to send to the broker."""
 
