@@ -25,7 +25,6 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
-from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.storage.ownership import Ownership, Place
 from ridgeline.version import VERSION
@@ -74,7 +73,8 @@ SWEEP_GAP_S = 0.05
 """Hints of jobs that come faster than this go out together, and cost the database one write."""
 
 LEFTOVERS_INTERVAL_S = 60.0
-"""How often checkpoints are looked for whose job has ended without a worker."""
+"""How often checkpoints are looked for whose job has ended without a worker, and staged files whose
+process has died."""
 STALL_INTERVAL_S = 10.0
 """How often jobs are looked for that nobody takes."""
 FORGET_INTERVAL_S = 3600.0
@@ -138,7 +138,7 @@ def _running(settings: Settings) -> Iterator[Parts]:
     own = Database(url, pool_size=1) if database.is_sqlite else database
     uploaded = dataset_parts(settings, database, own)
     ownership = _ownership(database, artifacts, uploaded)
-    janitor = _janitor(settings, database, artifacts, uploaded.garbage, ownership, dispatch)
+    janitor = _janitor(settings, database, artifacts, uploaded, ownership, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
@@ -211,7 +211,7 @@ def _janitor(
     settings: Settings,
     database: Database,
     artifacts: ArtifactStore,
-    uploaded: DatasetGarbage,
+    uploaded: DatasetParts,
     ownership: Ownership,
     dispatch: CeleryDispatch,
 ) -> Janitor:
@@ -223,7 +223,7 @@ def _janitor(
     # What another database's jobs have in the store would be garbage to these three.
     leftovers = ownership.guarding(Leftovers(JobStore(database), artifacts))
     garbage = ownership.guarding(Garbage(JobStore(database), artifacts, settings.garbage_age_s))
-    unrecorded = ownership.guarding(uploaded)
+    unrecorded = ownership.guarding(uploaded.garbage)
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
@@ -233,6 +233,7 @@ def _janitor(
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
         Repeating("garbage of data sets", unrecorded, settings.garbage_interval_s),
+        Repeating("broken uploads", uploaded.files.clear_abandoned, LEFTOVERS_INTERVAL_S),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

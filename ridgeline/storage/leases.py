@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
+from ridgeline.contract.lifecycle import HELD, EndCode, EndReason, JobStatus, can_become
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.claims import CLAIMABLE, take
 from ridgeline.storage.columns import milliseconds, now_ms

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
-from ridgeline.contract.job import TERMINAL
+from ridgeline.contract.lifecycle import TERMINAL
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records import TrackedJob
