@@ -1,4 +1,4 @@
-"""How this process gets its memory."""
+"""How this process gets its memory, and gives it back."""
 
 import ctypes
 
@@ -18,3 +18,10 @@ def keep_chunks() -> None:
     for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
         libc.mallopt(option, _CHUNKS_BYTES)
     libc.mallopt(_M_TOP_PAD, 2**20)
+
+
+def give_back() -> None:
+    """Give the kernel what is not in use: after work that takes much memory, and is done once."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
 from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
+from ridgeline.optional import without
+
+with without("opentelemetry.sdk", "yaml"):  # which a worker beside it brings, for 3 MiB
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
 
 _CONNECT_TIMEOUT_S = 2.0
 _SOCKET_TIMEOUT_S = 5.0

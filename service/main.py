@@ -25,11 +25,10 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
-from ridgeline.storage.datasets import DatasetGarbage
 from ridgeline.storage.garbage import Garbage
 from ridgeline.storage.ownership import Ownership, Place
 from ridgeline.version import VERSION
-from service.datasets.dataset_parts import dataset_parts
+from service.datasets.dataset_parts import DatasetParts, dataset_parts
 from service.deps import Parts, read
 from service.dispatch import CeleryDispatch
 from service.http import problems
@@ -74,7 +73,8 @@ SWEEP_GAP_S = 0.05
 """Hints of jobs that come faster than this go out together, and cost the database one write."""
 
 LEFTOVERS_INTERVAL_S = 60.0
-"""How often checkpoints are looked for whose job has ended without a worker."""
+"""How often checkpoints are looked for whose job has ended without a worker, and staged files whose
+process has died."""
 STALL_INTERVAL_S = 10.0
 """How often jobs are looked for that nobody takes."""
 FORGET_INTERVAL_S = 3600.0
@@ -137,9 +137,8 @@ def _running(settings: Settings) -> Iterator[Parts]:
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     own = Database(url, pool_size=1) if database.is_sqlite else database
     uploaded = dataset_parts(settings, database, own)
-    ownership = Ownership(database, Place(artifacts, uploaded.files))
-    _look_at_store(artifacts, ownership)
-    janitor = _janitor(settings, database, artifacts, uploaded.garbage, ownership, dispatch)
+    ownership = _ownership(database, artifacts, uploaded)
+    janitor = _janitor(settings, database, artifacts, uploaded, ownership, dispatch)
     lookups, happenings = JobStore(own), EventStore(own)
     file_threads = ThreadPoolExecutor(FILE_THREADS, "files")
     writers = ThreadPoolExecutor(1 if database.is_sqlite else WRITERS, "writer")
@@ -192,11 +191,12 @@ def _running(settings: Settings) -> Iterator[Parts]:
         database.close()
 
 
-def _look_at_store(artifacts: ArtifactStore, ownership: Ownership) -> None:
-    """Say at the start what is wrong with the store; jobs are taken all the same.
+def _ownership(database: Database, artifacts: ArtifactStore, uploaded: DatasetParts) -> Ownership:
+    """Say what is wrong with the store of files; jobs are taken all the same.
 
     But not beside another database's files: raises ForeignStore.
     """
+    ownership = Ownership(database, Place(artifacts, uploaded.files))
     try:
         artifacts.check()
         ownership.compare()
@@ -204,13 +204,14 @@ def _look_at_store(artifacts: ArtifactStore, ownership: Ownership) -> None:
         raise
     except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore) as error:
         logger.error("files of jobs cannot be had: %s", error)  # noqa: TRY400 - the message suffices
+    return ownership
 
 
 def _janitor(
     settings: Settings,
     database: Database,
     artifacts: ArtifactStore,
-    uploaded: DatasetGarbage,
+    uploaded: DatasetParts,
     ownership: Ownership,
     dispatch: CeleryDispatch,
 ) -> Janitor:
@@ -222,7 +223,7 @@ def _janitor(
     # What another database's jobs have in the store would be garbage to these three.
     leftovers = ownership.guarding(Leftovers(JobStore(database), artifacts))
     garbage = ownership.guarding(Garbage(JobStore(database), artifacts, settings.garbage_age_s))
-    unrecorded = ownership.guarding(uploaded)
+    unrecorded = ownership.guarding(uploaded.garbage)
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)
     return Janitor(
@@ -232,6 +233,7 @@ def _janitor(
         Repeating("leftovers", leftovers, LEFTOVERS_INTERVAL_S),
         Repeating("garbage", garbage, settings.garbage_interval_s),
         Repeating("garbage of data sets", unrecorded, settings.garbage_interval_s),
+        Repeating("broken uploads", uploaded.files.clear_abandoned, LEFTOVERS_INTERVAL_S),
         Repeating("stall alarm", alarm, STALL_INTERVAL_S),
         Repeating("forget workers", lambda: registered.forget() > 0, FORGET_INTERVAL_S),
     )

@@ -28,11 +28,11 @@ def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_pool="worker.pool:WakingPool",
+        worker_consumer="worker.consumer:ReturningConsumer",
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
         # One that refuses, as Redis does while its disk is full, is asked again: else Celery ends.
         broker_channel_error_retry=True,
         # A connection that dies in silence is noticed and made again.

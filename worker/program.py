@@ -22,6 +22,7 @@ from ridgeline.storage import (
     JobStore,
     LeaseStore,
     NewWorker,
+    TrackingStore,
     UnusableArtifactStore,
     UnusableDatabaseUrl,
     WorkerStore,
@@ -107,9 +108,10 @@ def _run(
         slots=slots.names,
         version=VERSION,
     )
-    tracking = _tracking(settings, jobs)
+    tracking = _tracking(settings, database, me.id)
+    experiment = settings.mlflow_experiment if tracking else None
     supervisor = Supervisor(
-        leases=LeaseStore(database, crash_cap=settings.crash_cap),
+        leases=LeaseStore(database, crash_cap=settings.crash_cap, experiment=experiment),
         artifacts=artifacts,
         mirror=mirror,
         uploads=Uploads(DatasetStore(database), files),
@@ -118,7 +120,6 @@ def _run(
         context=forkserver.context,
         engine=engine,
         owner=me.id,
-        follow=tracking.follow if tracking else None,
     )
     attempts = OwnStore(supervisor, ownership, _tell_to_end)
     dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
@@ -153,11 +154,16 @@ def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles
     return ownership
 
 
-def _tracking(settings: WorkerSettings, jobs: JobStore) -> Tracking | None:
+def _tracking(settings: WorkerSettings, database: Database, holder: str) -> Tracking | None:
     if settings.mlflow_url is None:
         return None
-    url = settings.mlflow_url.get_secret_value()
-    return Tracking(jobs, url, settings.mlflow_experiment, redact=Redaction(settings))
+    return Tracking(
+        JobStore(database),
+        TrackingStore(database, holder, settings.lease_s),
+        settings.mlflow_url.get_secret_value(),
+        settings.mlflow_experiment,
+        redact=Redaction(settings),
+    )
 
 
 def _tell_to_end() -> None:

@@ -4,7 +4,6 @@ Nothing here imports TensorFlow. The database's row is the truth: whoever holds 
 write, and everything else this process knows may be out of date.
 """
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -69,8 +68,6 @@ class Supervisor:
     """Where files of data sets are fetched from that this machine has not."""
     uploads: Uploads | None = None
     """Where uploaded data sets are fetched from."""
-    follow: Callable[[str], None] | None = None
-    """Told of every job that an attempt begins of; must not wait."""
     engine: Engine = keras_engine
     patience_s: float = PATIENCE_S
     """How long an attempt goes on without the database."""
@@ -116,8 +113,6 @@ class Supervisor:
 
     def _attempt(self, claim: Claim, slot: Slot, journal: Journal) -> None:
         log.info("attempt_started", slot=slot.name)
-        if self.follow is not None:
-            self.follow(claim.job_id)
         patience = Patience(self.drain, self.patience_s)
         conclusion = Conclusion(claim, self.leases, self.artifacts, self.settings, patience)
         try:

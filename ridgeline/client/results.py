@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from ridgeline.client.answers import read
+from ridgeline.client.job_log import JobLog
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
 from ridgeline.contract.curves import Curves
-from ridgeline.contract.log import LogEntry, LogLevel, LogPage
+from ridgeline.contract.log import LogEntry, LogLevel
 from ridgeline.contract.report import Report
 
 _JSON = {"Accept": "application/json"}
@@ -41,20 +42,29 @@ class Results(Part):
         return read(Report, self._service.send("GET", job_path(job_id, "report")))
 
     def logs(
-        self, job_id: str, *, level: LogLevel | None = None, page_size: int = 500
+        self,
+        job_id: str,
+        *,
+        level: LogLevel | None = None,
+        page_size: int = 500,
+        follow: bool = False,
+        timeout: float | None = None,
     ) -> Iterator[LogEntry]:
         """Go through what was said about a job so far, fetching lines when they are needed.
 
-        With a `level` only through lines that matter as much. Raises NotFoundError.
+        >>> for line in client.logs(job.id, follow=True):
+        ...     print(line.at, line.event)
+
+        Args:
+            job_id: the job.
+            level: only lines that matter as much.
+            page_size: how many to fetch at once, 1000 at most.
+            follow: go on with what is said from now on, until the job has ended. A service that is
+                away for a while, as when it is restarted, is waited for (`Retries.patience_s`).
+            timeout: seconds after which WaitTimeoutError is raised; None follows as long as it
+                takes.
+
+        Raises NotFoundError, also when the job is deleted meanwhile.
         """
-        asked = {"level": level, "limit": page_size}
-        query = {name: str(value) for name, value in asked.items() if value is not None}
-        while True:
-            answer = self._service.send(
-                "GET", job_path(job_id, "logs"), params=query, headers=_JSON
-            )
-            page = read(LogPage, answer)
-            yield from page.items
-            if page.next is None:
-                return
-            query["after"] = str(page.next)
+        log = JobLog(self._service, job_id, level, page_size)
+        return log.followed(timeout) if follow else log.lines()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from ridgeline.contract.job import JobId
+from ridgeline.contract.lifecycle import JobId
 from ridgeline.contract.schema import Contract
 
 

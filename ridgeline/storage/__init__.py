@@ -21,6 +21,8 @@ from ridgeline.storage.errors import (
     IllegalTransition,
     InvalidArtifactKey,
     InvalidStagedFile,
+    MigrationFailed,
+    NewerDatabase,
     NonFiniteValue,
     StorageError,
     UnknownArtifact,
@@ -59,9 +61,11 @@ from ridgeline.storage.records import (
     Page,
     Reaped,
     Tally,
+    TrackedJob,
     WorkerRecord,
 )
 from ridgeline.storage.retries import CRASH_CAP, backoff_s
+from ridgeline.storage.tracking import TrackingStore
 from ridgeline.storage.workers import WorkerStore
 
 __all__ = [
@@ -105,8 +109,10 @@ __all__ = [
     "LogRecord",
     "LogRecords",
     "LogStore",
+    "MigrationFailed",
     "NewJob",
     "NewWorker",
+    "NewerDatabase",
     "NonFiniteValue",
     "Outbox",
     "Page",
@@ -114,6 +120,8 @@ __all__ = [
     "StorageError",
     "StoredFile",
     "Tally",
+    "TrackedJob",
+    "TrackingStore",
     "UnknownArtifact",
     "UnknownDataset",
     "UnknownJob",

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 from ridgeline.contract.log import LogLevel, LogSource
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.records import AttemptReason, Tally

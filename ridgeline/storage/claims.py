@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, cast, func, insert, type_coerce, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import Timestamp, milliseconds, now_ms
 from ridgeline.storage.records import Claim

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.account import account_of
 from ridgeline.storage.columns import now_ms

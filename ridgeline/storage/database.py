@@ -20,13 +20,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ridgeline.optional import without
 from ridgeline.storage.account import accounting
 from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
-
-with without("pygments"):  # Mako, which Alembic uses, would colour with it, for 5 MiB
-    from alembic import command
-    from alembic.config import Config
+from ridgeline.storage.migrations import is_current, migrate_apart
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
@@ -42,7 +38,6 @@ _KEEPALIVE = {
 #: freezes or vanishes in the middle of one keeps the rows it has locked, and its jobs, for hours.
 _IDLE_TRANSACTION_S = 5.0
 _MIGRATION_LOCK = 0x52494447  # any fixed number: PostgreSQL's advisory locks are known by one
-_migrating = threading.Lock()  # Alembic keeps the running migration in a module-level global
 
 
 class Database:
@@ -100,22 +95,24 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables up to this version; processes that start at once wait for each other.
 
-        Raises DatabaseUnavailable.
+        A process of its own does it: Alembic would take 10 MiB of this one ever after. Raises
+        DatabaseUnavailable, NewerDatabase and MigrationFailed.
         """
-        with _migrating, self._schema_change() as connection:
-            config = Config()
-            config.set_main_option("script_location", _MIGRATIONS.replace("%", "%%"))
-            config.set_main_option("path_separator", "os")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with self.read() as connection:
+            current = is_current(connection)
+        if not current:
+            migrate_apart(self.url)
 
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._engine.dispose()
 
     @contextmanager
-    def _schema_change(self) -> Iterator[Connection]:
-        """The one transaction in which a migration runs while others wait."""
+    def schema_change(self) -> Iterator[Connection]:
+        """The one transaction in which a migration runs while others wait.
+
+        Raises DatabaseUnavailable.
+        """
         if not self.is_sqlite:
             with self.write() as connection:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
@@ -127,9 +124,6 @@ class Database:
             # `jobs` would delete every row that belongs to a job.
             with _without_foreign_keys(connection), connection.begin():
                 yield connection
-
-
-_MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 
 def _checked(url: str) -> URL:

@@ -3,6 +3,8 @@
 StorageError
 ├── UnusableDatabaseUrl
 ├── DatabaseUnavailable
+├── NewerDatabase
+├── MigrationFailed
 ├── UnknownJob
 ├── IllegalTransition
 ├── IdempotencyConflict
@@ -23,7 +25,7 @@ StorageError
 
 from collections.abc import Sequence
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 
 
 class StorageError(Exception):
@@ -40,6 +42,20 @@ class UnusableDatabaseUrl(StorageError):
 
 class DatabaseUnavailable(StorageError):
     """The database did not answer; what was asked may or may not have happened."""
+
+
+class NewerDatabase(StorageError):
+    """The database belongs to a newer release."""
+
+    def __init__(self, found: str, known: str) -> None:
+        super().__init__(
+            f"Its tables have revision {found}, and this release knows those up to {known}; start"
+            " the newer release, or restore the backup that was made before it."
+        )
+
+
+class MigrationFailed(StorageError):
+    """The tables could not be brought up to this version, and are as they were."""
 
 
 class UnknownJob(StorageError):

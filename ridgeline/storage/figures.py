@@ -7,7 +7,7 @@ from math import inf
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from ridgeline.contract.job import HELD, TERMINAL, JobStatus
+from ridgeline.contract.lifecycle import HELD, TERMINAL, JobStatus
 from ridgeline.storage.columns import now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records import Tally

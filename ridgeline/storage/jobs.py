@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
 from ridgeline.storage.columns import now_ms

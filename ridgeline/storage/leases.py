@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import HELD, EndCode, EndReason, JobStatus, can_become
+from ridgeline.contract.lifecycle import HELD, EndCode, EndReason, JobStatus, can_become
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.claims import CLAIMABLE, take
 from ridgeline.storage.columns import milliseconds, now_ms
@@ -43,6 +43,7 @@ from ridgeline.storage.records import (
 )
 from ridgeline.storage.retries import CRASH_CAP, Retries, end, pause, requeue
 from ridgeline.storage.tables import QUEUED, artifacts, jobs, reports
+from ridgeline.storage.tracking import track
 from ridgeline.storage.transitions import (
     CANCELLED_BY_USER,
     LOCKED_COLUMNS,
@@ -55,7 +56,10 @@ LEASE_S = 30.0
 
 
 class LeaseStore:
-    """What workers and the reaper write. `jitter` gives numbers in [0, 1)."""
+    """What workers and the reaper write. `jitter` gives numbers in [0, 1).
+
+    Jobs that are claimed are tracked in the MLflow `experiment`, if there is one.
+    """
 
     def __init__(
         self,
@@ -63,8 +67,10 @@ class LeaseStore:
         *,
         crash_cap: int = CRASH_CAP,
         jitter: Callable[[], float] = random.random,
+        experiment: str | None = None,
     ) -> None:
         self._database = database
+        self._experiment = experiment
         self._retries = Retries(crash_cap, jitter)
 
     def claim(self, job_id: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
@@ -73,7 +79,7 @@ class LeaseStore:
         What the attempt before has measured stands until this one reports: it may go on from there.
         """
         with self._database.write() as connection:
-            return take(connection, job_id, owner, lease_s)
+            return self._take(connection, job_id, owner, lease_s)
 
     def claim_next(self, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take the job that has been claimable for longest, as claim() does; None: there is none.
@@ -87,7 +93,7 @@ class LeaseStore:
         unlocked = waiting.with_for_update(skip_locked=True)
         with self._database.write() as connection:
             job_id = connection.execute(unlocked).scalar_one_or_none()
-            return None if job_id is None else take(connection, job_id, owner, lease_s)
+            return None if job_id is None else self._take(connection, job_id, owner, lease_s)
 
     def heartbeat(self, claim: Claim, lease_s: float = LEASE_S) -> HeartbeatAnswer | None:
         """Extend the lease and learn whether to stop; None if the job is lost: kill the trainer.
@@ -277,6 +283,14 @@ class LeaseStore:
             if len(rows) < limit:
                 rows = [*rows, *connection.execute(_waiting_in_vain(limit)).mappings()]
             return [Reaped(row["id"], self._reap_one(connection, row)) for row in rows]
+
+    def _take(
+        self, connection: Connection, job_id: str, owner: str, lease_s: float
+    ) -> Claim | None:
+        claim = take(connection, job_id, owner, lease_s)
+        if claim is not None and self._experiment is not None:
+            track(connection, [job_id], self._experiment, owner, lease_s)
+        return claim
 
     def _reap_one(self, connection: Connection, row: RowMapping) -> JobStatus:
         if not row["late"] or row["status"] is JobStatus.CANCELLING:

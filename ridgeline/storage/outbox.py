@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.contract.lifecycle import JobStatus
 from ridgeline.contract.log import LogLevel, LogSource
 from ridgeline.contract.worker import WorkerState
 
@@ -283,6 +283,18 @@ class WorkerRecord:
     seen_at: datetime
     jobs: tuple[str, ...]
     """The ids of the jobs whose leases it holds."""
+
+
+class TrackedJob(NamedTuple):
+    """A job that an MLflow server has not been told of to the end."""
+
+    job_id: str
+    experiment: str
+    """The experiment whose run it is, or is to become."""
+    run_id: str | None
+    """Its run, once that has been noted."""
+    last_event: int
+    """The newest of the job's events that was noted as told."""
 
 
 class Dispatch(NamedTuple):

@@ -6,7 +6,7 @@ from signal import SIGKILL, Signals
 
 from sqlalchemy.engine import Connection, RowMapping
 
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.contract.lifecycle import EndCode, EndReason, JobStatus
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.outbox import add_hint
 from ridgeline.storage.records import AttemptExit, AttemptReason

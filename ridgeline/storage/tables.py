@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from ridgeline.contract.job import HELD, TERMINAL, TRANSITIONS, JobStatus
+from ridgeline.contract.lifecycle import HELD, TERMINAL, TRANSITIONS, JobStatus
 from ridgeline.storage.columns import Status, Timestamp
 
 metadata = MetaData(
@@ -324,6 +324,23 @@ job_datasets = Table(
     Index("ix_job_datasets_dataset_id", "dataset_id"),
 )
 """Which job trains on which data set; a row goes when either goes."""
+
+tracked_jobs = Table(
+    "tracked_jobs",
+    metadata,
+    # No reference: the run of a job that is deleted has still to be ended.
+    Column("job_id", String(36), primary_key=True, nullable=False),
+    Column("experiment", Text, nullable=False),
+    Column("run_id", Text),
+    Column("last_event", BigInteger, nullable=False, default=0),
+    Column("holder", Text),
+    Column("held_until", Timestamp, nullable=False),
+    Index("ix_tracked_jobs_held_until", "held_until"),
+)
+"""Jobs that an MLflow server has not been told of to the end; `last_event` is how far it has.
+
+`holder` is the worker that tells of one; no other may before `held_until`.
+"""
 
 uploads = Table(
     "uploads",

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection, RowMapping
 
-from ridgeline.contract.job import EndCode, EndReason, JobStatus, can_become
+from ridgeline.contract.lifecycle import EndCode, EndReason, JobStatus, can_become
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.account import account_of
 from ridgeline.storage.columns import now_ms

@@ -7,7 +7,7 @@ from sqlalchemy import case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from ridgeline.contract.job import HELD
+from ridgeline.contract.lifecycle import HELD
 from ridgeline.contract.worker import WorkerState
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database

@@ -1,7 +1,5 @@
 """Receives files: a request's bytes go to the disk as they come, and are hashed on the way."""
 
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
@@ -13,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from ridgeline.contract.problems import ProblemCode
 from ridgeline.failpoints import failpoint
+from ridgeline.storage.datasets import staged
 from service.datasets.space import check_space
 from service.http.hashed_file import HashedFile
 from service.http.pace import Pace
@@ -90,18 +89,6 @@ class Receiver:
         finally:
             await file.close()
         return Received(file.path, file.size, file.sha256, file.xxh3)
-
-
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """An empty file of its own in `folder`; gone after the block, unless it was moved."""
-    descriptor, name = tempfile.mkstemp(dir=folder)
-    os.close(descriptor)
-    path = Path(name)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def too_large(max_bytes: int) -> ApiProblem:

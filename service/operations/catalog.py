@@ -111,10 +111,19 @@ class Catalog(Contract):
     initializers: tuple[str, ...]
 
 
-def catalog() -> Catalog:
-    """Read the contract."""
+def catalog_json() -> bytes:
+    """Read the contract: a Catalog as GET answers it.
+
+    Layer by layer, for the schemas of all at once would take 8 MiB, and leave them to the process.
+    """
+    layers = [_layer(LAYERS[name]).model_dump_json().encode() for name in sorted(LAYERS)]
+    others = _without_layers().model_dump_json(exclude={"layers"}).encode()
+    return b'{"layers":[' + b",".join(layers) + b"]," + others[1:]
+
+
+def _without_layers() -> Catalog:
     return Catalog(
-        layers=tuple(_layer(LAYERS[name]) for name in sorted(LAYERS)),
+        layers=(),
         optimizers=_named(OPTIMIZERS),
         schedules=_named(SCHEDULES),
         regularization=RegularizationEntry(

@@ -20,13 +20,14 @@ from ridgeline.storage.datasets import (
     NewUpload,
     UploadRecord,
     part_key,
+    staged,
 )
 from service.datasets.space import check_space, full_disk_told
 from service.deps import Parts
 from service.http.hashed_file import HashedFile
 from service.http.media import said_format
 from service.http.problems import ApiProblem
-from service.http.receiving import Received, staged, too_large
+from service.http.receiving import Received, too_large
 from service.operations import datasets
 from service.operations.datasets import Description
 from service.threads import outcome

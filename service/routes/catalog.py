@@ -5,11 +5,12 @@ import hashlib
 
 from fastapi import APIRouter, Response
 
+from service.allocator import give_back
 from service.http.answers import json_answer, not_modified
 from service.http.documentation import headers
 from service.http.headers import matches
 from service.http.problems import responses
-from service.operations.catalog import Catalog, catalog
+from service.operations.catalog import Catalog, catalog_json
 from service.routes.jobs import IfNoneMatch
 
 router = APIRouter(tags=["catalog"])
@@ -34,6 +35,6 @@ async def read_catalog(if_none_match: IfNoneMatch = None) -> Response:
 
 @functools.cache
 def _content() -> tuple[bytes, str]:
-    # As bytes: text with a single λ in it takes twice the memory.
-    content = catalog().model_dump_json().encode()
+    content = catalog_json()
+    give_back()
     return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'

@@ -34,7 +34,11 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
         # Libraries that the API uses would like to have them, for colours.
-        ("service.__main__", ("pygments", "rich")),
+        ("service.__main__", ("pygments", "rich", "opentelemetry.sdk", "yaml")),
+        # What a process does once, another does for it.
+        ("service.__main__", ("alembic", "mako")),
+        ("worker.program", ("alembic", "mako")),
+        ("ridgeline.storage.migrations.__main__", ("ridgeline.contract.layers",)),
         ("worker.app", (*HEAVY, "service")),
         ("worker.tasks", (*HEAVY, "service")),
         ("worker.supervisor", (*HEAVY, "service")),

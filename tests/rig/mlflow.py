@@ -8,6 +8,8 @@ import httpx
 from tests.rig.process import Process, free_port
 
 _ANSWER_S = 2.0
+#: It imports and migrates for ten seconds of a processor's time, which others may want too.
+_START_S = 120.0
 
 
 class Mlflow(Process):
@@ -29,6 +31,10 @@ class Mlflow(Process):
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    def wait_ready(self, seconds: float = _START_S) -> None:
+        """Return once it answers; raises NotReady with its last words."""
+        super().wait_ready(seconds)
 
     def answers(self) -> bool:
         """Whether it is healthy."""

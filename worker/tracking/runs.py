@@ -1,4 +1,4 @@
-"""Jobs as runs of an MLflow experiment."""
+"""Jobs as runs of MLflow experiments."""
 
 import json
 import math
@@ -8,24 +8,25 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import JobStatus
-from ridgeline.storage import EventRecord, EventType, JobRecord
+from ridgeline.storage import EventRecord, EventType, JobRecord, TrackedJob
 
 JOB_ID = "ridgeline.job_id"
 LAST_EVENT = "ridgeline.last_event"
+_RUNNING = "RUNNING"
 _ENDED = {
     JobStatus.SUCCEEDED: "FINISHED",
     JobStatus.FAILED: "FAILED",
     JobStatus.CANCELLED: "KILLED",
 }
-_MOST_METRICS = 1000
-"""What one request may hold, as _MOST_PARAMS."""
+_MOST_METRICS = 999
+"""What one request may hold, beside a tag; as _MOST_PARAMS."""
 _MOST_PARAMS = 100
 _LONGEST_PARAM = 500
 _LONGEST_TAG = 500
@@ -33,54 +34,68 @@ _LONGEST_KEY = 250
 _FOR_NUMBER = 8
 _NO_KEY = re.compile(r"[^\w. -]")
 """What no name may hold; a slash may, but then the name has to be a path in its simplest form."""
+_MISSING = "RESOURCE_DOES_NOT_EXIST"
 _REFUSALS = {
     "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
     "INVALID_STATE",
     "NOT_FOUND",
     "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
+    _MISSING,
 }
 
 
 class Runs:
-    """Writes jobs into one experiment; one thread uses it. Every call may raise MlflowException.
+    """Writes jobs to one server; one thread uses it. Every call may raise MlflowException.
 
     A job's run is found by its tag `ridgeline.job_id`, whichever worker made it, and the tag
     `ridgeline.last_event` says up to where it was told: what breaks off is continued there.
     """
 
-    def __init__(self, url: str, experiment: str) -> None:
+    def __init__(self, url: str) -> None:
         self._client = MlflowClient(tracking_uri=url)
-        self._name = experiment
-        self._experiment: str | None = None
-        self._known: dict[str, Run] = {}
+        self._experiments: dict[str, str] = {}
 
-    def last_event(self, record: JobRecord) -> int:
-        """The newest of the job's events that its run was told of; its run is made if need be."""
-        if record.id not in self._known:
-            self._known[record.id] = self._find(record.id) or self._create(record)
-        return int(self._known[record.id].data.tags.get(LAST_EVENT, "0"))
+    def find(self, job: TrackedJob) -> Run | None:
+        """The run of the job: the one that was noted, or else one that somebody made and died."""
+        noted = None if job.run_id is None else self._get(job.run_id)
+        return noted or next(iter(self._of(job)), None)
 
-    def tell(self, record: JobRecord, events: Sequence[EventRecord]) -> None:
+    def create(self, job: TrackedJob, record: JobRecord) -> Run:
+        """Make a run of the job."""
+        tags = {JOB_ID: record.id, MLFLOW_RUN_NAME: record.name or record.id}
+        tags |= {f"ridgeline.tag.{index}": tag for index, tag in enumerate(record.tags)}
+        started = _milliseconds(record.started_at or record.created_at)
+        experiment_id = self._known(job.experiment) or self._create_experiment(job.experiment)
+        return self._client.create_run(experiment_id, start_time=started, tags=tags)
+
+    def delete(self, run: Run) -> None:
+        """Delete a run that is one too many; the server can restore it."""
+        self._client.delete_run(run.info.run_id)
+
+    def last_event(self, run: Run) -> int:
+        """The newest of the job's events that its run was told of; 0: of none."""
+        return int(run.data.tags.get(LAST_EVENT, "0"))
+
+    def describe(self, run: Run, record: JobRecord) -> None:
+        """Write the spec; what stands there already is the same."""
+        params = list(_params(record.spec))
+        for first in range(0, len(params), _MOST_PARAMS):
+            self._client.log_batch(run.info.run_id, params=params[first : first + _MOST_PARAMS])
+
+    def tell(self, run: Run, events: Sequence[EventRecord]) -> None:
         """Write what follows the last event."""
-        run = self._known[record.id]
-        run_id = run.info.run_id
-        if LAST_EVENT not in run.data.tags:  # whoever made it may have got no further
-            self._describe(run_id, record.spec)
         metrics: list[Metric] = []
         for event in events:
-            metrics.extend(_metrics(event))
-            if len(metrics) >= _MOST_METRICS:
-                self._log(run_id, metrics, event.id)
+            more = list(_metrics(event))
+            if metrics and len(metrics) + len(more) > _MOST_METRICS:
+                self._log(run, metrics, event.id - 1)
                 metrics = []
-        if events:
-            self._log(run_id, metrics, events[-1].id)
-            run.data.tags[LAST_EVENT] = str(events[-1].id)
+            metrics += more
+        self._log(run, metrics, events[-1].id)
 
-    def end(self, record: JobRecord, verdict: str | None) -> None:
+    def end(self, run: Run, record: JobRecord, verdict: str | None) -> None:
         """Write how the job ended, and end its run."""
-        run_id = self._known.pop(record.id).info.run_id
         at = _milliseconds(record.finished_at or record.created_at)
         # An epoch's values have been told; these are the kept weights', and the test rows'.
         final = {
@@ -93,78 +108,88 @@ class Runs:
         tags = [
             RunTag(f"ridgeline.{name}", text[:_LONGEST_TAG]) for name, text in said.items() if text
         ]
-        self._client.log_batch(run_id, metrics, tags=tags)
-        self._client.set_terminated(run_id, _ENDED[record.status], end_time=at)
+        self._client.log_batch(run.info.run_id, metrics, tags=tags)
+        self._client.set_terminated(run.info.run_id, _ENDED[record.status], end_time=at)
 
-    def unfinished(self) -> Iterator[str]:
-        """The jobs whose runs have not ended."""
-        token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment_id()], "attributes.status = 'RUNNING'", page_token=token
-            )
-            yield from (run.data.tags[JOB_ID] for run in page if JOB_ID in run.data.tags)
-            token = page.token
-            if not token:
-                return
+    def drop_doubles(self, job: TrackedJob, kept: Run) -> None:
+        """Delete runs of the job that were made besides: by requests that were answered too late.
+
+        One that has ended is somebody's own copy.
+        """
+        for run in self._of(job):
+            if run.info.run_id != kept.info.run_id and run.info.status == _RUNNING:
+                self.delete(run)
+
+    def abandon(self, job: TrackedJob) -> None:
+        """End the run of a job that was deleted, if it has one."""
+        for run in self._of(job):
+            if run.info.status == _RUNNING:
+                self._client.set_terminated(run.info.run_id, "KILLED")
+
+    def unfinished(self, experiment: str) -> list[str]:
+        """The jobs whose runs in the experiment have not ended."""
+        found = self._search(experiment, f"attributes.status = '{_RUNNING}'")
+        return [run.data.tags[JOB_ID] for run in found if JOB_ID in run.data.tags]
 
     def refused(self, error: Exception) -> bool:
         """Whether the server answers, and takes offence at this one job."""
         return isinstance(error, MlflowException) and error.error_code in _REFUSALS
 
-    def forget(self, job_id: str | None = None) -> None:
-        """Look a job's run up anew the next time; without an id all runs, and the experiment."""
-        if job_id is not None:
-            self._known.pop(job_id, None)
-            return
-        self._known.clear()
-        self._experiment = None
+    def forget(self) -> None:
+        """Look the experiments up anew."""
+        self._experiments.clear()
 
-    def abandon(self, job_id: str) -> None:
-        """End the run of a job that was deleted."""
-        self._known.pop(job_id, None)
-        run = self._find(job_id)
-        if run is not None:
-            self._client.set_terminated(run.info.run_id, "KILLED")
-
-    def _find(self, job_id: str) -> Run | None:
-        found = self._client.search_runs(
-            [self._experiment_id()], f"tags.`{JOB_ID}` = '{job_id}'", max_results=1
-        )
-        return found[0] if found else None
-
-    def _create(self, record: JobRecord) -> Run:
-        tags = {JOB_ID: record.id, MLFLOW_RUN_NAME: record.name or record.id}
-        tags |= {f"ridgeline.tag.{index}": tag for index, tag in enumerate(record.tags)}
-        started = _milliseconds(record.started_at or record.created_at)
-        return self._client.create_run(self._experiment_id(), start_time=started, tags=tags)
-
-    def _describe(self, run_id: str, spec: str) -> None:
-        """Write the spec; what stands there already is the same."""
-        params = list(_params(spec))
-        for first in range(0, len(params), _MOST_PARAMS):
-            self._client.log_batch(run_id, params=params[first : first + _MOST_PARAMS])
-
-    def _experiment_id(self) -> str:
-        if self._experiment is None:
-            found = self._client.get_experiment_by_name(self._name)
-            self._experiment = found.experiment_id if found else self._create_experiment()
-        return self._experiment
-
-    def _create_experiment(self) -> str:
+    def _get(self, run_id: str) -> Run | None:
+        """The run, unless it was deleted, or the server has become another."""
         try:
-            return str(self._client.create_experiment(self._name))
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == _MISSING:
+                return None
+            raise
+        return run if run.info.lifecycle_stage == LifecycleStage.ACTIVE else None
+
+    def _of(self, job: TrackedJob) -> list[Run]:
+        return list(self._search(job.experiment, f"tags.`{JOB_ID}` = '{job.job_id}'"))
+
+    def _search(self, experiment: str, wanted: str) -> Iterator[Run]:
+        experiment_id = self._known(experiment)
+        token: str | None = None
+        while experiment_id is not None:
+            page = self._client.search_runs([experiment_id], wanted, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _known(self, experiment: str) -> str | None:
+        """The id of the experiment; None if there is none."""
+        if experiment not in self._experiments:
+            found = self._client.get_experiment_by_name(experiment)
+            if found is None:
+                return None
+            self._experiments[experiment] = str(found.experiment_id)
+        return self._experiments[experiment]
+
+    def _create_experiment(self, name: str) -> str:
+        try:
+            return str(self._client.create_experiment(name))
         except MlflowException:  # another worker was quicker
-            found = self._client.get_experiment_by_name(self._name)
+            found = self._known(name)
             if found is None:
                 raise
-            return str(found.experiment_id)
+            return found
 
-    def _log(self, run_id: str, metrics: Sequence[Metric], last_event: int) -> None:
+    def _log(self, run: Run, metrics: Sequence[Metric], last_event: int) -> None:
         """Write metrics and, with the last of them, up to where the run was told."""
-        for first in range(0, len(metrics), _MOST_METRICS):
-            self._client.log_batch(run_id, metrics[first : first + _MOST_METRICS])
-        self._client.set_tag(run_id, LAST_EVENT, str(last_event))
+        run_id = run.info.run_id
+        *before, last = [
+            metrics[first : first + _MOST_METRICS]
+            for first in range(0, len(metrics) or 1, _MOST_METRICS)
+        ]
+        for batch in before:
+            self._client.log_batch(run_id, batch)
+        self._client.log_batch(run_id, last, tags=[RunTag(LAST_EVENT, str(last_event))])
 
 
 def prepare_environment() -> None:

@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from ridgeline.cli.completion import complete_artifacts
-from ridgeline.cli.options import DEFAULT_URL, AsJson, JobArgument, LevelName, Url
+from ridgeline.cli.options import (
+    DEFAULT_URL,
+    AsJson,
+    JobArgument,
+    LevelName,
+    Timeout,
+    Url,
+)
 from ridgeline.cli.talking import talking
 
 
@@ -44,27 +51,35 @@ def report(
 def logs(
     context: typer.Context,
     job: JobArgument,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            help="Go on with new lines as they come, until the job has ended; the exit code says"
+            " how, as that of watch.",
+        ),
+    ] = False,
     level: Annotated[
         LevelName | None, typer.Option(help="Only lines that matter as much, or more.")
     ] = None,
     ndjson: Annotated[bool, typer.Option("--ndjson", help="Print one JSON object a line.")] = False,
+    timeout: Timeout = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Print what was said about a job: its states, its worker, its trainer."""
-    with talking(context, url, as_json=as_json or ndjson) as session:
-        from ridgeline.cli.views.logs import log_line
-        from ridgeline.contract.log import LogLevel
+    """Print what was said about a job: its states, its worker, its trainer.
 
-        entries = session.client.logs(session.job_id(job), level=LogLevel(level) if level else None)
-        if as_json:
-            session.output.document(list(entries))
-            return
-        for entry in entries:
-            if ndjson:
-                session.output.line(entry)
-            else:
-                session.output.show(log_line(entry))
+    With --follow, --json prints one JSON object a line, as --ndjson.
+    """
+    with talking(context, url, as_json=as_json or ndjson) as session:
+        from ridgeline.cli.log_printing import follow_log, print_log
+
+        job_id = session.job_id(job)
+        if follow:
+            follow_log(session, job_id, level, timeout)
+        else:
+            print_log(session, job_id, level, whole=as_json)
 
 
 def download(

@@ -18,6 +18,7 @@ from ridgeline.storage.datasets.records import (
     NewUpload,
     UploadRecord,
 )
+from ridgeline.storage.datasets.staging import staged
 from ridgeline.storage.datasets.store import DatasetStore
 from ridgeline.storage.datasets.uploads import UploadStore
 
@@ -38,4 +39,5 @@ __all__ = [
     "dataset_key",
     "open_datasets",
     "part_key",
+    "staged",
 ]

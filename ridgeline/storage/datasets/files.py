@@ -88,6 +88,9 @@ class DatasetFiles(Protocol):
     def files(self) -> Iterator[StoredBytes]:
         """Every file that is stored, for whoever looks for garbage."""
 
+    def clear_abandoned(self) -> None:
+        """Delete what was staged by processes of this machine that have died."""
+
     def clear_staging(self, before: float) -> None:
         """Delete what was staged here and not touched since `before`: its maker has died."""
 

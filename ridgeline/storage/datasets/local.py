@@ -9,6 +9,7 @@ from ridgeline.failpoints import failpoint
 from ridgeline.storage.artifacts.local import read_file
 from ridgeline.storage.datasets.files import HeldFile, StoredBytes, checked_key, is_key
 from ridgeline.storage.datasets.records import DatasetRecord
+from ridgeline.storage.datasets.staging import clear_abandoned
 from ridgeline.storage.errors import DamagedArtifact, UnknownArtifact
 
 _STAGING = "staging"
@@ -88,6 +89,10 @@ class LocalDatasetFiles:
                 with suppress(FileNotFoundError):
                     if is_key(key):
                         yield StoredBytes(key, path.stat().st_mtime)
+
+    def clear_abandoned(self) -> None:
+        """Delete what was staged by processes of this machine that have died."""
+        clear_abandoned(self._root / _STAGING)
 
     def clear_staging(self, before: float) -> None:
         """Delete what was staged and not written to since `before`."""

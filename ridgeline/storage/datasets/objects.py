@@ -90,6 +90,10 @@ class BucketDatasetFiles:
             if is_key(key):
                 yield StoredBytes(key, each.modified_at)
 
+    def clear_abandoned(self) -> None:
+        """Delete what was staged by processes of this machine that have died."""
+        self._own.clear_abandoned()
+
     def clear_staging(self, before: float) -> None:
         """Delete what was staged here, or half fetched, and copies that nobody uses any more."""
         self._own.clear_staging(before)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
-from ridgeline.contract.job import TERMINAL
+from ridgeline.contract.lifecycle import TERMINAL
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.account import account_of
 from ridgeline.storage.columns import now_ms

@@ -85,6 +85,22 @@ def test_ctrl_c_leaves_a_job_that_goes_on(
     assert ridgeline("show", job_id, "--json").json["status"] == "queued"
 
 
+def test_a_log_is_followed_line_by_line(
+    api: Api, submitted: Callable[..., str], worker: Worker
+) -> None:
+    """Each is there as soon as it is known; the job's end is the command's."""
+    job_id = submitted()
+    with started(api, "logs", job_id, "--follow") as process:
+        assert process.stdout is not None
+        assert "after=queued" in process.stdout.readline()
+        claim = worker.claim(job_id)
+        assert "after=running" in process.stdout.readline()
+        worker.finish(claim)
+        rest, errors = process.communicate(timeout=20)
+    assert "after=succeeded" in rest
+    assert (process.returncode, errors) == (ExitCode.OK, "")
+
+
 def test_whoever_reads_may_stop(api: Api, submitted: Callable[..., str]) -> None:
     submitted()
     with started(api, "jobs", "--json") as process:

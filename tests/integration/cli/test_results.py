@@ -136,6 +136,23 @@ class TestLogs:
         assert [json.loads(line) for line in as_lines] == entries
         assert ridgeline("logs", trained, "--level", "error", "--json").json == []
 
+    def test_followed(self, ridgeline: Ridgeline, trained: str) -> None:
+        ended = ridgeline("logs", trained, "--follow")
+        assert (ended.code, len(ended.lines)) == (ExitCode.OK, 3)
+        entries = ridgeline("logs", trained, "--json").json
+        for form in ("--json", "--ndjson"):
+            lines = ridgeline("logs", trained, "-f", form).lines
+            assert [json.loads(line) for line in lines] == entries
+
+    def test_followed_in_vain(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
+        """The exit code says why, as that of watch."""
+        job_id = submitted()
+        ended = ridgeline("logs", job_id, "--follow", "--timeout", "0.2")
+        assert (ended.code, len(ended.lines)) == (ExitCode.TIMEOUT, 1)
+        ridgeline("cancel", job_id)
+        ended = ridgeline("logs", job_id, "--follow")
+        assert (ended.code, len(ended.lines)) == (ExitCode.NOT_SUCCEEDED, 2)
+
 
 class TestDownload:
     def test_all_into_a_new_folder(

@@ -1,6 +1,7 @@
 """The client over real sockets: an API as a process, with a network in between that can be bad."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -10,11 +11,13 @@ from ridgeline import Client
 from ridgeline.client import Retries
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.contract.log import LogLevel, LogSource
 from ridgeline.storage import (
     ArtifactRecord,
     Claim,
     Database,
     LeaseStore,
+    LogLine,
     artifact_key,
     open_artifacts,
 )
@@ -62,6 +65,10 @@ class Worker:
             for epoch in epochs
         ]
         assert self._leases.record_epochs(claim, rows, 1.5) is not None
+
+    def says(self, claim: Claim, event: str, level: LogLevel = LogLevel.INFO) -> None:
+        line = LogLine(datetime.now(UTC), level, LogSource.WORKER, event, "{}")
+        assert self._leases.write_log(claim, [line]) is not None
 
     def finish(self, claim: Claim, **files: bytes) -> None:
         """End the job well; a file `model_keras` is published as `model.keras`."""

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ridgeline.contract.job import Job
+from ridgeline.storage.artifacts.marker import MARKER
 from service.deps import Parts
 from service.http.examples import DIGITS, IRIS
 from service.settings import Settings
@@ -80,7 +81,8 @@ def test_one_jobs_life(
     assert client.get("/readyz").json()["database"] == "up"
     assert client.post(f"/jobs/{job_id}/cancel").status_code == 409
     assert client.delete(f"/jobs/{job_id}").status_code == 204
-    assert not [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
+    files = [path.name for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
+    assert files == [MARKER]
     assert client.get(f"/jobs/{job_id}").status_code == 404
 
 

@@ -10,12 +10,16 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.storage import Database, JobStore, LeaseStore
+from ridgeline.storage import Database, JobStore, LeaseStore, MigrationFailed, NewerDatabase
+from ridgeline.storage.migrations import REVISIONS, is_current, migrate_apart
+from ridgeline.storage.migrations.upgrade import config
 from ridgeline.storage.tables import metadata
+from tests.integration.storage.conftest import execute_on
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -67,7 +71,7 @@ def test_jobs_of_the_first_release_go_on(
     upgrade = command.upgrade
     with monkeypatch.context() as patch:
         patch.setattr(
-            "ridgeline.storage.database.command.upgrade",
+            "ridgeline.storage.migrations.upgrade.command.upgrade",
             lambda config, _: upgrade(config, "0001"),
         )
         database.migrate()
@@ -139,7 +143,7 @@ def test_jobs_of_every_status_go_on(database_url: str, monkeypatch: pytest.Monke
     upgrade = command.upgrade
     with monkeypatch.context() as patch:
         patch.setattr(
-            "ridgeline.storage.database.command.upgrade",
+            "ridgeline.storage.migrations.upgrade.command.upgrade",
             lambda config, _: upgrade(config, "0002"),
         )
         database.migrate()
@@ -172,7 +176,7 @@ def test_the_tags_of_older_jobs_learn_their_status(
     upgrade = command.upgrade
     with monkeypatch.context() as patch:
         patch.setattr(
-            "ridgeline.storage.database.command.upgrade",
+            "ridgeline.storage.migrations.upgrade.command.upgrade",
             lambda config, _: upgrade(config, "0001"),
         )
         database.migrate()
@@ -224,6 +228,40 @@ def test_processes_that_start_at_once_wait_for_each_other(database_url: str) -> 
     database.close()
 
 
+def test_the_revisions_are_those_that_alembic_finds() -> None:
+    """They are read off the names of the files, so that most processes need no Alembic."""
+    scripts = ScriptDirectory.from_config(config())
+    assert [each.revision for each in scripts.walk_revisions()] == sorted(REVISIONS, reverse=True)
+
+
+def test_a_process_of_its_own_migrates(database_url: str) -> None:
+    database = Database(database_url)
+    migrate_apart(database.url)
+    with database.read() as connection:
+        assert is_current(connection)
+    database.close()
+
+
+def test_a_database_of_a_newer_release_is_left_alone(
+    database: Database, sql: Callable[..., list[Any]]
+) -> None:
+    sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(NewerDatabase, match="revision 9999"):
+        database.migrate()
+    with pytest.raises(MigrationFailed, match=r"belongs to a newer release.* revision 9999"):
+        migrate_apart(database.url)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_the_database_does_not_allow_is_told(database_url: str) -> None:
+    schema = database_url.rpartition("%3D")[2]
+    execute_on(database_url, "CREATE ROLE reader", f"GRANT USAGE ON SCHEMA {schema} TO reader")
+    database = Database(database_url + "%20-crole%3Dreader")
+    with pytest.raises(MigrationFailed, match=r"as they were\. permission denied for schema"):
+        migrate_apart(database.url)
+    database.close()
+
+
 def test_a_migration_that_fails_leaves_nothing(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +272,7 @@ def test_a_migration_that_fails_leaves_nothing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("ridgeline.storage.database.command.upgrade", half)
+        patch.setattr("ridgeline.storage.migrations.upgrade.command.upgrade", half)
         with pytest.raises(ZeroDivisionError):
             database.migrate()
     database.migrate()
@@ -252,7 +290,7 @@ def test_rebuilding_a_table_keeps_its_jobs_rows(
 ) -> None:
     """SQLite alters a table by dropping it, which would cascade to all that belongs to a job."""
     submit()
-    with database._schema_change() as connection:
+    with database.schema_change() as connection:
         connection.execute(text("CREATE TABLE copied AS SELECT * FROM jobs"))
         connection.execute(text("DROP TABLE jobs"))
         connection.execute(text("ALTER TABLE copied RENAME TO jobs"))

@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ridgeline.contract.job import JobStatus
 from ridgeline.contract.resolve import resolve
 from ridgeline.contract.spec import JobSpec
 from ridgeline.storage import Database, JobRecord, JobStore, LeaseStore, LocalArtifacts, NewJob
+from tests.integration.storage.conftest import database, database_url, postgresql_server
 from tests.integration.worker import stub_engine
+from tests.rig.mlflow import Mlflow
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots import Slot
 from worker.supervisor import Supervisor
 from worker.trainer.forkserver import Forkserver
+
+__all__ = ["database", "database_url", "postgresql_server"]
 
 WAIT_S = 30.0
 CPU = Slot("cpu:0", "-1")
@@ -175,3 +180,20 @@ def house(context: ForkServerContext, settings: WorkerSettings, tmp_path: Path) 
     yield House(supervisor, database, settings.artifacts_dir)
     supervisor.drain.start()
     database.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    with Mlflow(tmp_path_factory.mktemp("mlflow")) as started:
+        yield started
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest) -> str:
+    return f"regularization/{request.node.name}"
+
+
+@pytest.fixture
+def client(server: Mlflow, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.setitem(os.environ, "MLFLOW_DISABLE_TELEMETRY", "true")
+    return MlflowClient(tracking_uri=server.url)

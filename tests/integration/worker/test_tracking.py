@@ -2,9 +2,11 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from mlflow.entities import Run
@@ -14,40 +16,35 @@ from sqlalchemy import text
 
 from ridgeline.contract.curves import EpochRow
 from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.storage import Claim
+from ridgeline.storage import Claim, LeaseStore, TrackingStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.rig.mlflow import Mlflow
 from tests.rig.proxy import Proxy
 from worker.tracking import Tracking
 
-EXPERIMENT = "regularization"
 INTERVAL_S = 0.05
+HOLD_S = 20.0
 
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
-    with Mlflow(tmp_path_factory.mktemp("mlflow")) as started:
-        yield started
-
-
-@pytest.fixture
-def experiment(request: pytest.FixtureRequest) -> str:
-    return f"{EXPERIMENT}/{request.node.name}"
-
-
-@pytest.fixture
-def client(server: Mlflow, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    monkeypatch.setitem(os.environ, "MLFLOW_DISABLE_TELEMETRY", "true")
-    return MlflowClient(tracking_uri=server.url)
-
-
 @pytest.fixture
 def tracking(house: House, server: Mlflow, experiment: str) -> Iterator[Tracking]:
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as started:
-        house.change(follow=started.follow)
+    """A worker that tracks; its claims are tracked too."""
+    track(house, experiment)
+    with tracking_of(house, server.url, experiment) as started:
         yield started
+
+
+def track(house: House, experiment: str) -> None:
+    """Let the jobs that are claimed from now on be told of."""
+    house.change(leases=LeaseStore(house.database, experiment=experiment))
+    house.leases = house.supervisor.leases
+
+
+def tracking_of(house: House, url: str, experiment: str, worker: str = "test") -> Tracking:
+    tracked = TrackingStore(house.database, worker, HOLD_S)
+    return Tracking(house.jobs, tracked, url, experiment, INTERVAL_S)
 
 
 def run_of(client: MlflowClient, experiment: str, job_id: str) -> Run | None:
@@ -126,8 +123,7 @@ def test_the_penalty_is_apart_and_what_was_not_finite_is_nan(
     marked = measured(3, None).model_copy(update={"nonfinite": ("data_loss",)})
     rows = [measured(1, 0.5), measured(2, 0.25), marked]
     house.leases.record_epochs(claim, rows, None)
-    end(house, claim)
-    tracking.follow(job_id)
+    end(house.leases, claim)
     run = ended(client, experiment, job_id)
     first, second, third = history(client, run, "data_loss")
     assert (first, second, third[0]) == ((1, 0.5), (2, 0.25), 3)
@@ -152,44 +148,77 @@ def test_what_a_dead_worker_left_is_told_by_the_next(
 ) -> None:
     """Its run is neither doubled nor left open, and no epoch is missing or told twice."""
     job_id = house.add("succeed")
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as first:
-        claim = house.leases.claim(job_id, "dead")
+    track(house, experiment)
+    with tracking_of(house, server.url, experiment):
+        claim = house.leases.claim(job_id, "test")
         assert isinstance(claim, Claim)
         house.leases.record_epochs(claim, [measured(1, 0.5), measured(2, 0.4)], None)
-        first.follow(job_id)
         eventually(lambda: _steps(client, experiment, job_id) == [1, 2], "the first epochs")
     house.leases.record_epochs(claim, [measured(3, 0.3)], None)
-    end(house, claim)
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S):
+    end(house.leases, claim)
+    with tracking_of(house, server.url, experiment, "another"):
         ended(client, experiment, job_id)
     assert _steps(client, experiment, job_id) == [1, 2, 3]
 
 
-def test_a_server_that_is_away_delays_nothing_and_misses_nothing(
-    house: House, server: Mlflow, client: MlflowClient, experiment: str
+@pytest.mark.parametrize("fault", ["refuses", "hangs", "fails"])
+def test_a_server_in_trouble_delays_nothing_and_misses_nothing(
+    house: House,
+    server: Mlflow,
+    client: MlflowClient,
+    experiment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
 ) -> None:
-    with Proxy(server.port) as link:
-        link.refuse()
-        url = f"http://127.0.0.1:{link.port}"
-        with Tracking(house.jobs, url, experiment, INTERVAL_S) as tracking:
-            house.change(follow=tracking.follow)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with failing_server() as failing, Proxy(server.port) as link:
+        if fault == "refuses":
+            link.refuse()
+        elif fault == "hangs":
+            link.stall()
+        else:
+            link.target = failing
+        track(house, experiment)
+        with tracking_of(house, f"http://127.0.0.1:{link.port}", experiment):
             job_id = house.add("succeed")
             house.supervisor.supervise(job_id, CPU)
             assert house.record(job_id).status == JobStatus.SUCCEEDED
             assert run_of(client, experiment, job_id) is None
+            link.target = server.port
+            link.cut()
             link.forward()
             run = ended(client, experiment, job_id)
     told = [step for step, _ in history(client, run, "loss")]
     assert told == [row.epoch for row in house.jobs.epochs(job_id)]
 
 
+@contextmanager
+def failing_server() -> Iterator[int]:
+    """The port of a server that answers every request with 500."""
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as running:
+        Thread(target=running.serve_forever, daemon=True).start()
+        yield running.server_port
+        running.shutdown()
+
+
 def test_the_run_of_a_deleted_job_ends(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("succeed")
-    claim = house.leases.claim(job_id, "dead")
+    claim = house.leases.claim(job_id, "test")
     assert claim is not None
-    tracking.follow(job_id)
     eventually(lambda: run_of(client, experiment, job_id), "the run")
     with house.database.write() as connection:
         connection.execute(text("DELETE FROM jobs"))
@@ -202,8 +231,8 @@ def test_the_runs_of_another_installation_are_left_alone(
     """It has jobs that this database has not, and logs to the same experiment."""
     strange = half_made(client, experiment, f"job_{0:032x}")
     job_id = house.add("succeed")
-    with Tracking(house.jobs, server.url, experiment, INTERVAL_S) as tracking:
-        house.change(follow=tracking.follow)
+    track(house, experiment)
+    with tracking_of(house, server.url, experiment):
         house.supervisor.supervise(job_id, CPU)
         ended(client, experiment, job_id)
     assert client.get_run(strange).info.status == "RUNNING"
@@ -278,6 +307,6 @@ def measured(epoch: int, data_loss: float | None) -> EpochRow:
     )
 
 
-def end(house: House, claim: Claim) -> None:
+def end(leases: LeaseStore, claim: Claim) -> None:
     reason = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
-    assert house.leases.finish(claim, JobStatus.SUCCEEDED, reason, metrics={"test_loss": 0.5})
+    assert leases.finish(claim, JobStatus.SUCCEEDED, reason, metrics={"test_loss": 0.5})

@@ -155,6 +155,22 @@ def test_the_log_is_gone_through_page_by_page(ridgeline: Client) -> None:
         list(ridgeline.logs("job_" + "0" * 32))
 
 
+def test_the_log_is_followed_to_the_end_of_the_job(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    lines = ridgeline.logs(job.id, follow=True, page_size=1)
+    assert next(lines).fields["after"] == "queued"
+    ridgeline.cancel(job.id)
+    assert [line.fields["after"] for line in lines] == ["cancelled"]
+
+
+def test_a_log_is_followed_no_longer_than_was_said(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    with pytest.raises(WaitTimeoutError, match=job.id):
+        list(ridgeline.logs(job.id, follow=True, timeout=0.1))
+    ridgeline.cancel(job.id)
+    assert len(list(ridgeline.logs(job.id, follow=True, timeout=0.1))) == 2
+
+
 def test_events_of_a_job_that_has_ended(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
     ridgeline.cancel(job.id)

@@ -189,6 +189,14 @@ def test_names_that_are_nearly_those_of_a_split(npz: Write) -> None:
     assert "x_train, y_train, x_test, y_test" in faults[0].detail
 
 
+def test_names_without_end(npz: Write) -> None:
+    """What is said of them stays short: refusals() looks at it."""
+    long = "x" * 190
+    refusal(npz(**{f"{long}_train": IMAGES, f"{long}_test": IMAGES, "y_train": LABELS}))
+    parts = {f"{long}_{part}": IMAGES for part in ("train", "val", "valid")}
+    refusal(npz(**parts, y_train=LABELS, y_val=LABELS))
+
+
 def test_rows_of_all_parts_count(npz: Write) -> None:
     path = npz(**MNIST)
     assert refusal(path, limits=InspectionLimits(rows=7)).rule == "too-many-rows"

@@ -108,7 +108,8 @@ def test_only_what_is_used_is_kept() -> None:
         *(TESTED.arrays or ()), *(part_of(array("z", 9), each) for each in ("train", "test"))
     )
     kept = resolved(more, features=["x"]).spec.dataset.stored  # type: ignore[union-attr]
-    assert {each.name for each in kept.arrays} == {"x_train", "x_test", "y_train", "y_test"}
+    assert kept is not None
+    assert {each.name for each in kept.arrays or ()} == {"x_train", "x_test", "y_train", "y_test"}
     assert kept.split == TESTED.split
     assert faults(more, features=["x", "z"]) == [("/dataset/features", "one-array")]
 
@@ -165,6 +166,16 @@ def test_a_range_is_that_of_all_parts() -> None:
         part_of(X, "train"), part_of(X, "test", maximum=1e39), *(dataset.arrays or ())[2:]
     )
     assert faults(large) == [("/dataset/features", "number-range")]
+
+
+def test_features_are_the_other_arrays_whatever_their_name() -> None:
+    """X_train, as scikit-learn's users write."""
+    features = array("X", 4)
+    dataset = divided(
+        *(part_of(features, part) for part in ("train", "test")),
+        *(each for each in TESTED.arrays or () if each.stem == "y"),
+    )
+    assert resolved(dataset).spec.dataset.features == ("X",)  # type: ignore[union-attr]
 
 
 def test_memory_counts_every_part() -> None:

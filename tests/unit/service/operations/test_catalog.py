@@ -10,9 +10,9 @@ from ridgeline.contract.dataset import BUILTIN, KERAS
 from ridgeline.contract.dataset.encodings import ENCODINGS
 from ridgeline.contract.layers import LAYERS
 from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES
-from service.operations.catalog import LayerEntry, NamedEntry, catalog
+from service.operations.catalog import Catalog, LayerEntry, NamedEntry, catalog_json
 
-CATALOG = catalog()
+CATALOG = Catalog.model_validate_json(catalog_json())
 
 
 def test_every_layer_is_listed() -> None:

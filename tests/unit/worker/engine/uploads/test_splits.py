@@ -129,6 +129,20 @@ def test_other_arrays_of_the_file(tmp_path: Path) -> None:
     assert data.row_encoding.target.name == "price"
 
 
+def test_a_file_that_was_stored_as_one_part(tmp_path: Path) -> None:
+    """As it was before parts were known: arrays of as many rows, any of which may be the target."""
+    upload = npz_file(tmp_path, **WHOLE | {"x_test": WHOLE["x_train"], "y_test": WHOLE["y_train"]})
+    members = [
+        each.model_copy(update={"part": None, "stem": None})
+        for each in upload.stored.arrays or ()
+        if each.part != "validation"
+    ]
+    before = {"arrays": tuple(members), "rows": 120, "split": None}
+    old = upload._replace(stored=upload.stored.model_copy(update=before))
+    data = old.data(split={"test": 0.25}, target="y_train", features=["x_train"])
+    assert (data.train.rows, data.validation.rows, data.test.rows) == (66, 24, 30)
+
+
 def test_every_part_of_a_large_file_says_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
