@@ -1,7 +1,6 @@
 """Who a database is: an id that its first migration drew, and that dumps and copies keep."""
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import delete, insert, inspect, select
 
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import DatabaseUnavailable
@@ -17,11 +16,10 @@ class IdentityStore:
 
     def get(self) -> str:
         """The identity. Raises DatabaseUnavailable, also where no migration has made one yet."""
-        try:
-            with self._database.read() as connection:
-                found: str | None = connection.execute(select(identity.c.id)).scalar_one_or_none()
-        except ProgrammingError:  # PostgreSQL's word for a table that is not there
-            found = None
+        with self._database.read() as connection:
+            found: str | None = None
+            if inspect(connection).has_table(identity.name):
+                found = connection.execute(select(identity.c.id)).scalar_one_or_none()
         if found is None:
             raise DatabaseUnavailable("It has no identity yet: it gets one when an API starts.")
         return found

@@ -40,7 +40,7 @@ def test_there_is_one_row(database: Database, sql: Callable[..., list[Any]]) -> 
 def test_before_any_migration_it_is_waited_for(database_url: str) -> None:
     """A worker may be quicker than the API that migrates."""
     with closing(Database(database_url)) as fresh:
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailable, match="no identity yet"):
             IdentityStore(fresh).get()
         fresh.migrate()
         assert IdentityStore(fresh).get()
