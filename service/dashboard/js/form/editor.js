@@ -63,6 +63,11 @@ export function editor({ onInput }) {
     follow();
   }
 
+  /** What is not JSON has no pointer into it, but a place where it goes wrong. */
+  function rangeIn({ pointer, place }) {
+    return place === undefined ? rangeOf(area.value, pointer) : [place, place];
+  }
+
   return {
     element,
     text: () => area.value,
@@ -74,14 +79,12 @@ export function editor({ onInput }) {
       area.value = text;
       number();
     },
-    mark(pointers) {
-      marked = new Set(
-        pointers.map((pointer) => lineOf(area.value, rangeOf(area.value, pointer)[0]).line),
-      );
+    mark(faults) {
+      marked = new Set(faults.map((fault) => lineOf(area.value, rangeIn(fault)[0]).line));
       number();
     },
-    select(pointer) {
-      const [from, to] = rangeOf(area.value, pointer);
+    select(fault) {
+      const [from, to] = rangeIn(fault);
       area.focus();
       area.setSelectionRange(from, to);
       const { line } = lineOf(area.value, from);
