@@ -2,7 +2,6 @@
 
 import threading
 from multiprocessing.connection import wait
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -39,12 +38,7 @@ class Presence:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.start()
         self._thread.join(_END_S)
 

@@ -101,13 +101,7 @@ def _run(
     slots = SlotPool(find_slots(settings.worker_concurrency))
     jobs = JobStore(database)
     clear_scratch(jobs, artifacts, files, settings, drain, ownership)
-    me = NewWorker(
-        id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        slots=slots.names,
-        version=VERSION,
-    )
+    me = _me(slots)
     tracking = _tracking(settings, database, me.id)
     experiment = settings.mlflow_experiment if tracking else None
     supervisor = Supervisor(
@@ -136,6 +130,17 @@ def _run(
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
     return os.EX_CONFIG if attempts.foreign else exit_code
+
+
+def _me(slots: SlotPool) -> NewWorker:
+    """What this process is registered as; no other has had its id."""
+    return NewWorker(
+        id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        slots=slots.names,
+        version=VERSION,
+    )
 
 
 def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles) -> Ownership:

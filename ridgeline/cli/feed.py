@@ -2,7 +2,6 @@
 
 import queue
 import threading
-from types import TracebackType
 from typing import Self
 
 from ridgeline.client import Client, RidgelineError
@@ -30,12 +29,7 @@ class Feed:
         threading.Thread(target=self._read, name="events", daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._left = True
 
     def take(self, timeout: float | None = None) -> JobEvent | None:

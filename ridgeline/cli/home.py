@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from ridgeline.cli.errors import StartError
@@ -43,12 +42,7 @@ class Home:
         self.announce("an address not known yet")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock is None:
             return
         shutil.rmtree(self.sockets, ignore_errors=True)

@@ -1,6 +1,5 @@
 """The client: its parts put together."""
 
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -48,12 +47,7 @@ class Client(Models, Watching, Results, Datasets, Catalog):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -1,7 +1,6 @@
 """Copies an attempt's checkpoints to where they outlive this machine, while it trains."""
 
 import threading
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -38,12 +37,7 @@ class Saving:
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._dropped.set()
         self._last.set()
         if not self._checkpoints.shared:

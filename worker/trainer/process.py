@@ -5,7 +5,6 @@ import signal
 from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -44,12 +43,7 @@ class TrainerProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()  # one that has said its last word has nothing left to do
         self._pipe.close()
 

@@ -110,6 +110,28 @@ def test_faults_are_shown_where_they_are(visit: "Visit") -> None:
     expect(page.locator(".send .fault")).to_contain_text("not JSON yet")
 
 
+def test_a_long_text_is_numbered_without_an_element_a_line(visit: "Visit") -> None:
+    """An element a line took seconds at every key."""
+    visit.expect_refusal(422, "/jobs/validate")
+    page = visit.open("/ui/new")
+    ready(page)
+    lines = 27_000
+    text = json.dumps(spec("long")).replace("{", "{" + "\n" * lines, 1).replace("12", "-12")
+    # As a paste leaves it: to type so many lines takes Chromium itself minutes.
+    page.get_by_label(SPEC).evaluate(
+        "(e, text) => { e.value = text; e.dispatchEvent(new InputEvent('input')); }", text
+    )
+    marked = page.locator(".gutter .marked")
+    expect(marked).to_have_text(str(lines + 1))
+    gutter = page.locator(".gutter")
+    assert gutter.evaluate("e => e.childElementCount") == 1
+    assert gutter.evaluate("e => e.textContent.split('\\n')[999]") == "1000"
+    # It stands beside its line.
+    height, top = (marked.evaluate(f"e => {each}") for each in ("e.offsetHeight", "e.offsetTop"))
+    first = marked.evaluate("e => e.parentElement.offsetTop")
+    assert abs((top - first) - lines * 1.5 * 13) < 2 * height
+
+
 def test_any_json_can_be_pasted(visit: "Visit") -> None:
     visit.expect_refusal(422, "/jobs/validate")
     page = visit.open("/ui/new")

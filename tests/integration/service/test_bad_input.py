@@ -158,7 +158,7 @@ def test_refused(
         assert problem.errors[0].pointer == pointer
     assert words in problem.detail + "".join(fault.detail for fault in problem.errors)
     assert stored() == before
-    assert took < 0.5  # milliseconds; the limit leaves room for a busy machine
+    assert took < 0.5  # it is milliseconds
 
 
 def test_paths_through_a_graph_are_not_counted(client: TestClient) -> None:
@@ -169,9 +169,9 @@ def test_paths_through_a_graph_are_not_counted(client: TestClient) -> None:
 
 
 def timed(client: TestClient, path: str, body: str | bytes) -> float:
-    began = time.perf_counter()
+    began = time.process_time()  # its own work: the machine may be busy with other things
     client.post(path, content=body, headers=JSON)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ JOB = "job_" + "a" * 32
 EXAMPLES: list[tuple[errors.StorageError, tuple[str, ...]]] = [
     (errors.UnusableDatabaseUrl("Expected this."), ("URL", "Expected this.")),
     (errors.DatabaseUnavailable("Refused."), ("did not answer", "Refused.")),
+    (errors.NewerDatabase("0009", "0007"), ("0009", "0007", "start the newer release")),
+    (errors.MigrationFailed("Refused."), ("as they were", "Refused.")),
     (errors.UnknownJob(JOB), (JOB, "list the jobs")),
     (errors.IllegalTransition(JOB, JobStatus.FAILED, "paused"), (JOB, "failed", "paused")),
     (errors.IdempotencyConflict("key", JOB), (JOB, "same body", "new key")),

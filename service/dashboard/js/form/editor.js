@@ -1,7 +1,7 @@
 /** The spec as text, with what is wrong marked in it. */
 
 import { h, replace } from "../dom.js";
-import { lineOf, parse, pretty, rangeOf } from "./json-text.js";
+import { lineOf, parse, pretty, rangeOf, rangesOf } from "./json-text.js";
 
 /** A text area for JSON; `onInput(text, parsed)` is called with each change by the user. */
 export function editor({ onInput }) {
@@ -30,6 +30,7 @@ export function editor({ onInput }) {
     ),
   );
   let marked = new Set();
+  let numbered = "";
   let leaving = false;
 
   function typed() {
@@ -52,20 +53,15 @@ export function editor({ onInput }) {
     } else if (event.key !== "Shift") leaving = false;
   }
 
+  /** Number the lines. What is not marked is one text: an element a line would take seconds. */
   function number() {
     const lines = area.value.split("\n").length;
-    replace(
-      gutter,
-      Array.from({ length: lines }, (_, index) =>
-        h("span", { class: marked.has(index + 1) ? "marked" : null }, `${index + 1}\n`),
-      ),
-    );
+    const shown = [lines, ...marked].join();
+    if (shown !== numbered) {
+      numbered = shown;
+      replace(gutter, gutterOf(lines, [...marked].sort((one, other) => one - other)));
+    }
     follow();
-  }
-
-  /** What is not JSON has no pointer into it, but a place where it goes wrong. */
-  function rangeIn({ pointer, place }) {
-    return place === undefined ? rangeOf(area.value, pointer) : [place, place];
   }
 
   return {
@@ -80,11 +76,13 @@ export function editor({ onInput }) {
       number();
     },
     mark(faults) {
-      marked = new Set(faults.map((fault) => lineOf(area.value, rangeIn(fault)[0]).line));
+      const text = area.value;
+      const ranges = faults.length > 0 ? rangesOf(text) : null;
+      marked = new Set(faults.map((fault) => lineOf(text, rangeIn(text, fault, ranges)[0]).line));
       number();
     },
     select(fault) {
-      const [from, to] = rangeIn(fault);
+      const [from, to] = rangeIn(area.value, fault);
       area.focus();
       area.setSelectionRange(from, to);
       const { line } = lineOf(area.value, from);
@@ -92,4 +90,23 @@ export function editor({ onInput }) {
       area.scrollTop = Math.max(0, (line - 4) * height);
     },
   };
+}
+
+function gutterOf(lines, marked) {
+  const children = [];
+  let next = 1;
+  for (const line of marked) {
+    children.push(numbers(next, line - 1), h("span", { class: "marked" }, `${line}\n`));
+    next = line + 1;
+  }
+  return [...children, numbers(next, lines)];
+}
+
+function numbers(from, to) {
+  return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}\n`).join("");
+}
+
+/** What is not JSON has no pointer into it, but a place where it goes wrong. */
+function rangeIn(text, { pointer, place }, ranges) {
+  return place === undefined ? rangeOf(text, pointer, ranges) : [place, place];
 }

@@ -22,8 +22,7 @@ export function pretty(value, indent = "") {
 }
 
 /** What an RFC 6901 pointer leads to in a text: `[from, to]`, of the nearest thing that is there. */
-export function rangeOf(text, pointer) {
-  const ranges = rangesOf(text);
+export function rangeOf(text, pointer, ranges = rangesOf(text)) {
   let at = pointer;
   while (at !== "" && !ranges.has(at)) at = at.slice(0, at.lastIndexOf("/"));
   return ranges.get(at) ?? [0, text.length];
@@ -81,7 +80,7 @@ function placeOf(text, message) {
 }
 
 /** Every value of a JSON text by its pointer, as far as the text is JSON. */
-function rangesOf(text) {
+export function rangesOf(text) {
   const found = new Map();
   const token = /\s*(?:("(?:[^"\\]|\\.)*")|([{}[\],:])|([^\s{}[\],:"]+))/y;
 
