@@ -45,6 +45,8 @@ def test_upload_look_and_train(visit: "Visit", tmp_path: Path) -> None:
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".progress-line .status")).to_have_text("succeeded")
     expect(page.get_by_role("link", name="features.json")).to_be_visible()
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_role("cell", name="things.csv").first).to_be_visible()
 
 
 def test_a_file_that_is_divided_already(visit: "Visit", tmp_path: Path) -> None:
