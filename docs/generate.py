@@ -273,7 +273,7 @@ def _command() -> str:
 _CODES = """Every error is `application/problem+json` (RFC 9457): `type` is
 `urn:ridgeline:problem:CODE`, `detail` says what was expected and how to fix it, and `errors` points
 at each fault: `pointer` is an RFC 6901 pointer into the body (`?name` for a query parameter,
-`name:` for a header), `rule` a word for programs."""
+`{name}` for one of the path, `name:` for a header), `rule` a word for programs."""
 
 
 def _problems() -> str:

@@ -13,7 +13,7 @@ from ridgeline.client.answers import read
 from ridgeline.client.errors import WaitTimeoutError
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
-from ridgeline.contract.job import Job, JobPage, JobStatus
+from ridgeline.contract.job import Job, JobPage
 from ridgeline.contract.resolve import Validation
 from ridgeline.contract.spec import JobSpec
 
@@ -63,19 +63,20 @@ class Jobs(Part):
     def jobs(
         self,
         *,
-        status: JobStatus | Collection[JobStatus] | None = None,
+        status: str | Collection[str] | None = None,
         tag: str | None = None,
         page_size: int = 50,
     ) -> Iterator[Job]:
         """Go through the jobs, newest first, fetching a page when it is needed.
 
         Args:
-            status: only jobs in this state, or in one of these.
+            status: only jobs in this state, or in one of these: a JobStatus or its name. Another
+                name raises InvalidRequestError.
             tag: only jobs with this tag.
             page_size: how many to fetch at once, 100 at most.
         """
         wanted = [status] if isinstance(status, str) else [*(status or ())]
-        query: dict[str, Any] = {"limit": page_size, "status": [each.value for each in wanted]}
+        query: dict[str, Any] = {"limit": page_size, "status": [str(each) for each in wanted]}
         if tag is not None:
             query["tag"] = tag
         while True:

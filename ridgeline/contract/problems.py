@@ -36,7 +36,7 @@ class Fault(Contract):
 
     pointer: str
     """RFC 6901 JSON pointer into the body, such as `/model/layers/0/units`; for a query
-    parameter or header `?name` or `name:`."""
+    parameter `?name`, for one of the path `{name}`, for a header `name:`."""
     detail: str
     """What was expected, and how to fix it."""
     rule: str

@@ -20,6 +20,9 @@ CANCELLED_BY_USER = EndReason(
 )
 """Why a job ended that somebody asked to cancel."""
 
+_ASKED = {JobStatus.QUEUED: "resumed"}
+"""What was asked for by who is refused a status, where it has another name."""
+
 LOCKED_COLUMNS = (
     jobs.c.id,
     jobs.c.status,
@@ -53,7 +56,7 @@ def move(
     """
     before: JobStatus = row["status"]
     if not can_become(before, after):
-        raise IllegalTransition(row["id"], before, after.value)
+        raise IllegalTransition(row["id"], before, _ASKED.get(after, after.value))
     changes: dict[str, Any] = {"status": after, "version": jobs.c.version + 1, **(values or {})}
     if before is JobStatus.PAUSED:
         changes["paused_at"] = None

@@ -62,11 +62,12 @@ def takes_gzip(accept_encoding: Iterable[str]) -> bool:
 def digest_sha256(header: str | None) -> str | None:
     """The SHA-256, in hex, of a Content-Digest or Repr-Digest (RFC 9530); None if it has none.
 
-    Raises ValueError for one that is no SHA-256.
+    Raises ValueError for one that is no SHA-256, and for what is no digest at all: who sends a
+    bare hash means it to be checked. Other algorithms are passed over.
     """
     for part in _split([header or ""]):
-        name, _, value = part.partition("=")
-        if name.strip().lower() != "sha-256":
+        name, named, value = part.partition("=")
+        if named and value and name.strip().lower() != "sha-256":
             continue
         match = re.fullmatch(r":([A-Za-z0-9+/]{43}=):", value.partition(";")[0].strip())
         if match is None:

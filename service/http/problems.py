@@ -177,7 +177,9 @@ async def _routing_error(request: Request, error: HTTPException) -> Response:
 
 async def _invalid_request(_: Request, error: RequestValidationError) -> Response:
     faults = [_parameter_fault(each) for each in error.errors()]
-    detail = "See `errors`; `?name` is a query parameter, `name:` a header."
+    detail = (
+        "See `errors`; `?name` is a query parameter, `{name}` one of the path, `name:` a header."
+    )
     return ApiProblem(ProblemCode.INVALID_REQUEST, detail, errors=faults[:20]).response()
 
 
@@ -268,7 +270,7 @@ def _parameter_fault(error: Mapping[str, Any]) -> Fault:
     """One of FastAPI's complaints on a parameter, without the value it got."""
     place, *names = error["loc"]
     name = str(names[0])[:100] if names else ""
-    at = f"?{name}" if place == "query" else f"{name}:"
+    at = {"query": f"?{name}", "path": f"{{{name}}}"}.get(str(place), f"{name}:")
     kind = str(error["type"])
     if kind == "extra_forbidden":
         return Fault(pointer=at, detail="there is no such parameter here", rule="unknown-parameter")

@@ -6,6 +6,7 @@ import typer
 
 from ridgeline.cli.options import DEFAULT_URL, AsJson, Settings, SpecFile, Timeout, Url
 from ridgeline.cli.talking import talking
+from ridgeline.client import InvalidSpecError
 
 Key = Annotated[
     str | None,
@@ -53,10 +54,19 @@ def validate(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Check a spec: what it becomes, its size, advice on it. Nothing is stored."""
+    """Check a spec: what it becomes, its size, advice on it. Nothing is stored.
+
+    With --json the faults of a spec that cannot be trained are printed as JSON too, and exit code 1
+    tells them from a good one.
+    """
     with talking(context, url, as_json=as_json) as session:
         spec = session.read_spec(file, settings or ())
-        validation = session.client.validate(spec.document)
+        try:
+            validation = session.client.validate(spec.document)
+        except InvalidSpecError as error:
+            if as_json:
+                session.output.document(error.problem)
+            raise
         if as_json:
             session.output.document(validation)
             return

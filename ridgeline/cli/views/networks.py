@@ -15,12 +15,22 @@ _TELLING = ("units", "filters", "rate", "output_dim", "pool_size", "max_value")
 
 def data_in_words(spec: JobSpec) -> str:
     """The data set and how it is split."""
-    dataset = spec.dataset.model_dump(mode="json")
-    named = dataset.get("name") or dataset.get("id")
     split = spec.split
     shares = [f"{share:.0%} {part}" for part, share in _shares(spec) if share]
     shares += [f"{rows:,} {part} rows of its own" for part, rows in _own_rows(spec) if rows]
-    return ", ".join([f"{dataset['source']} {named}", *shares, *(["stratified"] * split.stratify)])
+    return ", ".join([*_source(spec), *shares, *(["stratified"] * split.stratify)])
+
+
+def _source(spec: JobSpec) -> Iterator[str]:
+    """The data set by its name, an upload by its file's; and by its id, which a spec takes."""
+    dataset = spec.dataset
+    if not isinstance(dataset, UploadDataset):
+        yield f"{dataset.source} {dataset.name}"
+    elif dataset.stored is None or dataset.stored.name is None:
+        yield f"upload {dataset.id}"
+    else:
+        yield f"upload {dataset.stored.name}"
+        yield dataset.id
 
 
 def network_in_words(posted: JobSpec, resolved: JobSpec) -> str:

@@ -70,7 +70,7 @@ def _weights(weights: Sequence[WeightReport]) -> RenderableType:
             "L2": "right",
             "zero": "right",
             "nearly": "right",
-            "units off": "right",
+            "idle units": "right",
         }
     )
     for weight in weights:
@@ -83,7 +83,7 @@ def _weights(weights: Sequence[WeightReport]) -> RenderableType:
                 number(weight.l2_norm),
                 percent(weight.zero_share),
                 percent(weight.nearly_zero_share),
-                "" if weight.units is None else f"{weight.cancelled_units} of {weight.units}",
+                "" if weight.units is None else f"{weight.negligible_units} of {weight.units}",
             ),
         )
     return table

@@ -45,6 +45,8 @@ def test_upload_look_and_train(visit: "Visit", tmp_path: Path) -> None:
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".progress-line .status")).to_have_text("succeeded")
     expect(page.get_by_role("link", name="features.json")).to_be_visible()
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_role("cell", name="things.csv").first).to_be_visible()
 
 
 def test_a_file_that_is_divided_already(visit: "Visit", tmp_path: Path) -> None:
@@ -116,8 +118,39 @@ def test_a_file_that_is_no_data_set(visit: "Visit", tmp_path: Path) -> None:
     page = visit.open("/ui/datasets")
     page.get_by_label("Upload a data set").set_input_files(path)
     expect(page.locator(".upload .faults li")).to_have_count(1)
-    page.get_by_role("button", name="Give up").click()
+    expect(page.get_by_role("button", name="Go on")).to_have_count(0)
+    page.get_by_role("button", name="Dismiss").click()
     expect(page.locator(".upload")).to_have_count(0)
+
+
+def test_one_of_two_files_is_no_data_set(visit: "Visit", tmp_path: Path) -> None:
+    """What is wrong with one must not vanish because the other has arrived."""
+    visit.expect_refusal(422, "/complete")
+    bad, good = tmp_path / "ragged.csv", table(tmp_path / "beside.csv", 13)
+    bad.write_text("a,b\n1,2\n3,4,5\n")
+    page = visit.open("/ui/datasets")
+    page.get_by_label("Upload a data set").set_input_files([bad, good])
+    arrived = page.locator(".upload").get_by_role("link", name="beside.csv")
+    expect(page.locator(".upload .faults li")).to_contain_text("row 2 has 3 cells")
+    expect(arrived).to_be_visible()
+    expect(page.locator("table.datasets")).to_contain_text("beside.csv")
+    arrived.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("beside.csv")
+
+
+def test_no_bar_is_cut_off_on_a_phone(visit: "Visit", tmp_path: Path) -> None:
+    page = visit.open("/ui/datasets")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_label("Upload a data set").set_input_files(table(tmp_path / "narrow.csv", 14))
+    contents = page.get_by_role("region", name="Columns")
+    bars = contents.locator(".balance .track")
+    expect(bars.first).to_be_visible()
+    edge = contents.bounding_box()
+    assert edge is not None
+    for bar in bars.all():
+        box = bar.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= edge["x"] + edge["width"]
 
 
 def test_a_data_set_is_deleted(visit: "Visit", api: httpx.Client, tmp_path: Path) -> None:

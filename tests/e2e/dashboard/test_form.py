@@ -105,6 +105,7 @@ def test_faults_are_shown_where_they_are(visit: "Visit") -> None:
     text.fill('{"a": 1,\n "b" 2}')
     expect(page.locator(".validity")).to_have_text("This is not JSON yet")
     expect(page.locator(".faults")).to_contain_text("line 2")
+    expect(page.locator(".gutter .marked")).to_have_text("2\n")
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".send .fault")).to_contain_text("not JSON yet")
 

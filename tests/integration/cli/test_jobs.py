@@ -68,6 +68,12 @@ class TestValidate:
         assert "info  /regularization/dropout/rate" in ended.lines
         as_json = ridgeline("validate", str(spec), "--json").json
         assert as_json["parameters"]["total"] > 0
+
+    def test_faults_as_json(self, ridgeline: Ridgeline, spec: Path) -> None:
+        ended = ridgeline("validate", str(spec), "--set", "training.epochs=0", "--json")
+        assert ended.code == ExitCode.FAILED
+        assert [fault["pointer"] for fault in ended.json["errors"]] == ["/training/epochs"]
+        assert "/training/epochs: " in ended.err
         assert "jobs" not in ridgeline("jobs", "--tag", "none such", "--json").out
 
 

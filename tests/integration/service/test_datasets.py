@@ -341,11 +341,12 @@ def test_a_file_that_takes_too_much_memory(
 
 
 def test_a_job_keeps_its_data_set(client: TestClient, parts: Parts, worker: Any) -> None:
-    dataset = client.post("/datasets", content=CSV).json()
+    dataset = client.post("/datasets?name=things.csv", content=CSV).json()
     spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"], "target": "colour"}}
     assert client.post("/jobs/validate", json=spec).status_code == 200
     job = client.post("/jobs", json=spec).json()
     assert "stored" not in job["spec"]["dataset"]
+    assert job["resolved"]["dataset"]["stored"]["name"] == "things.csv"
     assert job["resolved"]["dataset"]["stored"]["sha256"] == dataset["sha256"]
     refusal = client.delete(f"/datasets/{dataset['id']}")
     assert (refusal.status_code, refusal.json()["code"]) == (409, "conflict")

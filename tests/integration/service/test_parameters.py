@@ -58,3 +58,9 @@ def test_patterns_are_put_into_words(client: TestClient) -> None:
         (fault,) = answer.json()["errors"]
         assert words in fault["detail"]
         assert "^" not in fault["detail"]
+
+
+def test_one_of_the_path_is_not_called_a_header(client: TestClient) -> None:
+    answer = client.put("/uploads/up_1/parts/0", content=b"x")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "{number}"

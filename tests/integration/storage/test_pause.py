@@ -166,7 +166,7 @@ class TestResume:
     def test_an_ended_job_cannot_be_resumed(self, jobs: JobStore, submit: Submit) -> None:
         job_id = submit()
         jobs.request_cancel(job_id)
-        with pytest.raises(IllegalTransition, match="cancelled, so it cannot be queued"):
+        with pytest.raises(IllegalTransition, match="cancelled, so it cannot be resumed"):
             jobs.request_resume(job_id)
 
 

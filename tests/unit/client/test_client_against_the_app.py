@@ -227,6 +227,14 @@ def test_jobs_in_one_of_several_states(ridgeline: Client) -> None:
     assert [job.id for job in ridgeline.jobs(status=JobStatus.CANCELLED)] == [cancelled]
 
 
+def test_a_state_by_its_name(ridgeline: Client) -> None:
+    job = ridgeline.submit(SPEC)
+    assert [each.id for each in ridgeline.jobs(status="queued")] == [job.id]
+    assert list(ridgeline.jobs(status=["failed", "cancelled"])) == []
+    with pytest.raises(InvalidRequestError, match="status"):
+        next(ridgeline.jobs(status="bogus"))
+
+
 def test_a_view_outside_of_a_notebook_is_lines(
     ridgeline: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:

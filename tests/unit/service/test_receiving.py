@@ -39,6 +39,12 @@ def test_digests_that_are_none(value: str) -> None:
         digest_sha256(f"sha-256={value}")
 
 
+@pytest.mark.parametrize("header", [HEX, DIGEST, "sha-256", f"md5=:AAAA:, {HEX}", "="])
+def test_a_bare_hash_is_not_passed_over(header: str) -> None:
+    with pytest.raises(ValueError, match="expected sha-256=:BASE64:"):
+        digest_sha256(header)
+
+
 def request(headers: dict[str, str], waits: asyncio.Event | None = None) -> Request:
     async def receive() -> dict[str, object]:
         if waits is not None:

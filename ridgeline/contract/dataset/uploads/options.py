@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from ridgeline.contract.dataset.encodings import ColumnName, Encoding
 from ridgeline.contract.dataset.shape import Loading
 from ridgeline.contract.dataset.stored import DatasetContents, DatasetId, Sha256
-from ridgeline.contract.schema import Contract, each_once
+from ridgeline.contract.schema import Contract, Label, each_once
 
 MAX_COLUMNS = 4096
 Task = Literal["auto", "classification", "regression"]
@@ -31,6 +31,8 @@ class ImageSize(Contract):
 class DatasetSnapshot(DatasetContents):
     """What the service knows of an upload: the file, and what of its contents the job uses."""
 
+    name: Label | None = None
+    """The file's name as it was first uploaded; null in specs from before it was kept."""
     bytes: Annotated[int, Field(ge=1)]
     sha256: Sha256
 

@@ -75,16 +75,14 @@ export function editor({ onInput }) {
       area.value = text;
       number();
     },
-    mark(pointers) {
+    mark(faults) {
       const text = area.value;
-      const ranges = pointers.length > 0 ? rangesOf(text) : null;
-      marked = new Set(
-        pointers.map((pointer) => lineOf(text, rangeOf(text, pointer, ranges)[0]).line),
-      );
+      const ranges = faults.length > 0 ? rangesOf(text) : null;
+      marked = new Set(faults.map((fault) => lineOf(text, rangeIn(text, fault, ranges)[0]).line));
       number();
     },
-    select(pointer) {
-      const [from, to] = rangeOf(area.value, pointer);
+    select(fault) {
+      const [from, to] = rangeIn(area.value, fault);
       area.focus();
       area.setSelectionRange(from, to);
       const { line } = lineOf(area.value, from);
@@ -106,4 +104,9 @@ function gutterOf(lines, marked) {
 
 function numbers(from, to) {
   return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}\n`).join("");
+}
+
+/** What is not JSON has no pointer into it, but a place where it goes wrong. */
+function rangeIn(text, { pointer, place }, ranges) {
+  return place === undefined ? rangeOf(text, pointer, ranges) : [place, place];
 }

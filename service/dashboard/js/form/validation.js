@@ -9,9 +9,9 @@ const PAUSE_MS = 250;
 
 /**
  * Checks `text` a moment after the last call of `check`; `onFaults(faults)` gets what is wrong, and
- * `onPointer(pointer)` is called where somebody wants to see a place in the spec.
+ * `onFault(fault)` is called where somebody wants to see where in the spec it is.
  */
-export function validation({ onFaults, onPointer, signal }) {
+export function validation({ onFaults, onFault, signal }) {
   const headline = h("p", { class: "validity", role: "status" }, "Checking…");
   const content = h("div", {});
   const element = h(
@@ -34,7 +34,9 @@ export function validation({ onFaults, onPointer, signal }) {
         [
           {
             pointer: "",
-            detail: `${syntax.message}, line ${syntax.line}, column ${syntax.column}`,
+            place: syntax.place,
+            label: `line ${syntax.line}, column ${syntax.column}`,
+            detail: syntax.message,
             rule: "json",
           },
         ],
@@ -73,7 +75,7 @@ export function validation({ onFaults, onPointer, signal }) {
         ? h(
             "ul",
             { class: "remarks" },
-            advice.map((each) => remark(each, onPointer)),
+            advice.map((each) => remark(each, (pointer) => onFault({ pointer }))),
           )
         : null,
       penaltyList(penalties),
@@ -96,7 +98,7 @@ export function validation({ onFaults, onPointer, signal }) {
       h(
         "ul",
         { class: "faults" },
-        faults.map((fault) => item(fault, onPointer)),
+        faults.map((fault) => item(fault, onFault)),
       ),
     );
     onFaults(faults);
@@ -105,17 +107,17 @@ export function validation({ onFaults, onPointer, signal }) {
   return { element, check, isValid: () => valid };
 }
 
-function item({ pointer, detail }, onPointer) {
+function item(fault, onFault) {
   return h(
     "li",
     {},
     h(
       "button",
-      { type: "button", class: "pointer", onclick: () => onPointer(pointer) },
-      pointer || "the whole spec",
+      { type: "button", class: "pointer", onclick: () => onFault(fault) },
+      fault.label ?? (fault.pointer || "the whole spec"),
     ),
     " ",
-    detail,
+    fault.detail,
   );
 }
 

@@ -79,6 +79,7 @@ export function jobHead(onJob) {
     );
     reason.hidden = job.reason === null || job.reason.code === "completed";
     say(reason, job.reason === null ? "" : `${job.reason.detail}`);
+    reason.classList.toggle("bad", job.status === "failed");
     showButtons(buttons, job);
   }
 

@@ -23,7 +23,12 @@ export function page({ query, signal }) {
     body,
   );
   const older = h("a", { href: "#", rel: "next", hidden: true }, "Older data sets");
-  const panel = uploadPanel({ signal, onStored: ({ id }) => go(`/ui/datasets/${id}`) });
+  const panel = uploadPanel({ signal, onStored });
+
+  function onStored({ id }, alone) {
+    if (alone) go(`/ui/datasets/${id}`);
+    else load();
+  }
 
   async function load() {
     const after = query.get("after");

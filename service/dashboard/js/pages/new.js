@@ -27,7 +27,7 @@ class NewJob {
     this.text = editor({ onInput: (text, parsed) => this.typed(text, parsed) });
     this.checks = validation({
       onFaults: (faults) => this.mark(faults),
-      onPointer: (pointer) => this.lead(pointer),
+      onFault: (fault) => this.lead(fault),
       signal,
     });
     this.controls = GROUPS.flatMap(({ fields }) => fields).map((field) =>
@@ -213,7 +213,7 @@ class NewJob {
   }
 
   mark(faults) {
-    this.text.mark(faults.map((fault) => fault.pointer));
+    this.text.mark(faults);
     for (const each of [...this.controls, ...this.own]) {
       const { pointer } = each.field;
       const mine = faults.find(
@@ -223,8 +223,8 @@ class NewJob {
     }
   }
 
-  lead(pointer) {
-    this.text.select(pointer);
+  lead(fault) {
+    this.text.select(fault);
   }
 
   async send(event) {
@@ -258,7 +258,7 @@ class NewJob {
   failed(error) {
     if (error instanceof ApiError && error.faults.length > 0) {
       this.mark(error.faults);
-      this.lead(error.faults[0].pointer);
+      this.lead(error.faults[0]);
     }
     this.refuse(error.message);
   }

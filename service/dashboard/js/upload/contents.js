@@ -103,14 +103,14 @@ function arrayTable({ arrays }) {
   return scrolled(
     "Arrays",
     ["Array", "Shape", "Type", "Values"],
-    arrays.map(({ name, shape, dtype, values }) =>
+    arrays.map((array) =>
       h(
         "tr",
         {},
-        h("th", { scope: "row" }, name),
-        h("td", {}, shape.join("×")),
-        h("td", {}, h("code", {}, dtype)),
-        h("td", {}, values ? balance(values, shape[0]) : "–"),
+        h("th", { scope: "row" }, array.name),
+        h("td", {}, array.shape.join("×")),
+        h("td", {}, h("code", {}, array.dtype)),
+        h("td", {}, array.values ? balance(array.values, array.shape[0]) : range(array)),
       ),
     ),
   );

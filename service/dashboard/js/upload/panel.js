@@ -8,7 +8,10 @@ import { discard, isBegun, upload } from "./transfer.js";
 
 const ACCEPTED = ".csv,.parquet,.npz,.npy,.zip";
 
-/** A place to choose or drop files; `onStored(dataset)` gets each that has arrived. */
+/**
+ * A place to choose or drop files; `onStored(dataset, alone)` gets each that has arrived, and whether
+ * no other is on its way or was refused: who leaves the page then takes nothing with them.
+ */
 export function uploadPanel({ onStored, signal }) {
   const input = h("input", {
     id: "upload-file",
@@ -41,14 +44,33 @@ export function uploadPanel({ onStored, signal }) {
   });
 
   function take(files) {
-    for (const file of files) list.append(row(file, { onStored, signal }));
+    for (const file of files) list.append(row(file, { stored, signal }));
     input.value = "";
+  }
+
+  function stored(file, dataset, element) {
+    const alone = list.children.length === 1;
+    if (alone) element.remove();
+    else replace(element, storedLine(file, dataset));
+    onStored(dataset, alone);
   }
 
   return h("section", { "aria-label": "Upload" }, zone, list);
 }
 
-function row(file, { onStored, signal }) {
+/** The same bytes may have been stored before, and keep the name that they had then. */
+function storedLine(file, { id, name }) {
+  const state = name === file.name ? "is stored" : `was stored before, as ${name}`;
+  return h(
+    "p",
+    { class: "upload-name" },
+    h("a", { href: `/ui/datasets/${id}` }, file.name),
+    " ",
+    h("span", { class: "quiet" }, state),
+  );
+}
+
+function row(file, { stored, signal }) {
   const bar = h("progress", {
     class: "bar",
     max: Math.max(file.size, 1),
@@ -95,8 +117,7 @@ function row(file, { onStored, signal }) {
         },
       });
       announce(`${file.name} is stored.`);
-      element.remove();
-      onStored(dataset);
+      stored(file, dataset, element);
     } catch (error) {
       failed(error);
     } finally {
@@ -111,14 +132,22 @@ function row(file, { onStored, signal }) {
       return;
     }
     say(state, error.message);
-    if (error instanceof ApiError)
-      replace(
-        faults,
-        error.faults.map(({ pointer, detail }) =>
-          h("li", {}, pointer ? h("code", {}, pointer) : null, " ", detail),
-        ),
-      );
+    if (error instanceof ApiError && error.faults.length > 0) refused(error.faults);
     alertUser(`${file.name}: ${error.message}`);
+  }
+
+  /** The same bytes would be refused again: there is nothing to go on with. */
+  function refused(found) {
+    element.classList.add("refused");
+    bar.hidden = true;
+    stop.hidden = true;
+    say(drop, "Dismiss");
+    replace(
+      faults,
+      found.map(({ pointer, detail }) =>
+        h("li", {}, pointer ? h("code", {}, pointer) : null, " ", detail),
+      ),
+    );
   }
 
   stop.addEventListener("click", () => (running ? running.abort() : run()));
@@ -126,7 +155,7 @@ function row(file, { onStored, signal }) {
     running?.abort();
     await discard(file);
     element.remove();
-    announce(`${file.name} was given up.`);
+    announce(`${file.name} was taken from the list.`);
     document.getElementById("upload-file")?.focus();
   });
   run();

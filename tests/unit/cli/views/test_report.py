@@ -51,7 +51,7 @@ REPORT = Report(
             nearly_zero_share=0.5,
             units=3,
             cancelled_units=1,
-            negligible_units=1,
+            negligible_units=2,
             shrinkage=Shrinkage(factor=2e-6, step=0.0),
             histogram=None,
         ),
@@ -92,8 +92,8 @@ on            kind  value  of the loss
 dense/kernel  l2     0.05        33.3%
 
 Weights
-weight        shape   L1      L2  zero  nearly  units off
-dense/kernel  4×3    1.5  0.7071   25%     50%     1 of 3
+weight        shape   L1      L2  zero  nearly  idle units
+dense/kernel  4×3    1.5  0.7071   25%     50%      2 of 3
 Not finite: dense/bias
 
 Raised while it trained
