@@ -14,7 +14,7 @@ DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Part = Literal["train", "validation", "test"]
 """Of a split."""
-# Left out elsewhere: a worker of an earlier release refuses a spec with a field it does not know.
+# Left out elsewhere, as in what earlier releases have stored.
 _IN_DIVIDED_FILES = Field(exclude_if=lambda value: value is None)
 
 

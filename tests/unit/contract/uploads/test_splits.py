@@ -184,7 +184,7 @@ def test_memory_counts_every_part() -> None:
     assert (shape.rows, shape.validation_rows, shape.test_rows) == (100, 20, 30)
 
 
-def test_specs_of_other_files_say_nothing_that_an_earlier_release_does_not_know() -> None:
+def test_specs_of_other_files_say_nothing_of_parts() -> None:
     new = ('"split":{"train"', '"part"', '"stem"')
     y = array("y", dtype="uint8", values=counts({"0": 30, "1": 30, "2": 40}))
     said = resolved(stored(Format.NPZ, 100, arrays=(X, y))).spec.model_dump_json()
