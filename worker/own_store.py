@@ -10,7 +10,10 @@ import structlog
 
 from ridgeline.storage import ArtifactsUnavailable, DatabaseUnavailable, ForeignStore
 from ridgeline.storage.ownership import Ownership
+from worker.attempt.patience import IN_DRAIN_S
+from worker.attempt.shutdown import in_time
 from worker.dispatcher import Attempts
+from worker.drain import Drain
 from worker.slots import Slot
 
 log = structlog.get_logger()
@@ -22,9 +25,12 @@ class OwnStore:
     `end` is called, once, when the store turns out to be another database's.
     """
 
-    def __init__(self, attempts: Attempts, ownership: Ownership, end: Callable[[], object]) -> None:
+    def __init__(
+        self, attempts: Attempts, ownership: Ownership, drain: Drain, end: Callable[[], object]
+    ) -> None:
         self._attempts = attempts
         self._ownership = ownership
+        self._drain = drain
         self._end = end
         self._lock = threading.Lock()
         self._waiting = False
@@ -42,7 +48,7 @@ class OwnStore:
 
     def _known(self) -> bool:
         try:
-            self._ownership.confirm()
+            in_time(self._ownership.confirm, self._drain, IN_DRAIN_S)
         except ForeignStore as error:
             self._refuse(error)
             return False

@@ -71,19 +71,10 @@ def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
         files = open_datasets(settings)
         forget_credentials()
         hide_first_environment()
-        _check(artifacts)
         return _run(settings, artifacts, mirror, files, engine, preload)
     except _CANNOT_START as error:
         log.error("worker_cannot_start", because=str(error))  # noqa: TRY400 - the message suffices
         return os.EX_CONFIG
-
-
-def _check(artifacts: ArtifactStore) -> None:
-    """Refuse to start where nothing could ever be published; wait for nothing."""
-    try:
-        artifacts.check()
-    except ArtifactsUnavailable as error:
-        log.warning("artifacts_away", because=str(error))
 
 
 def _run(
@@ -115,7 +106,7 @@ def _run(
         engine=engine,
         owner=me.id,
     )
-    attempts = OwnStore(supervisor, ownership, _tell_to_end)
+    attempts = OwnStore(supervisor, ownership, drain, _tell_to_end)
     dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
     app = create_app(settings, slots)
     add_train_task(app, dispatcher)
@@ -144,15 +135,17 @@ def _me(slots: SlotPool) -> NewWorker:
 
 
 def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles) -> Ownership:
-    """What compares database and store; raises ForeignStore, and waits for nothing.
+    """What compares database and store; waits for nothing.
 
-    Beside a bucket the folder of this machine is compared too: it may be another database's store.
+    Raises UnusableArtifactStore where nothing could ever be published. Beside a bucket the folder
+    of this machine is compared too: it may be another database's store.
     """
     places = [Place(artifacts, files)]
     if isinstance(artifacts, ObjectArtifacts):
         places.append(Place(artifacts.scratch))
     ownership = Ownership(database, *places)
     try:
+        artifacts.check()  # a store that hangs costs seconds here, and minutes in compare()
         ownership.compare()
     except (ArtifactsUnavailable, DatabaseUnavailable) as error:
         log.warning("store_not_compared", because=str(error))

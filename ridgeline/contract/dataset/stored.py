@@ -14,6 +14,8 @@ DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Part = Literal["train", "validation", "test"]
 """Of a split."""
+# Left out elsewhere: a worker of an earlier release refuses a spec with a field it does not know.
+_IN_DIVIDED_FILES = Field(exclude_if=lambda value: value is None)
 
 
 class DatasetFormat(StrEnum):
@@ -67,9 +69,9 @@ class ArrayMember(Contract):
     """Rows, and the shape of one."""
     dtype: str
     """NumPy's name, such as `float32`."""
-    part: Part | None = None
-    """Which rows it holds of a file that is divided already; null where the file is not."""
-    stem: str | None = None
+    part: Annotated[Part | None, _IN_DIVIDED_FILES] = None
+    """Which rows it holds of a file that is divided already; left out where the file is not."""
+    stem: Annotated[str | None, _IN_DIVIDED_FILES] = None
     """What a spec calls it where it is one of several parts: `x` for `x_train` and `x_test`."""
     values: tuple[ValueCount, ...] | None = None
     """Of whole numbers or booleans, one a row, with few different ones: each with its rows,
@@ -109,8 +111,8 @@ class DatasetContents(Contract):
     format: DatasetFormat
     rows: Annotated[int, Field(ge=1)]
     """Of all parts."""
-    split: OwnSplit | None = None
-    """Of an npz with arrays such as `x_train`, `y_train`, `x_test` and `y_test`; null where the
+    split: Annotated[OwnSplit | None, _IN_DIVIDED_FILES] = None
+    """Of an npz with arrays such as `x_train`, `y_train`, `x_test` and `y_test`; left out where the
     spec's split divides all rows."""
     columns: tuple[Column, ...] | None = None
     """Of csv and parquet."""

@@ -7,12 +7,15 @@ alike, and gaps cost nothing.
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
-MOST_CELLS = 100_000
-"""Of one table of the dynamic programme; of a larger one only what lies about its diagonal is
-looked at."""
+MOST_PAIRS = 100_000
+"""How many pairs of items are compared to bring in one list; of more, only those are that lie about
+the diagonal of the dynamic programme's table."""
+MOST_OF_ALL = 400_000
+"""How many for all lists: twenty of a thousand items each have two hundred million."""
 _NAME, _ALIKE, _LEAST, _FAMILY = 1000, 120, 12, 10
 """What a match is worth: of equal names, of equal items, at least of the same kind, of a family."""
 
@@ -47,11 +50,11 @@ class Column:
 def align(lists: Sequence[Sequence[Item]]) -> list[dict[int, int]]:
     """The places of what is matched, by the lists' numbers; in an order that each list keeps.
 
-    Only an item with a name may be matched out of order. Takes quadratic time for what differs,
-    and linear for what is the same at both ends.
+    Only an item with a name may be matched out of order. Takes quadratic time for what differs, up
+    to a bound, and linear for what is the same at both ends.
     """
     columns: list[Column] = []
-    worth = _Worth()
+    most_pairs = min(MOST_PAIRS, MOST_OF_ALL // len(lists)) if lists else 0
     interned: dict[Item, Item] = {}
     seen: dict[tuple[Item, ...], int] = {}
     for number, listed in enumerate(lists):
@@ -62,17 +65,17 @@ def align(lists: Sequence[Sequence[Item]]) -> list[dict[int, int]]:
                 if known in column.places:
                     column.places[number] = column.places[known]
             continue
-        columns = _merged(columns, number, items, worth)
+        columns = _merged(columns, number, items, most_pairs)
     return [column.places for column in columns]
 
 
 def _merged(
-    columns: list[Column], number: int, items: Sequence[Item], worth: "_Worth"
+    columns: list[Column], number: int, items: Sequence[Item], most_pairs: int
 ) -> list[Column]:
     """The columns with another list in them, and those that it alone has."""
     merged: list[Column] = []
     alone: list[Column] = []
-    for column, place in _matches(columns, items, worth):
+    for column, place in _matches(columns, items, most_pairs):
         merged.append(column or Column())
         if place is not None:
             merged[-1].take(number, place, items[place])
@@ -101,7 +104,7 @@ def _joined_by_name(columns: list[Column], alone: list[Column], number: int) -> 
 
 
 def _matches(
-    columns: Sequence[Column], items: Sequence[Item], worth: "_Worth"
+    columns: Sequence[Column], items: Sequence[Item], most_pairs: int
 ) -> Iterator[tuple[Column | None, int | None]]:
     """Columns and places of items in their common order, either None where it has no match."""
     start, most = 0, min(len(columns), len(items))
@@ -112,25 +115,23 @@ def _matches(
         end += 1
     yield from zip(columns[:start], range(start), strict=True)
     middle = columns[start : len(columns) - end], items[start : len(items) - end]
-    for column, place in _best_path(*middle, worth):
+    for column, place in _best_path(*middle, most_pairs):
         yield column, None if place is None else start + place
     last = range(len(items) - end, len(items))
     yield from zip(columns[len(columns) - end :], last, strict=True)
 
 
 def _best_path(
-    columns: Sequence[Column], items: Sequence[Item], worth: "_Worth"
+    columns: Sequence[Column], items: Sequence[Item], most_pairs: int
 ) -> Iterator[tuple[Column | None, int | None]]:
-    distinct = {id(item): item for item in items}
-    worths = [worth.of(column, distinct) for column in columns]
-    best = _best(worths, [id(item) for item in items])
+    table = _table(columns, items, most_pairs)
     i = j = 0
     while i < len(columns) and j < len(items):
-        match = worths[i][id(items[j])]
-        if match and best[i][j] == match + best[i + 1][j + 1]:
+        match = table[i].match(j)
+        if match and table[i].best(j) == match + table[i + 1].best(j + 1):
             yield columns[i], j
             i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
+        elif table[i].best(j) == table[i + 1].best(j):
             yield columns[i], None
             i += 1
         else:
@@ -140,46 +141,57 @@ def _best_path(
     yield from ((None, place) for place in range(j, len(items)))
 
 
-def _best(worths: Sequence[Mapping[int, int]], keys: Sequence[int]) -> list[list[int]]:
-    """The most that the columns from each on and the items from each on are worth together.
+class _Row(NamedTuple):
+    """A column with the items from `first` on that are looked at; others are worth nothing."""
 
-    `worths` has each column's worth with an item by the item's key.
-    """
-    rows, width = len(worths), len(keys)
-    half = max(MOST_CELLS // (2 * max(rows, 1)), width // max(rows, 1) + 1)
-    best = [[0] * (width + 1)]
-    for i in range(rows - 1, -1, -1):
-        worth, under, row = worths[i], best[-1], [0] * (width + 1)
-        centre, most = i * width // rows, 0
-        for j in range(min(width, centre + half) - 1, max(0, centre - half) - 1, -1):
-            match = worth[keys[j]]
-            if match and match + under[j + 1] > most:
-                most = match + under[j + 1]
-            row[j] = most = max(most, under[j])
-        best.append(row)
-    return best[::-1]
+    first: int
+    matches: list[int]
+    """What the column is worth with each."""
+    bests: list[int]
+    """The most that the columns from this one on and the items from each on are worth together."""
+
+    def match(self, place: int) -> int:
+        """Of the item at a place."""
+        at = place - self.first
+        return self.matches[at] if 0 <= at < len(self.matches) else 0
+
+    def best(self, place: int) -> int:
+        """From the item at a place on."""
+        at = place - self.first
+        return self.bests[at] if 0 <= at < len(self.bests) else 0
 
 
-class _Worth:
-    """What it is worth to match an item with a column: with that of its items most like it."""
+def _table(columns: Sequence[Column], items: Sequence[Item], most_pairs: int) -> list[_Row]:
+    """The rows of all columns, and one below them."""
+    height, width = len(columns), len(items)
+    pairs_each = 2 * sum(len(column.items) for column in columns)
+    half = max(most_pairs // max(pairs_each, 1), width // max(height, 1) + 1)
+    rows = [_Row(0, [], [])]
+    for i in range(height - 1, -1, -1):
+        centre = i * width // height
+        places = range(max(0, centre - half), min(width, centre + half))
+        rows.append(_row(columns[i], items, places, rows[-1]))
+    return rows[::-1]
 
-    def __init__(self) -> None:
-        self._pairs: dict[tuple[int, int], int] = {}
 
-    def of(self, column: Column, items: Mapping[int, Item]) -> dict[int, int]:
-        """With each item, by its key; 0 where it is not the same kind of thing."""
-        return {
-            key: max(self._pair(one, item) for one in column.items) for key, item in items.items()
-        }
-
-    def _pair(self, one: Item, other: Item) -> int:
-        key = (id(one), id(other))
-        if key not in self._pairs:
-            self._pairs[key] = _worth(one, other)
-        return self._pairs[key]
+def _row(column: Column, items: Sequence[Item], places: range, under: _Row) -> _Row:
+    """Fill the row in from its end."""
+    known: dict[int, int] = {}
+    row = _Row(places.start, [0] * len(places), [0] * len(places))
+    most = 0
+    for at, place in reversed(list(enumerate(places))):
+        item = items[place]
+        if id(item) not in known:
+            known[id(item)] = max(_worth(one, item) for one in column.items)
+        row.matches[at] = match = known[id(item)]
+        if match:
+            most = max(most, match + under.best(place + 1))
+        row.bests[at] = most = max(most, under.best(place))
+    return row
 
 
 def _worth(one: Item, other: Item) -> int:
+    """What it is worth to match two items; 0 where they are not the same kind of thing."""
     named = _NAME if one.name is not None and one.name == other.name else 0
     if one.kind == other.kind:
         names = one.members.keys() | other.members.keys()

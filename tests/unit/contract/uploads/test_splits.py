@@ -182,3 +182,12 @@ def test_memory_counts_every_part() -> None:
     shape = resolved(WHOLE).spec.dataset.shape
     assert shape.all_rows == 150
     assert (shape.rows, shape.validation_rows, shape.test_rows) == (100, 20, 30)
+
+
+def test_specs_of_other_files_say_nothing_that_an_earlier_release_does_not_know() -> None:
+    new = ('"split":{"train"', '"part"', '"stem"')
+    y = array("y", dtype="uint8", values=counts({"0": 30, "1": 30, "2": 40}))
+    said = resolved(stored(Format.NPZ, 100, arrays=(X, y))).spec.model_dump_json()
+    assert [word for word in ('"split":null', *new) if word in said] == []
+    said = resolved(TESTED).spec.model_dump_json()
+    assert [word for word in new if word not in said] == []
