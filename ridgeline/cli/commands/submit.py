@@ -6,7 +6,6 @@ import typer
 
 from ridgeline.cli.options import DEFAULT_URL, AsJson, Settings, SpecFile, Timeout, Url
 from ridgeline.cli.talking import talking
-from ridgeline.client import InvalidSpecError
 
 Key = Annotated[
     str | None,
@@ -60,6 +59,8 @@ def validate(
     tells them from a good one.
     """
     with talking(context, url, as_json=as_json) as session:
+        from ridgeline.client import InvalidSpecError
+
         spec = session.read_spec(file, settings or ())
         try:
             validation = session.client.validate(spec.document)
