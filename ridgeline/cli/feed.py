@@ -9,6 +9,8 @@ from ridgeline.contract.events import JobEvent
 
 #: What may lie ready; a reader that is slower holds the stream up.
 _READY = 1000
+#: A signal that comes in the moment before a wait begins is heeded only after that wait.
+_TURN_S = 0.5
 
 
 class Feed:
@@ -33,14 +35,15 @@ class Feed:
         self._left = True
 
     def take(self, timeout: float | None = None) -> JobEvent | None:
-        """The next event; None when the job has ended, or once `timeout` seconds are over.
+        """The next event; None when the job has ended, or if none comes for a while.
 
-        Raises RidgelineError where the events cannot be read.
+        That is half a second, or `timeout` seconds if those are less. Raises RidgelineError where
+        the events cannot be read.
         """
         if self.ended:
             return None
         try:
-            taken = self._ready.get(timeout=timeout)
+            taken = self._ready.get(timeout=_TURN_S if timeout is None else min(timeout, _TURN_S))
         except queue.Empty:
             return None
         if isinstance(taken, Exception):

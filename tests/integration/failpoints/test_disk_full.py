@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.contract.job import EndCode, JobStatus
 from ridgeline.failpoints import FAILPOINTS
+from ridgeline.storage.artifacts.marker import MARKER
 from service.http.examples import IRIS
 from service.main import create_app
 from tests.integration.failpoints.conftest import Rig
@@ -205,7 +206,8 @@ def test_a_disk_that_runs_full_while_a_data_set_comes(
             assert answer.headers["Retry-After"]
 
         def files() -> list[Path]:
-            return [path for path in small_disk.folder.rglob("*.*") if path.is_file()]
+            found = small_disk.folder.rglob("*.*")
+            return [path for path in found if path.is_file() and path.name != MARKER]
 
         refused("POST", "/datasets", content=large)  # it says how large it is
         refused("POST", "/datasets", content=iter([large]))  # it does not

@@ -309,7 +309,7 @@ def test_a_closed_terminal_drains(tmp_path: Path) -> None:
             stderr=output,
         )
     try:
-        eventually(lambda: "Cannot connect" in log.read_text(), "Celery")
+        eventually(lambda: "broker_away" in log.read_text(), "Celery")
         process.send_signal(signal.SIGHUP)
         assert process.wait(30) == 0
         assert "Restarting" not in log.read_text()
