@@ -26,7 +26,7 @@ from tests.rig.workers import Worker
 END_S = 40.0
 CLEAR_S = 10.0
 _HURRY_S = 0.2
-LEASE_S = 2.5
+LEASE_S = 4.0
 REAP_S = 0.25
 SETTINGS = {
     "RIDGELINE_LEASE_S": str(LEASE_S),

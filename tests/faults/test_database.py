@@ -35,7 +35,7 @@ def test_away_for_four_leases_no_attempt_is_lost(house: House) -> None:
 
 def running() -> list[tuple[Work, int]]:
     """More epochs than the outage has time for, and fewer."""
-    return [(Work("long", epoch_s=0.1), 110), (Work("short", epoch_s=0.1), 30)]
+    return [(Work("long", epoch_s=0.1), int(15 * AWAY_S)), (Work("short", epoch_s=0.1), 30)]
 
 
 def test_connections_that_break_amid_transactions(house: House) -> None:

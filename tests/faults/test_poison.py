@@ -75,5 +75,5 @@ def test_each_ends_with_its_reason_and_good_jobs_succeed_between_them(
             house.is_cleared(record)
         else:
             house.is_whole(record, good, epochs)
-            assert record.attempt == 1, house.jobs.attempts(record.id)
+            assert record.attempt == 1, "\n".join(map(str, house.jobs.attempts(record.id)))
     assert all(worker.running for worker in house.cluster.workers)

@@ -4,6 +4,7 @@ import json
 import math
 import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -444,14 +445,10 @@ def test_too_large_is_refused_at_once(
     layers: list[Any], at: int, make_spec: Any, faults_of: Any
 ) -> None:
     spec = make_spec(model={"layers": layers}, regularization={"dropout": {"rate": 0.3}})
-    fastest = math.inf
-    for _ in range(3):
-        started = time.process_time()
-        (fault,) = faults_of(lambda: resolve(spec))
-        fastest = min(fastest, time.process_time() - started)
+    (fault,) = faults_of(lambda: resolve(spec))
     assert (fault.pointer, fault.rule) == (f"/model/layers/{at}", "memory")
     assert "GiB" in fault.detail
-    assert fastest < 0.05
+    assert fastest_s(lambda: faults_of(lambda: resolve(spec))) < 0.05
     tracemalloc.start()
     faults_of(lambda: resolve(spec))
     peak = tracemalloc.get_traced_memory()[1]
@@ -472,11 +469,20 @@ def test_sizes_that_double_with_every_layer(make_spec: Any, faults_of: Any) -> N
     assert 10 * 100 ** (place - 1) <= MAX_NUMBERS < 10 * 100**place
 
 
+def fastest_s(call: Callable[[], object]) -> float:
+    """The seconds of its own work that the fastest of three calls takes."""
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        call()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
 def test_as_many_layers_as_are_allowed(make_spec: Any, faults_of: Any) -> None:
     layers = [{"type": "Dense", "units": 2}] * (MAX_LAYERS - 1) + [MLP[1]]
-    started = time.process_time()
-    resolve(make_spec(model={"layers": layers}, regularization={"weights": {"l2": 0.1}}))
-    assert time.process_time() - started < 1
+    spec = make_spec(model={"layers": layers}, regularization={"weights": {"l2": 0.1}})
+    assert fastest_s(lambda: resolve(spec)) < 1
     policy = {"dropout": {"rate": 0.3}}
     (fault,) = faults_of(
         lambda: resolve(make_spec(model={"layers": layers}, regularization=policy))
