@@ -24,6 +24,7 @@ from ridgeline.storage.errors import (
     InvalidStagedFile,
     UnknownArtifact,
 )
+from ridgeline.storage.folders import sync_folder
 
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"
@@ -116,7 +117,7 @@ class LocalArtifacts:
                 target.unlink()
                 raise InvalidStagedFile(staged_file)
         for folder in target.parents:
-            _fsync(folder)
+            sync_folder(folder)
             failpoint("publish.folder_synced")
             if folder == self._root:
                 return stored
@@ -319,12 +320,3 @@ def _make(folder: Path, mode: int = 0o777) -> None:
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
             return
     folder.mkdir(mode=mode, parents=True, exist_ok=True)
-
-
-def _fsync(folder: Path) -> None:
-    """Make the folder's entries durable: a rename alone can be lost with the power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

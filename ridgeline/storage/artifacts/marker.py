@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.errors import ArtifactExists, ArtifactsUnavailable
+from ridgeline.storage.folders import sync_folder
 
 MARKER = ".identity.json"
 """Its name, which no file of a job or of a data set can have."""
@@ -69,13 +70,13 @@ class FolderMarker:
                     raise
                 self._create_in_place(data)
             failpoint("marker.linked")
-            _sync(self._root)
+            sync_folder(self._root)
 
     def replace(self, data: bytes) -> None:
         """Set the mark, whatever there is."""
         with _unavailable(), self._staged(data) as staged:
             staged.rename(self._path)
-            _sync(self._root)
+            sync_folder(self._root)
 
     def _create_in_place(self, data: bytes) -> None:
         """Set the mark where the file system has no links: a crash may leave half of it."""
@@ -109,11 +110,3 @@ def _unavailable() -> Iterator[None]:
         yield
     except OSError as error:
         raise ArtifactsUnavailable(f"{MARKER}: {error}") from None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

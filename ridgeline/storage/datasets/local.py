@@ -11,6 +11,7 @@ from ridgeline.storage.datasets.files import HeldFile, StoredBytes, checked_key,
 from ridgeline.storage.datasets.records import DatasetRecord
 from ridgeline.storage.datasets.staging import clear_abandoned
 from ridgeline.storage.errors import DamagedArtifact, UnknownArtifact
+from ridgeline.storage.folders import sync_folder
 
 _STAGING = "staging"
 _FOLDERS = ("files", "parts")
@@ -45,7 +46,7 @@ class LocalDatasetFiles:
         staged_file.rename(target)
         failpoint("dataset_file.renamed")
         for folder in (target.parent, self._root, self._root.parent):
-            _fsync(folder)
+            sync_folder(folder)
 
     def size(self, key: str) -> int:
         """The bytes of a file; raises InvalidArtifactKey and UnknownArtifact."""
@@ -100,12 +101,3 @@ class LocalDatasetFiles:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()
-
-
-def _fsync(folder: Path) -> None:
-    """Make the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
