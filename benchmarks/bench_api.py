@@ -21,9 +21,9 @@ from typing import Any
 
 import httpx
 
-from ridgeline.cli.address import Address, free_address
-from ridgeline.cli.children import Child, stop_all
-from ridgeline.cli.redis_server import redis_answers, socket_path, start_redis
+from ridgeline.cli.local.address import Address, free_address
+from ridgeline.cli.local.children import Child, stop_all
+from ridgeline.cli.local.redis_server import redis_answers, socket_path, start_redis
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "ridgeline" / "cli" / "demo.json"

@@ -22,8 +22,8 @@ import httpx
 
 from benchmarks import bench_api
 from benchmarks.bench_queue import on_postgresql
-from ridgeline.cli.address import Address
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
+from ridgeline.cli.local.address import Address
 from ridgeline.storage import Database, LeaseStore
 
 SERIES = (
@@ -116,7 +116,7 @@ def print_costs(api: Address, database: Database, batch: int, epochs: int, repea
         for summaries in (True, False):
             with ExitStack() as stack:
                 if not summaries:
-                    stack.enter_context(mock.patch("ridgeline.storage.epochs.summarize"))
+                    stack.enter_context(mock.patch("ridgeline.storage.records.epochs.summarize"))
                 means[summaries].append(
                     statistics.fmean(store(database, submit(api), epochs, batch))
                 )

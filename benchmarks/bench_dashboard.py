@@ -23,7 +23,7 @@ import httpx
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.bench_api import DEMO, running_api
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.storage import Database, LeaseStore
 
 EPOCHS = 200

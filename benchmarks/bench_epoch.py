@@ -53,7 +53,7 @@ def _measured(command: list[str]) -> float:
 def seconds_per_epoch() -> float:
     """Train the demo's job with the engine alone; the mean time of an epoch after the first."""
     # Imported here: the process that compares needs no TensorFlow.
-    from ridgeline.contract.spec import JobSpec  # noqa: PLC0415
+    from ridgeline.spec.job_spec import JobSpec  # noqa: PLC0415
     from worker.engine import devices  # noqa: PLC0415
     from worker.engine.context import InMemoryContext  # noqa: PLC0415
     from worker.engine.train import train  # noqa: PLC0415

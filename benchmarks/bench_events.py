@@ -24,9 +24,9 @@ import psutil
 from benchmarks import bench_api
 from benchmarks.bench_queue import on_postgresql
 from benchmarks.stamped.engine import STAMP
-from ridgeline.cli.address import Address
-from ridgeline.cli.children import Child, stop_all
-from ridgeline.cli.redis_server import socket_path
+from ridgeline.cli.local.address import Address
+from ridgeline.cli.local.children import Child, stop_all
+from ridgeline.cli.local.redis_server import socket_path
 
 HERE = Path(__file__).parent
 PACES = {0.0: 400, 0.3: 30, 2.0: 6}

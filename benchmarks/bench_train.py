@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "ridgeline" / "cli" / "demo.json"

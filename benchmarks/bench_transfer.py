@@ -26,7 +26,7 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 
-from ridgeline.cli.address import Address, free_address
+from ridgeline.cli.local.address import Address, free_address
 
 ROOT = Path(__file__).parents[1]
 START_S = 30.0

@@ -6,10 +6,10 @@ Every job's number is in its id and in its time of creation.
 
 from sqlalchemy import NullPool, create_engine, text
 
-from ridgeline.contract.resolve import resolve
+from ridgeline.planning.resolve import resolve
 from ridgeline.storage import Database
 from service.http.bodies import parse_spec
-from service.submissions import new_job
+from service.jobs.submissions import new_job
 
 FEW = 10_000
 """One job of so many failed; one of so many has the tag `rare`."""

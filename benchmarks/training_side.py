@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.resolve import Resolution, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import Resolution, resolve
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine import devices
 from worker.engine.data import Data, Part
 from worker.engine.data.prepare import encode

@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from ridgeline.client.errors import ERRORS, ProblemError, UnexpectedAnswerError
-from ridgeline.contract.problems import Problem, ProblemCode
+from ridgeline.spec.faults import Problem, ProblemCode
 
 Model = TypeVar("Model", bound=BaseModel)
 

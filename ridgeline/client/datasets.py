@@ -10,7 +10,7 @@ from ridgeline.client.part import Part
 from ridgeline.client.sources import open_source
 from ridgeline.client.transport import path_to
 from ridgeline.client.uploads import Sending
-from ridgeline.contract.dataset.stored import DatasetFormat, StoredDataset, StoredDatasetPage
+from ridgeline.spec.dataset.contents import DatasetFormat, StoredDataset, StoredDatasetPage
 
 
 class Datasets(Part):

@@ -17,7 +17,7 @@ from ridgeline.client.errors import (
 )
 from ridgeline.client.sources import Source
 from ridgeline.client.transport import Transport, path_to
-from ridgeline.contract.dataset.stored import DatasetFormat, StoredDataset, Upload
+from ridgeline.spec.dataset.contents import DatasetFormat, StoredDataset, Upload
 
 #: A larger file goes in parts, so that a break costs one of them and not all.
 IN_PARTS_BYTES = 64 * 2**20

@@ -13,14 +13,14 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
-from ridgeline.storage.artifacts.marker import MARKER, Marker
-from ridgeline.storage.artifacts.protocol import ArtifactStore
 from ridgeline.storage.database import Database
-from ridgeline.storage.datasets.files import DatasetFiles
-from ridgeline.storage.datasets.store import DatasetStore
 from ridgeline.storage.errors import ArtifactExists, ForeignStore
+from ridgeline.storage.files.artifacts.protocol import ArtifactStore
+from ridgeline.storage.files.datasets.protocol import DatasetFiles
+from ridgeline.storage.files.marker import MARKER, Marker
 from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.jobs import JobStore
+from ridgeline.storage.records.datasets import DatasetStore
+from ridgeline.storage.records.jobs import JobStore
 
 _BATCH = 500
 _IDENTITY = re.compile(r"db_[0-9a-f]{32}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ridgeline.contract.problems import ProblemCode
+from ridgeline.spec.faults import ProblemCode
 from service.http.examples import EXAMPLES
 from service.http.problems import responses
 

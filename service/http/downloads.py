@@ -18,9 +18,9 @@ from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from ridgeline.contract.problems import ProblemCode
+from ridgeline.spec.faults import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
-from ridgeline.storage.digests import Hash
+from ridgeline.storage.files.digests import Hash
 from service.http.answers import not_modified
 from service.http.documentation import file_content, headers
 from service.http.headers import matches

@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from ridgeline.contract.problems import Fault, ProblemCode
+from ridgeline.spec.faults import Fault, ProblemCode
 from service.http.problems import ApiProblem
 
 _LONGEST_NAME = 64

@@ -5,12 +5,12 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.regularizers import PenaltyTerm
-from ridgeline.contract.report import Raise
-from ridgeline.contract.resolve import Resolution
-from worker.engine.callbacks import EarlyStopping, Plateau
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode
+from ridgeline.api.report import Raise
+from ridgeline.planning.resolve import Resolution
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
+from worker.engine.callbacks_init import EarlyStopping, Plateau
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingStopped
 from worker.engine.data import Data

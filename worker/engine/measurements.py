@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.regularizers import PenaltyTerm
+from ridgeline.api.curves import EpochRow
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
 from worker.engine.passes import Measured
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ridgeline.contract.resolve import Resolution
-from ridgeline.contract.targets import TargetEncoding
-from ridgeline.contract.training import Loss, MetricName, Training
+from ridgeline.planning.resolve import Resolution
+from ridgeline.planning.targets import TargetEncoding
+from ridgeline.spec.training import Loss, MetricName, Training
 from worker.engine.data import Data
 from worker.engine.model import Network
 from worker.engine.optimization import build_optimizer

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ridgeline.contract.graph import block_rows
+from ridgeline.planning.graph import block_rows
 from worker.engine.data import Data, Part
 from worker.engine.data.stream import blocks
 from worker.engine.epoch import CompiledEpoch, Controls, Decode, Rows, Sums

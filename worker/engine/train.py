@@ -2,9 +2,9 @@
 
 import time
 
-from ridgeline.contract.report import Report
-from ridgeline.contract.resolve import Resolution, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.report import Report
+from ridgeline.planning.resolve import Resolution, resolve
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine.checkpoint import CheckpointStore, fingerprint
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingResult
 from worker.engine.data import Data, prepare_data

@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import EventRecord, EventType, JobRecord, TrackedJob
 
 JOB_ID = "ridgeline.job_id"

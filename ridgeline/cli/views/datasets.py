@@ -11,7 +11,7 @@ from rich.text import Text
 from ridgeline.cli.figures import NOTHING, age, number, plural, short, size
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed
-from ridgeline.contract.dataset.stored import (
+from ridgeline.spec.dataset.contents import (
     ArrayMember,
     Column,
     ImageFolder,

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from rich.table import Table
 
+from ridgeline.api.worker import Worker, WorkerState
 from ridgeline.cli.figures import age, short
 from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.contract.worker import Worker, WorkerState
 
 _STYLES = {
     WorkerState.STARTING: "dim",
@@ -36,7 +36,7 @@ def workers_table(workers: Iterable[Worker], now: datetime) -> Table:
             (
                 f"{worker.host}:{worker.pid}",
                 styled(worker.state.value, _STYLES[worker.state]),
-                ", ".join(worker.slots),
+                ", ".join(worker.slots.slots),
                 ", ".join(map(short, worker.jobs)),
                 worker.version,
                 f"{age(worker.seen_at, now)} ago",

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.failpoints import FAILPOINTS
-from ridgeline.storage.artifacts.marker import MARKER
+from ridgeline.storage.files.marker import MARKER
 from service.http.examples import IRIS
 from service.main import create_app
 from tests.integration.failpoints.conftest import Rig

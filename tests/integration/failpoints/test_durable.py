@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.failpoints import VARIABLE
 from service.http.examples import IRIS
 from tests.integration.failpoints.conftest import WAIT_S, Rig

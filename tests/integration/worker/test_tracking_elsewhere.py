@@ -11,8 +11,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from sqlalchemy import text
 
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore, NewJob, TrackingStore
 from tests.integration.worker.conftest import WAIT_S, eventually, new_job
 from tests.integration.worker.test_tracking import (

@@ -11,7 +11,7 @@ from ridgeline.cli.exits import MEANINGS, ExitCode
 from ridgeline.cli.failures import exit_code
 from ridgeline.cli.main import app
 from ridgeline.client import ProblemError, RidgelineError
-from ridgeline.contract.problems import Problem, ProblemCode
+from ridgeline.spec.faults import Problem, ProblemCode
 
 RELEASED = {
     "OK": 0,

@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from ridgeline import Client, JobStatus
+from ridgeline.api.job import Job
+from ridgeline.api.log import LogLevel
 from ridgeline.client import (
     ConflictError,
     IdempotencyKeyReusedError,
@@ -21,8 +23,6 @@ from ridgeline.client import (
     NotFoundError,
     WaitTimeoutError,
 )
-from ridgeline.contract.job import Job
-from ridgeline.contract.log import LogLevel
 from service.main import create_app
 from service.settings import Settings
 
@@ -207,12 +207,12 @@ def test_a_data_set_is_uploaded_once(ridgeline: Client, tmp_path: Path) -> None:
     stored = ridgeline.upload(io.BytesIO(content), name="letters", format="csv")
     assert (stored.name, stored.rows) == ("letters", 2)
     assert ridgeline.upload(io.BytesIO(content)) == stored
-    assert list(ridgeline.datasets()) == [stored]
+    assert list(ridgeline.formats()) == [stored]
     back = ridgeline.download_dataset(stored.id, tmp_path)
     assert back == tmp_path / "letters"
     assert back.read_bytes() == content
     ridgeline.delete_dataset(stored.id)
-    assert list(ridgeline.datasets()) == []
+    assert list(ridgeline.formats()) == []
 
 
 def test_the_catalog_is_json(ridgeline: Client) -> None:

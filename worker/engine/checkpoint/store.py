@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import structlog
 
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.failpoints import failpoint
 from worker.engine.checkpoint.format import (
     VERSION,

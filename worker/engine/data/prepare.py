@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from ridgeline.contract.dataset import Loading, Split, SplitRows
-from ridgeline.contract.features import RowEncoding
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.resolve import Resolution
-from ridgeline.contract.targets import TargetEncoding
+from ridgeline.api.features import RowEncoding
+from ridgeline.api.job import EndCode
+from ridgeline.planning.resolve import Resolution
+from ridgeline.planning.targets import TargetEncoding
+from ridgeline.spec.dataset import Loading, Split, SplitRows
 from worker.engine.context import TrainingFailed
 from worker.engine.data.memory import available_memory
 from worker.engine.data.part import Features, Indices, MappedRows, Part

@@ -2,7 +2,7 @@
 
 import keras
 
-from ridgeline.contract.wiring import FEATURE_SCALING, INPUT
+from ridgeline.planning.wiring import FEATURE_SCALING, INPUT
 from worker.engine.data import Data
 from worker.engine.model import Network
 from worker.engine.objective import Objective

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from ridgeline.contract.wiring import INPUT
+from ridgeline.planning.wiring import INPUT
 from worker.engine.export.recurrence import plain_loops
 
 

@@ -15,7 +15,7 @@ from tf2onnx import optimizer
 from tf2onnx.graph import Graph, Node
 from tf2onnx.tfonnx import process_tf_graph
 
-from ridgeline.contract.wiring import INPUT
+from ridgeline.planning.wiring import INPUT
 from worker.engine.export.frozen import frozen_function
 from worker.engine.export.obstacle import CannotHold
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.outputs import OutputName
+from ridgeline.api.job import EndCode
+from ridgeline.spec.outputs import OutputName
 from worker.engine.context import ExportedFile, TrainingContext, TrainingFailed
 from worker.engine.data import Data
 from worker.engine.export.complete import complete_model

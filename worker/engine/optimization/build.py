@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from ridgeline.contract.training import Schedule, Training
+from ridgeline.spec.training import Schedule, Training
 from worker.engine.optimization.schedules import build_schedule
 from worker.engine.regularization.weight_decay import spared
 

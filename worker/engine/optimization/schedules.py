@@ -2,7 +2,7 @@
 
 import keras
 
-from ridgeline.contract.training import Schedule
+from ridgeline.spec.training import Schedule
 
 
 def build_schedule(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.download import Unreachable, download
-from worker.keras_files import KERAS_FILES, KerasFile, keras_folder
+from worker.inputs.keras_files import KERAS_FILES, KerasFile, keras_folder
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ridgeline.contract.dataset import KerasHousing
+from ridgeline.spec.dataset import KerasHousing
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.pickles import npz_array
 from worker.engine.data.sources.rows import RawRows, held_rows

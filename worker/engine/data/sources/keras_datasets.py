@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ridgeline.contract.dataset import DatasetShape, KerasDataset
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
+from ridgeline.spec.dataset import DatasetShape, KerasDataset
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.housing import california_housing

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.cache import KerasCache
-from worker.keras_files import KerasFile, keras_folder
+from worker.inputs.keras_files import KerasFile, keras_folder
 
 CONTENT = bytes(range(256)) * 20_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

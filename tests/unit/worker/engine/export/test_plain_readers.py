@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.outputs import OutputName
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.outputs import OutputName
 from tests.unit.worker.engine.conftest import Setup
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load

@@ -1,0 +1,61 @@
+"""Whether the API can do its work."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from ridgeline.spec.schema import Contract
+from ridgeline.storage import (
+    ArtifactsUnavailable,
+    DatabaseUnavailable,
+    ForeignStore,
+    UnusableArtifactStore,
+)
+from service.jobs.dispatch import BrokerUnavailable
+from service.services import Parts
+
+State = Literal["up", "down"]
+
+
+class Readiness(Contract):
+    """What works and what does not."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    """`degraded`: jobs are taken and wait in the database until the broker is back, and files can
+    be had once the artifact store is."""
+    database: State
+    broker: State
+    artifacts: State | Literal["foreign"]
+    """`foreign`: the store is not known to belong to the database, so no file is stored there, and
+    none deleted."""
+
+
+def readiness(parts: Parts) -> Readiness:
+    """Ask database, broker and artifact store for a sign of life."""
+    database = _state(parts.database.ping, DatabaseUnavailable)
+    broker = _state(parts.dispatch.ping, BrokerUnavailable)
+    artifacts = _artifacts(parts)
+    status: Literal["ready", "degraded", "unavailable"] = "ready"
+    if broker == "down" or artifacts != "up":
+        status = "degraded"
+    if database == "down":
+        status = "unavailable"
+    return Readiness(status=status, database=database, broker=broker, artifacts=artifacts)
+
+
+def _artifacts(parts: Parts) -> State | Literal["foreign"]:
+    try:
+        parts.artifacts.check()
+        parts.ownership.confirm()
+    except ForeignStore:
+        return "foreign"
+    except (ArtifactsUnavailable, DatabaseUnavailable, UnusableArtifactStore):
+        return "down"
+    return "up"
+
+
+def _state(ping: Callable[[], None], error: type[Exception]) -> State:
+    try:
+        ping()
+    except error:
+        return "down"
+    return "up"
