@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ridgeline.planning.dataset import dataset_shape
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -54,7 +56,7 @@ def main() -> None:
 def random_rows(resolution: Resolution, rows: int) -> Data:
     """Rows of the data set's shape, in the type in which the engine holds them."""
     rng = np.random.default_rng(0)
-    shape = resolution.spec.dataset.shape
+    shape = dataset_shape(resolution.spec.dataset)
     size = (rows, *shape.features)
     everything: npt.NDArray[Any] = rng.standard_normal(size, np.float32)
     if shape.bytes_per_number == 1:

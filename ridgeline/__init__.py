@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ridgeline.api.curves import Curves
+    from ridgeline.api.features import RowEncoding
     from ridgeline.api.job import Job, JobStatus
     from ridgeline.api.report import Report
     from ridgeline.client import Client, ProblemError, RidgelineError
@@ -24,6 +25,7 @@ __all__ = [
     "ProblemError",
     "Report",
     "RidgelineError",
+    "RowEncoding",
 ]
 
 _HOME = {
@@ -35,6 +37,7 @@ _HOME = {
     "ProblemError": "client",
     "Report": "api.report",
     "RidgelineError": "client",
+    "RowEncoding": "api.features",
 }
 
 

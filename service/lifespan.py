@@ -25,15 +25,14 @@ from ridgeline.storage import (
 from ridgeline.storage.files.artifacts.garbage import Garbage
 from ridgeline.storage.ownership import Ownership, Place
 from service.charts.rendering import Renderer
-from service.dataset_parts import DatasetParts, dataset_parts
 from service.events.feed import Feed
 from service.events.watch import Watcher
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.jobs.dispatch import CeleryDispatch
 from service.jobs.submissions import Submissions
-from service.services import Parts, read
+from service.services import DatasetParts, Parts, dataset_parts, read
 from service.settings import Settings
-from service.system.workers_operations import StallAlarm
+from service.system.workers import StallAlarm
 
 WRITERS = 8
 """Threads that store jobs in PostgreSQL. SQLite has one: more would wait for its lock all the same,

@@ -31,10 +31,9 @@ from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.bucket import Bucket
 from ridgeline.storage.files.datasets import DatasetFiles, DatasetStore, open_datasets
 from ridgeline.storage.ownership import Ownership, Place
-from ridgeline.storage.records.tasks import TRAIN_QUEUE
+from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from ridgeline.version import VERSION
-from worker.broker.app import create_app
-from worker.broker.tasks import add_train_task
+from worker.broker.app import add_train_task, create_app
 from worker.drain import Drain
 from worker.inputs.mirror import Mirror
 from worker.inputs.stored_datasets import Uploads

@@ -1,10 +1,18 @@
-"""The loss curves of a job."""
+"""The loss curves of a job.
 
-from typing import Annotated
+The charts of a job, by name.
+"""
+
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ridgeline.spec.schema import Contract
+
+ChartName = Literal["losses", "accuracy", "penalty", "weights", "learning_rate"]
+
+
+Theme = Literal["light", "dark"]
 
 
 class EpochRow(Contract):
@@ -62,3 +70,14 @@ def columns(job_id: str, rows: list[EpochRow], *, complete: bool) -> Curves:
             name: tuple(row.epoch for row in rows if name in row.nonfinite) for name in marked
         },
     )
+
+
+class ChartEntry(Contract):
+    """A chart of a job, and where it is."""
+
+    name: ChartName
+    title: str
+    href: str
+    """Its path: Vega-Lite, SVG or PNG by Accept."""
+    available: bool
+    """Whether there is something to draw yet; until then the chart says why there is not."""

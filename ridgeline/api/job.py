@@ -14,6 +14,7 @@ from ridgeline.api.lifecycle import (
     can_become,
 )
 from ridgeline.planning.advice import Advice
+from ridgeline.planning.graph import Parameters
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.regularization.regularizers import PenaltyTerm
 from ridgeline.spec.schema import Contract
@@ -91,3 +92,14 @@ class JobPage(Contract):
     items: tuple[Job, ...]
     next: str | None
     """Cursor for `after`, or null on the last page."""
+
+
+class Validation(Contract):
+    """What POST /jobs/validate answers."""
+
+    resolved: JobSpec
+    parameters: Parameters
+    memory_bytes: int
+    """Estimate of what training takes."""
+    penalties: tuple[PenaltyTerm, ...]
+    advice: tuple[Advice, ...]

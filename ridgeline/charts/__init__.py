@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from ridgeline.api.charts import ChartName, Theme
-from ridgeline.api.curves import Curves
+from ridgeline.api.curves import ChartName, Curves, Theme
 from ridgeline.api.report import Report
 from ridgeline.charts.accuracy import accuracy_chart, measured_metrics
 from ridgeline.charts.comparison import LOSS, compared

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
-from ridgeline.api.charts import Theme
-from ridgeline.api.curves import Curves
+from ridgeline.api.curves import Curves, Theme
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ridgeline.api.charts import Theme
-from ridgeline.api.curves import Curves
+from ridgeline.api.curves import Curves, Theme
 from ridgeline.charts.accuracy import capital, measured_metrics, metric_axis, spoken
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ridgeline.api.charts import Theme
+from ridgeline.api.curves import Theme
 from ridgeline.charts.definition import Node, fill
 from ridgeline.charts.panel import Frame, Panel, draw
 from ridgeline.charts.theme import colour_places, config

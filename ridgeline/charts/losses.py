@@ -1,7 +1,6 @@
 """The losses: of training and validation rows with the gap between them, and the penalty apart."""
 
-from ridgeline.api.charts import Theme
-from ridgeline.api.curves import Curves
+from ridgeline.api.curves import Curves, Theme
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ridgeline.api.charts import Theme
+from ridgeline.api.curves import Theme
 from ridgeline.charts.definition import NULL, Node, fill
 from ridgeline.charts.measured import FEW, Column, Span, ends, isolated
 from ridgeline.charts.scales import Axis

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ridgeline.api.charts import Theme
+from ridgeline.api.curves import Theme
 from ridgeline.charts.definition import fill
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2))

@@ -9,12 +9,11 @@ from typing import Any
 
 import httpx
 
-from ridgeline.api.job import Job, JobPage
+from ridgeline.api.job import Job, JobPage, Validation
 from ridgeline.client.answers import read
 from ridgeline.client.errors import WaitTimeoutError
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
-from ridgeline.planning.resolve import Validation
 from ridgeline.spec.job_spec import JobSpec
 
 #: How long one long-poll asks the service to hold its answer, in seconds.

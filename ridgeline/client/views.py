@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any, TextIO
 
-from ridgeline.api.charts import Theme
+from ridgeline.api.curves import Theme
 from ridgeline.api.events import EpochEvent
 from ridgeline.api.job import Job
 from ridgeline.client import lines, notebook

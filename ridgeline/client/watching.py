@@ -1,6 +1,6 @@
 """A job that is looked at while it trains."""
 
-from ridgeline.api.charts import Theme
+from ridgeline.api.curves import Theme
 from ridgeline.api.job import Job
 from ridgeline.client.live_job import LiveJob
 from ridgeline.client.progress import Progress

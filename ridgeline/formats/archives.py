@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from ridgeline.formats.errors import Rule, UnusableDataset, shown, unusable
+from ridgeline.formats.errors import Rule, UnusableDataset, is_plain, shown, unusable
 from ridgeline.formats.limits import MAX_PATH_LENGTH, MEBIBYTE, InspectionLimits
-from ridgeline.formats.names import is_plain
 
 _END = struct.Struct("<4s4H2LH")
 _END_64 = struct.Struct("<4sQ2H2L4Q")

@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from ridgeline.formats.cells import parse
-from ridgeline.formats.errors import Rule, UnusableDataset, shown, unusable
+from ridgeline.formats.errors import Rule, UnusableDataset, check_columns, shown, unusable
 from ridgeline.formats.limits import MEBIBYTE, InspectionLimits, block_bytes
-from ridgeline.formats.names import check_columns
 from ridgeline.spec.dataset.contents import Column, ColumnType
 
 _HEADER_BYTES = MEBIBYTE

@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 
 from ridgeline.formats.cells import ARROW_TYPES, without_nan
 from ridgeline.formats.csv import no_rows
-from ridgeline.formats.errors import Rule, UnusableDataset, fault, shown, unusable
+from ridgeline.formats.errors import Rule, UnusableDataset, check_columns, fault, shown, unusable
 from ridgeline.formats.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits, block_bytes
-from ridgeline.formats.names import check_columns
 from ridgeline.spec.dataset.contents import ColumnType
 from ridgeline.spec.faults import Fault
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ridgeline.formats.cells import parse
-from ridgeline.formats.census import Census, Extent, describe, within_budget
+from ridgeline.formats.cells import Census, Extent, describe, parse, within_budget
 from ridgeline.formats.csv import CsvFile, check_header, no_rows
 from ridgeline.formats.errors import Rule, shown, unusable
 from ridgeline.formats.limits import LIMITS, MEBIBYTE, InspectionLimits

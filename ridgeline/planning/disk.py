@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ridgeline.planning.dataset import dataset_shape
 from ridgeline.planning.graph import BYTES_PER_NUMBER, Graph, build_graph, optimizer_numbers
 from ridgeline.spec.dataset import Dataset, UploadDataset
 from ridgeline.spec.job_spec import JobSpec
@@ -33,8 +34,8 @@ class DiskNeed(NamedTuple):
 
 def disk_need(resolved: JobSpec) -> DiskNeed:
     """Estimate the disk that training takes; raises SpecError for a spec that does not fit."""
-    graph = build_graph(resolved.model.layers, resolved.dataset.shape.features)
-    data = resolved.dataset.shape
+    graph = build_graph(resolved.model.layers, dataset_shape(resolved.dataset).features)
+    data = dataset_shape(resolved.dataset)
     model = BYTES_PER_NUMBER * graph.parameters.total
     trained = model + BYTES_PER_NUMBER * optimizer_numbers(graph, resolved.training.optimizer)
     files = sum(_file_bytes(output, model, trained) for output in resolved.outputs)

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 from ridgeline.planning.advice import Advice, Case, advise
 from ridgeline.planning.checks.augmentation import check_augmentation
-from ridgeline.planning.checks.dataset import check_own_rows, own_rows_spelled_out
-from ridgeline.planning.checks.sequences import check_masks
-from ridgeline.planning.checks.tokens import check_tokens
+from ridgeline.planning.checks.dataset import (
+    check_classes,
+    check_own_rows,
+    own_rows_spelled_out,
+    with_hint,
+)
+from ridgeline.planning.checks.sequences import check_masks, check_tokens
 from ridgeline.planning.checks.training import check_fitting, check_proximal, check_raising
-from ridgeline.planning.checks.uploaded import check_classes, with_hint
 from ridgeline.planning.checks.weights import check_applicable
+from ridgeline.planning.dataset import dataset_shape, spell_out
 from ridgeline.planning.graph import Graph, Node, Parameters, build_graph, memory_bytes
 from ridgeline.planning.policy import apply_policy, penalty_terms
 from ridgeline.planning.posted import at_preset
@@ -29,7 +33,6 @@ from ridgeline.spec.layers import Layer
 from ridgeline.spec.outputs import check_outputs
 from ridgeline.spec.regularization.policy import Regularization
 from ridgeline.spec.regularization.regularizers import PenaltyTerm
-from ridgeline.spec.schema import Contract
 
 DEFAULT_MEMORY_LIMIT = 8 * 2**30
 
@@ -52,17 +55,6 @@ class Resolution:
         return self.graph.parameters
 
 
-class Validation(Contract):
-    """What POST /jobs/validate answers."""
-
-    resolved: JobSpec
-    parameters: Parameters
-    memory_bytes: int
-    """Estimate of what training takes."""
-    penalties: tuple[PenaltyTerm, ...]
-    advice: tuple[Advice, ...]
-
-
 def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -> Resolution:
     """Spell out every default, name, input, dropout layer and regularizer of `spec`.
 
@@ -80,7 +72,7 @@ def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -
 
 def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
     spec = _with_dataset(posted)
-    data = spec.dataset.shape
+    data = dataset_shape(spec.dataset)
     check_own_rows(spec.dataset, spec.split)
     spec = own_rows_spelled_out(spec)
     rows = _split(spec.split, data)
@@ -117,7 +109,7 @@ def _with_dataset(spec: JobSpec) -> JobSpec:
     """The spec with its data set's defaults that depend on what was uploaded."""
     if not isinstance(spec.dataset, UploadDataset):
         return spec
-    return spec.model_copy(update={"dataset": spec.dataset.spelled_out()})
+    return spec.model_copy(update={"dataset": spell_out(spec.dataset)})
 
 
 def _needed(spec: JobSpec, data: DatasetShape, graph: Graph, limit: int | None) -> int:

@@ -1,13 +1,34 @@
-"""The base of every model in the contract, and the field types they share."""
+"""The base of every model in the contract, and the field types they share.
+
+Names that stand for objects, and Keras's short names.
+"""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ridgeline.spec import descriptions
+
+PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""A dropout rate: the share of units dropped. 1 would drop all of them, so it is refused."""
+
+
+NonNegativeFloat = Annotated[float, Field(ge=0.0, le=1e9)]
+
+
+PositiveFloat = Annotated[float, Field(gt=0.0, le=1e9)]
+
+
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 
 
 class Contract(BaseModel):
@@ -60,11 +81,17 @@ def each_once(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     return values
 
 
-PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
-"""A dropout rate: the share of units dropped. 1 would drop all of them, so it is refused."""
-NonNegativeFloat = Annotated[float, Field(ge=0.0, le=1e9)]
-PositiveFloat = Annotated[float, Field(gt=0.0, le=1e9)]
 Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_single_line)]
-LayerName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
+
+
+def named(aliases: Mapping[str, str]) -> Callable[[Any], Any]:
+    """A validator that lets `"adam"` stand for `{"name": "adam"}`, and aliases for names."""
+
+    def spell_out(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": aliases.get(value, value)}
+        if isinstance(value, dict) and isinstance(value.get("name"), str):
+            return value | {"name": aliases.get(value["name"], value["name"])}
+        return value
+
+    return spell_out

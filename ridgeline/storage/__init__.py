@@ -33,13 +33,13 @@ from ridgeline.storage.files.artifacts import (
     artifact_key,
     open_artifacts,
 )
+from ridgeline.storage.records.attempts import CRASH_CAP, backoff_s
 from ridgeline.storage.records.events import EventStore
 from ridgeline.storage.records.figures import Figures, FigureStore
 from ridgeline.storage.records.jobs import JobStore
 from ridgeline.storage.records.leases import LEASE_S, LeaseStore
 from ridgeline.storage.records.logs import KEPT_LINES, LogStore
 from ridgeline.storage.records.outbox import Outbox
-from ridgeline.storage.records.retries import CRASH_CAP, backoff_s
 from ridgeline.storage.records.tracking import TrackingStore
 from ridgeline.storage.records.values import (
     ArtifactRecord,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from ridgeline.api.job import Artifact
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from service.artifacts import rules as artifacts
 from service.http import downloads
 from service.http.answers import json_answer

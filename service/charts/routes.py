@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from ridgeline.api.charts import ChartEntry, ChartName, Theme
+from ridgeline.api.curves import ChartEntry, ChartName, Theme
+from ridgeline.api.problems import ProblemCode
 from ridgeline.charts import HEIGHT, WIDTH
-from ridgeline.spec.faults import ProblemCode
 from ridgeline.storage import JobRecord
 from ridgeline.storage.records.thinning import MIN_POINTS
 from service.charts import rules as charts

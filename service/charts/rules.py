@@ -9,11 +9,11 @@ from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
 
-from ridgeline.api.charts import ChartEntry, ChartName, Theme
-from ridgeline.api.curves import Curves, EpochRow, columns
+from ridgeline.api.curves import ChartEntry, ChartName, Curves, EpochRow, Theme, columns
+from ridgeline.api.problems import ProblemCode
 from ridgeline.api.report import Report
 from ridgeline.charts import CHARTS, TITLES, chart, has_data
-from ridgeline.spec.faults import Fault, ProblemCode
+from ridgeline.spec.faults import Fault
 from ridgeline.storage import JobRecord, JobStore
 from ridgeline.version import VERSION
 from service.charts.rendering import Renderer, RendererBusy, RenderingFailed

@@ -1,5 +1,1 @@
-"""What the specs of several jobs say differently, line by line as a reader would put it."""
-
-from service.comparison.differences import MAX_DIFFERENCES, Difference, differences
-
-__all__ = ["MAX_DIFFERENCES", "Difference", "differences"]
+"""Jobs side by side: how their specs differ, and their curves."""

@@ -5,35 +5,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
+from ridgeline.api.comparison import Difference
 from ridgeline.planning.wiring import INPUT, name_source, positions
 from ridgeline.spec.faults import SpecError, pointer
 from ridgeline.spec.job_spec import JobSpec
-from ridgeline.spec.schema import Contract
 from service.comparison.layers import ListedLayer, layer_rows
 from service.comparison.members import ABSENT, Node, Row, member_names, member_rows
 
 MAX_DIFFERENCES = 500
 """How many differences are listed: two specs of 1 MiB may have hundreds of thousands."""
 _MODEL, _LAYERS = "model", "layers"
-
-
-class Difference(Contract):
-    """Something that the specs do not say alike."""
-
-    label: str
-    """What it is, in words, no two alike: `training.epochs`, `dense_1: units`, `Dropout after
-    dense`. A layer that has another name in another spec has both: `dense_1 / dense_2`."""
-    pointer: str
-    """Where it stands in the spec of the first job that says it (RFC 6901)."""
-    pointers: dict[str, str]
-    """Where it stands in each spec as posted, by job id. A job that does not say it is left out:
-    its value is what its silence means, or what its policy or its preset puts there. What presets
-    alone say stands where they do, what a default list alone has where the others have theirs."""
-    values: dict[str, JsonValue]
-    """What each job's spec says there, or what its silence means, by job id; a job in whose spec
-    there is no such place is left out. A layer that some of the jobs lack is one value."""
 
 
 def differences(

@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from ridgeline.api.comparison import Comparison
+from ridgeline.api.problems import ProblemCode
 from ridgeline.charts import LOSS
-from ridgeline.spec.faults import ProblemCode
 from ridgeline.storage.records.thinning import MIN_POINTS
 from service.charts import rules as charts
 from service.charts.routes import (

@@ -11,13 +11,14 @@ from ridgeline.api.comparison import (
     Comparison,
 )
 from ridgeline.api.curves import Curves
+from ridgeline.api.problems import ProblemCode
 from ridgeline.api.report import Verdict
 from ridgeline.charts import comparison_chart
-from ridgeline.spec.faults import Fault, ProblemCode
+from ridgeline.spec.faults import Fault
 from ridgeline.storage import JobRecord, JobStore
 from ridgeline.storage.records.thinning import MIN_POINTS
 from service.charts.rules import Look
-from service.comparison import differences
+from service.comparison.differences import differences
 from service.curves import rules as curves
 from service.http.problems import ApiProblem
 from service.jobs import rules as operations

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from ridgeline.api.curves import Curves
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from ridgeline.storage import JobRecord
 from ridgeline.storage.records.thinning import MIN_POINTS
 from service.charts import rules as charts

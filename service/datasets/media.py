@@ -4,8 +4,8 @@ from email.message import Message
 
 from fastapi import Request
 
+from ridgeline.api.problems import ProblemCode
 from ridgeline.spec.dataset.contents import DatasetFormat
-from ridgeline.spec.faults import ProblemCode
 from service.http.problems import ApiProblem
 
 MEDIA_TYPES = {

@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ridgeline.spec.dataset.contents import DatasetFormat, StoredDataset, StoredDatasetPage
-from ridgeline.spec.faults import Fault, ProblemCode
+from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
+from ridgeline.api.problems import ProblemCode
+from ridgeline.spec.dataset.contents import DatasetFormat
+from ridgeline.spec.faults import Fault
 from ridgeline.spec.schema import Label
 from ridgeline.storage.files.datasets import AddedDataset
 from ridgeline.storage.records.datasets import CURSOR_PATTERN

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
+from ridgeline.api.problems import ProblemCode
 from ridgeline.failpoints import failpoint
 from ridgeline.spec.dataset.contents import DATASET_ID_PATTERN, DatasetFormat
-from ridgeline.spec.faults import ProblemCode
 from ridgeline.storage import StorageError, UnknownDataset
 from ridgeline.storage.files.datasets import (
     AddedDataset,

@@ -1,24 +1,39 @@
-"""The events of jobs on their way into open streams, read once for all that wait for the same."""
+"""The events of jobs on their way into open streams, read once for all that wait for the same.
+
+An event stream as a response: counted while it is open, and given up when nobody reads it.
+"""
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import NamedTuple
 
-from fastapi.sse import format_sse_event
+from fastapi.sse import EventSourceResponse, format_sse_event
+from starlette.types import Message, Receive, Scope, Send
 
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from ridgeline.storage import EventRecord, EventRecords
 from service.http.problems import RETRY_AFTER_S, ApiProblem
 from service.http.representations import event_json
 
 ReadEvents = Callable[[str, int, int, int], Awaitable[EventRecords | None]]
 
+
 BATCH_EVENTS = 100
+
+
 BATCH_BYTES = 64 * 2**10
 """About how much of a job's history a stream holds at once, however slowly it is read."""
+
+
+STALLED_S = 60.0
+"""How long a client may take nothing of what is sent; it can come back behind the last event."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Batch(NamedTuple):
@@ -129,3 +144,32 @@ def _batch(after: int, found: EventRecords) -> Batch:
 
 def _sent(record: EventRecord) -> bytes:
     return format_sse_event(event=record.type.value, data_str=event_json(record), id=str(record.id))
+
+
+class EventStream(EventSourceResponse):
+    """The stream of one job's events; raises ApiProblem (unavailable) if too many are open."""
+
+    def __init__(
+        self, feed: Feed, job_id: str, content: AsyncIterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        feed.admit()
+        super().__init__(content, headers=headers)
+        self._feed = feed
+        self._job_id = job_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._feed.stream(self._job_id):
+            await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it, as long as the client takes it."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_S):
+                await send(message)
+
+        try:
+            await super().stream_response(send_in_time)
+        except TimeoutError:
+            logger.info("a stream of %s was not read for %.0f s", self._job_id, STALLED_S)

@@ -7,9 +7,9 @@ from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ridgeline.api.events import EventPage
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from service.events import rules as events
-from service.events.streams import EventStream
+from service.events.feed import EventStream
 from service.http.answers import json_answer
 from service.http.documentation import headers
 from service.http.headers import negotiate

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from ridgeline.spec.faults import Fault, ProblemCode
+from ridgeline.api.problems import ProblemCode
+from ridgeline.spec.faults import Fault
 from ridgeline.storage import DatabaseUnavailable, EventRecords
 from service.events.feed import Batch
 from service.http.problems import ApiProblem, no_such_job

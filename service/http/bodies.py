@@ -13,7 +13,8 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from ridgeline.spec.faults import MAX_FAULTS, Fault, ProblemCode
+from ridgeline.api.problems import ProblemCode
+from ridgeline.spec.faults import MAX_FAULTS, Fault
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.schema import Contract
 from service.http.faults import has_surrogate, short_pointer, spec_faults, walk

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from ridgeline.spec.faults import Problem
+from ridgeline.api.problems import Problem
 from service.http.faults import walk
 
 _REFERENCES = "#/components/schemas/{model}"

@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ridgeline.api.job import JOB_ID_PATTERN
-from ridgeline.spec.faults import MEDIA_TYPE, Fault, Problem, ProblemCode, SpecError
+from ridgeline.api.problems import MEDIA_TYPE, Problem, ProblemCode
+from ridgeline.spec.faults import Fault, SpecError
 from ridgeline.storage import (
     ArtifactsUnavailable,
     DatabaseUnavailable,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ridgeline.optional import without
-from ridgeline.storage.records.tasks import TRAIN_QUEUE, TRAIN_TASK
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 
 with without("opentelemetry.sdk", "yaml"):  # which a worker beside it brings, for 3 MiB
     from celery import Celery

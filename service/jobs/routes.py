@@ -8,9 +8,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
-from ridgeline.api.job import Job, JobId, JobPage, JobStatus
-from ridgeline.planning.resolve import Validation
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.job import Job, JobId, JobPage, JobStatus, Validation
+from ridgeline.api.problems import ProblemCode
 from ridgeline.spec.schema import Label
 from ridgeline.storage import JobRecord
 from service.http.answers import job_answer, job_headers, json_answer, not_modified

@@ -5,9 +5,9 @@ import logging
 import re
 from typing import NamedTuple
 
-from ridgeline.api.job import JOB_ID_PATTERN, JobStatus
+from ridgeline.api.job import JOB_ID_PATTERN, JobStatus, Validation
 from ridgeline.failpoints import failpoint
-from ridgeline.planning.resolve import Validation, resolve
+from ridgeline.planning.resolve import resolve
 from ridgeline.storage import (
     IllegalTransition,
     JobRecord,

@@ -1,7 +1,7 @@
 """Specs that train on uploaded data: what is in the file is looked up, whatever was sent."""
 
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.spec.dataset import UploadDataset
-from ridgeline.spec.dataset.contents import StoredDataset
 from ridgeline.spec.faults import Fault, SpecError
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage.files.datasets import DatasetStore
@@ -19,7 +19,7 @@ def with_stored(spec: JobSpec, datasets: DatasetStore) -> JobSpec:
     if record is None:
         raise unknown_dataset()
     stored = StoredDataset.model_validate_json(dataset_json(record))
-    return spec.model_copy(update={"dataset": spec.dataset.with_stored(stored)})
+    return spec.model_copy(update={"dataset": spec.dataset.with_stored(stored.snapshot())})
 
 
 def uploaded_id(spec: JobSpec) -> str | None:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from ridgeline.api.log import LogLevel, LogPage
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from ridgeline.storage import LogRecords
 from service.http.documentation import headers
 from service.http.headers import negotiate

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.concurrency import run_in_threadpool
 
+from ridgeline.api.problems import ProblemCode
 from ridgeline.api.report import Report
-from ridgeline.spec.faults import ProblemCode
 from service.http.answers import json_answer, not_modified
 from service.http.documentation import headers
 from service.http.headers import matches

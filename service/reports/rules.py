@@ -1,7 +1,7 @@
 """The diagnosis of a job that has ended."""
 
 from ridgeline.api.job import EndCode
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from ridgeline.storage import JobRecord, JobStore
 from service.http.problems import RETRY_AFTER_S, ApiProblem, not_found
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
+from ridgeline.api.problems import ProblemCode
+from ridgeline.api.uploads import Upload, UploadRequest
 from ridgeline.failpoints import failpoint
-from ridgeline.spec.dataset.contents import DatasetFormat, Upload, UploadRequest
-from ridgeline.spec.faults import Fault, ProblemCode
+from ridgeline.spec.dataset.contents import DatasetFormat
+from ridgeline.spec.faults import Fault
 from ridgeline.storage import UnknownArtifact, UnknownUpload
 from ridgeline.storage.files.datasets import (
     AddedDataset,

@@ -40,7 +40,6 @@ def test_import_contracts(root: Path) -> None:
         ("worker.program", ("alembic", "mako")),
         ("ridgeline.storage.migrations.__main__", ("ridgeline.spec.layers",)),
         ("worker.broker.app", (*HEAVY, "service")),
-        ("worker.broker.tasks", (*HEAVY, "service")),
         ("worker.supervision.supervisor", (*HEAVY, "service")),
     ],
 )

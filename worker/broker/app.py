@@ -1,12 +1,23 @@
-"""The Celery application: a Redis queue of hints, and no more of Celery than that."""
+"""The Celery application: a Redis queue of hints, and no more of Celery than that.
 
+The Celery task: a hint that a job may be waiting.
+"""
+
+import re
 import ssl
 
-from ridgeline.storage.records.tasks import TRAIN_QUEUE
+import structlog
+from celery import Celery
+
+from ridgeline.api.job import JOB_ID_PATTERN
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from worker.broker import transport
 from worker.broker.pool import SlotPoolApp
 from worker.settings import WorkerSettings
+from worker.slots.dispatcher import Dispatcher
 from worker.slots.slots import SlotPool
+
+log = structlog.get_logger()
 
 
 def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
@@ -48,3 +59,15 @@ def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
         # Without it Celery encrypts, but takes any certificate.
         app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     return app
+
+
+def add_train_task(app: Celery, dispatcher: Dispatcher) -> None:
+    """Let `app` take hints: each is an attempt of a job, if the job is to be had."""
+
+    @app.task(name=TRAIN_TASK, shared=False, typing=False)
+    def train(job_id: object = None, *_: object, **__: object) -> None:
+        """Run one attempt; whatever else is in the message, it never raises into Celery."""
+        if not isinstance(job_id, str) or not re.fullmatch(JOB_ID_PATTERN, job_id):
+            log.warning("hint_dropped", because="no job id")
+            return
+        dispatcher.take_hint(job_id)

@@ -13,8 +13,7 @@ from ridgeline.storage.ownership import Ownership
 from worker.drain import Drain
 from worker.slots.dispatcher import Attempts
 from worker.slots.slots import Slot
-from worker.supervision.patience import IN_DRAIN_S
-from worker.supervision.shutdown import in_time
+from worker.supervision.patience import IN_DRAIN_S, in_time
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ import structlog
 
 from ridgeline.storage import AttemptCheckpoints, StorageError
 from worker.drain import Drain
-from worker.supervision.shutdown import wait_for
+from worker.supervision.patience import wait_for
 
 INTERVAL_S = 1.0
 """How often the folder is looked at: a checkpoint has its name once it is whole."""

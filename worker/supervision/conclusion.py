@@ -32,9 +32,8 @@ from worker.supervision.endings import (
     Paused,
     Refused,
 )
-from worker.supervision.patience import IN_DRAIN_S, Patience
+from worker.supervision.patience import IN_DRAIN_S, Patience, in_time
 from worker.supervision.publication import Unwanted, beating, publish
-from worker.supervision.shutdown import in_time
 from worker.trainer.disk import DISK_FULL, is_disk_full
 from worker.trainer.messages import Finished
 

@@ -18,8 +18,7 @@ from ridgeline.storage import (
     artifact_key,
 )
 from worker.settings import WorkerSettings
-from worker.supervision.patience import Patience
-from worker.supervision.shutdown import in_time
+from worker.supervision.patience import Patience, in_time
 from worker.trainer.messages import File, Finished
 
 T = TypeVar("T")

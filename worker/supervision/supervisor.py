@@ -33,10 +33,9 @@ from worker.supervision.claims import Claims
 from worker.supervision.conclusion import Conclusion
 from worker.supervision.endings import ENDS_THE_JOB, Lost, Refused
 from worker.supervision.journal import Journal
-from worker.supervision.patience import PATIENCE_S, Patience
+from worker.supervision.patience import PATIENCE_S, Patience, in_time
 from worker.supervision.publication import Unwanted, beating, if_wanted
 from worker.supervision.redaction import Redaction
-from worker.supervision.shutdown import in_time
 from worker.supervision.watch import Watch
 from worker.trainer.child import Assignment, Engine, keras_engine
 from worker.trainer.disk import is_disk_full, lack_of_space

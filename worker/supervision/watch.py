@@ -31,9 +31,8 @@ from worker.supervision.endings import (
     Refused,
 )
 from worker.supervision.journal import Journal, relay
-from worker.supervision.pace import Pace
 from worker.supervision.patience import RETRY_S, Patience
-from worker.supervision.progress import Progress
+from worker.supervision.progress import Pace, Progress
 from worker.trainer.frames import UnreadableMessage
 from worker.trainer.messages import (
     Epoch,

@@ -29,7 +29,7 @@ def demo(
         reporting(),  # The inner one speaks before the servers are stopped.
     ):
         # Imported while the servers start: the other commands do without the client.
-        from ridgeline.cli.local.showcase import showcase  # noqa: PLC0415
+        from ridgeline.cli.local.showcase import showcase
 
         servers.wait_for_api()
         agreed = not signals.stopped and showcase(servers, signals, as_json=as_json)

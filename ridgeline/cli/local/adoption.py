@@ -9,8 +9,7 @@ from ridgeline.cli.errors import CommandError
 from ridgeline.storage import Database, ForeignStore, StorageError, open_artifacts
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.datasets import open_datasets
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, Place
 from ridgeline.storage.settings import StorageSettings
 
 

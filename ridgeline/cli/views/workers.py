@@ -36,7 +36,7 @@ def workers_table(workers: Iterable[Worker], now: datetime) -> Table:
             (
                 f"{worker.host}:{worker.pid}",
                 styled(worker.state.value, _STYLES[worker.state]),
-                ", ".join(worker.slots.slots),
+                ", ".join(worker.slots),
                 ", ".join(map(short, worker.jobs)),
                 worker.version,
                 f"{age(worker.seen_at, now)} ago",

@@ -8,17 +8,7 @@ import importlib
 from ridgeline.planning.advice.base import RULES, Advice, Case, advice_of
 
 #: In the order in which remarks are given.
-_SUBJECTS = (
-    "dropout",
-    "penalties",
-    "training",
-    "constraints",
-    "normalization",
-    "training_advice",
-    "data",
-    "uploads",
-    "masks",
-)
+_SUBJECTS = ("dropout", "penalties", "training", "data")
 for _subject in _SUBJECTS:
     importlib.import_module(f"{__name__}.{_subject}")
 

@@ -1,14 +1,27 @@
-"""How strong penalties are for the learning rate, and what they cannot do."""
+"""How strong penalties are for the learning rate, and what they cannot do.
+
+Constraints on norms that are taken over the wrong axes.
+
+What batch normalization makes of a penalty.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 
 from ridgeline.planning.advice.base import Case, Finding, Put, rule
-from ridgeline.spec.layers import Shape
+from ridgeline.planning.graph import Node
+from ridgeline.planning.posted import Path
+from ridgeline.planning.wiring import consumers
+from ridgeline.spec.layers import Layer, Shape, Weight
+from ridgeline.spec.layers.normalization import BatchNormalization
+from ridgeline.spec.layers.wrapper import Wrapper
+from ridgeline.spec.regularization.constraints import AnyConstraint, NonNeg
 from ridgeline.spec.regularization.regularizers import WeightPenalty
 
 _PLAIN = ("sgd",)
 """Optimizers whose step is the gradient times the learning rate."""
+
+
 _MATRIX = 2
 
 
@@ -135,3 +148,69 @@ _SCALES: Mapping[str, Callable[[int, int], float]] = {
     "truncated_normal": lambda *_: 0.044,  # 0.05, less what is cut off beyond two deviations
     "orthogonal": lambda fan_in, fan_out: math.sqrt(1 / max(fan_in, fan_out)),
 }
+
+
+@rule(
+    "max-norm-axis",
+    "warning",
+    "Keras, MaxNorm: for a Conv2D's kernel use axis [0, 1, 2]",
+)
+def max_norm_axis(case: Case) -> Iterator[Finding]:
+    """A norm over axis 0 of a convolution's kernel, which is one line of its window."""
+    for node, _ in case.posted:
+        yield from _misplaced(node.layer, node, case, ())
+
+
+def _misplaced(layer: Layer, node: Node, case: Case, inside: Path) -> Iterator[Finding]:
+    for argument, (role, _) in layer.constraints.items():
+        constraint: AnyConstraint | None = getattr(layer, argument)
+        if constraint is None or isinstance(constraint, NonNeg):
+            continue
+        for weight in node.weights:
+            axes = _input_axes(weight)
+            window = len(weight.shape) > _MATRIX and len(axes) > 1
+            if weight.role == role and window and constraint.axis in (0, (0,)):
+                at = (*case.origin(node, (*inside, argument)), "axis")
+                yield at, _axis_message(constraint.type, weight, axes)
+    if isinstance(layer, Wrapper):
+        yield from _misplaced(layer.layer, node, case, (*inside, "layer"))
+
+
+def _axis_message(kind: str, weight: Weight, axes: tuple[int, ...]) -> str:
+    return (
+        f"{kind} with axis 0 takes the norm of single lines of a window; for all that comes into a"
+        f" unit of this {weight.role} use axis {list(axes)}."
+    )
+
+
+def _input_axes(weight: Weight) -> tuple[int, ...]:
+    return tuple(range(len(weight.shape) - 1)) if weight.input_axes is None else weight.input_axes
+
+
+@rule(
+    "l2-before-batch-normalization",
+    "info",
+    "van Laarhoven, 2017: L2 Regularization versus Batch and Weight Normalization",
+)
+def l2_before(case: Case) -> Iterator[Finding]:
+    """L2 on a kernel whose scale the batch normalization right behind it divides out."""
+    taken = consumers([node.layer for node in case.graph.nodes])
+    for node, _ in case.posted:
+        followers = taken[node.name]
+        linear = getattr(node.layer, "activation", "linear") == "linear"
+        if not linear or not followers:
+            continue
+        if not all(isinstance(follower, BatchNormalization) for follower in followers):
+            continue
+        for penalised in node.layer.penalties():
+            penalty = penalised.penalty
+            if isinstance(penalty, WeightPenalty) and penalised.role == "kernel" and penalty.l2:
+                yield (*case.origin(node, penalised.argument), "l2"), _penalty_message(node)
+
+
+def _penalty_message(node: Node) -> str:
+    return (
+        f"The batch normalization behind {node.name!r} divides the kernel's scale out, so this L2"
+        " does not make the network simpler: it raises the effective learning rate. Penalize"
+        " layers without one behind them."
+    )

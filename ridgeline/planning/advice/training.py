@@ -1,10 +1,18 @@
-"""Which techniques go together."""
+"""Which techniques go together.
+
+What training watches.
+
+Where the mask over padding ends.
+"""
 
 from collections.abc import Iterator
 
 from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
+from ridgeline.planning.checks.sequences import lost_masks
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from ridgeline.spec.training import KERNELS, Optimizer
+
+_PENALISED = ("loss", "val_loss")
 
 
 @rule("one-technique-only", "info", "note, last remark: use both types of regularization")
@@ -54,3 +62,32 @@ def _decays(term: PenaltyTerm, optimizer: Optimizer) -> bool:
     if optimizer.weight_decay_on == "all":
         return term.weight != ACTIVITY
     return term.weight.rpartition("/")[2] in KERNELS
+
+
+@rule(
+    "early-stopping-on-penalised-loss",
+    "warning",
+    "note, 1. Weight Regularization: the cost is added to the loss; Keras's val_loss holds it",
+)
+def penalised_loss(case: Case) -> Iterator[Finding]:
+    """Early stopping by a loss that falls with the penalty alone."""
+    stopping = case.spec.training.early_stopping
+    if stopping is None or stopping.monitor not in _PENALISED or not case.penalties:
+        return
+    better = "val_data_loss" if case.rows.validation else "data_loss"
+    message = (
+        f"{stopping.monitor} holds the penalty, which falls while the weights shrink, whatever the"
+        f" data say; watch {better}."
+    )
+    yield ("training", "early_stopping", "monitor"), message
+
+
+@rule("mask-lost", "warning", "Keras guide, Understanding masking & padding")
+def mask_lost(case: Case) -> Iterator[Finding]:
+    """A layer that takes no mask behind an Embedding with mask_zero."""
+    for node in lost_masks(case.graph):
+        message = (
+            f"{node.layer.type_name()} takes no mask: from here on padding counts like any token."
+            " A recurrent layer, attention or GlobalAveragePooling1D passes over it."
+        )
+        yield case.path_to(node), message

@@ -1,21 +1,6 @@
-"""What a spec's words about an uploaded data set come to over the data set's contents."""
+"""What the options of a stored data set come to, given the contents of its file."""
 
 from ridgeline.planning.dataset.outcome import Reading
-from ridgeline.planning.dataset.reading import read_upload
-from ridgeline.spec.dataset.stored import (
-    DatasetSnapshot,
-    ImageSize,
-    Task,
-    UploadOptions,
-    UploadScaling,
-)
+from ridgeline.planning.dataset.reading import dataset_shape, read_stored, spell_out
 
-__all__ = [
-    "DatasetSnapshot",
-    "ImageSize",
-    "Reading",
-    "Task",
-    "UploadOptions",
-    "UploadScaling",
-    "read_upload",
-]
+__all__ = ["Reading", "dataset_shape", "read_stored", "spell_out"]

@@ -15,7 +15,7 @@ from ridgeline.spec.dataset.keras_datasets import (
 )
 from ridgeline.spec.dataset.shape import DatasetShape, FeatureScaling, ImageScaling, Loading
 from ridgeline.spec.dataset.split import Split, SplitRows, split_rows
-from ridgeline.spec.dataset.upload import UploadDataset
+from ridgeline.spec.dataset.stored import UploadDataset
 
 __all__ = [
     "BUILTIN",

@@ -1,12 +1,11 @@
 """What the service knows of an uploaded data set."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ridgeline.spec.schema import Contract, Label
+from ridgeline.spec.schema import Contract
 
 DATASET_ID_PATTERN = r"^ds_[0-9a-f]{32}$"
 DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
@@ -119,55 +118,3 @@ class DatasetContents(Contract):
     arrays: tuple[ArrayMember, ...] | None = None
     """Of npz and npy."""
     images: ImageFolder | None = None
-
-
-class StoredDataset(DatasetContents):
-    """An uploaded data set as the API answers it."""
-
-    id: DatasetId
-    name: str
-    bytes: Annotated[int, Field(ge=1)]
-    sha256: Sha256
-    created_at: datetime
-
-
-class StoredDatasetPage(Contract):
-    """One page of data sets, newest first."""
-
-    items: tuple[StoredDataset, ...]
-    next: str | None
-    """Cursor for `after`, or null on the last page."""
-
-
-class UploadRequest(Contract):
-    """What is said of a large file before its parts are sent."""
-
-    name: Label
-    bytes: Annotated[int, Field(ge=1, le=2**53 - 1)]
-    """Of the whole file."""
-    format: DatasetFormat | None = None
-    """Left out, the first bytes tell it."""
-    sha256: Sha256 | None = None
-    """Of the whole file: what the parts make up is compared with it."""
-
-
-class Upload(Contract):
-    """A large file on its way, in parts that may come in any order and more than once."""
-
-    id: Annotated[str, Field(pattern=r"^up_[0-9a-f]{32}$")]
-    name: str
-    bytes: Annotated[int, Field(ge=1)]
-    """Of the whole file."""
-    part_bytes: Annotated[int, Field(ge=1)]
-    """Of every part but the last, which has the rest."""
-    parts: int
-    """How many there are, numbered from 1."""
-    received: tuple[int, ...]
-    """The parts that are stored, ascending: send the others."""
-    format: DatasetFormat | None
-    """As the client says; null has the service look at the first bytes."""
-    sha256: Sha256 | None
-    """Of the whole file, as the client says."""
-    created_at: datetime
-    expires_at: datetime
-    """When what was received is deleted unless another part comes."""

@@ -1,6 +1,9 @@
-"""What a spec may say of an uploaded data set."""
+"""What a spec may say of an uploaded data set.
 
-from typing import Annotated, Literal
+Data sets that users upload.
+"""
+
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -10,8 +13,14 @@ from ridgeline.spec.dataset.shape import Loading
 from ridgeline.spec.schema import Contract, Label, each_once
 
 MAX_COLUMNS = 4096
+
+
 Task = Literal["auto", "classification", "regression"]
+
+
 UploadScaling = Literal["auto", "standard", "minmax", "unit", "none"]
+
+
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -78,3 +87,17 @@ class UploadOptions(Contract):
     """`memory`, `stream` from disk, or `auto`: stream what takes over half of the free memory."""
     stored: DatasetSnapshot | None = None
     """What is in the file: the service puts it in, whatever is sent."""
+
+
+class UploadDataset(UploadOptions):
+    """A data set that was uploaded: a table (CSV, Parquet), arrays (NPZ, NPY) or images (ZIP).
+
+    Columns become numbers as `encodings` says; what is fitted (means, words, scaling) is fitted on
+    the training rows only, and stands in the artifact `features.json`. Test rows and validation
+    rows that the file has of its own (`x_test`, `x_val`) are these parts; the split divides the
+    others.
+    """
+
+    def with_stored(self, snapshot: DatasetSnapshot) -> Self:
+        """Return the spec with `snapshot` of the stored file in place of whatever was sent."""
+        return self.model_copy(update={"stored": snapshot})

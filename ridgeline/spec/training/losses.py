@@ -4,8 +4,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from ridgeline.spec.naming import named
-from ridgeline.spec.schema import Contract, Fraction, NonNegativeFloat, PositiveFloat
+from ridgeline.spec.schema import Contract, Fraction, NonNegativeFloat, PositiveFloat, named
 
 LossName = Literal[
     "sparse_categorical_crossentropy",

@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from ridgeline.spec.naming import named
 from ridgeline.spec.schema import (
     Contract,
     Fraction,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    named,
 )
 from ridgeline.spec.training.schedules import AnyLearningRate, Schedule
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.errors import ArtifactExists, ArtifactsUnavailable
-from ridgeline.storage.files.folders import sync_folder
+from ridgeline.storage.files.staging import sync_folder
 
 MARKER = ".identity.json"
 """Its name, which no file of a job or of a data set can have."""

@@ -3,6 +3,9 @@
 A lock ends with its process, however that ends. It is heeded by this machine's processes alone:
 what others see of it depends on how they have mounted a shared folder. So a file's name says on
 which machine, and since which start of that, it is held; the rest is garbage once it is old.
+
+
+Folders whose entries outlive a loss of power.
 """
 
 import fcntl
@@ -15,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 logger = logging.getLogger(__name__)
 
@@ -74,3 +78,12 @@ def _this_start() -> str | None:
         return _BOOT_ID.read_text().strip() or None
     except OSError:
         return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable: a rename alone can be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,9 +1,12 @@
-"""The records of uploaded data sets, and which jobs train on them."""
+"""The records of uploaded data sets, and which jobs train on them.
+
+What goes into the storage of data sets and what comes out.
+"""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, and_, delete, func, or_, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,21 +20,61 @@ from ridgeline.storage.database import Database
 from ridgeline.storage.errors import DatasetInUse, UnknownDataset
 from ridgeline.storage.identifiers import dataset_id
 from ridgeline.storage.records.account import account_of
-from ridgeline.storage.records.records import (
-    AddedDataset,
-    DatasetPage,
-    DatasetRecord,
-    NewDataset,
-)
 from ridgeline.storage.records.values import Tally
 from ridgeline.storage.tables import datasets, job_datasets, jobs, tallies, upload_parts
 
 CURSOR_PATTERN = r"^[0-9]{1,14}-ds_[0-9a-f]{32}$"
 """What `after` looks like: milliseconds since 1970, and an id."""
+
+
 _NAMED_JOBS = 10
 """How many jobs a refusal names."""
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDataset:
+    """A file that lies in the store already, and what was found in it."""
+
+    name: str
+    format: str
+    bytes: int
+    sha256: str
+    key: str
+    """Where the file lies."""
+    contents: str = field(repr=False)
+    """A contract DatasetContents as JSON: the storage does not read it."""
+    xxh3: str | None = None
+    """What a download is checked by; None for a file of an earlier release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRecord(NewDataset):
+    """A data set as it is stored."""
+
+    id: str
+    created_at: datetime
+
+
 _COLUMNS = [datasets.c[each.name] for each in fields(DatasetRecord)]
+
+
+class AddedDataset(NamedTuple):
+    """The answer to an add."""
+
+    record: DatasetRecord
+    existed: bool
+    """Whether the same bytes were there before: the new file is to be deleted."""
+
+
+class DatasetPage(NamedTuple):
+    """Some data sets, newest first."""
+
+    records: tuple[DatasetRecord, ...]
+    next_after: str | None
+    """What to pass as `after` for the next page; None on the last."""
 
 
 class DatasetStore:
@@ -166,3 +209,36 @@ def _fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
         if count and max_bytes is not None and total > max_bytes:
             return count
     return len(sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewUpload:
+    """A file that is going to come in parts."""
+
+    name: str
+    bytes: int
+    part_bytes: int
+    format: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadRecord(NewUpload):
+    """An upload as it is stored."""
+
+    id: str
+    dataset_id: str | None
+    """What has become of it, once it is complete."""
+    created_at: datetime
+    expires_at: datetime
+    parts: dict[int, str]
+    """The key of each part that was received, by its number."""
+
+    @property
+    def part_count(self) -> int:
+        """How many parts the whole file has."""
+        return -(-self.bytes // self.part_bytes)
+
+    def part_size(self, number: int) -> int:
+        """The bytes of a part, numbered from 1."""
+        return min(self.part_bytes, self.bytes - (number - 1) * self.part_bytes)

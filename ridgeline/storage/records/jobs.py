@@ -35,9 +35,9 @@ from ridgeline.storage.records.creation import (
     create_all,
     original,
 )
+from ridgeline.storage.records.epochs import thinned_rows
 from ridgeline.storage.records.events import event_record
 from ridgeline.storage.records.outbox import add_hint
-from ridgeline.storage.records.summaries import thinned_rows
 from ridgeline.storage.records.transitions import CANCELLED_BY_USER, locked, move
 from ridgeline.storage.records.values import (
     ArtifactRecord,

@@ -29,10 +29,17 @@ from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import DatabaseUnavailable, NonFiniteValue
-from ridgeline.storage.records.attempts import CLAIMABLE, take
+from ridgeline.storage.records.attempts import (
+    CLAIMABLE,
+    CRASH_CAP,
+    Retries,
+    end,
+    pause,
+    requeue,
+    take,
+)
 from ridgeline.storage.records.epochs import replace_epochs, store_epochs
 from ridgeline.storage.records.logs import add_lines
-from ridgeline.storage.records.retries import CRASH_CAP, Retries, end, pause, requeue
 from ridgeline.storage.records.tracking import track
 from ridgeline.storage.records.transitions import (
     CANCELLED_BY_USER,

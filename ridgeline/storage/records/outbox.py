@@ -2,6 +2,9 @@
 
 A hint may be lost, late or doubled without harm; what counts is that a queued job always gets one.
 Any number of janitors may call these at once.
+
+
+The words of the broker: what the service sends and the worker takes.
 """
 
 from collections.abc import Sequence
@@ -15,6 +18,20 @@ from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records.values import Dispatch
 from ridgeline.storage.tables import QUEUED, jobs, outbox
+
+#: What a worker could claim now.
+_CLAIMABLE = (QUEUED, jobs.c.available_at <= now_ms())
+
+
+_HINT = insert(outbox).values(available_at=now_ms()).returning(outbox.c.id, outbox.c.job_id)
+
+
+TRAIN_TASK = "ridgeline.train"
+"""The task's name. Its one argument is a job id: a hint that may be lost, late or doubled."""
+
+
+TRAIN_QUEUE = "train"
+"""The queue the hints go through."""
 
 
 class Outbox:
@@ -115,11 +132,6 @@ class Outbox:
             add_hints(connection, ordered)
             failpoint("redispatch.before_commit")
         return ordered
-
-
-#: What a worker could claim now.
-_CLAIMABLE = (QUEUED, jobs.c.available_at <= now_ms())
-_HINT = insert(outbox).values(available_at=now_ms()).returning(outbox.c.id, outbox.c.job_id)
 
 
 def add_hints(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:

@@ -12,8 +12,7 @@ from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import UnknownUpload, UploadEnded
 from ridgeline.storage.identifiers import new_upload_id
-from ridgeline.storage.records.datasets import locked_datasets
-from ridgeline.storage.records.records import NewUpload, UploadRecord
+from ridgeline.storage.records.datasets import NewUpload, UploadRecord, locked_datasets
 from ridgeline.storage.tables import upload_parts, uploads
 
 _EXPIRED_AT_ONCE = 100

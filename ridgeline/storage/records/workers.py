@@ -32,7 +32,7 @@ class WorkerStore:
             "id": worker.id,
             "host": worker.host,
             "pid": worker.pid,
-            "slots": json.dumps(worker.slots.slots),
+            "slots": json.dumps(worker.slots),
             "version": worker.version,
             "started_at": now_ms(),
         }

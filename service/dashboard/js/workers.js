@@ -28,7 +28,7 @@ export function watchWorkers(element) {
 
 function summary(workers) {
   const ready = workers.filter((worker) => worker.state === "ready");
-  const slots = ready.reduce((sum, worker) => sum + worker.slots.slots.length, 0);
+  const slots = ready.reduce((sum, worker) => sum + worker.slots.length, 0);
   const busy = ready.reduce((sum, worker) => sum + worker.jobs.length, 0);
   if (ready.length > 0) {
     const free = Math.max(0, slots - busy);

@@ -1,4 +1,4 @@
-"""`python -m service.datasets.inspection PATH FORMAT MEMORY SECONDS`: say what is in a file, as JSON.
+"""`python -m service.datasets.inspection PATH FORMAT MEMORY SECONDS`: inspect a file, as JSON.
 
 FORMAT may be empty. The answer is {"contents": …} or {"faults": […]}.
 """

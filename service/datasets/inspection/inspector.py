@@ -14,8 +14,9 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 import service
+from ridgeline.api.problems import ProblemCode
 from ridgeline.spec.dataset.contents import DatasetFormat
-from ridgeline.spec.faults import Fault, ProblemCode
+from ridgeline.spec.faults import Fault
 from service.datasets.inspection.bounds import ANSWER_BYTES, Bounds
 from service.http.problems import ApiProblem
 

@@ -26,8 +26,7 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, Place
 from service.__main__ import STARTUP_FAILURE
 from service.main import create_app
 from service.settings import Settings

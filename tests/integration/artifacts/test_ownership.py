@@ -37,8 +37,7 @@ from ridgeline.storage.files.datasets import (
 from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from ridgeline.storage.files.datasets.protocol import dataset_key
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, Place
 from tests.integration.artifacts.link import Link
 from tests.integration.storage.conftest import postgresql_server
 

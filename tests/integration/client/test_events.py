@@ -10,7 +10,7 @@ import pytest
 from ridgeline import Client
 from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
 from ridgeline.client import NotFoundError, Retries, UnreachableError, following
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker, connect
 from tests.rig.api import Api
 from tests.rig.middlebox import Middlebox, Way

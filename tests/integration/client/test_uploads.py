@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ridgeline import Client
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.client import (
     BodyTooLargeError,
     DigestMismatchError,
@@ -20,7 +21,6 @@ from ridgeline.client import (
     UnusableDatasetError,
     uploads,
 )
-from ridgeline.spec.dataset.contents import StoredDataset
 from tests.integration.client.conftest import MOST_BYTES, PART_BYTES, connect
 from tests.rig.api import Api
 from tests.rig.proxy import Proxy
@@ -62,7 +62,7 @@ def test_a_small_file_goes_at_once(ridgeline: Client, tmp_path: Path) -> None:
     assert is_whole(path, stored)
     assert progress[-1] == (len(SMALL), len(SMALL))
     assert ridgeline.dataset(stored.id) == stored
-    assert next(ridgeline.formats(page_size=1)) == stored
+    assert next(ridgeline.datasets(page_size=1)) == stored
     back = ridgeline.download_dataset(stored.id, tmp_path / "back.csv")
     assert back.read_bytes() == SMALL
     ridgeline.delete_dataset(stored.id)

@@ -20,7 +20,7 @@ from ridgeline.storage.files.datasets import (
     UploadStore,
     open_datasets,
 )
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
 from service.jobs.dispatch import CeleryDispatch
 from service.main import create_app

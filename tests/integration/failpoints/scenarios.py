@@ -11,8 +11,8 @@ from ridgeline.failpoints import FAILPOINTS
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import JobRecord
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.records.tasks import TRAIN_QUEUE
+from ridgeline.storage.ownership import IdentityStore
+from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from tests.integration.failpoints import dataset_scenarios, processes
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.failpoints import FAILPOINTS
 from ridgeline.storage.files.marker import MARKER
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.main import create_app
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS, Home, attempt

@@ -10,7 +10,7 @@ import pytest
 
 from ridgeline.api.job import JobStatus
 from ridgeline.failpoints import VARIABLE
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.failpoints.conftest import WAIT_S, Rig
 from tests.integration.failpoints.processes import attempt
 from tests.integration.service.test_process import Api

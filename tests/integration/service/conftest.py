@@ -18,7 +18,7 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import ArtifactRecord, Claim, LeaseStore, artifact_key
 from ridgeline.storage.tables import metadata
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.main import create_app
 from service.services import Parts
 from service.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.spec.faults import Problem
+from ridgeline.api.problems import Problem
 from service.http import downloads
 from service.services import Parts
 

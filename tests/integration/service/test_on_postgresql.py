@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.job import Job
 from ridgeline.storage.files.marker import MARKER
-from service.http.examples import DIGITS, IRIS
+from service.http.documentation import DIGITS, IRIS
 from service.services import Parts
 from service.settings import Settings
 

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from ridgeline.api.job import EndCode, EndReason, Job, JobPage, JobStatus
 from ridgeline.storage import LeaseStore
 from ridgeline.storage.files.marker import MARKER
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.services import Parts
 
 

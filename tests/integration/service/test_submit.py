@@ -13,9 +13,8 @@ from fastapi import FastAPI
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from ridgeline.api.job import Job, JobStatus
-from ridgeline.planning.resolve import Validation
-from service.http.examples import DIGITS, EXAMPLES, IRIS
+from ridgeline.api.job import Job, JobStatus, Validation
+from service.http.documentation import DIGITS, EXAMPLES, IRIS
 from service.http.openapi import document
 from service.main import create_app
 from service.services import Parts

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore
-from ridgeline.storage.records.summaries import SIZES
+from ridgeline.storage.records.epochs import SIZES
 from ridgeline.storage.tables import epoch_summaries
 
 SMALL, LARGE = SIZES
@@ -190,6 +190,6 @@ def test_only_what_is_needed_is_read(
         parsed.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr("ridgeline.storage.records.summaries.json", SimpleNamespace(loads=counted))
+    monkeypatch.setattr("ridgeline.storage.records.epochs.json", SimpleNamespace(loads=counted))
     jobs.thinned_epochs(claim.job_id, 40)
     assert len(parsed) <= 6000 // LARGE + LARGE // SMALL + SMALL

@@ -23,7 +23,7 @@ from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.api.worker import WorkerState
 from ridgeline.cli.local.redis_server import find_redis_server
 from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts, WorkerStore
-from ridgeline.storage.records.tasks import TRAIN_QUEUE, TRAIN_TASK
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from tests.integration.worker.conftest import eventually, new_job
 from worker.settings import WorkerSettings
 
@@ -164,7 +164,7 @@ class Exploit:
 
 def test_junk_in_the_queue_is_dropped(worker: Worker, tmp_path: Path) -> None:
     mark = tmp_path / "unpickled"
-    with worker.broker.app.connection_for_write() as connection:
+    with worker.app.connection_for_write() as connection:
         connection.Producer().publish(
             pickle.dumps(Exploit(mark)),
             routing_key=TRAIN_QUEUE,

@@ -31,8 +31,7 @@ from tests.rig.proxy import Proxy
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 from worker.tracking import Tracking
-from worker.tracking.runs import Runs
-from worker.tracking.telling import tell
+from worker.tracking.runs import Runs, tell
 
 pytestmark = pytest.mark.servers
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.formats.inspect import inspect_dataset
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import UploadDataset
-from ridgeline.spec.dataset.contents import StoredDataset
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import DatasetInUse, NewJob
 from ridgeline.storage.files.bucket import Bucket, Retrying
@@ -77,7 +77,7 @@ def add(house: House, record: DatasetRecord, behaviour: str = "read_dataset") ->
         "id": "{record.id}", "name": "rows", "bytes": {record.bytes},
         "sha256": "{record.sha256}", "created_at": "{record.created_at.isoformat()}"}}"""
     )
-    known = spec.model_copy(update={"dataset": spec.dataset.with_stored(contents)})
+    known = spec.model_copy(update={"dataset": spec.dataset.with_stored(contents.snapshot())})
     new = NewJob(
         spec=text,
         resolved=resolve(known).spec.model_dump_json(),

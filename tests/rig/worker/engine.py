@@ -16,7 +16,7 @@ from ridgeline.api.job import EndCode
 from ridgeline.spec.job_spec import JobSpec
 from tests.rig.work import MODEL, PAYLOAD, SIZE, Fault, Work, after, loss_of
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint
-from worker.engine.checkpoint.keeper import Keeper
+from worker.engine.checkpoint.store import Keeper
 from worker.engine.context import (
     ExportedFile,
     TrainingContext,

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
-from ridgeline.api.charts import ChartName
+from ridgeline.api.curves import ChartName
 from ridgeline.api.job import JobStatus
 from ridgeline.api.log import LogLevel
 from ridgeline.cli import options

@@ -12,11 +12,11 @@ import pytest
 
 from ridgeline import Client, JobStatus, client
 from ridgeline.api.job import Job
+from ridgeline.api.problems import Problem, ProblemCode
 from ridgeline.api.report import Environment, Report, Verdict
 from ridgeline.client import Retries, jobs
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import BuiltinDataset
-from ridgeline.spec.faults import Problem, ProblemCode
 from ridgeline.spec.job_spec import JobSpec, Model
 from ridgeline.spec.layers.core import Dense
 from ridgeline.spec.regularization.policy import Regularization, WeightsPolicy

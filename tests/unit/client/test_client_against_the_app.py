@@ -207,12 +207,12 @@ def test_a_data_set_is_uploaded_once(ridgeline: Client, tmp_path: Path) -> None:
     stored = ridgeline.upload(io.BytesIO(content), name="letters", format="csv")
     assert (stored.name, stored.rows) == ("letters", 2)
     assert ridgeline.upload(io.BytesIO(content)) == stored
-    assert list(ridgeline.formats()) == [stored]
+    assert list(ridgeline.datasets()) == [stored]
     back = ridgeline.download_dataset(stored.id, tmp_path)
     assert back == tmp_path / "letters"
     assert back.read_bytes() == content
     ridgeline.delete_dataset(stored.id)
-    assert list(ridgeline.formats()) == []
+    assert list(ridgeline.datasets()) == []
 
 
 def test_the_catalog_is_json(ridgeline: Client) -> None:

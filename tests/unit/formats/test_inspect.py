@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ridgeline.datasets import UnusableDataset, inspect_dataset
-from ridgeline.formats import inspect
+from ridgeline.formats import UnusableDataset, inspect, inspect_dataset
 from ridgeline.formats.errors import Rule, fault, shown
 from ridgeline.spec.dataset.contents import DatasetContents, DatasetFormat
 from ridgeline.spec.faults import MAX_FAULTS

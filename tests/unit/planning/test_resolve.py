@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
+from ridgeline.api.job import Validation
 from ridgeline.planning.graph import MAX_NUMBERS, Parameters, evaluation_rows
-from ridgeline.planning.resolve import Resolution, Validation, resolve
+from ridgeline.planning.resolve import Resolution, resolve
 from ridgeline.planning.wiring import wire
 from ridgeline.spec.dataset import BUILTIN
 from ridgeline.spec.faults import SpecError

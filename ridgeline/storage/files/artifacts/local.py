@@ -23,8 +23,8 @@ from ridgeline.storage.files.artifacts.protocol import (
     is_key,
 )
 from ridgeline.storage.files.digests import file_digests
-from ridgeline.storage.files.folders import sync_folder
 from ridgeline.storage.files.marker import FolderMarker
+from ridgeline.storage.files.staging import sync_folder
 
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"

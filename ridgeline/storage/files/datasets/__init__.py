@@ -11,11 +11,11 @@ from ridgeline.storage.files.datasets.protocol import (
     part_key,
 )
 from ridgeline.storage.files.staging import staged
-from ridgeline.storage.records.datasets import DatasetStore
-from ridgeline.storage.records.records import (
+from ridgeline.storage.records.datasets import (
     AddedDataset,
     DatasetPage,
     DatasetRecord,
+    DatasetStore,
     NewDataset,
     NewUpload,
     UploadRecord,

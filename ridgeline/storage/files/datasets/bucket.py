@@ -16,7 +16,7 @@ from ridgeline.storage.errors import DamagedArtifact
 from ridgeline.storage.files.bucket import Bucket
 from ridgeline.storage.files.datasets.local import LocalDatasetFiles
 from ridgeline.storage.files.datasets.protocol import HeldFile, StoredBytes, checked_key, is_key
-from ridgeline.storage.records.records import DatasetRecord
+from ridgeline.storage.records.datasets import DatasetRecord
 
 ROOT = ".datasets"
 KEPT_S = 7 * 86_400.0

@@ -9,9 +9,8 @@ from ridgeline.failpoints import failpoint
 from ridgeline.storage.errors import DamagedArtifact, UnknownArtifact
 from ridgeline.storage.files.artifacts.local import read_file
 from ridgeline.storage.files.datasets.protocol import HeldFile, StoredBytes, checked_key, is_key
-from ridgeline.storage.files.folders import sync_folder
-from ridgeline.storage.files.staging import clear_abandoned
-from ridgeline.storage.records.records import DatasetRecord
+from ridgeline.storage.files.staging import clear_abandoned, sync_folder
+from ridgeline.storage.records.datasets import DatasetRecord
 
 _STAGING = "staging"
 _FOLDERS = ("files", "parts")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from ridgeline.storage.errors import InvalidArtifactKey
-from ridgeline.storage.records.records import DatasetRecord
+from ridgeline.storage.records.datasets import DatasetRecord
 
 _TOKEN_BYTES = 8
 _KEY = re.compile(r"(files/[0-9a-f]{64}|parts/up_[0-9a-f]{32}\.[0-9]{1,5})\.[0-9a-f]{16}")

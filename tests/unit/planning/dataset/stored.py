@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.spec.dataset.contents import (
     ArrayMember,
     Column,
     ColumnType,
     DatasetFormat,
     ImageFolder,
-    StoredDataset,
     ValueCount,
 )
 from ridgeline.spec.job_spec import JobSpec
@@ -96,4 +96,4 @@ def upload_spec(dataset: StoredDataset, *, units: int = 3, **sections: Any) -> J
     }
     spec |= {"dataset": {"source": "upload", "id": ID, **sections}} | parts
     read = JobSpec.model_validate_json(json.dumps(spec))
-    return read.model_copy(update={"dataset": read.dataset.with_stored(dataset)})  # type: ignore[union-attr]
+    return read.model_copy(update={"dataset": read.dataset.with_stored(dataset.snapshot())})  # type: ignore[union-attr]

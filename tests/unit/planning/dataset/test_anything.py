@@ -7,16 +7,11 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from ridgeline.api.datasets import StoredDataset
+from ridgeline.planning.dataset import dataset_shape
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import UploadDataset
-from ridgeline.spec.dataset.contents import (
-    Column,
-    ColumnType,
-    DatasetFormat,
-    OwnSplit,
-    StoredDataset,
-    ValueCount,
-)
+from ridgeline.spec.dataset.contents import Column, ColumnType, DatasetFormat, OwnSplit, ValueCount
 from ridgeline.spec.faults import Fault, SpecError
 from ridgeline.spec.job_spec import JobSpec
 from tests.unit.planning.dataset.stored import ID, array, images, stored
@@ -171,7 +166,7 @@ def test_it_resolves_to_itself_or_is_refused(
     }
     spec = JobSpec.model_validate_json(json.dumps(body))
     assert isinstance(spec.dataset, UploadDataset)
-    spec = spec.model_copy(update={"dataset": spec.dataset.with_stored(dataset)})
+    spec = spec.model_copy(update={"dataset": spec.dataset.with_stored(dataset.snapshot())})
     try:
         once = resolve(spec).spec
     except SpecError as error:
@@ -180,7 +175,7 @@ def test_it_resolves_to_itself_or_is_refused(
     event("resolves")
     written = once.model_dump_json()
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
-    assert once.dataset.shape == spec.dataset.shape
+    assert dataset_shape(once.dataset) == dataset_shape(spec.dataset)
 
 
 def check_faults(faults: Sequence[Fault]) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from ridgeline.planning.dataset import ImageSize
+from ridgeline.api.datasets import StoredDataset
+from ridgeline.planning.dataset import dataset_shape, spell_out
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import DatasetShape, UploadDataset
-from ridgeline.spec.dataset.contents import ArrayMember, StoredDataset
+from ridgeline.spec.dataset.contents import ArrayMember
+from ridgeline.spec.dataset.stored import ImageSize
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
 from tests.unit.planning.dataset.stored import array, arrays, images, labels, upload_spec
@@ -16,7 +18,7 @@ from tests.unit.planning.dataset.stored import array, arrays, images, labels, up
 def spelled_out(dataset: StoredDataset, **options: Any) -> UploadDataset:
     found = upload_spec(dataset, **options).dataset
     assert isinstance(found, UploadDataset)
-    return found.spelled_out()
+    return spell_out(found)
 
 
 def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
@@ -39,8 +41,8 @@ def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
 def test_arrays(x: ArrayMember, scaling: str, shape: DatasetShape) -> None:
     found = spelled_out(arrays(x, labels()))
     assert (found.features, found.target, found.task) == (("x",), "y", "classification")
-    assert (found.scaling, found.shape) == (scaling, shape)
-    assert found.spelled_out() == found
+    assert (found.scaling, dataset_shape(found)) == (scaling, shape)
+    assert spell_out(found) == found
 
 
 @pytest.mark.parametrize(
@@ -54,25 +56,28 @@ def test_arrays(x: ArrayMember, scaling: str, shape: DatasetShape) -> None:
     ],
 )
 def test_whole_numbers_that_are_not_scaled_are_tokens(x: ArrayMember, tokens: int | None) -> None:
-    assert spelled_out(arrays(x, labels()), scaling="none").shape.tokens == tokens
-    assert spelled_out(arrays(x, labels()), scaling="standard").shape.tokens is None
+    assert dataset_shape(spelled_out(arrays(x, labels()), scaling="none")).tokens == tokens
+    assert dataset_shape(spelled_out(arrays(x, labels()), scaling="standard")).tokens is None
 
 
 def test_names_of_arrays() -> None:
     found = spelled_out(arrays(array("rows", 4), labels("kinds")), target="kinds")
     assert (found.features, found.target) == (("rows",), "kinds")
     three = arrays(array("a", 4), array("b", 4), labels())
-    assert spelled_out(three, features=["b"]).shape.features == (4,)
+    assert dataset_shape(spelled_out(three, features=["b"])).features == (4,)
     assert spelled_out(arrays(array("x", 4), array("b", 4), labels())).features == ("x",)
     assert faults(three) == [("/dataset/features", "one-array")]
 
 
 def test_a_real_target() -> None:
     real = arrays(array("x", 4), array("y", 1, dtype="float64"))
-    assert spelled_out(real).shape.classes is None
+    assert dataset_shape(spelled_out(real)).classes is None
     many = arrays(array("x", 4), array("y", dtype="int32"))
     assert spelled_out(many).task == "regression"
-    assert spelled_out(arrays(array("x", 4), labels()), task="regression").shape.classes is None
+    assert (
+        dataset_shape(spelled_out(arrays(array("x", 4), labels()), task="regression")).classes
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,12 +142,12 @@ def test_images(dataset: StoredDataset, options: Any, shape: tuple[int, ...], sc
     found = spelled_out(dataset, **options)
     height, width, channels = shape
     assert found.image == ImageSize(height=height, width=width, channels=channels)  # type: ignore[arg-type]
-    assert (found.scaling, found.shape) == (scaling, DatasetShape(150, shape, 2, 0, 1))
-    assert found.spelled_out() == found
+    assert (found.scaling, dataset_shape(found)) == (scaling, DatasetShape(150, shape, 2, 0, 1))
+    assert spell_out(found) == found
 
 
 def test_pixels_that_are_not_scaled_are_tokens() -> None:
-    assert spelled_out(images(), scaling="none").shape.tokens == 256
+    assert dataset_shape(spelled_out(images(), scaling="none")).tokens == 256
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from ridgeline.api.datasets import StoredDataset
+from ridgeline.planning.dataset import dataset_shape
 from ridgeline.planning.resolve import Resolution, resolve
-from ridgeline.spec.dataset.contents import ArrayMember, OwnSplit, Part, StoredDataset
+from ridgeline.spec.dataset.contents import ArrayMember, OwnSplit, Part
 from ridgeline.spec.dataset.contents import DatasetFormat as Format
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
@@ -161,7 +163,7 @@ def test_a_range_is_that_of_all_parts() -> None:
         part_of(words, "test", maximum=41),
         *(each for each in TESTED.arrays or () if each.stem == "y"),
     )
-    assert upload_spec(dataset, scaling="none").dataset.shape.tokens == 42
+    assert dataset_shape(upload_spec(dataset, scaling="none").dataset).tokens == 42
     large = divided(
         part_of(X, "train"), part_of(X, "test", maximum=1e39), *(dataset.arrays or ())[2:]
     )
@@ -179,7 +181,7 @@ def test_features_are_the_other_arrays_whatever_their_name() -> None:
 
 
 def test_memory_counts_every_part() -> None:
-    shape = resolved(WHOLE).spec.dataset.shape
+    shape = dataset_shape(resolved(WHOLE).spec.dataset)
     assert shape.all_rows == 150
     assert (shape.rows, shape.validation_rows, shape.test_rows) == (100, 20, 30)
 

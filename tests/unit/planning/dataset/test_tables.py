@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.planning.advice import Advice
+from ridgeline.planning.dataset import dataset_shape, spell_out
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import DatasetShape, UploadDataset
-from ridgeline.spec.dataset.contents import Column, ColumnType, StoredDataset
+from ridgeline.spec.dataset.contents import Column, ColumnType
 from ridgeline.spec.dataset.encodings import (
     MultiHotEncoding,
     NumberEncoding,
@@ -42,12 +44,12 @@ def spelled_out(dataset: StoredDataset, **options: Any) -> UploadDataset:
 
 
 def shape_of(dataset: StoredDataset, **options: Any) -> DatasetShape:
-    return upload_spec(dataset, **options).dataset.shape
+    return dataset_shape(upload_spec(dataset, **options).dataset)
 
 
 def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
     with pytest.raises(SpecError) as caught:
-        upload_spec(dataset, **options).dataset.shape  # noqa: B018 - it raises
+        dataset_shape(upload_spec(dataset, **options).dataset)
     for fault in caught.value.faults:
         assert len(fault.detail) < 1000
     return [(fault.pointer, fault.rule) for fault in caught.value.faults]
@@ -65,7 +67,7 @@ def test_every_default_is_spelled_out() -> None:
         "petals": NumberEncoding(),
         "colour": OneHotEncoding(categories=("blue", "red")),
     }
-    assert found.shape == DatasetShape(150, (4,), 3)
+    assert dataset_shape(found) == DatasetShape(150, (4,), 3)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +108,10 @@ def test_a_column_without_any_value_is_no_feature_by_default() -> None:
 )
 def test_the_task_follows_from_the_target(column: Column, task: str, classes: int | None) -> None:
     dataset = table(number("x"), column)
-    found = UploadDataset(source="upload", id=ID, target="y").with_stored(dataset).spelled_out()
-    assert (found.task, found.shape.classes) == (task, classes)
+    found = spell_out(
+        UploadDataset(source="upload", id=ID, target="y").with_stored(dataset.snapshot())
+    )
+    assert (found.task, dataset_shape(found).classes) == (task, classes)
 
 
 def test_the_task_can_be_said() -> None:
@@ -186,7 +190,10 @@ def test_a_resolved_spec_holds_what_it_uses_and_resolves_to_itself() -> None:
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
     # Posted again, it meets all of the file's columns again.
     assert (
-        resolve(once.model_copy(update={"dataset": once.dataset.with_stored(dataset)})).spec == once
+        resolve(
+            once.model_copy(update={"dataset": once.dataset.with_stored(dataset.snapshot())})
+        ).spec
+        == once
     )
 
 
@@ -207,7 +214,7 @@ def test_any_table_resolves_to_itself(columns: list[Column], scaling: str) -> No
     dataset = table(*named, text("kind", "a", "b", "c"))
     spec = upload_spec(dataset, target="kind", scaling=scaling)
     once = resolve(spec).spec
-    assert once.dataset.shape == spec.dataset.shape
+    assert dataset_shape(once.dataset) == dataset_shape(spec.dataset)
     written = once.model_dump_json()
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
 
@@ -226,7 +233,7 @@ def test_what_was_posted_can_be_posted_again() -> None:
 def test_what_is_stored_replaces_what_was_sent() -> None:
     lie = upload_spec(table(number("x"), text("kind", "a", "b", "c")), target="kind").dataset
     assert isinstance(lie, UploadDataset)
-    assert lie.with_stored(FLOWERS).shape.features == (4,)
+    assert dataset_shape(lie.with_stored(FLOWERS.snapshot())).features == (4,)
 
 
 # Faults ------------------------------------------------------------------------------------------
@@ -355,7 +362,7 @@ def test_a_near_name_is_guessed_and_long_ones_are_cut() -> None:
     with pytest.raises(
         SpecError, match=r"did you mean 'column 7'\? its columns are .* and 23 more"
     ):
-        upload_spec(dataset, target="colum 7").dataset.shape  # noqa: B018 - it raises
+        dataset_shape(upload_spec(dataset, target="colum 7").dataset)
 
 
 def test_no_more_faults_are_looked_for_than_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,7 +397,7 @@ def test_extra_categories_are_borne_and_numbers_compare_as_numbers() -> None:
 def test_without_what_is_stored_nothing_can_be_said() -> None:
     spec = UploadDataset(source="upload", id=ID, target="kind")
     with pytest.raises(SpecError, match="looks it up"):
-        spec.shape  # noqa: B018 - it raises
+        dataset_shape(spec)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from ridgeline.api.comparison import Difference
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.job_spec import JobSpec
-from service.comparison import Difference, differences
+from service.comparison.differences import differences
 
 OUTPUT: dict[str, Any] = {"type": "Dense", "units": 3, "activation": "softmax"}
 BASE: dict[str, Any] = {

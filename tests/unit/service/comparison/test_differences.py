@@ -5,7 +5,7 @@ from typing import Any
 
 from ridgeline.api.comparison import Comparison
 from ridgeline.spec.job_spec import JobSpec
-from service.comparison import MAX_DIFFERENCES, differences
+from service.comparison.differences import MAX_DIFFERENCES, differences
 from tests.unit.service.comparison.compared import (
     BASE,
     compared,

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.comparison import Difference, differences
+from ridgeline.api.comparison import Difference
+from service.comparison.differences import differences
 from tests.unit.service.comparison.compared import BASE, OUTPUT, compared, resolved, stored
 
 L2 = st.none() | st.sampled_from([0.1, 0.2]).map(lambda l2: {"l2": l2})

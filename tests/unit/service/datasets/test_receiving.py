@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi import Request
 
-from ridgeline.spec.faults import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from service.datasets import receiving
 from service.datasets.media import said_format
 from service.datasets.receiving import Receiver

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from service.http.bodies import MAX_VALUES, parse_spec
-from service.http.examples import DIGITS, IRIS
+from service.http.documentation import DIGITS, IRIS
 from service.http.problems import ApiProblem
 
 TEXT = json.dumps(DIGITS)

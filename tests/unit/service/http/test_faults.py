@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ridgeline.spec.faults import Fault
 from ridgeline.spec.job_spec import JobSpec
-from service.http.examples import DIGITS
+from service.http.documentation import DIGITS
 from service.http.faults import MAX_FAULTS, spec_faults
 
 LAYER = ("model", "layers", 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.ranges import Span, UnsatisfiableRange, requested_span
+from service.http.downloads import Span, UnsatisfiableRange, requested_span
 
 
 @pytest.mark.parametrize(

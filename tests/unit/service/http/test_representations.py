@@ -14,7 +14,7 @@ from ridgeline.planning.resolve import resolve
 from ridgeline.spec.regularization.regularizers import PenaltyTerm
 from ridgeline.storage import ArtifactRecord, Database, JobRecord, JobStore, Page
 from service.http.bodies import parse_spec
-from service.http.examples import DIGITS, IRIS
+from service.http.documentation import DIGITS, IRIS
 from service.http.representations import etag, job_json, page_json
 from service.jobs.submissions import new_job
 

@@ -21,7 +21,7 @@ from ridgeline.storage import (
     NewJob,
 )
 from ridgeline.storage.files.datasets import DatasetStore
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.http.problems import ApiProblem
 from service.jobs import submissions
 from service.jobs.submissions import Submissions

@@ -10,7 +10,7 @@ from ridgeline.spec.dataset import BUILTIN, KERAS
 from ridgeline.spec.dataset.encodings import ENCODINGS
 from ridgeline.spec.layers import LAYERS
 from ridgeline.spec.training import LOSSES, OPTIMIZERS, SCHEDULES
-from service.system.catalog_operations import Catalog, LayerEntry, NamedEntry, catalog_json
+from service.system.catalog import Catalog, LayerEntry, NamedEntry, catalog_json
 
 CATALOG = Catalog.model_validate_json(catalog_json())
 

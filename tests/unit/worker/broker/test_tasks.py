@@ -5,10 +5,9 @@ import ssl
 import pytest
 from celery import Celery
 
-from ridgeline.storage.records.tasks import TRAIN_QUEUE, TRAIN_TASK
-from worker.broker.app import create_app
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
+from worker.broker.app import add_train_task, create_app
 from worker.broker.pool import SlotPoolApp, WakingPool
-from worker.broker.tasks import add_train_task
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots.dispatcher import Dispatcher

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ridgeline.spec import training
 from ridgeline.spec.training import RISING_METRICS, MetricName, ReduceLROnPlateau
-from worker.engine.callbacks_init import EarlyStopping, Judgement, Plateau
+from worker.engine.callbacks import EarlyStopper, Judgement, Plateau
 
 #: Values close to one another, so that ties, deltas and float32's digits matter.
 VALUES = st.one_of(
@@ -55,13 +55,13 @@ class Model:
 def test_early_stopping(series: list[float], said: dict[str, Any], cut: int) -> None:
     """Whose weights end up in the model, and after which epoch; a checkpoint in between."""
     settings_ = training.EarlyStopping(monitor="loss", restore_best_weights=True, **said)
-    ours = EarlyStopping(settings_)
+    ours = EarlyStopper(settings_)
     theirs = keras.callbacks.EarlyStopping("loss", restore_best_weights=True, **said)
     theirs.set_model(Model())
     theirs.on_train_begin()
     for epoch, value in enumerate(series, start=1):
         if epoch == cut:
-            ours, kept = EarlyStopping(settings_), json.dumps(ours.state())
+            ours, kept = EarlyStopper(settings_), json.dumps(ours.state())
             ours.restore(json.loads(kept))
         theirs.model.weights = epoch
         theirs.on_epoch_end(epoch - 1, {"loss": value})
@@ -107,7 +107,7 @@ def test_plateau(series: list[float], said: dict[str, Any], cut: int) -> None:
 
 def test_without_the_value_nothing_changes() -> None:
     """As where a curve holds null."""
-    stopping = EarlyStopping(training.EarlyStopping(monitor="loss"))
+    stopping = EarlyStopper(training.EarlyStopping(monitor="loss"))
     plateau = Plateau(ReduceLROnPlateau(monitor="loss", patience=0))
     assert stopping.epoch_ended(1, {"loss": 1.0}) == Judgement(stop=False, best=True)
     assert plateau.epoch_ended({"loss": 1.0}, 0.1) is None
@@ -139,6 +139,6 @@ def test_of_losses_less_is_better(monitor: str) -> None:
 
 
 def test_values_beyond_float32_compare_as_infinite() -> None:
-    stopping = EarlyStopping(training.EarlyStopping(monitor="loss", mode="max", patience=3))
+    stopping = EarlyStopper(training.EarlyStopping(monitor="loss", mode="max", patience=3))
     assert stopping.epoch_ended(1, {"loss": 1.0}).best
     assert stopping.epoch_ended(2, {"loss": float(np.finfo(np.float64).max)}).best

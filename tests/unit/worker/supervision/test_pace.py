@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.api.curves import EpochRow
-from worker.supervision.pace import RECENT, Pace
+from worker.supervision.progress import RECENT, Pace
 
 
 def row(epoch: int, seconds: float) -> EpochRow:

@@ -17,7 +17,7 @@ from tests.unit.worker.engine.conftest import Setup
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load
 from worker.engine.export import export
-from worker.engine.export.complete import complete_model
+from worker.engine.export.write import complete_model
 
 OUTPUTS: tuple[OutputName, ...] = ("keras", "weights", "saved_model", "litert", "onnx")
 LAYERS: list[dict[str, Any]] = [

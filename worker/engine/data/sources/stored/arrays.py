@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeline.formats import Arrays, open_arrays
-from ridgeline.planning.dataset.parts import arrays_by_name
+from ridgeline.planning.dataset.arrays import arrays_by_name
 from ridgeline.spec.dataset.contents import ArrayMember
 from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, chunk_rows, set_rows
 from worker.engine.data.sources.stored.snapshot import Snapshot

@@ -7,8 +7,9 @@ import numpy as np
 
 from ridgeline.api.features import RowEncoding, TargetFeatures
 from ridgeline.api.job import EndCode
-from ridgeline.planning.dataset import DatasetSnapshot
+from ridgeline.planning.dataset import dataset_shape
 from ridgeline.spec.dataset import DatasetShape, UploadDataset
+from ridgeline.spec.dataset.stored import DatasetSnapshot
 from worker.engine.context import TrainingFailed
 
 
@@ -30,7 +31,7 @@ class Snapshot(NamedTuple):
                 f"the uploaded data set {dataset.id} is not on the worker; upload it again, or ask"
                 " whoever runs it whether the worker reaches the store of data sets",
             )
-        return cls(dataset, dataset.stored, file, dataset.shape)
+        return cls(dataset, dataset.stored, file, dataset_shape(dataset))
 
     @property
     def dtype(self) -> "np.dtype[Any]":

@@ -16,10 +16,11 @@ import pyarrow as pa
 from PIL import Image
 from pyarrow import parquet
 
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.formats import inspect_dataset
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import UploadDataset
-from ridgeline.spec.dataset.contents import DatasetContents, StoredDataset
+from ridgeline.spec.dataset.contents import DatasetContents
 from ridgeline.spec.job_spec import JobSpec
 from worker.engine.data import Data, prepare_data
 
@@ -46,7 +47,7 @@ class Upload(NamedTuple):
         }
         spec = JobSpec.model_validate_json(json.dumps(body | parts))
         assert isinstance(spec.dataset, UploadDataset)
-        return spec.model_copy(update={"dataset": spec.dataset.with_stored(self.stored)})
+        return spec.model_copy(update={"dataset": spec.dataset.with_stored(self.stored.snapshot())})
 
     def data(self, scratch: Path | None = None, **options: Any) -> Data:
         """Its rows as they are trained on."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ridgeline.api.words import words_of
-from worker.engine.data.sources.stored import words
-from worker.engine.data.sources.stored.words import WordCount, numbered
+from ridgeline.api.features import words_of
+from worker.engine.data.sources.stored import columns as words
+from worker.engine.data.sources.stored.columns import WordCount, numbered
 
 ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=30)
 

@@ -1,0 +1,1 @@
+"""A path of an earlier release, kept for programs that import `ridgeline.contract.features`."""
