@@ -11,7 +11,7 @@ RUN uv pip install --python /opt/venv/bin/python --compile-bytecode --require-ha
     -r /requirements/service.txt
 
 FROM python:3.11-slim
-# A new volume mounted over the artifacts folder takes over its owner.
+# A new volume mounted over the artifacts folder inherits this owner.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ridgeline \
     && install -d -o ridgeline -g ridgeline /var/lib/ridgeline/artifacts
 COPY --from=packages /opt/venv /opt/venv
