@@ -167,7 +167,7 @@ def _described(curves: Curves, pair: Pair) -> str:
             parts.append(f"{what} went from {number(values[0])} to {number(values[-1])}")
     best = best_epoch(curves)
     if best is not None:
-        parts.append(f"Validation loss was least at epoch {best}")
+        parts.append(f"Validation loss was lowest at epoch {best}")
     penalty = last(column(curves, "penalty"))
     if penalty:
         parts.append(f"The penalty ended at {number(penalty)}")
