@@ -31,14 +31,8 @@ from worker.engine.checkpoint.format import (
 from worker.engine.checkpoint.history import History, Mark, read_history
 
 GENERATIONS = 2
-
-
 _SOFTWARE = ("tensorflow", "keras", "numpy")
-
-
 _NAME = re.compile(r"(\d{6,})-(\d{9,})\.(checkpoint|tmp)|(\d{6,})\.history")
-
-
 log = structlog.get_logger()
 
 

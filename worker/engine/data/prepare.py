@@ -33,15 +33,9 @@ MEMORY_SHARE = 0.3
 They are there three times while TensorFlow takes them over: as they were read, as its own copy,
 and as one more for the time of copying.
 """
-
-
 Phase = Callable[[str], None]
 """Takes note of what comes now, as TrainingContext.phase does."""
-
-
 _CGROUP = Path("/sys/fs/cgroup")
-
-
 _MEMINFO = Path("/proc/meminfo")
 
 

@@ -26,8 +26,6 @@ from worker.engine.model import Network
 from worker.engine.objective import Objective
 
 Writer = Callable[[keras.Model, Path], tuple[ExportedFile, ...]]
-
-
 WRITERS: Mapping[OutputName, Writer] = {  # `tensorboard` holds no model: train() writes it
     "keras": write_keras,
     "weights": write_weights,

@@ -19,22 +19,12 @@ from worker.engine.context import TrainingFailed
 from worker.inputs.keras_files import KERAS_FILES, KerasFile, keras_folder
 
 CONNECT_S = 3.0
-
-
 READ_S = 10.0
 """How long the next bytes may be waited for."""
-
-
 TOTAL_S = 1800.0
-
-
 MAX_BYTES = 2**30
 """More than the largest file (170 MB), less than a disk."""
-
-
 _CHUNK = 2**20
-
-
 _MODE = 0o644
 """As Keras leaves its files: a temporary one would be for its owner only."""
 

@@ -24,21 +24,13 @@ from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, held_rows, 
 from worker.engine.data.sources.texts import imdb, reuters
 
 Reader = Callable[[Any, KerasCache], tuple[RawRows, RawRows]]
-
-
 #: What reading a file raises that is not what it should be.
 _UNREADABLE = (
     *(EOFError, IndexError, KeyError, OSError, TypeError, ValueError),
     *(pickle.UnpicklingError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
 )
-
-
 SMALL = 600
-
-
 SEED = 113
-
-
 TEST_SHARE = 0.2
 
 

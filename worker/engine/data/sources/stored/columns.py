@@ -29,16 +29,12 @@ from ridgeline.spec.dataset.encodings import (
 from worker.engine.data.sources.texts import Texts, multi_hot, pad
 
 Numbers = npt.NDArray[Any]
-
-
 _ARROW = {
     ColumnType.INTEGER: pa.int64(),
     ColumnType.NUMBER: pa.float64(),
     ColumnType.BOOLEAN: pa.bool_(),
     ColumnType.TEXT: pa.string(),
 }
-
-
 MOST_COUNTED = 500_000
 """Different words that are counted at once; beyond it those said least so far are forgotten."""
 
