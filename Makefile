@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-CODE = $(wildcard ridgeline service worker tests benchmarks docs/generate.py)
+CODE = $(wildcard ridgeline service worker tests benchmarks docs/generate.py requirements)
 
 # Starting fast is a feature, and byte code that may not be written is compiled anew at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -96,13 +96,8 @@ if test -z "$${python:-}"; then \
 fi
 endef
 
-# uv reads no pip configuration, so a company's index and certificates are handed on.
-define uv
-index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}; \
-if test -n "$$index"; then export UV_DEFAULT_INDEX="$$index"; fi; \
-if test -n "$${PIP_CERT:-}"; then export SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}"; fi; \
-$(BIN)/uv --quiet pip
-endef
+# uv reads no pip configuration; this hands it a company's index, certificates and proxy.
+uv := $(BIN)/python requirements/run_uv.py
 install = $(uv) install --python $(BIN)/python --compile-bytecode --require-hashes
 
 # New locks, or an installation that broke off: begin again. The download cache makes that cheap,
@@ -112,6 +107,7 @@ $(LOCKED): requirements/bootstrap.txt requirements/dev.txt
 	echo "Installing into $(VENV) with $$("$$python" --version) (about a minute the first time) ..."; \
 	rm -rf $(VENV); \
 	"$$python" -m venv $(VENV)
+	@$(BIN)/python requirements/redis_notice.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	    --require-hashes -r requirements/bootstrap.txt
 	@$(install) -r requirements/dev.txt
@@ -119,8 +115,7 @@ $(LOCKED): requirements/bootstrap.txt requirements/dev.txt
 
 # The project itself, editable: one line in site-packages and the `ridgeline` command.
 $(VENV)/.ready: $(LOCKED) pyproject.toml
-	@$(BIN)/uv --quiet pip install --python $(BIN)/python --offline --no-deps \
-	    --no-build-isolation --editable .
+	@$(uv) install --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(GPU_LOCKED): $(LOCKED) requirements/worker-gpu.txt
