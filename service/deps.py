@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from ridgeline.storage.ownership import Ownership
 from service.datasets.dataset_parts import DatasetParts
-from service.dispatch import CeleryDispatch
+from service.dispatch import CeleryDispatch, NoBroker
 from service.janitor import Janitor
 from service.live.feed import Feed, ReadEvents
 from service.live.watch import Watcher
@@ -42,7 +42,7 @@ class Parts:
     """To be confirmed before a file is stored or deleted."""
     datasets: DatasetParts
     readers: Executor
-    dispatch: CeleryDispatch
+    dispatch: CeleryDispatch | NoBroker
     janitor: Janitor
     watcher: Watcher
     read_events: ReadEvents

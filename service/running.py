@@ -26,7 +26,7 @@ from ridgeline.storage.garbage import Garbage
 from ridgeline.storage.ownership import Ownership, Place
 from service.datasets.dataset_parts import DatasetParts, dataset_parts
 from service.deps import Parts, read
-from service.dispatch import CeleryDispatch
+from service.dispatch import CeleryDispatch, NoBroker, open_dispatch
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
 from service.live.feed import Feed
 from service.live.watch import Watcher
@@ -69,7 +69,7 @@ def running(settings: Settings) -> Iterator[Parts]:
 def _parts(settings: Settings, closing: ExitStack) -> Parts:
     database, own = _databases(settings, closing)
     reads = _Reads(database, own)
-    dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
+    dispatch = open_dispatch(settings.redis_url)
     closing.callback(dispatch.close)
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     uploaded = dataset_parts(settings, database, own)
@@ -174,7 +174,7 @@ def _janitor(
     artifacts: ArtifactStore,
     uploaded: DatasetParts,
     ownership: Ownership,
-    dispatch: CeleryDispatch,
+    dispatch: CeleryDispatch | NoBroker,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)

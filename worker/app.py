@@ -5,14 +5,12 @@ import ssl
 from ridgeline.contract.tasks import TRAIN_QUEUE
 from worker import transport
 from worker.pool import SlotPoolApp
-from worker.settings import WorkerSettings
 from worker.slots import SlotPool
 
 
-def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
-    """An application that takes hints from the broker of `settings` while `slots` are free."""
+def create_app(url: str, slots: SlotPool) -> SlotPoolApp:
+    """Return an application that takes hints from the broker at `url` while `slots` are free."""
     transport.install()
-    url = settings.redis_url.get_secret_value()
     app = SlotPoolApp("ridgeline", broker=url, set_as_current=False)
     app.slots = slots
     app.conf.update(

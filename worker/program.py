@@ -108,8 +108,6 @@ def _run(
     )
     attempts = OwnStore(supervisor, ownership, drain, _tell_to_end)
     dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
-    app = create_app(settings, slots)
-    add_train_task(app, dispatcher)
     presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
     with presence, tracking or nullcontext():
         forkserver.wait_until_warm()
@@ -117,7 +115,14 @@ def _run(
         presence.ready()
         _drain_on_signals(drain)
         dispatcher.start()
-        exit_code = os.EX_OK if drain.started else _consume(app, drain, slots.size)
+        exit_code = os.EX_OK
+        if settings.redis_url is None:
+            log.info("no_broker", poll_interval_s=settings.poll_interval_s)
+            drain.wait(None)
+        elif not drain.started:
+            app = create_app(settings.redis_url.get_secret_value(), slots)
+            add_train_task(app, dispatcher)
+            exit_code = _consume(app, drain, slots.size)
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
     return os.EX_CONFIG if attempts.foreign else exit_code

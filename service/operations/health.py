@@ -11,9 +11,10 @@ from ridgeline.storage import (
     UnusableArtifactStore,
 )
 from service.deps import Parts
-from service.dispatch import BrokerUnavailable
+from service.dispatch import BrokerUnavailable, NoBroker
 
 State = Literal["up", "down"]
+BrokerState = Literal["up", "down", "none"]
 
 
 class Readiness(Contract):
@@ -23,7 +24,8 @@ class Readiness(Contract):
     """`degraded`: jobs are taken and wait in the database until the broker is back, and files can
     be had once the artifact store is."""
     database: State
-    broker: State
+    broker: BrokerState
+    """`none`: the service runs without a broker, and workers poll the database for jobs."""
     artifacts: State | Literal["foreign"]
     """`foreign`: the store is not known to belong to the database, so no file is stored there, and
     none deleted."""
@@ -32,7 +34,7 @@ class Readiness(Contract):
 def readiness(parts: Parts) -> Readiness:
     """Ask database, broker and artifact store for a sign of life."""
     database = _state(parts.database.ping, DatabaseUnavailable)
-    broker = _state(parts.dispatch.ping, BrokerUnavailable)
+    broker = _broker(parts)
     artifacts = _artifacts(parts)
     status: Literal["ready", "degraded", "unavailable"] = "ready"
     if broker == "down" or artifacts != "up":
@@ -40,6 +42,12 @@ def readiness(parts: Parts) -> Readiness:
     if database == "down":
         status = "unavailable"
     return Readiness(status=status, database=database, broker=broker, artifacts=artifacts)
+
+
+def _broker(parts: Parts) -> BrokerState:
+    if isinstance(parts.dispatch, NoBroker):
+        return "none"
+    return _state(parts.dispatch.ping, BrokerUnavailable)
 
 
 def _artifacts(parts: Parts) -> State | Literal["foreign"]:

@@ -31,7 +31,7 @@ def ready(parts: PartsDep) -> Response:
     """Say whether requests can be served, and which part is down."""
     found = readiness(parts)
     if found.status == "unavailable":
-        detail = f"The database is down; the broker is {found.broker}."
+        detail = f"The database is down (broker: {found.broker})."
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         raise ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers)
     return json_answer(found.model_dump_json())

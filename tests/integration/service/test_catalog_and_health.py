@@ -10,7 +10,9 @@ from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
 from service.deps import Parts
 from service.dispatch import CeleryDispatch
+from service.main import create_app
 from service.operations.catalog import Catalog
+from service.settings import Settings
 
 
 def test_the_catalog(client: TestClient) -> None:
@@ -29,6 +31,16 @@ def test_head(client: TestClient, path: str) -> None:
 
 def test_alive(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_ready_where_no_broker_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "none")
+    with TestClient(create_app(Settings(home=tmp_path))) as client:
+        answer = client.get("/readyz").json()
+    up = {"database": "up", "artifacts": "up"}
+    assert answer == {"status": "ready", "broker": "none", **up}
 
 
 def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:
