@@ -22,8 +22,8 @@ class Drain:
             self._started = True
             os.close(self._writer)  # the reader is at its end for good, so every waiter wakes
 
-    def wait(self, timeout: float | None) -> bool:
-        """Wait for the shutdown, at most `timeout` seconds if given; return whether it started."""
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the shutdown; whether it came."""
         return bool(wait([self._reader], timeout))
 
     def fileno(self) -> int:

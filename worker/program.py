@@ -52,6 +52,8 @@ from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
 from worker.uploads import Uploads
 
+WATCH_S = 0.5
+"""How often a worker without a broker looks for queued jobs."""
 _CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 
 log = structlog.get_logger()
@@ -117,8 +119,8 @@ def _run(
         dispatcher.start()
         exit_code = os.EX_OK
         if settings.redis_url is None:
-            log.info("no_broker", poll_interval_s=settings.poll_interval_s)
-            drain.wait(None)
+            log.info("no_broker")
+            _watch_queue(supervisor.leases, slots, dispatcher, drain)
         elif not drain.started:
             app = create_app(settings.redis_url.get_secret_value(), slots)
             add_train_task(app, dispatcher)
@@ -184,6 +186,21 @@ def _drain_on_signals(drain: Drain) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, start_drain)
+
+
+def _watch_queue(leases: LeaseStore, slots: SlotPool, dispatcher: Dispatcher, drain: Drain) -> None:
+    """Do what the broker does where there is none: wake the dispatcher when a job is queued.
+
+    That is cheaper than frequent polls of the dispatcher, which look at the GPUs first.
+    """
+    while not drain.wait(WATCH_S):
+        try:
+            if slots.for_hints and leases.any_claimable():
+                dispatcher.wake()
+        except DatabaseUnavailable:  # the dispatcher's next poll reports it
+            continue
+        except Exception:
+            log.exception("poll_failed")
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:

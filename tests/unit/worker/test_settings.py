@@ -72,6 +72,7 @@ def test_reading_takes_the_credentials_out_of_the_environment(
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://:hunter2@elsewhere:6379/0")
     settings = WorkerSettings()
     forget_credentials()
+    assert settings.redis_url is not None
     assert "hunter2" in settings.redis_url.get_secret_value()
     assert not [name for name, value in os.environ.items() if "hunter2" in value]
 
