@@ -18,7 +18,7 @@ from tests.integration.worker.stub_engine import row
 from tests.integration.worker.test_resume import again, told, trained
 from worker.drain import Drain
 from worker.engine.checkpoint import Checkpoint, CheckpointStore
-from worker.supervision.checkpoints import Saving
+from worker.supervision.publication import CheckpointMirror
 
 context = worker_fixtures.context
 settings = worker_fixtures.settings
@@ -199,7 +199,7 @@ def test_what_the_store_does_not_take_is_saved_later(link: Link, url: str, tmp_p
     store = ObjectArtifacts(url, tmp_path / "scratch")
     checkpoints = store.attempt_checkpoints(JOB, 1)
     link.cut()
-    with Saving(checkpoints, interval_s=0.01) as saving:
+    with CheckpointMirror(checkpoints, interval_s=0.01) as saving:
         CheckpointStore(checkpoints.folder, "key").write(
             Checkpoint(1, {"weights": np.full(3, 1)}, {}, [row(1)])
         )
