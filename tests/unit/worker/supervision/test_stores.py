@@ -1,4 +1,4 @@
-"""Which attempts wait until it is known whose the store of files is."""
+"""Attempts wait until the store of files is known to be this database's."""
 
 import threading
 from collections.abc import Iterator
@@ -7,27 +7,27 @@ import pytest
 
 from ridgeline.storage.ownership import Ownership
 from worker.drain import Drain
-from worker.slots.own_store import OwnStore
 from worker.slots.slots import Slot
+from worker.supervision.stores import OwnStore
 
 WAIT_S = 30.0
 SLOT = Slot("cpu:0", "-1")
 
 
 class Hanging(Ownership):
-    """Asks a store that does not answer before it is let go."""
+    """Checks a store that does not respond before it is released."""
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
-        self.let_go = threading.Event()
+        self.checked = threading.Event()
+        self.released = threading.Event()
 
     def confirm(self) -> None:
-        self.asked.set()
-        assert self.let_go.wait(WAIT_S)
+        self.checked.set()
+        assert self.released.wait(WAIT_S)
 
 
-class Taken:
-    """Stands in for the supervisor."""
+class StubSupervisor:
+    """Counts the attempts."""
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -44,28 +44,28 @@ class Taken:
 def ownership() -> Iterator[Hanging]:
     hanging = Hanging()
     yield hanging
-    hanging.let_go.set()
+    hanging.released.set()
 
 
-def test_a_store_that_hangs_is_left_behind_by_a_worker_that_ends(
+def test_shutdown_does_not_wait_for_a_store_that_hangs(
     ownership: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.slots.own_store.IN_DRAIN_S", 0.05)
-    drain, taken = Drain(), Taken()
-    store = OwnStore(taken, ownership, drain, end=lambda: None)
+    monkeypatch.setattr("worker.supervision.stores.IN_DRAIN_S", 0.05)
+    drain, supervisor = Drain(), StubSupervisor()
+    store = OwnStore(supervisor, ownership, drain, end=lambda: None)
     slot = threading.Thread(target=store.supervise_next, args=(SLOT,), daemon=True)
     slot.start()
-    assert ownership.asked.wait(WAIT_S)
+    assert ownership.checked.wait(WAIT_S)
     drain.start()
     slot.join(WAIT_S / 2)
     assert not slot.is_alive()
-    assert taken.attempts == 0
+    assert supervisor.attempts == 0
 
 
-def test_attempts_begin_once_it_answers(ownership: Hanging) -> None:
-    taken = Taken()
-    store = OwnStore(taken, ownership, Drain(), end=lambda: None)
-    ownership.let_go.set()
+def test_attempts_start_once_the_store_responds(ownership: Hanging) -> None:
+    supervisor = StubSupervisor()
+    store = OwnStore(supervisor, ownership, Drain(), end=lambda: None)
+    ownership.released.set()
     assert store.supervise_next(SLOT)
     store.supervise("job_x", SLOT)
-    assert taken.attempts == 2
+    assert supervisor.attempts == 2
