@@ -61,9 +61,7 @@ def events_of(house: House, job_id: str) -> list[str]:
     return [line.event for line in lines_of(house, job_id)]
 
 
-def test_every_line_of_a_trainer_is_stored_without_secrets(
-    talking: House, output: io.StringIO
-) -> None:
+def test_lines_of_a_trainer_are_stored_without_secrets(talking: House, output: io.StringIO) -> None:
     job = talking.run("talk")
     assert job.status is JobStatus.SUCCEEDED
     lines = lines_of(talking, job.id)
@@ -156,9 +154,7 @@ def test_lines_are_stored_during_training_and_survive_an_outage(
     assert "trainer_ended" in events_of(house, job_id)
 
 
-def test_job_succeeds_although_its_lines_cannot_be_stored(
-    house: House, output: io.StringIO
-) -> None:
+def test_job_succeeds_if_its_lines_cannot_be_stored(house: House, output: io.StringIO) -> None:
     class Broken(LeaseStore):
         def write_log(self, claim: Claim, lines: Any) -> HeartbeatAnswer | None:
             raise ZeroDivisionError
@@ -177,9 +173,7 @@ def test_job_succeeds_although_its_lines_cannot_be_stored(
     assert "log_lines_lost" in output.getvalue()
 
 
-def test_line_belongs_to_the_attempt_whose_thread_logged_it(
-    house: House, output: io.StringIO
-) -> None:
+def test_line_belongs_to_the_attempt_of_its_thread(house: House, output: io.StringIO) -> None:
     job_ids = [house.add("slowly") for _ in range(2)]
     threads = [
         threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))
