@@ -37,7 +37,7 @@ def test_import_contracts(root: Path) -> None:
         ("service.__main__", ("pygments", "rich", "opentelemetry.sdk", "yaml")),
         # What a process does once, another does for it.
         ("service.__main__", ("alembic", "mako")),
-        ("worker.program", ("alembic", "mako")),
+        ("worker.program", ("alembic", "mako", "mlflow")),
         ("ridgeline.storage.migrations.__main__", ("ridgeline.spec.layers",)),
         ("worker.broker.app", (*HEAVY, "service")),
         ("worker.supervision.supervisor", (*HEAVY, "service")),
