@@ -9,7 +9,7 @@ import pytest
 
 from ridgeline import Client
 from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
-from ridgeline.client import NotFoundError, Retries, UnreachableError, following
+from ridgeline.client import NotFoundError, Retries, UnreachableError, _events
 from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker, connect
 from tests.rig.api import Api
@@ -140,7 +140,7 @@ def test_the_job_is_deleted_meanwhile(ridgeline: Client, proxy: Proxy) -> None:
 def test_where_streams_do_not_get_through_it_asks_again_and_again(
     api: Api, worker: Worker, monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    monkeypatch.setattr(following, "SILENCE_S", 0.5)
+    monkeypatch.setattr(_events, "SILENCE_S", 0.5)
     with Middlebox(api.url, way) as between, connect_impatiently(between.url) as client:
         job = client.submit(IRIS)
         claim = worker.claim(job.id)

@@ -19,7 +19,7 @@ from ridgeline.client import (
     Retries,
     UnreachableError,
     UnusableDatasetError,
-    uploads,
+    _uploads,
 )
 from tests.integration.client.conftest import MOST_BYTES, PART_BYTES, connect
 from tests.rig.api import Api
@@ -33,7 +33,7 @@ Progress = list[tuple[int, int]]
 
 @pytest.fixture(autouse=True)
 def parts_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "IN_PARTS_BYTES", PART_BYTES)
+    monkeypatch.setattr(_uploads, "IN_PARTS_BYTES", PART_BYTES)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_what_is_no_data_set_is_said_to_be_none(ridgeline: Client, tmp_path: Pat
 def test_what_is_too_large_is_refused_before_it_has_gone(
     ridgeline: Client, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(uploads, "IN_PARTS_BYTES", at_once)
+    monkeypatch.setattr(_uploads, "IN_PARTS_BYTES", at_once)
     content = bytes(4 * MOST_BYTES)
     progress: Progress = []
     with pytest.raises(BodyTooLargeError, match=f"{MOST_BYTES:,}|{MOST_BYTES}"):

@@ -14,7 +14,7 @@ from ridgeline import Client, JobStatus, client
 from ridgeline.api.job import Job
 from ridgeline.api.problems import Problem, ProblemCode
 from ridgeline.api.report import Environment, Report, Verdict
-from ridgeline.client import Retries, jobs
+from ridgeline.client import Retries, _waiting
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import BuiltinDataset
 from ridgeline.spec.job_spec import JobSpec, Model
@@ -122,7 +122,7 @@ def _handler(answer: httpx.Response | Exception | Handler) -> Handler:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(jobs, "IDLE_PAUSE_S", 0.001)
+    monkeypatch.setattr(_waiting, "IDLE_PAUSE_S", 0.001)
     return Service()
 
 

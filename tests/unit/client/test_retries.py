@@ -10,8 +10,7 @@ import pytest
 
 from ridgeline import Client
 from ridgeline.client import ProblemError, Retries, UnavailableError, UnreachableError
-from ridgeline.client.answers import retry_after
-from ridgeline.client.transport import Transport
+from ridgeline.client._http import Transport, retry_after
 from tests.unit.client.test_client import job_json
 
 RETRIES = Retries(first_pause_s=1.0, longest_pause_s=4.0, budget_s=100.0, patience_s=1000.0)

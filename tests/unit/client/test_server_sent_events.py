@@ -1,11 +1,11 @@
-"""Server-sent events, however their bytes are cut."""
+"""Server-sent events, however their bytes are split."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ridgeline.client import event_stream
-from ridgeline.client.event_stream import EventStream, OverlongLine, ServerSentEvent
+from ridgeline.client import _events
+from ridgeline.client._events import EventStreamParser, OverlongLine, ServerSentEvent
 
 STREAM = (
     b"\xef\xbb\xbf: hello\nretry: 1500\n\n"
@@ -27,20 +27,20 @@ EVENTS = [
 ]
 
 
-def test_reads_what_the_standard_says() -> None:
-    stream = EventStream()
+def test_stream_is_parsed_as_the_standard_defines() -> None:
+    stream = EventStreamParser()
     assert list(stream.events([STREAM])) == EVENTS
     assert stream.retry_s == 1.5
-    assert stream.heard
+    assert stream.received_any
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=8).map(sorted))
-def test_however_it_is_cut(cuts: list[int]) -> None:
+def test_chunk_boundaries_do_not_matter(cuts: list[int]) -> None:
     chunks = [STREAM[a:b] for a, b in zip([0, *cuts], [*cuts, len(STREAM)], strict=True)]
-    assert list(EventStream().events(chunks)) == EVENTS
+    assert list(EventStreamParser().events(chunks)) == EVENTS
 
 
-def test_an_event_comes_with_its_last_byte() -> None:
+def test_event_is_yielded_with_its_last_byte() -> None:
     sent: list[bytes] = []
 
     def chunks() -> object:
@@ -48,7 +48,7 @@ def test_an_event_comes_with_its_last_byte() -> None:
             sent.append(chunk)
             yield chunk
 
-    events = EventStream().events(chunks())  # type: ignore[arg-type]
+    events = EventStreamParser().events(chunks())  # type: ignore[arg-type]
     assert next(events).data == "1"
     assert len(sent) == 2
     assert next(events).data == "2"
@@ -56,19 +56,19 @@ def test_an_event_comes_with_its_last_byte() -> None:
 
 
 @pytest.mark.parametrize("retry", ["soon", "-1", "1.5", "", "\u0663"])
-def test_what_is_no_time_is_passed_over(retry: str) -> None:
-    stream = EventStream()
+def test_invalid_retry_is_ignored(retry: str) -> None:
+    stream = EventStreamParser()
     assert list(stream.events([f"retry: {retry}\nid: a\0b\n\n".encode()])) == []
     assert stream.retry_s is None
 
 
-def test_nothing_was_heard() -> None:
-    stream = EventStream()
+def test_no_line_means_nothing_received() -> None:
+    stream = EventStreamParser()
     assert list(stream.events([b"", b": pi"])) == []
-    assert not stream.heard
+    assert not stream.received_any
 
 
-def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "MAX_LINE_BYTES", 100)
+def test_endless_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_events, "MAX_LINE_BYTES", 100)
     with pytest.raises(OverlongLine):
-        list(EventStream().events(b"data: 0123456789" for _ in range(1000)))
+        list(EventStreamParser().events(b"data: 0123456789" for _ in range(1000)))
