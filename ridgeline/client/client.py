@@ -29,7 +29,7 @@ from ridgeline.client._http import Retries, Spec, Transport, job_path, path_to, 
 from ridgeline.client._uploads import upload
 from ridgeline.client._waiting import JobLog, job_changes
 from ridgeline.client.notebook import ChartFormat, ImageFormat, JobView, LiveJob, Look, get_chart
-from ridgeline.service_url import default_url
+from ridgeline.default_url import default_url
 from ridgeline.spec.dataset.contents import DatasetFormat
 
 OnChange = Callable[[Job], None]

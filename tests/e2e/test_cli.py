@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
+from ridgeline.cli.references import short
 
 pytestmark = pytest.mark.servers
 

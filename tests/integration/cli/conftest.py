@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
+from ridgeline.cli.references import short
 from tests.integration.cli.conftest import SPEC, Ridgeline, train
 from tests.integration.client.conftest import Worker
 
@@ -92,7 +92,7 @@ class TestList:
 
     def test_none(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("jobs", "--tag", "no job has it")
-        assert (ended.code, ended.out, ended.err) == (ExitCode.OK, "", "There is no such job.\n")
+        assert (ended.code, ended.out, ended.err) == (ExitCode.OK, "", "No jobs match.\n")
         assert ridgeline("jobs", "--tag", "no job has it", "--json").json == []
 
 
@@ -145,7 +145,7 @@ class TestChange:
         nobody = ridgeline("delete", job_id)
         assert (nobody.code, nobody.err) == (
             ExitCode.USAGE,
-            "ridgeline: nobody can be asked here: say --yes\n",
+            "ridgeline: cannot prompt without a terminal; pass --yes\n",
         )
         assert ridgeline("delete", job_id, "--yes", "--json").json == {"deleted": [job_id]}
         assert ridgeline("show", job_id).code == ExitCode.NOT_FOUND

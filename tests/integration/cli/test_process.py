@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from tests.integration.cli.conftest import Ridgeline, train
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api
@@ -81,7 +81,9 @@ def test_ctrl_c_leaves_a_job_that_goes_on(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert errors == f"Left. The job goes on: ridgeline watch {job_id[-8:]}\n"
+    assert errors == (
+        f"Stopped watching; the job continues. To resume: ridgeline watch {job_id[-8:]}\n"
+    )
     assert ridgeline("show", job_id, "--json").json["status"] == "queued"
 
 

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
+from ridgeline.cli.references import short
 from tests.integration.cli.conftest import Ridgeline, train
 from tests.integration.client.conftest import Worker
 
@@ -95,7 +95,7 @@ class TestCurves:
         ended = ridgeline("curves", trained)
         assert ended.code == ExitCode.OK
         assert ended.lines[0].strip() == "• data_loss  × val_data_loss"
-        assert ended.lines[-1] == "val_data_loss is least at epoch 3: 0.6667"
+        assert ended.lines[-1] == "val_data_loss lowest at epoch 3: 0.6667"
         assert max(map(len, ended.lines)) <= 80
         by_layer = ridgeline("curves", trained, "--chart", "penalty", "--log").lines
         assert by_layer[0].strip() == "• penalty/dense/kernel/l2  (logarithmic)"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
+from ridgeline.cli.references import short
 from tests.integration.cli.conftest import Ridgeline, train
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api
@@ -62,7 +62,7 @@ class TestDatasets:
         deleted = ridgeline("datasets", "delete", "@last", "--yes")
         assert deleted.lines == [f"{dataset_id}  deleted"]
         assert ridgeline("datasets", "show", dataset_id).code == ExitCode.NOT_FOUND
-        assert ridgeline("datasets", "list").err.startswith("No data set yet")
+        assert ridgeline("datasets", "list").err.startswith("No data sets yet")
 
     def test_a_file_that_is_divided_already(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
         images, labels = np.zeros((6, 4, 4), np.uint8), np.arange(6, dtype=np.uint8) % 3
@@ -99,7 +99,7 @@ class TestWorkers:
     def test_none(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("workers")
         assert (ended.code, ended.out) == (ExitCode.OK, "")
-        assert ended.err == "No worker yet: jobs wait.\n"
+        assert ended.err == "No workers yet: jobs stay queued.\n"
         assert ridgeline("workers", "--json").json == []
 
 
@@ -107,7 +107,7 @@ class TestAddress:
     def test_nobody_answers(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("jobs", "--url", f"127.0.0.1:{free_port()}")
         assert (ended.code, ended.out) == (ExitCode.UNREACHABLE, "")
-        assert ended.err.startswith("ridgeline: no answer from http://127.0.0.1:")
+        assert ended.err.startswith("ridgeline: no response from http://127.0.0.1:")
         assert len(ended.err.splitlines()) == 1
 
     @pytest.mark.parametrize("url", ["ftp://here", "http://", "http://h:99999", "http://[::1", ""])

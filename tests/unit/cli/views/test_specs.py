@@ -1,9 +1,9 @@
-"""What a job is made of, in a few words."""
+"""Specs in a few words."""
 
 import json
 from typing import Any
 
-from ridgeline.cli.views.networks import data_in_words
+from ridgeline.cli.views.specs import data_in_words
 from ridgeline.spec.job_spec import JobSpec
 
 ID = "ds_" + "0" * 32
@@ -21,7 +21,7 @@ def words(dataset: dict[str, Any]) -> str:
     return data_in_words(JobSpec.model_validate_json(json.dumps(spec)))
 
 
-def test_an_upload_has_the_name_of_its_file_and_its_id() -> None:
+def test_stored_data_set_is_named_by_its_file_and_id() -> None:
     upload = {"source": "upload", "id": ID}
     named = words({**upload, "stored": {**STORED, "name": "flats.csv"}})
     assert named == f"upload flats.csv, {ID}, 20% validation"
@@ -29,5 +29,5 @@ def test_an_upload_has_the_name_of_its_file_and_its_id() -> None:
     assert words(upload) == f"upload {ID}, 20% validation"
 
 
-def test_others_have_their_own_names() -> None:
+def test_other_data_sets_are_named_by_source() -> None:
     assert words({"source": "builtin", "name": "iris"}) == "builtin iris, 20% validation"

@@ -1,4 +1,4 @@
-"""Exit codes: the table, and which error becomes which of them."""
+"""Exit codes: the table, and the code of each error."""
 
 import inspect
 
@@ -7,9 +7,7 @@ from typer.testing import CliRunner
 
 from ridgeline import client
 from ridgeline.api.problems import Problem, ProblemCode
-from ridgeline.cli.errors import CommandError, UsageError
-from ridgeline.cli.exits import MEANINGS, ExitCode
-from ridgeline.cli.failures import exit_code
+from ridgeline.cli.errors import MEANINGS, CommandError, ExitCode, UsageError, exit_code
 from ridgeline.cli.main import app
 from ridgeline.client import ProblemError, RidgelineError
 
@@ -42,7 +40,7 @@ OF_OTHERS = {
 }
 
 
-def test_a_code_once_released_stays() -> None:
+def test_released_codes_never_change() -> None:
     assert {code.name: code.value for code in ExitCode} == RELEASED
 
 
@@ -53,14 +51,14 @@ def test_help_lists_every_code() -> None:
 
 
 @pytest.mark.parametrize("code", ProblemCode)
-def test_every_problem_has_one(code: ProblemCode) -> None:
+def test_every_problem_has_an_exit_code(code: ProblemCode) -> None:
     problem = Problem(type="urn:x", title="t", status=400, detail="d", code=code)
     kinds = [kind for kind in error_classes() if issubclass(kind, ProblemError)]
     (kind,) = [kind for kind in kinds if getattr(kind, "code", None) is code]
     assert exit_code(kind(problem)) == OF_PROBLEMS.get(code, ExitCode.FAILED)
 
 
-def test_every_other_error_has_one() -> None:
+def test_every_other_error_has_an_exit_code() -> None:
     others = {kind for kind in error_classes() if not issubclass(kind, ProblemError)}
     assert others - {RidgelineError} == set(OF_OTHERS)
     assert {kind: exit_code(kind("why")) for kind in OF_OTHERS} == OF_OTHERS
@@ -70,6 +68,6 @@ def test_every_other_error_has_one() -> None:
 
 
 def error_classes() -> list[type[RidgelineError]]:
-    """Every error of the client's."""
-    named = [getattr(client, name) for name in client.__all__]
-    return [each for each in named if inspect.isclass(each) and issubclass(each, RidgelineError)]
+    """Every error class of the client."""
+    exported = [getattr(client, name) for name in client.__all__]
+    return [kind for kind in exported if inspect.isclass(kind) and issubclass(kind, RidgelineError)]

@@ -1,4 +1,4 @@
-"""Events that are read in a thread, and what becomes of its errors."""
+"""Events read in a thread, and the errors raised there."""
 
 import threading
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from ridgeline.api.events import JobEvent
-from ridgeline.cli.feed import Feed
+from ridgeline.cli.watching import EventReader
 from ridgeline.client import Client, UnreachableError
 
 
@@ -22,19 +22,19 @@ class Broken:
 
 
 @pytest.mark.parametrize("error", [UnreachableError("away"), RuntimeError("closed")])
-def test_an_error_is_raised_where_events_are_taken(error: Exception) -> None:
-    with Feed(cast("Client", Broken(error)), "job_1") as feed, pytest.raises(type(error)):
-        feed.take(20)
+def test_error_of_the_stream_is_raised_to_the_reader(error: Exception) -> None:
+    client = cast("Client", Broken(error))
+    with EventReader(client, "job_1") as reader, pytest.raises(type(error)):
+        reader.next_event(20)
 
 
-def test_nobody_hears_of_a_client_that_was_closed_by_whoever_left(
+def test_client_closed_before_the_block_raises_nothing_in_the_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Ctrl-C may come before the block has begun, and so before anybody can say that they left."""
+    """Ctrl-C may arrive before the block begins, and so before `__exit__` can run."""
     raised: list[object] = []
     monkeypatch.setattr(threading, "excepthook", raised.append)
-    feed = Feed(cast("Client", Broken(RuntimeError("closed"))), "job_1")
-    feed.__enter__()
+    EventReader(cast("Client", Broken(RuntimeError("closed"))), "job_1").__enter__()
     for thread in threading.enumerate():
         if thread.name == "events":
             thread.join(20)
