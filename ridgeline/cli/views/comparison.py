@@ -39,9 +39,9 @@ def comparison_page(comparison: Comparison) -> Iterator[RenderableType]:
     """The jobs, the differences between their specs, and their last measures."""
     yield _jobs(comparison.jobs)
     if comparison.differences:
-        yield headed("Differences between their specs", _differences(comparison))
+        yield headed("Differences between the specs", _differences(comparison))
     else:
-        yield headed("Differences between their specs", "None.")
+        yield headed("Differences between the specs", "None.")
     if comparison.differences_left_out:
         yield f"and {plural(comparison.differences_left_out, 'difference')} more"
     if any(job.metrics for job in comparison.jobs):

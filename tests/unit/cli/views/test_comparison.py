@@ -63,7 +63,7 @@ id        name   status     verdict
 aaaaaaaa  plain  succeeded  overfit
 bbbbbbbb         running    –
 
-Differences between their specs
+Differences between the specs
                      aaaaaaaa  bbbbbbbb
 name                 "plain"   null
 Dropout after dense  none      Dropout(rate=0.5)
