@@ -45,7 +45,7 @@ def report_page(report: Report, job_id: str) -> Iterator[RenderableType]:
         yield styled(f"Not finite: {', '.join(report.nonfinite_weights)}", "red")
     if report.raises:
         yield headed("Raised during training", _raises(report))
-    yield headed("What to change", *_suggestions(report.suggestions, job_id))
+    yield headed("Suggested changes", *_suggestions(report.suggestions, job_id))
 
 
 def _figures(report: Report) -> dict[str, str]:

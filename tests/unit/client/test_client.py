@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -370,6 +370,38 @@ class TestReport:
             ridgeline.report(JOB_ID)
 
 
+class TestAttempts:
+    ATTEMPT: ClassVar[dict[str, Any]] = {
+        "number": 1,
+        "worker": "w1",
+        "started_at": "2026-01-01T00:00:00Z",
+        "ended_at": "2026-01-01T00:01:00Z",
+        "outcome": "crashed",
+        "exit_code": None,
+        "signal": 9,
+        "reason": "Out of memory.",
+        "epochs": 3,
+    }
+
+    def test_attempts_are_returned_oldest_first(self, ridgeline: Client, service: Service) -> None:
+        second = self.ATTEMPT | {
+            "number": 2,
+            "outcome": "running",
+            "ended_at": None,
+            "signal": None,
+        }
+        service.answers(httpx.Response(200, json={"attempts": [self.ATTEMPT, second]}))
+        first, last = ridgeline.attempts(JOB_ID)
+        assert (first.outcome, first.signal, first.exit_code) == ("crashed", 9, None)
+        assert (last.number, last.ended_at) == (2, None)
+        assert service.lines == [f"GET /jobs/{JOB_ID}/attempts"]
+
+    def test_unknown_job_raises_not_found(self, ridgeline: Client, service: Service) -> None:
+        service.answers(problem(404, "not-found"))
+        with pytest.raises(client.NotFoundError):
+            ridgeline.attempts(JOB_ID)
+
+
 class TestDownload:
     @pytest.fixture
     def storage(self, service: Service) -> "Storage":
@@ -498,3 +530,19 @@ def test_everything_exported_can_be_imported() -> None:
     assert set(ridgeline.__all__) <= set(dir(ridgeline))
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = ridgeline.no_such_name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        ("", "http://127.0.0.1:8000"),
+        ("https://ridgeline.example", "https://ridgeline.example"),
+        ("ridgeline.example:8001", "http://ridgeline.example:8001"),
+    ],
+)
+def test_client_without_an_address_uses_that_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, address: str
+) -> None:
+    monkeypatch.setenv("RIDGELINE_URL", variable)
+    with Client() as opened:
+        assert opened.base_url == address

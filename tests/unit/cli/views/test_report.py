@@ -100,7 +100,7 @@ Raised during training
 after epoch  what     from   to
           9  dropout   0.3  0.4
 
-What to change
+Suggested changes
 raise-dropout: Raise dropout from 0.3 to 0.4.
     replace /model/layers/1/rate = 0.4
     note, Dropout
@@ -124,6 +124,6 @@ def test_empty_sections_are_left_out() -> None:
     absent = dict.fromkeys(("best_epoch", "gap", "gap_share", "reference", "penalty_share"))
     bare = REPORT.model_copy(update={**nothing, **absent, "raises": (), "suggestions": ()})
     page = printed(bare)
-    assert page.endswith("\nWhat to change\nNone.\n")
+    assert page.endswith("\nSuggested changes\nNone.\n")
     assert "Weights" not in page
     assert "best epoch" not in page
