@@ -1,7 +1,6 @@
 """Jobs: as a table and as a page, their attempts and log lines, and the workers that run them."""
 
 import json
-import signal
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -224,12 +223,9 @@ def _outcome_style(outcome: AttemptOutcome) -> str:
 
 def _exit(attempt: Attempt) -> str:
     """The exit code of the trainer, or the signal that killed it."""
-    if attempt.signal is None:
-        return "" if attempt.exit_code is None else f"code {attempt.exit_code}"
-    try:
-        return f"{signal.Signals(attempt.signal).name} ({attempt.signal})"
-    except ValueError:
-        return f"signal {attempt.signal}"
+    if attempt.signal is not None:
+        return attempt.signal
+    return "" if attempt.exit_code is None else f"code {attempt.exit_code}"
 
 
 def log_line(entry: LogEntry) -> Text:

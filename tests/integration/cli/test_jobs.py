@@ -134,6 +134,24 @@ class TestShow:
         assert ridgeline("show", "@last~999").code == ExitCode.NOT_FOUND
 
 
+class TestAttempts:
+    def test_attempts_of_a_job(
+        self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker
+    ) -> None:
+        job_id = submitted()
+        before = ridgeline("show", job_id, "--attempts")
+        assert (before.code, before.out) == (ExitCode.OK, "")
+        assert before.err == "No attempts yet: no worker has taken the job.\n"
+        assert ridgeline("show", job_id, "--attempts", "--json").json == []
+        train(worker, job_id)
+        header, row = ridgeline("show", job_id, "--attempts").lines
+        assert header.split()[:3] == ["attempt", "worker", "started"]
+        assert row.split()[:2] == ["1", "test"]
+        assert "completed" in row.split()
+        (attempt,) = ridgeline("show", job_id, "--attempts", "--json").json
+        assert (attempt["number"], attempt["outcome"], attempt["epochs"]) == (1, "completed", 3)
+
+
 class TestChange:
     def test_pause_resume_cancel_delete(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
         job_id = submitted()

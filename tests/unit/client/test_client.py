@@ -378,7 +378,7 @@ class TestAttempts:
         "ended_at": "2026-01-01T00:01:00Z",
         "outcome": "crashed",
         "exit_code": None,
-        "signal": 9,
+        "signal": "SIGKILL",
         "reason": "Out of memory.",
         "epochs": 3,
     }
@@ -392,7 +392,7 @@ class TestAttempts:
         }
         service.answers(httpx.Response(200, json={"attempts": [self.ATTEMPT, second]}))
         first, last = ridgeline.attempts(JOB_ID)
-        assert (first.outcome, first.signal, first.exit_code) == ("crashed", 9, None)
+        assert (first.outcome, first.signal, first.exit_code) == ("crashed", "SIGKILL", None)
         assert (last.number, last.ended_at) == (2, None)
         assert service.lines == [f"GET /jobs/{JOB_ID}/attempts"]
 

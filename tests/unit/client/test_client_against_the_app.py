@@ -86,6 +86,12 @@ def test_submit_read_list_cancel_delete(ridgeline: Client) -> None:
         ridgeline.job(job.id)
 
 
+def test_queued_job_has_no_attempts(ridgeline: Client) -> None:
+    assert ridgeline.attempts(ridgeline.submit(SPEC).id) == ()
+    with pytest.raises(NotFoundError):
+        ridgeline.attempts("job_" + "0" * 32)
+
+
 def test_pages_follow_each_other(ridgeline: Client) -> None:
     posted = [ridgeline.submit(SPEC | {"tags": [tag]}).id for tag in ("a", "b", "a", "a")]
     assert [job.id for job in ridgeline.jobs(page_size=2)] == posted[::-1]

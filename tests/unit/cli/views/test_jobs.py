@@ -10,11 +10,11 @@ from ridgeline.cli.views.jobs import attempts_table
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TABLE = """\
-attempt  worker  started     duration  epochs  outcome    exit         reason
-      1  w1      2 h ago       20 min       7  crashed    SIGKILL (9)  Out of memory.
-      2  w2      10 min ago     2 min       0  crashed    signal 99
-      3  w2      7 min ago      3 min       4  drained    code 75
-      4  w1      3 min ago      3 min      12  running
+attempt  worker     started  duration  epochs  outcome  exit     reason
+      1  w1         2 h ago    20 min       7  crashed  SIGKILL  Out of memory.
+      2  w2      10 min ago     2 min       0  crashed  code 1
+      3  w2       7 min ago     3 min       4  drained
+      4  w1       3 min ago     3 min      12  running
 """
 
 
@@ -39,12 +39,10 @@ def test_attempts_table_shows_how_each_ended() -> None:
     crashed = {"outcome": AttemptOutcome.CRASHED}
     attempts = [
         attempt(1, "w1", 120, 20, 7).model_copy(
-            update={**crashed, "signal": 9, "reason": "Out of memory."}
+            update={**crashed, "signal": "SIGKILL", "reason": "Out of memory."}
         ),
-        attempt(2, "w2", 10, 2, 0).model_copy(update={**crashed, "signal": 99}),
-        attempt(3, "w2", 7, 3, 4).model_copy(
-            update={"outcome": AttemptOutcome.DRAINED, "exit_code": 75}
-        ),
+        attempt(2, "w2", 10, 2, 0).model_copy(update={**crashed, "exit_code": 1}),
+        attempt(3, "w2", 7, 3, 4).model_copy(update={"outcome": AttemptOutcome.DRAINED}),
         attempt(4, "w1", 3, None, 12),
     ]
     output = io.StringIO()
