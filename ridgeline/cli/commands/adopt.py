@@ -35,12 +35,12 @@ def adopt(
 
     output = Output(as_json=as_json)
     try:
-        found = _adopt(_adoption(home), output, renew=new_identity, yes=yes)
+        state = _adopt(_adoption(home), output, renew=new_identity, yes=yes)
     except CommandError as error:
         output.remark(f"ridgeline: {error}")
         raise typer.Exit(error.code) from None
     if as_json:
-        output.document(found._asdict())
+        output.document(state._asdict())
 
 
 def _adoption(home: Path | None) -> "Adoption":
@@ -54,30 +54,30 @@ def _adoption(home: Path | None) -> "Adoption":
 def _adopt(adoption: "Adoption", output: "Output", *, renew: bool, yes: bool) -> "Found":
     from ridgeline.cli.session import confirm
 
-    found = adoption.look()
+    state = adoption.look()
     if not output.as_json:
-        output.show(*_lines(found))
-    if found.belongs and not renew:
+        output.show(*_lines(state))
+    if state.belongs and not renew:
         output.remark("They belong together; nothing to do.")
-        return found
-    places = " and ".join(found.marks)
+        return state
+    places = " and ".join(state.marks)
     confirm(f"Make the database the owner of {places}?", yes=yes)
-    found = found._replace(database=adoption.adopt(renew=renew))
-    output.remark(f"{places}: now owned by {found.database}.")
-    return found
+    state = state._replace(database=adoption.adopt(renew=renew))
+    output.remark(f"{places}: now owned by {state.database}.")
+    return state
 
 
-def _lines(found: "Found") -> list[str]:
+def _lines(state: "Found") -> list[str]:
     unowned = {None: "nobody: there is no mark", "": "nobody: the mark is unreadable"}
     lines = [
-        f"database  {found.database}",
+        f"database  {state.database}",
         *(
             f"files     {place}, owned by {unowned.get(mark, mark)}"
-            for place, mark in found.marks.items()
+            for place, mark in state.marks.items()
         ),
-        f"known     {found.known} of the jobs and files of data sets there",
-        f"unknown   {found.unknown}",
+        f"known     {state.known} of the jobs and files of data sets there",
+        f"unknown   {state.unknown}",
     ]
-    if found.unknown:
+    if state.unknown:
         lines.append("The running service deletes unknown files after a day: copy them first.")
     return lines

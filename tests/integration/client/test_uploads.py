@@ -89,7 +89,7 @@ def test_pipe_is_uploaded(ridgeline: Client, tmp_path: Path) -> None:
 
 
 def test_folder_is_rejected_with_a_hint_to_zip_it(ridgeline: Client, tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="make a ZIP file"):
+    with pytest.raises(IsADirectoryError, match="into a ZIP file"):
         ridgeline.upload(tmp_path)
 
 

@@ -79,8 +79,8 @@ def test_a_process_of_its_own_does_without_descriptions(run: str, *, described: 
         "from ridgeline.api.job import Job; print(Job.model_fields['reason'].description)"
     )
     command = [sys.executable, "-c", code]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert (said != "None\n") is described
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (output != "None\n") is described
 
 
 @pytest.mark.parametrize(
