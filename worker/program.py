@@ -51,6 +51,8 @@ from worker.tracking import Tracking
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
 
+WATCH_S = 0.5
+"""How often a worker without a broker looks for queued jobs."""
 _CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 
 log = structlog.get_logger()
@@ -107,8 +109,6 @@ def _run(
     )
     attempts = OwnStore(supervisor, ownership, drain, _tell_to_end)
     dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
-    app = create_app(settings, slots)
-    add_train_task(app, dispatcher)
     presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
     with presence, tracking or nullcontext():
         forkserver.wait_until_warm()
@@ -116,7 +116,14 @@ def _run(
         presence.ready()
         _drain_on_signals(drain)
         dispatcher.start()
-        exit_code = os.EX_OK if drain.started else _consume(app, drain, slots.size)
+        exit_code = os.EX_OK
+        if settings.redis_url is None:
+            log.info("no_broker")
+            _watch_queue(supervisor.leases, slots, dispatcher, drain)
+        elif not drain.started:
+            app = create_app(settings.redis_url.get_secret_value(), slots)
+            add_train_task(app, dispatcher)
+            exit_code = _consume(app, drain, slots.size)
         drain.start()  # Celery may end for a reason of its own
         dispatcher.join()
     return os.EX_CONFIG if attempts.foreign else exit_code
@@ -178,6 +185,21 @@ def _drain_on_signals(drain: Drain) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, start_drain)
+
+
+def _watch_queue(leases: LeaseStore, slots: SlotPool, dispatcher: Dispatcher, drain: Drain) -> None:
+    """Do what the broker does where there is none: wake the dispatcher when a job is queued.
+
+    That is cheaper than frequent polls of the dispatcher, which look at the GPUs first.
+    """
+    while not drain.wait(WATCH_S):
+        try:
+            if slots.for_hints and leases.any_claimable():
+                dispatcher.wake()
+        except DatabaseUnavailable:  # the dispatcher's next poll reports it
+            continue
+        except Exception:
+            log.exception("poll_failed")
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:

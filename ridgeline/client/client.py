@@ -38,7 +38,7 @@ OnChange = Callable[[Job], None]
 class Client:
     """Connects to one Ridgeline service. Use it as a context manager, or close it.
 
-    >>> with Client("http://127.0.0.1:8000") as client:
+    >>> with Client() as client:
     ...     job = client.wait(client.submit(spec).id)
     ...     print(client.report(job.id).verdict)
 

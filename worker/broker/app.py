@@ -13,17 +13,15 @@ from ridgeline.api.job import JOB_ID_PATTERN
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from worker.broker import transport
 from worker.broker.pool import SlotPoolApp
-from worker.settings import WorkerSettings
 from worker.slots.dispatcher import Dispatcher
 from worker.slots.slots import SlotPool
 
 log = structlog.get_logger()
 
 
-def create_app(settings: WorkerSettings, slots: SlotPool) -> SlotPoolApp:
-    """An application that takes hints from the broker of `settings` while `slots` are free."""
+def create_app(url: str, slots: SlotPool) -> SlotPoolApp:
+    """Return an application that takes hints from the broker at `url` while `slots` are free."""
     transport.install()
-    url = settings.redis_url.get_secret_value()
     app = SlotPoolApp("ridgeline", broker=url, set_as_current=False)
     app.slots = slots
     app.conf.update(

@@ -49,7 +49,7 @@ class Dispatcher:
 
     def join(self) -> None:
         """Return once no attempt runs that the database told of; the drain has started."""
-        self._wake()
+        self.wake()
         for thread in self._threads:
             thread.join()
 
@@ -62,13 +62,19 @@ class Dispatcher:
         if slot is None:
             because = "this worker shuts down" if self._drain.started else "no slot is free"
             log.info("hint_dropped", job=job_id, because=because)
-            self._wake()  # a thread may have the slot that asked the database before the job was in
+            self.wake()  # a thread may have the slot that asked the database before the job was in
             return
         try:
             self._attempts.supervise(job_id, slot)
         finally:
             self._slots.give_back(slot)
-            self._wake()
+            self.wake()
+
+    def wake(self) -> None:
+        """Have every free slot ask the database now."""
+        with self._turn:
+            self._turns += 1
+            self._turn.notify_all()
 
     def _poll(self) -> None:
         while not self._drain.started:
@@ -95,8 +101,3 @@ class Dispatcher:
         """Wait until a slot has become free since, or the time has come to look anyway."""
         with self._turn:
             self._turn.wait_for(lambda: self._turns > seen, self._poll_interval_s)
-
-    def _wake(self) -> None:
-        with self._turn:
-            self._turns += 1
-            self._turn.notify_all()

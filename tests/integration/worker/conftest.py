@@ -62,11 +62,11 @@ def new_job(deadline_s: float | None = None, **changes: Any) -> NewJob:
     )
 
 
-def eventually(condition: Callable[[], Any], what: str) -> None:
+def eventually(condition: Callable[[], Any], what: str, seconds: float = WAIT_S) -> None:
     """Return once the condition holds."""
-    until = time.monotonic() + WAIT_S
+    until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, f"{what}: not within {WAIT_S:g} s"
+        assert time.monotonic() < until, f"{what}: not within {seconds:g} s"
         time.sleep(0.01)
 
 

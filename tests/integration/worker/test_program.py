@@ -322,6 +322,35 @@ def _at(home: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(ROOT), "RIDGELINE_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_worker_without_a_broker_polls_until_a_signal(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    Database(f"sqlite:///{tmp_path / 'ridgeline.db'}").migrate()
+    code = "import sys; from worker import program; sys.exit(program.run(preload=()))"
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "RIDGELINE_REDIS_URL": "none", **_at(tmp_path)},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        eventually(lambda: "no_broker" in log.read_text(), "the worker", START_S)
+        time.sleep(2)  # in which a connection would be tried twice
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        lines = map(json.loads, log.read_text().splitlines())
+        assert [line["event"] for line in lines if "logger" not in line] == [
+            "trainers_warm",
+            "no_broker",
+        ]
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_bad_setting_ends_the_worker_with_a_word(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "worker"],

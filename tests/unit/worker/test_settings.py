@@ -25,6 +25,7 @@ def test_defaults_lie_in_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert settings.home == tmp_path / ".ridgeline"
     assert settings.database_url.get_secret_value() == f"sqlite:///{settings.home}/ridgeline.db"
     assert settings.artifacts_dir == settings.home / "artifacts"
+    assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
 
 
@@ -42,6 +43,11 @@ def test_relative_home_does_not_follow_the_working_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RIDGELINE_HOME", "here")
     assert StorageSettings().home == tmp_path / "here"
+
+
+def test_none_stands_for_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "none")
+    assert StorageSettings().redis_url is None
 
 
 def test_credentials_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +72,7 @@ def test_reading_takes_the_credentials_out_of_the_environment(
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://:hunter2@elsewhere:6379/0")
     settings = WorkerSettings()
     forget_credentials()
+    assert settings.redis_url is not None
     assert "hunter2" in settings.redis_url.get_secret_value()
     assert not [name for name, value in os.environ.items() if "hunter2" in value]
 

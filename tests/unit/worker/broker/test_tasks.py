@@ -9,7 +9,6 @@ from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from worker.broker.app import add_train_task, create_app
 from worker.broker.pool import SlotPoolApp, WakingPool
 from worker.drain import Drain
-from worker.settings import WorkerSettings
 from worker.slots.dispatcher import Dispatcher
 from worker.slots.slots import Slot, SlotPool
 
@@ -41,7 +40,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def app(recorder: Recorder) -> Celery:
-    app = create_app(WorkerSettings(), recorder.slots)
+    app = create_app("redis://127.0.0.1:1", recorder.slots)
     add_train_task(app, Dispatcher(recorder, recorder.slots, recorder.drain, 10.0))
     return app
 
@@ -92,7 +91,6 @@ def test_celery_takes_json_hints_and_no_more(app: Celery) -> None:
 
 
 def test_tls_is_verified() -> None:
-    settings = WorkerSettings.model_validate({"redis_url": "rediss://:pw@host:6379/0"})
-    app = create_app(settings, SlotPool([SLOT]))
+    app = create_app("rediss://:pw@host:6379/0", SlotPool([SLOT]))
     assert app.conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert app.connection_for_read().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}

@@ -36,3 +36,8 @@ def test_what_is_left(redaction: Redaction, text: str, clear: str) -> None:
 
 def test_without_any_secret() -> None:
     assert Redaction(StorageSettings())("redis at 127.0.0.1") == "redis at 127.0.0.1"
+
+
+def test_setting_for_no_broker_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "none")
+    assert Redaction(StorageSettings())("none of them") == "none of them"
