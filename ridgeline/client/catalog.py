@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import RootModel
 
-from ridgeline.api.presets import PresetEntry
+from ridgeline.api.catalog import PresetEntry
 from ridgeline.api.worker import Worker
 from ridgeline.client.answers import read, read_object
 from ridgeline.client.part import Part

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ridgeline.planning.advice import Advice, Case, advise
-from ridgeline.planning.checks.augmentation import check_augmentation
 from ridgeline.planning.checks.dataset import (
     check_classes,
     check_own_rows,
     own_rows_spelled_out,
     with_hint,
 )
-from ridgeline.planning.checks.sequences import check_masks, check_tokens
+from ridgeline.planning.checks.layers import check_augmentation, check_masks, check_tokens
 from ridgeline.planning.checks.training import check_fitting, check_proximal, check_raising
 from ridgeline.planning.checks.weights import check_applicable
 from ridgeline.planning.dataset import dataset_shape, spell_out

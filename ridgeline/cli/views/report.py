@@ -11,7 +11,7 @@ from ridgeline.cli.figures import number, percent, short
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed, indented
 from ridgeline.cli.views.measures import measures_table
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.spec.job_spec import PatchOperation
 
 _STYLES = {
     Verdict.GOOD: "bold green",

@@ -8,7 +8,7 @@ Where the mask over padding ends.
 from collections.abc import Iterator
 
 from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
-from ridgeline.planning.checks.sequences import lost_masks
+from ridgeline.planning.checks.layers import lost_masks
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from ridgeline.spec.training import KERNELS, Optimizer
 

@@ -1,23 +1,31 @@
 """Arrays: which is the target, and which one holds the features.
 
 Arrays by the names that a spec says: one array each, or the parts of a divided file as one.
+
+
+Images in class folders: which size they are brought to.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from ridgeline.planning.dataset.outcome import (
     LARGEST,
+    KnownTask,
     Reading,
+    Target,
+    class_faults,
     fault,
     listed,
     misplaced,
     quoted,
     refuse,
+    target_faults,
+    task_of,
 )
-from ridgeline.planning.dataset.target import KnownTask, Target, target_faults, task_of
-from ridgeline.spec.dataset.contents import ArrayMember, ColumnType, Part
+from ridgeline.spec.dataset.contents import ArrayMember, ColumnType, ImageFolder, Part
 from ridgeline.spec.dataset.shape import DatasetShape
-from ridgeline.spec.dataset.stored import DatasetSnapshot, UploadOptions, UploadScaling
+from ridgeline.spec.dataset.stored import DatasetSnapshot, ImageSize, UploadOptions, UploadScaling
 from ridgeline.spec.faults import Fault
 
 Members = Mapping[str, ArrayMember]
@@ -44,6 +52,15 @@ _KINDS = ("bool", "int", "uint", "float")
 
 Parts = Mapping[Part, ArrayMember]
 """The arrays of one name by what they hold; one that is not divided is all `train`."""
+
+
+GREY: Final = 1
+
+
+COLOURS: Final = 3
+
+
+MAX_SIDE = 4096
 
 
 def read_arrays(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
@@ -250,3 +267,58 @@ def unknown_class_faults(parts: Parts, task: KnownTask) -> Iterator[Fault]:
                 " quantities"
             )
             yield fault("target", detail=detail, rule="unknown-classes")
+
+
+def read_images(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
+    """Spell out the size; raises SpecError where the images have not all the same."""
+    folder = stored.images
+    if folder is None:
+        raise ValueError("expected what images have in common in the snapshot, received null")
+    asked = options.image or ImageSize()
+    refuse(
+        _option_faults(options),
+        _size_faults(asked, folder),
+        class_faults([each.value for each in folder.classes], "id"),
+    )
+    height, width = asked.height or folder.height[0], asked.width or folder.width[0]
+    channels = asked.channels or (GREY if folder.channels == (GREY,) else COLOURS)
+    scaling = "unit" if options.scaling == "auto" else options.scaling
+    spelled_out = {
+        "task": "classification",
+        "image": ImageSize(height=height, width=width, channels=channels),
+        "scaling": scaling,
+    }
+    shape = DatasetShape(
+        rows=stored.rows,
+        features=(height, width, channels),
+        classes=len(folder.classes),
+        bytes_per_number=1,
+        tokens=LEVELS if scaling == "none" else None,
+    )
+    return Reading(spelled_out, shape)
+
+
+def _option_faults(options: UploadOptions) -> Iterator[Fault]:
+    said = {
+        "target": options.target is not None,
+        "features": options.features is not None,
+        "encodings": bool(options.encodings),
+    }
+    yield from misplaced(said, "images, and their folders are the classes")
+    if options.task == "regression":
+        detail = 'expected "classification": the folders of images are classes'
+        yield fault("task", detail=detail, rule="task-fits-target")
+    if options.scaling == "minmax":
+        detail = 'expected "unit", "standard" or "none" for images'
+        yield fault("scaling", detail=detail, rule="scaling-fits-data")
+
+
+def _size_faults(asked: ImageSize, folder: ImageFolder) -> Iterator[Fault]:
+    sides = {"height": (asked.height, folder.height), "width": (asked.width, folder.width)}
+    for name, (side, (least, most)) in sides.items():
+        if side is None and (least != most or most > MAX_SIDE):
+            detail = (
+                f"expected the {name} that all images are brought to, at most {MAX_SIDE} pixels;"
+                f" theirs are {least} to {most}"
+            )
+            yield fault("image", name, detail=detail, rule="image-size")

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from ridgeline.planning.dataset.arrays import read_arrays
-from ridgeline.planning.dataset.images import read_images
+from ridgeline.planning.dataset.arrays import read_arrays, read_images
 from ridgeline.planning.dataset.outcome import Reading, fault
 from ridgeline.planning.dataset.table import read_table
 from ridgeline.spec.dataset import Dataset, DatasetShape, UploadDataset

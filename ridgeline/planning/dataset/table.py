@@ -11,15 +11,18 @@ from ridgeline.planning.dataset.columns import (
     width,
 )
 from ridgeline.planning.dataset.outcome import (
+    KnownTask,
     Reading,
+    Target,
     fault,
     guess,
     listed,
     misplaced,
     quoted,
     refuse,
+    target_faults,
+    task_of,
 )
-from ridgeline.planning.dataset.target import KnownTask, Target, target_faults, task_of
 from ridgeline.spec.dataset.contents import Column
 from ridgeline.spec.dataset.encodings import CategoryEncoding, Encoding, SequenceEncoding
 from ridgeline.spec.dataset.shape import DatasetShape

@@ -4,17 +4,25 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from ridgeline.spec.dataset.builtin import BUILTIN, BuiltinDataset
-from ridgeline.spec.dataset.keras_datasets import (
+from ridgeline.spec.dataset.provided import (
+    BUILTIN,
     KERAS,
+    BuiltinDataset,
     KerasCifar100,
     KerasDataset,
     KerasHousing,
     KerasImages,
     KerasReviews,
 )
-from ridgeline.spec.dataset.shape import DatasetShape, FeatureScaling, ImageScaling, Loading
-from ridgeline.spec.dataset.split import Split, SplitRows, split_rows
+from ridgeline.spec.dataset.shape import (
+    DatasetShape,
+    FeatureScaling,
+    ImageScaling,
+    Loading,
+    Split,
+    SplitRows,
+    split_rows,
+)
 from ridgeline.spec.dataset.stored import UploadDataset
 
 __all__ = [

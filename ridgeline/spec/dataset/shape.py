@@ -1,10 +1,19 @@
-"""What every data set has in common."""
+"""What every data set has in common.
+
+How rows are held out.
+"""
 
 import math
 from typing import Literal, NamedTuple
 
+from ridgeline.spec.schema import Contract, Fraction
+
 FeatureScaling = Literal["standard", "minmax", "none"]
+
+
 ImageScaling = Literal["unit", "standard", "none"]
+
+
 Loading = Literal["auto", "memory", "stream"]
 """Where the rows lie while they are trained on: `memory`, or on the worker's disk, mapped into
 memory a block at a time (`stream`). `auto` streams rows that would take more than half of the
@@ -38,3 +47,34 @@ class DatasetShape(NamedTuple):
     def row_bytes(self) -> int:
         """What the features of one row take in memory, or on disk where they stream."""
         return self.bytes_per_number * math.prod(self.features)
+
+
+class Split(Contract):
+    """Which share of the rows is held out. The rest is trained on."""
+
+    validation: Fraction = 0.2
+    """Measured after every epoch. An upload may have validation rows of its own: say nothing."""
+    test: Fraction = 0.0
+    """Measured once, with the final weights. A keras data set has test rows of its own, and an
+    upload may: then it stays 0."""
+    stratify: bool = False
+    """Keep each class's share equal in all parts."""
+
+
+class SplitRows(NamedTuple):
+    """How many rows each part holds."""
+
+    train: int
+    validation: int
+    test: int
+
+
+def split_rows(split: Split, data: DatasetShape) -> SplitRows:
+    """Divide the rows of `data`; a part's size is its fraction of them, rounded to the nearest.
+
+    Validation and test rows that the set has of its own are added to these parts.
+    """
+    validation = round(split.validation * data.rows)
+    test = round(split.test * data.rows)
+    train = data.rows - validation - test
+    return SplitRows(train, validation + data.validation_rows, test + data.test_rows)

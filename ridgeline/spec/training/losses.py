@@ -1,6 +1,9 @@
-"""Keras's losses with their arguments: what each reads as its target and expects of the output."""
+"""Keras's losses with their arguments: what each reads as its target and expects of the output.
 
-from typing import Annotated, ClassVar, Literal, get_args
+The metrics a run can measure, by Keras's names.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -26,7 +29,11 @@ LossName = Literal[
     "log_cosh",
     "poisson",
 ]
+
+
 LossAlias = Literal["mse", "mae", "mape", "msle", "bce", "kld"]
+
+
 LOSS_ALIASES: dict[str, LossName] = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
@@ -35,6 +42,7 @@ LOSS_ALIASES: dict[str, LossName] = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
 }
+
 
 Target = Literal["index", "one_hot", "binary", "any"]
 """`index`: a class's number; `one_hot`: a column a class; `binary`: columns of 0 and 1."""
@@ -242,12 +250,76 @@ _Any = (
     | SparseCategoricalCrossentropy
     | SquaredHinge
 )
+
+
+_LossModel = Annotated[_Any, Field(discriminator="name")]
+
+
+AnyLoss = Annotated[
+    _LossModel,
+    BeforeValidator(named(LOSS_ALIASES), json_schema_input_type=_LossModel | LossName | LossAlias),
+]
+
+
+MetricName = Literal[
+    "accuracy",
+    "top_k_categorical_accuracy",
+    "auc",
+    "precision",
+    "recall",
+    "f1_score",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "cosine_similarity",
+    "mean_squared_error",
+    "root_mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "log_cosh_error",
+    "r2_score",
+]
+
+
+MetricAlias = Literal["acc", "mse", "mae", "mape", "msle", "bce"]
+
+
+METRIC_ALIASES: dict[str, MetricName] = {
+    "acc": "accuracy",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "bce": "binary_crossentropy",
+}
+
+
+CLASS_METRICS = frozenset(
+    {
+        *("accuracy", "top_k_categorical_accuracy", "auc", "precision", "recall", "f1_score"),
+        *("categorical_crossentropy", "binary_crossentropy", "cosine_similarity"),
+    }
+)
+
+
+#: Metrics of which more is better, as Keras's own `_direction` says; of the others less is.
+RISING_METRICS = frozenset(
+    {
+        *("accuracy", "top_k_categorical_accuracy", "auc", "precision", "recall", "f1_score"),
+        *("cosine_similarity", "r2_score"),
+    }
+)
+
+
 LOSSES: dict[str, type[Loss]] = {
     model.model_fields["name"].default: model for model in get_args(_Any)
 }
 
-_LossModel = Annotated[_Any, Field(discriminator="name")]
-AnyLoss = Annotated[
-    _LossModel,
-    BeforeValidator(named(LOSS_ALIASES), json_schema_input_type=_LossModel | LossName | LossAlias),
+
+def _spell_out(name: Any) -> Any:
+    return METRIC_ALIASES.get(name, name) if isinstance(name, str) else name
+
+
+AnyMetric = Annotated[
+    MetricName, BeforeValidator(_spell_out, json_schema_input_type=MetricName | MetricAlias)
 ]

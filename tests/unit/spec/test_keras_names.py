@@ -22,8 +22,7 @@ from ridgeline.spec.training import (
     ReduceLROnPlateau,
     Schedule,
 )
-from ridgeline.spec.training.losses import LOSS_ALIASES, LossAlias
-from ridgeline.spec.training.metrics import METRIC_ALIASES, MetricAlias
+from ridgeline.spec.training.losses import LOSS_ALIASES, METRIC_ALIASES, LossAlias, MetricAlias
 from tests.unit.networks import sequence_layers, spatial_layers
 
 #: Written otherwise, meaning the same in Keras: a tuple for one number, an alias for a name.

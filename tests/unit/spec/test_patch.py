@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from ridgeline.spec.job_spec import JobSpec
-from ridgeline.spec.patch import PatchOperation, apply_patch
+from ridgeline.spec.job_spec import JobSpec, PatchOperation, apply_patch
 
 MakeSpec = Callable[..., JobSpec]
 

@@ -19,8 +19,7 @@ from keras.layers import (
 )
 from pydantic import ValidationError
 
-from ridgeline.api.catalog import arguments_of
-from ridgeline.api.presets import PresetEntry, preset_entry
+from ridgeline.api.catalog import PresetEntry, arguments_of, preset_entry
 from ridgeline.planning.resolve import Resolution, resolve
 from ridgeline.spec.job_spec import JobSpec, Model
 from ridgeline.spec.presets import PRESETS, Preset

@@ -1,4 +1,9 @@
-"""The data sets of keras.datasets, one class for each kind."""
+"""The data sets that need no upload: scikit-learn's tables and those of keras.datasets.
+
+The tables that scikit-learn's wheel carries (sklearn.datasets.load_*).
+
+The data sets of keras.datasets, one class for each kind.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,8 +13,24 @@ from typing_extensions import TypeAliasType
 from ridgeline.spec.dataset.shape import DatasetShape, FeatureScaling, ImageScaling, Loading
 from ridgeline.spec.schema import Contract, PositiveInt
 
+BUILTIN: dict[str, DatasetShape] = {
+    "digits": DatasetShape(rows=1797, features=(64,), classes=10),
+    "breast_cancer": DatasetShape(rows=569, features=(30,), classes=2),
+    "wine": DatasetShape(rows=178, features=(13,), classes=3),
+    "iris": DatasetShape(rows=150, features=(4,), classes=3),
+    "diabetes": DatasetShape(rows=442, features=(10,), classes=None),
+}
+
+
+DIGITS_LEVELS = 17
+"""A pixel of digits is 0 to 16."""
+
+
 Rows = PositiveInt | None
+
+
 TestRows = Annotated[int, Field(ge=0, le=2**31 - 1)] | None
+
 
 #: What each set has of its own, with the default options (keras.datasets.*.load_data).
 KERAS: dict[str, DatasetShape] = {
@@ -21,11 +42,38 @@ KERAS: dict[str, DatasetShape] = {
     "reuters": DatasetShape(8_982, (10_000,), 46, test_rows=2_246, bytes_per_number=1, tokens=2),
     "california_housing": DatasetShape(16_512, (8,), None, test_rows=4_128),
 }
+
+
 COARSE_CLASSES = 20
+
+
 SMALL_HOUSING = DatasetShape(480, (8,), None, test_rows=120)
+
+
 PIXEL_LEVELS = 256
+
+
 MAX_WORDS = 100_000
 """More than there are words in either set (88,587 and 30,982)."""
+
+
+class BuiltinDataset(Contract):
+    """A data set that ships with the worker."""
+
+    source: Literal["builtin"] = "builtin"
+    name: Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
+    scaling: FeatureScaling = "standard"
+    """How features are scaled, fitted on the training rows only: `standard` to mean 0 and variance
+    1, `minmax` to [0, 1], `none` as they are. The saved model holds the scaling: it takes raw rows.
+    """
+    loading: Loading = "auto"
+    """`memory`, `stream` from disk, or `auto`: stream what takes over half of the free memory."""
+
+    @property
+    def shape(self) -> DatasetShape:
+        """Rows, features and classes."""
+        pixels = self.name == "digits" and self.scaling == "none"
+        return BUILTIN[self.name]._replace(tokens=DIGITS_LEVELS if pixels else None)
 
 
 class _KerasDataset(Contract):
