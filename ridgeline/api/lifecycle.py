@@ -36,7 +36,6 @@ class JobStatus(StrEnum):
 
 TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
 HELD = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.PAUSING})
-
 #: Every allowed transition. No other one ever happens.
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset(

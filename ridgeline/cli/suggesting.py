@@ -8,8 +8,7 @@ from ridgeline.api.job import Job
 from ridgeline.api.report import Report
 from ridgeline.cli.errors import CommandError
 from ridgeline.cli.exits import ExitCode
-from ridgeline.spec.job_spec import JobSpec
-from ridgeline.spec.job_spec import apply_patch
+from ridgeline.spec.job_spec import JobSpec, apply_patch
 
 ALL = "all"
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import httpx
 
-from ridgeline.api.datasets import StoredDataset
-from ridgeline.api.datasets import Upload
+from ridgeline.api.datasets import StoredDataset, Upload
 from ridgeline.client.answers import read
 from ridgeline.client.downloads import OnProgress
 from ridgeline.client.errors import (

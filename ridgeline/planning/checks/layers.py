@@ -1,15 +1,4 @@
-"""Whether layers can work where they stand: masks, token numbers, augmentation.
-
-What becomes of the padding that `Embedding(mask_zero=True)` masks, layer by layer.
-
-A mask ends before the output: it is over all axes of a row but the last, and what a loss is
-computed from has one axis. So no mask reaches the loss, which Keras would weigh by it.
-
-
-Whether an Embedding reads token numbers, and has a vector for each of them.
-
-Whether augmentation stands where it can act, and the targets can be mixed with the images.
-"""
+"""Whether layers suit their inputs: padding masks, token numbers, augmentation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,22 +14,22 @@ from ridgeline.spec.layers.wrapper import Wrapper
 from ridgeline.spec.training import Precision
 
 _EXACT = 257
-"""bfloat16 holds every whole number below it, float16 more."""
+"""bfloat16 holds every whole number below it; float16 holds more."""
 
 
 def check_masks(graph: Graph, position: Mapping[str, int]) -> None:
-    """Raise SpecError where Keras would fail on a mask at the first batch."""
+    """Raise SpecError if Keras would fail on a padding mask at the first batch."""
     faults = [
         _misfit(node, masked, pointer("model", "layers", position[node.name]))
         for node, masked in _masked(graph)
-        if node.layer.masking(masked, *node.input_shapes) == "refused"
+        if node.layer.masking(masked, *node.input_shapes) == "rejected"
     ]
     if faults:
         raise SpecError(faults)
 
 
 def lost_masks(graph: Graph) -> list[Node]:
-    """The layers that take a masked input and compute with the padding as with any token."""
+    """The layers that ignore their input's mask and so treat padding like any token."""
     return [
         node
         for node, masked in _masked(graph)
@@ -49,17 +38,21 @@ def lost_masks(graph: Graph) -> list[Node]:
 
 
 def _masked(graph: Graph) -> list[tuple[Node, Sequence[bool]]]:
-    """The layers that take a mask, with the inputs that have one."""
-    carrying: set[str] = set()
-    found: list[tuple[Node, Sequence[bool]]] = []
+    """The layers with a masked input, and which of their inputs are masked.
+
+    A mask is over all axes of a row but the last, and a loss reads an output of one axis; so no
+    mask reaches the loss, which Keras would weight by it.
+    """
+    masking: set[str] = set()
+    masked_nodes: list[tuple[Node, Sequence[bool]]] = []
     for node in graph.nodes:
-        masked = [name in carrying for name in node.layer.inputs or ()]
+        masked = [name in masking for name in node.layer.inputs or ()]
         if any(masked):
-            found.append((node, masked))
+            masked_nodes.append((node, masked))
         passed = any(masked) and node.layer.masking(masked, *node.input_shapes) == "passed"
         if passed or node.layer.makes_mask():
-            carrying.add(node.name)
-    return found
+            masking.add(node.name)
+    return masked_nodes
 
 
 def _misfit(node: Node, masked: Sequence[bool], at: str) -> Fault:
@@ -67,9 +60,9 @@ def _misfit(node: Node, masked: Sequence[bool], at: str) -> Fault:
     sources = " and ".join(dict.fromkeys(repr(name) for name, has_mask in names if has_mask))
     return Fault(
         pointer=at,
-        detail=f"expected an input without a mask of padding; that of {sources} does not fit"
-        f" {node.layer.type_name()}: set mask_zero to false in the Embedding, or end the mask"
-        " before with a recurrent layer or GlobalAveragePooling1D",
+        detail=f"{node.layer.type_name()} expects inputs without a padding mask, received one from"
+        f" {sources}: set mask_zero to false in the Embedding, or use a recurrent layer or"
+        " GlobalAveragePooling1D before, which consumes the mask",
         rule="mask-fits",
     )
 
@@ -77,10 +70,10 @@ def _misfit(node: Node, masked: Sequence[bool], at: str) -> Fault:
 def check_tokens(
     graph: Graph, tokens: int | None, precision: Precision, position: Mapping[str, int]
 ) -> None:
-    """Raise SpecError for an Embedding of what are no token numbers, or of more than it has.
+    """Raise SpecError if an Embedding does not read token numbers, or has too few vectors.
 
-    `tokens`: the data are whole numbers below it; None where they are not. TensorFlow fails on a
-    number without a vector in the middle of training, on a GPU it silently takes zeros.
+    `tokens`: the data are whole numbers below it; None if they are not. For a number without a
+    vector TensorFlow fails in the middle of training, or on a GPU silently uses zeros.
     """
     moved, faults = {INPUT}, []
     for node in graph.nodes:
@@ -100,7 +93,7 @@ def _embeddings(layer: Layer) -> Iterator[tuple[Embedding, tuple[str, ...]]]:
     if isinstance(layer, Embedding):
         yield layer, ()
     if isinstance(layer, Wrapper):
-        yield from ((each, ("layer", *path)) for each, path in _embeddings(layer.layer))
+        yield from ((inner, ("layer", *path)) for inner, path in _embeddings(layer.layer))
 
 
 def _misfits(
@@ -109,27 +102,28 @@ def _misfits(
     (source,) = node.layer.inputs or (INPUT,)
     if source not in moved:
         detail = (
-            f"Embedding reads the token numbers of the data; expected {node.name!r} on them, behind"
-            f" nothing but layers that move numbers about, received it behind {source!r}"
+            f"expected the Embedding {node.name!r} to read the data's token numbers, directly or"
+            f" after layers that only move numbers; received it after {source!r}"
         )
         yield (), detail
     elif tokens is None:
         detail = (
-            f"expected data of whole numbers for the Embedding {node.name!r}; these are real"
-            ' values: use texts encoded as "sequence", or scaling "none" for pixels, ordinals and'
-            " other whole numbers from 0 on"
+            f"expected whole numbers as data for the Embedding {node.name!r}, received real values;"
+            ' encode texts as "sequence", or use scaling "none" for pixels, ordinals and other'
+            " whole numbers from 0"
         )
         yield (), detail
     elif embedding.input_dim < tokens:
         detail = (
-            f"expected at least {tokens}, for the data hold numbers up to {tokens - 1}; received"
+            f"expected at least {tokens}, since the data has numbers up to {tokens - 1}; received"
             f" {embedding.input_dim}"
         )
         yield ("input_dim",), detail
     elif precision != "float32" and tokens > _EXACT and node.layer is not embedding:
         detail = (
-            f"expected the Embedding of {node.name!r} without a layer around it where precision is"
-            f' "{precision}": that rounds token numbers from {_EXACT} on'
+            f"expected the Embedding of {node.name!r} without a wrapper if precision is"
+            f' "{precision}", which rounds token numbers from {_EXACT}; remove the wrapper or use'
+            ' precision "float32"'
         )
         yield (), detail
 
@@ -137,58 +131,59 @@ def _misfits(
 def check_augmentation(graph: Graph, encoding: TargetEncoding, position: Mapping[str, int]) -> None:
     """Raise SpecError for an augmentation that does not act on the data.
 
-    It must stand before every layer with weights. A layer that mixes labels must be the one way
-    that the data takes, and needs targets that can be mixed. `position` gives each layer's place
-    in the spec.
+    It must come before every layer with weights. A layer that mixes labels needs one-hot targets,
+    and all data must pass through it. `position` is each layer's index in the spec.
     """
-    faults = [*_behind_weights(graph, position), *_mixed(graph, encoding, position)]
+    faults = [*_after_weights(graph, position), *_mixing_faults(graph, encoding, position)]
     if faults:
         raise SpecError(faults)
 
 
-def _behind_weights(graph: Graph, position: Mapping[str, int]) -> Iterator[Fault]:
-    learned: set[str] = set()
+def _after_weights(graph: Graph, position: Mapping[str, int]) -> Iterator[Fault]:
+    weighted: set[str] = set()
     for node in graph.nodes:
-        behind = learned.intersection(node.layer.inputs or ())
-        if behind and isinstance(node.layer, Augmentation):
+        weighted_inputs = weighted.intersection(node.layer.inputs or ())
+        if weighted_inputs and isinstance(node.layer, Augmentation):
             detail = (
-                f"{node.layer.type_name()} augments the data; expected it before every layer with"
-                f" weights, received it behind {min(behind)!r}"
+                f"expected {node.layer.type_name()}, an augmentation, before every layer with"
+                f" weights; received it after {min(weighted_inputs)!r}"
             )
             yield Fault(pointer=_at(node, position), detail=detail, rule="augments-data")
-        if behind or node.weights:
-            learned.add(node.name)
+        if weighted_inputs or node.weights:
+            weighted.add(node.name)
 
 
-def _mixed(graph: Graph, encoding: TargetEncoding, position: Mapping[str, int]) -> Iterator[Fault]:
+def _mixing_faults(
+    graph: Graph, encoding: TargetEncoding, position: Mapping[str, int]
+) -> Iterator[Fault]:
     for node in graph.nodes:
         if not node.layer.mixes_labels:
             continue
         at, kind = _at(node, position), node.layer.type_name()
         if encoding != "one_hot":
             detail = (
-                f"{kind} mixes targets, and expects them one-hot; use categorical_crossentropy over"
-                " one unit a class"
+                f"{kind} mixes targets, so it expects them one-hot; use categorical_crossentropy"
+                " and an output of one unit per class"
             )
             yield Fault(pointer=at, detail=detail, rule="mixes-one-hot")
-        if not _only_way(node, graph):
+        if not _sees_all_data(node, graph):
             detail = (
-                f"{kind} mixes rows with their targets; expected it alone on the data, behind"
-                " nothing but augmentation and rescaling"
+                f"{kind} mixes rows and their targets; expected all data to pass through it, and"
+                " only augmentation and rescaling before it"
             )
             yield Fault(pointer=at, detail=detail, rule="mixes-data")
 
 
-def _only_way(node: Node, graph: Graph) -> bool:
-    """Whether all data passes through `node`, and through nothing else before it but changes of it.
+def _sees_all_data(node: Node, graph: Graph) -> bool:
+    """Whether all data passes through `node`, with only augmentation and rescaling before it.
 
-    A row that went around it would be trained on with another one's target.
+    A row that bypassed it would be trained on with another row's target.
     """
-    nodes = {each.name: each for each in graph.nodes}
-    taken = consumers([each.layer for each in graph.nodes])
+    nodes = {other.name: other for other in graph.nodes}
+    readers = consumers([other.layer for other in graph.nodes])
     while True:
         (source,) = node.layer.inputs or (INPUT,)
-        if len(taken[source]) > 1:
+        if len(readers[source]) > 1:
             return False
         if source == INPUT:
             return True

@@ -1,4 +1,4 @@
-"""How a model is trained: optimizer, loss, metrics, epochs."""
+"""How a model is trained: optimizer, loss, metrics, epochs, callbacks."""
 
 from ridgeline.spec.training.fit import (
     DEFAULT_DEADLINE_S,

@@ -60,7 +60,7 @@ def test_shapes_and_parameters_equal_keras(
     try:
         graph = build_graph(layers, shape)
     except SpecError as error:
-        event("refused")
+        event("rejected")
         if not stricter_than_keras(error):
             with pytest.raises((ValueError, IndexError)):
                 keras_model(layers, shape)

@@ -53,7 +53,7 @@ def test_as_keras_does(kind: str, tokens: Shape, parse_layers: Any) -> None:
         use = node.layer.masking([True] * len(inputs), *node.input_shapes)
         if node.layer.makes_mask():
             assert in_keras(node.layer, tokens) == "passed"
-        elif use != "refused":
+        elif use != "rejected":
             found = in_keras(node.layer, tokens)
             # Dot drops the mask without a word, which is no use of it.
             assert found == use or (kind, found, use) == ("Dot", "used", "lost")
@@ -81,7 +81,7 @@ def test_as_keras_does(kind: str, tokens: Shape, parse_layers: Any) -> None:
 def test_what_is_refused_fails_in_keras(layer: Json, tokens: Shape, parse_layers: Any) -> None:
     """At once, or in the layer that takes the mask next."""
     (_, node) = build_graph(wire(parse_layers(TOKENS | {"output_dim": 3}, layer)), tokens).nodes
-    assert node.layer.masking([True], *node.input_shapes) == "refused"
+    assert node.layer.masking([True], *node.input_shapes) == "rejected"
     with pytest.raises((ValueError, AssertionError, tf.errors.InvalidArgumentError)):
         in_keras(node.layer, tokens)
 
