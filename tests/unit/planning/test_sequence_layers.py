@@ -223,11 +223,11 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
         ),
         ({"type": "GaussianNoise", "stddev": 1.1}, "less than or equal to 1"),
         ({"type": "DropPath", "rate": 1.0}, "less than 1"),
-        ({"type": "LayerNormalization", "axis": [1, -1]}, "all from the front"),
+        ({"type": "LayerNormalization", "axis": [1, -1]}, "all axes positive or all negative"),
         ({"type": "LayerNormalization", "axis": [1, 1]}, "each value once"),
         (
             {"type": "BatchNormalization", "renorm_clipping": {"rmin": 2.0, "rmax": 1.0}},
-            "up to rmax",
+            "at most rmax",
         ),
         (
             {
@@ -235,12 +235,12 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
                 "units": 1,
                 "kernel_constraint": {"type": "MinMaxNorm", "min_value": 2.0},
             },
-            "up to max_value",
+            "at most max_value",
         ),
         ({"type": "RandomZoom", "height_factor": 1.0}, "0.99"),
         ({"type": "RandomErasing", "scale": [0.5, 0.1]}, "lower bound first"),
         ({"type": "RandomGaussianBlur", "kernel_size": 4}, "odd"),
-        ({"type": "RandomBrightness", "factor": 0.1, "value_range": [1, 1]}, "least value first"),
+        ({"type": "RandomBrightness", "factor": 0.1, "value_range": [1, 1]}, "smaller value first"),
         ({"type": "MixUp", "alpha": 0}, "greater than 0"),
         (
             {
@@ -250,7 +250,7 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
                 "crop_to_aspect_ratio": True,
                 "pad_to_aspect_ratio": True,
             },
-            "not both",
+            "received both",
         ),
     ],
 )
@@ -273,10 +273,10 @@ def test_arguments_out_of_bounds_are_rejected(layer: Json, words: str) -> None:
         ({"type": "MultiHeadAttention", "num_heads": 1, "key_dim": 1}, (4,), "(time, features)"),
         ({"type": "GroupNormalization", "groups": 2}, (4, 3), "divide the 3 channels"),
         ({"type": "Dropout", "rate": 0.1, "noise_shape": [None, 2]}, (4,), "each null or 1"),
-        ({"type": "DropBlock2D", "rate": 0.1, "block_size": 5}, (4, 9, 1), "smaller block"),
+        ({"type": "DropBlock2D", "rate": 0.1, "block_size": 5}, (4, 9, 1), "smaller block_size"),
         ({"type": "RandomHue", "factor": 0.1}, (4, 4, 1), "3 channels"),
-        ({"type": "RandomFlip"}, (30,), "is for images"),
-        ({"type": "MixUp"}, (30,), "is for images"),
+        ({"type": "RandomFlip"}, (30,), "expects images"),
+        ({"type": "MixUp"}, (30,), "expects images"),
     ],
 )
 def test_shapes_out_of_bounds_are_rejected(
