@@ -20,7 +20,7 @@ _EXACT = 257
 def check_masks(graph: Graph, position: Mapping[str, int]) -> None:
     """Raise SpecError if Keras would fail on a padding mask at the first batch."""
     faults = [
-        _misfit(node, masked, pointer("model", "layers", position[node.name]))
+        _mask_fault(node, masked, pointer("model", "layers", position[node.name]))
         for node, masked in _masked(graph)
         if node.layer.masking(masked, *node.input_shapes) == "rejected"
     ]
@@ -55,7 +55,7 @@ def _masked(graph: Graph) -> list[tuple[Node, Sequence[bool]]]:
     return masked_nodes
 
 
-def _misfit(node: Node, masked: Sequence[bool], at: str) -> Fault:
+def _mask_fault(node: Node, masked: Sequence[bool], at: str) -> Fault:
     names = zip(node.layer.inputs or (), masked, strict=True)
     sources = " and ".join(dict.fromkeys(repr(name) for name, has_mask in names if has_mask))
     return Fault(
@@ -81,7 +81,7 @@ def check_tokens(
             at: Path = ("model", "layers", position[node.name], *path)
             faults += [
                 Fault(pointer=pointer(*at, *argument), detail=detail, rule="embeds-tokens")
-                for argument, detail in _misfits(node, embedding, tokens, moved, precision)
+                for argument, detail in _token_problems(node, embedding, tokens, moved, precision)
             ]
         if node.layer.keeps_numbers() and moved.issuperset(node.layer.inputs or ()):
             moved.add(node.name)
@@ -96,7 +96,7 @@ def _embeddings(layer: Layer) -> Iterator[tuple[Embedding, tuple[str, ...]]]:
         yield from ((inner, ("layer", *path)) for inner, path in _embeddings(layer.layer))
 
 
-def _misfits(
+def _token_problems(
     node: Node, embedding: Embedding, tokens: int | None, moved: set[str], precision: Precision
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     (source,) = node.layer.inputs or (INPUT,)

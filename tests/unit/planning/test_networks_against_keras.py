@@ -388,7 +388,7 @@ def test_too_many_axes_for_a_softmax_are_rejected(
         build_graph(wire(parse_layers(layer)), (1,) * 4)
         (fault,) = faults_of(lambda it=layer: build_graph(wire(parse_layers(it)), (1,) * 5))
         assert (fault.pointer, fault.rule) == ("/model/layers/0", "too-many-axes")
-    assert fault.detail.endswith("takes at most 4")
+    assert fault.detail.endswith("allows at most 4")
 
 
 def test_too_many_axes_are_rejected(parse_layers: Any, faults_of: Callable[..., Any]) -> None:

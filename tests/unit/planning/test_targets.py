@@ -81,7 +81,7 @@ def test_a_loss_from_logits_accepts_a_linear_output(loss: str, make_spec: Any) -
             "categorical_generalized_cross_entropy",
             (10, "linear"),
             "loss-fits-activation",
-            ['with "softmax" (it ends with "linear")'],
+            ['is "linear"; use "softmax"'],
         ),
         ("breast_cancer", "cosine_similarity", (1, "linear"), "loss-fits-output", ["(2)"]),
         ("diabetes", "cosine_similarity", (1, "linear"), "loss-fits-target", [MSE]),
@@ -143,7 +143,7 @@ def test_an_activation_layer_without_probabilities_is_rejected(
 ) -> None:
     layers = [{"type": "Dense", "units": 10}, {"type": "ReLU"}]
     (fault,) = faults_of(lambda: resolve(make_spec(model={"layers": layers})))
-    assert '(it ends with "relu")' in fault.detail
+    assert 'is "relu"; use "softmax"' in fault.detail
 
 
 TAKE_LOGITS = {SPARSE, ONE_HOT, BINARY, "binary_focal_crossentropy"} | {
