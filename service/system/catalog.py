@@ -30,8 +30,7 @@ from ridgeline.spec.regularization.policy import DropoutPolicy, DropoutSite
 from ridgeline.spec.regularization.regularizers import ACTIVITY, Scaling, WeightPenalty
 from ridgeline.spec.schema import Contract
 from ridgeline.spec.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName
-from ridgeline.spec.training.callbacks import EarlyStopping, ReduceLROnPlateau
-from ridgeline.spec.training.fit import Precision
+from ridgeline.spec.training.fit import EarlyStopping, Precision, ReduceLROnPlateau
 from service.allocator import give_back
 from service.http.answers import json_answer, not_modified
 from service.http.documentation import headers

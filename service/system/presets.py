@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from ridgeline.api.presets import PresetEntry, preset_entry
+from ridgeline.api.catalog import PresetEntry, preset_entry
 from ridgeline.api.problems import ProblemCode
 from ridgeline.spec.faults import Fault
 from ridgeline.spec.presets import PRESETS

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
+from ridgeline.api.datasets import Upload, UploadRequest
 from ridgeline.api.problems import ProblemCode
-from ridgeline.api.uploads import Upload, UploadRequest
 from ridgeline.failpoints import failpoint
 from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.spec.faults import Fault

@@ -1,4 +1,4 @@
-"""The data sets of keras.datasets, one class for each kind."""
+"""Data sets that need no upload: scikit-learn's built-in tables, and those of keras.datasets."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,10 +8,19 @@ from typing_extensions import TypeAliasType
 from ridgeline.spec.dataset.shape import DatasetShape, FeatureScaling, ImageScaling, Loading
 from ridgeline.spec.schema import Contract, PositiveInt
 
+#: The tables in scikit-learn's wheel (sklearn.datasets.load_*).
+BUILTIN: dict[str, DatasetShape] = {
+    "digits": DatasetShape(rows=1797, features=(64,), classes=10),
+    "breast_cancer": DatasetShape(rows=569, features=(30,), classes=2),
+    "wine": DatasetShape(rows=178, features=(13,), classes=3),
+    "iris": DatasetShape(rows=150, features=(4,), classes=3),
+    "diabetes": DatasetShape(rows=442, features=(10,), classes=None),
+}
+DIGITS_LEVELS = 17
+"""Pixels of digits are 0 to 16."""
 Rows = PositiveInt | None
 TestRows = Annotated[int, Field(ge=0, le=2**31 - 1)] | None
-
-#: What each set has of its own, with the default options (keras.datasets.*.load_data).
+#: Each set's shape with the default options (keras.datasets.*.load_data).
 KERAS: dict[str, DatasetShape] = {
     "mnist": DatasetShape(60_000, (28, 28, 1), 10, test_rows=10_000, bytes_per_number=1),
     "fashion_mnist": DatasetShape(60_000, (28, 28, 1), 10, test_rows=10_000, bytes_per_number=1),
@@ -25,27 +34,49 @@ COARSE_CLASSES = 20
 SMALL_HOUSING = DatasetShape(480, (8,), None, test_rows=120)
 PIXEL_LEVELS = 256
 MAX_WORDS = 100_000
-"""More than there are words in either set (88,587 and 30,982)."""
+"""More than the number of words in either set (88,587 and 30,982)."""
+
+
+class BuiltinDataset(Contract):
+    """A data set built into the worker."""
+
+    source: Literal["builtin"] = "builtin"
+    name: Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
+    scaling: FeatureScaling = "standard"
+    """How to scale features, fitted on the training rows only: `standard` to mean 0 and variance 1,
+    `minmax` to [0, 1], `none` not at all. The saved model includes the scaling and takes raw
+    rows."""
+    loading: Loading = "auto"
+    """`memory`, `stream` from disk, or `auto`: stream rows that need over half of the free
+    memory."""
+
+    @property
+    def shape(self) -> DatasetShape:
+        """Rows, features and classes."""
+        pixels = self.name == "digits" and self.scaling == "none"
+        return BUILTIN[self.name]._replace(tokens=DIGITS_LEVELS if pixels else None)
 
 
 class _KerasDataset(Contract):
-    """What all of them take.
+    """Options of every keras data set.
 
-    Keras's own cached file is read, `~/.keras/datasets` or `$KERAS_HOME/datasets`, and downloaded
-    if it is not there. The set's own test rows are the test part; the split divides the others.
+    The worker reads Keras's cached file (`~/.keras/datasets` or `$KERAS_HOME/datasets`) and
+    downloads it if it is missing. The set's own test rows are the test part; the split divides the
+    other rows.
     """
 
     source: Literal["keras"]
     rows: Rows = None
-    """Train on the first N training rows only."""
+    """Use only the first N training rows."""
     test_rows: TestRows = None
-    """Test with the first N of the set's own test rows only; 0 for none."""
+    """Use only the first N of the set's own test rows; 0 for none."""
     loading: Loading = "auto"
-    """`memory`, `stream` from disk, or `auto`: stream what takes over half of the free memory."""
+    """`memory`, `stream` from disk, or `auto`: stream rows that need over half of the free
+    memory."""
 
     @property
     def whole(self) -> DatasetShape:
-        """The set with these options, but with all its rows."""
+        """The shape with these options and all rows."""
         raise NotImplementedError
 
     @property
@@ -60,58 +91,58 @@ class _KerasDataset(Contract):
 class KerasImages(_KerasDataset):
     """Images of 10 classes: (28, 28, 1) in mnist and fashion_mnist, (32, 32, 3) in cifar10.
 
-    Keras gives a row of mnist as (28, 28); here it has the channel that a convolution expects.
+    Keras loads a row of mnist as (28, 28); here it has the channel axis that a convolution expects.
     """
 
     name: Literal["mnist", "fashion_mnist", "cifar10"]
     scaling: ImageScaling = "unit"
     """`unit`: x/255; `standard`: to mean 0 and variance 1 per channel, fitted on the training
-    rows; `none`: 0 to 255. The saved model holds the scaling: it takes raw rows."""
+    rows; `none`: 0 to 255. The saved model includes the scaling and takes raw rows."""
 
     @property
     def whole(self) -> DatasetShape:
-        """The set with all its rows."""
+        """The shape with all rows."""
         return KERAS[self.name]._replace(tokens=_levels(self.scaling))
 
 
 class KerasCifar100(_KerasDataset):
-    """Images (32, 32, 3) of 100 classes, or of the 20 superclasses these belong to."""
+    """Images (32, 32, 3) of 100 classes, or of their 20 superclasses."""
 
     name: Literal["cifar100"]
     label_mode: Literal["fine", "coarse"] = "fine"
     """`fine`: 100 classes; `coarse`: 20."""
     scaling: ImageScaling = "unit"
     """`unit`: x/255; `standard`: to mean 0 and variance 1 per channel, fitted on the training
-    rows; `none`: 0 to 255. The saved model holds the scaling: it takes raw rows."""
+    rows; `none`: 0 to 255. The saved model includes the scaling and takes raw rows."""
 
     @property
     def whole(self) -> DatasetShape:
-        """The set with all its rows."""
+        """The shape with all rows."""
         fine = KERAS[self.name]._replace(tokens=_levels(self.scaling))
         return fine if self.label_mode == "fine" else fine._replace(classes=COARSE_CLASSES)
 
 
 class KerasReviews(_KerasDataset):
-    """Texts as numbers of words, the most frequent first: reviews (imdb), newswires (reuters).
+    """Texts as word numbers by frequency: film reviews (imdb), newswires (reuters).
 
-    As load_data gives them: 1 starts a text, 2 stands for a word not among the `num_words`, and
-    the most frequent word is 4 (start_char=1, oov_char=2, index_from=3, seed=113).
+    As load_data returns them: 1 starts a text, 2 is any word beyond `num_words`, 4 is the most
+    frequent word (start_char=1, oov_char=2, index_from=3, seed=113).
     """
 
     name: Literal["imdb", "reuters"]
     scaling: ClassVar[Literal["none"]] = "none"
     num_words: Annotated[int, Field(ge=4, le=MAX_WORDS)] = 10_000
-    """How many numbers are used; word numbers are below it."""
+    """Size of the vocabulary; word numbers are below it."""
     encoding: Literal["multi_hot", "sequence"] = "multi_hot"
-    """`multi_hot`: a row has `num_words` columns, 1 where the number occurs in the text and else 0;
-    `sequence`: `maxlen` numbers in the text's order, for an Embedding."""
+    """`multi_hot`: `num_words` columns, 1 if the word occurs in the text, else 0; `sequence`:
+    `maxlen` word numbers in the order of the text, for an Embedding."""
     maxlen: Annotated[int, Field(ge=1, le=10_000)] = 256
-    """Length of a sequence: a longer text loses its beginning, before a shorter one zeros are put
-    (as keras.utils.pad_sequences does). Not used by `multi_hot`."""
+    """Length of a sequence. A longer text is cut at its beginning, a shorter one padded with zeros
+    in front (as in keras.utils.pad_sequences). Not used by `multi_hot`."""
 
     @property
     def whole(self) -> DatasetShape:
-        """The set with all its rows."""
+        """The shape with all rows."""
         texts = KERAS[self.name]
         if self.encoding == "sequence":
             return texts._replace(
@@ -121,19 +152,19 @@ class KerasReviews(_KerasDataset):
 
 
 class KerasHousing(_KerasDataset):
-    """House prices in Californian districts, in dollars, from 8 numbers."""
+    """House prices in Californian districts, in dollars, from 8 numeric features."""
 
     name: Literal["california_housing"]
     version: Literal["large", "small"] = "large"
-    """`large`: 20,640 districts; `small`: the first 600. A fifth of them are the test rows."""
+    """`large`: 20,640 districts; `small`: the first 600. One fifth are test rows."""
     scaling: FeatureScaling = "standard"
-    """How features are scaled, fitted on the training rows only: `standard` to mean 0 and variance
-    1, `minmax` to [0, 1], `none` as they are. The saved model holds the scaling: it takes raw rows.
-    """
+    """How to scale features, fitted on the training rows only: `standard` to mean 0 and variance 1,
+    `minmax` to [0, 1], `none` not at all. The saved model includes the scaling and takes raw
+    rows."""
 
     @property
     def whole(self) -> DatasetShape:
-        """The set with all its rows."""
+        """The shape with all rows."""
         return KERAS[self.name] if self.version == "large" else SMALL_HOUSING
 
 
@@ -141,7 +172,7 @@ def _levels(scaling: ImageScaling) -> int | None:
     return PIXEL_LEVELS if scaling == "none" else None
 
 
-# An alias with a name, so that the JSON schema has one for it too.
+# A named alias, so that the union is a component of the JSON schema.
 KerasDataset = TypeAliasType(
     "KerasDataset",
     Annotated[
