@@ -129,7 +129,7 @@ class _Reads:
     async def events_behind(
         self, job_id: str, after: int, limit: int, max_bytes: int
     ) -> EventRecords | None:
-        return await read(self._database, self._events.behind, job_id, after, limit, max_bytes)
+        return await read(self._database, self._events.page, job_id, after, limit, max_bytes)
 
 
 def _submissions(

@@ -1,7 +1,7 @@
 """Column types, expressions and row readers that work alike on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import NoneType, UnionType
@@ -17,6 +17,8 @@ from sqlalchemy.types import TypeDecorator
 T = TypeVar("T")
 W = TypeVar("W", bound=StrEnum)
 
+AT_ONCE = 500
+"""Parameters in one statement; SQLite is only sure to take a thousand."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -24,8 +26,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 def now_ms() -> ColumnElement[int]:
     """The database's clock in milliseconds since 1970, as an SQL expression.
 
-    It stands still within one statement. Leases live by this clock alone, so the clocks of the
-    machines need not agree.
+    It does not advance within a statement. Leases use only this clock, so the machines' clocks need
+    not agree.
     """
     return _NowMs()
 
@@ -98,7 +100,7 @@ class Word(TypeDecorator[W]):
 
 
 class Words(TypeDecorator[tuple[str, ...]]):
-    """Several texts, stored as a JSON list."""
+    """A tuple of texts, stored as a JSON list."""
 
     impl = Text
     cache_ok = True
@@ -138,9 +140,14 @@ class RowReader(Generic[T]):
         ]
         """What to select."""
 
-    def read(self, row: Row[Any]) -> T:
+    def read(self, row: Sequence[Any]) -> T:
         """The record of a row that has exactly `columns`, in their order."""
         return self._record(**dict(zip(self._names, row, strict=True)))
+
+    def read_one(self, rows: Iterable[Row[Any]]) -> T | None:
+        """The record of the only row, or None if there is none."""
+        records = self.read_all(rows)
+        return records[0] if records else None
 
     def read_all(self, rows: Iterable[Row[Any]]) -> list[T]:
         """The record of each row."""
@@ -158,3 +165,13 @@ def _checked(field: str, hint: Any, column: ColumnElement[Any] | None) -> Column
     if kind not in {get_origin(each) or each for each in kinds}:
         raise TypeError(f"{field} is {hint}, but its column holds {kind.__name__}")
     return column
+
+
+def count_fitting(sizes: Sequence[int], max_bytes: int | None) -> int:
+    """How many of the first items of these sizes fit into `max_bytes`: at least one."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count and max_bytes is not None and total > max_bytes:
+            return count
+    return len(sizes)

@@ -85,7 +85,7 @@ class Database:
             with accounting(connection) as account, connection.begin():
                 yield connection
                 account.write(connection)
-        account.tell()
+        account.log()
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises DatabaseUnavailable."""

@@ -84,7 +84,7 @@ def test_attempts_that_died(case: Case) -> None:
     """And never what the one that runs is publishing, however old."""
     first = case.claim()
     lost = case.publish(first, "model.keras")
-    case.leases.release(first, penalised=False)
+    case.leases.release(first, penalized=False)
     second = case.again(first.job_id)
     made = case.publish(second, "model.keras")
     case.collect()
@@ -100,10 +100,10 @@ def test_jobs_that_no_attempt_holds(case: Case, end: str) -> None:
     claim = case.claim()
     case.publish(claim, "model.keras")
     if end == "queued":
-        case.leases.release(claim, penalised=True)
+        case.leases.release(claim, penalized=True)
     else:
         case.jobs.request_cancel(claim.job_id)
-        case.leases.release(claim, penalised=False)
+        case.leases.release(claim, penalized=False)
     if end == "deleted":
         case.jobs.delete(claim.job_id)
     case.collect()
@@ -221,7 +221,7 @@ def test_what_killed_workers_staged(case: Case, scratch: LocalArtifacts) -> None
     left, held = folders(scratch, dead), folders(scratch, running)
     for folder in (*left, *held):
         (folder / "half").write_bytes(b"x")
-    case.leases.release(dead, penalised=True)
+    case.leases.release(dead, penalized=True)
     collect = Garbage(case.jobs, scratch, DAY_S, clock=lambda: time.time() + 2 * DAY_S)
     collect()
     assert not any(folder.exists() for folder in left)
@@ -234,7 +234,7 @@ def test_one_that_cannot_be_deleted_holds_up_no_others(
     claims = [case.claim() for _ in range(3)]
     for claim in claims:
         case.publish(claim, "half")
-        case.leases.release(claim, penalised=True)
+        case.leases.release(claim, penalized=True)
     discard: Callable[[str, int], None] = case.store.discard
     stuck = claims[1].job_id
 

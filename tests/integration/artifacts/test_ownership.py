@@ -85,7 +85,7 @@ class House(NamedTuple):
         """What an attempt that died leaves behind."""
         claim = self.claim()
         key = self.publish(claim)
-        assert LeaseStore(self.database).release(claim, penalised=True)
+        assert LeaseStore(self.database).release(claim, penalized=True)
         return key
 
     def collect(self) -> None:

@@ -67,7 +67,7 @@ def test_each_transition_is_told_once_and_after_its_commit(
     job_id = submit()
     claim = leases.claim(job_id, "worker")
     assert claim is not None
-    leases.release(claim, penalised=True, delay_s=0.0)
+    leases.release(claim, penalized=True, delay_s=0.0)
     again = leases.claim(job_id, "worker")
     assert again is not None
     assert not leases.finish(claim, JobStatus.SUCCEEDED, completed)  # of a lost claim nothing

@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, FigureStore, LeaseStore, WorkerStore
-from ridgeline.storage.records.figures import WAITING
+from ridgeline.storage.records.workers import WAITING
 
 
 @pytest.fixture

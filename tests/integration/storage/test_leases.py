@@ -141,7 +141,7 @@ class TestClaim:
         assert record.started_at is not None
         assert first.deadline_at == record.started_at + timedelta(seconds=100.5)
         assert first.remaining_s == 100.5
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "w")
         assert second is not None
         assert second.deadline_at == first.deadline_at
@@ -156,7 +156,7 @@ class TestClaim:
     ) -> None:
         first = start()
         leases.record_epochs(first, [row(1), row(2)], eta_s=3.0)
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "w")
         assert second is not None
         assert (second.attempt, second.fence) == (2, 2)
@@ -191,7 +191,7 @@ class TestHeartbeat:
 
     def test_a_job_that_was_given_back_is_lost(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert leases.heartbeat(claim) is None
 
 
@@ -215,8 +215,8 @@ class TestStaleFence:
                 stale, JobStatus.SUCCEEDED, end, artifacts=[MODEL]
             ),
             lambda leases, stale, row, end: leases.finish(stale, JobStatus.FAILED, end),
-            lambda leases, stale, row, end: leases.release(stale, penalised=True),
-            lambda leases, stale, row, end: leases.release(stale, penalised=False),
+            lambda leases, stale, row, end: leases.release(stale, penalized=True),
+            lambda leases, stale, row, end: leases.release(stale, penalized=False),
         ],
     )
     def test_is_refused(
@@ -269,7 +269,7 @@ class TestRecordEpochs:
     ) -> None:
         first = start()
         leases.record_epochs(first, [row(1, loss=9.0), row(2), row(3)], eta_s=None)
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "w")
         assert second is not None
         leases.record_epochs(second, [row(1)], eta_s=None)
@@ -293,7 +293,7 @@ class TestRecordEpochs:
         leases.record_epochs(claim, [row(3, loss=None)], eta_s=None)
         leases.record_epochs(claim, [], eta_s=None)
         assert metrics() == {"loss": None}
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert metrics() == {"loss": None}
         again = leases.claim(claim.job_id, "w")
         assert again is not None
@@ -330,7 +330,7 @@ class TestRecordEpochs:
         leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
         pages = jobs.epoch_pages(claim.job_id, size=2)
         assert len(next(pages)) == 2
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         again = leases.claim(claim.job_id, "w")
         assert again is not None
         leases.record_epochs(again, [row(number) for number in range(1, 6)], eta_s=None)
@@ -343,7 +343,7 @@ class TestRecordEpochs:
         leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
         kept, cut = (jobs.epoch_pages(claim.job_id, size=size) for size in (2, 4))
         assert (len(next(kept)), len(next(cut))) == (2, 4)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         again = leases.claim(claim.job_id, "w")
         assert again is not None
         leases.resume(again, [row(number) for number in range(1, 4)], until=3)
@@ -408,7 +408,7 @@ class TestFinish:
     ) -> None:
         claim = start()
         assert not leases.finish(claim, JobStatus.CANCELLED, BY_USER)
-        assert jobs.counts()[JobStatus.RUNNING] == 1
+        assert len(jobs.list([JobStatus.RUNNING]).records) == 1
 
     def test_the_first_end_wins(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason, failure: Any
@@ -416,7 +416,7 @@ class TestFinish:
         claim = start()
         assert leases.finish(claim, JobStatus.FAILED, failure)
         assert not leases.finish(claim, JobStatus.SUCCEEDED, completed)
-        assert jobs.counts()[JobStatus.FAILED] == 1
+        assert len(jobs.list([JobStatus.FAILED]).records) == 1
 
     def test_repeating_a_lost_answer_says_so(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason

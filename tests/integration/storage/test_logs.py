@@ -89,7 +89,7 @@ def test_a_lost_attempt_writes_nothing(
     row: Callable[..., EpochRow],
 ) -> None:
     old = start()
-    leases.release(old, penalised=False)
+    leases.release(old, penalized=False)
     assert leases.write_log(old, [line("still the newest fence")]) is not None
     new = leases.claim(old.job_id, "another")
     assert new is not None

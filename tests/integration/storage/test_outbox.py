@@ -115,7 +115,7 @@ class TestRedispatch:
         start()
         jobs.request_cancel(submit())
         waiting: Claim = start()
-        leases.release(waiting, penalised=True)
+        leases.release(waiting, penalized=True)
         sql("DELETE FROM outbox")
         assert outbox.redispatch() == []
 

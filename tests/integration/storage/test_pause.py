@@ -51,7 +51,7 @@ class TestPause:
         answer = leases.heartbeat(claim)
         assert answer is not None
         assert answer.status is JobStatus.PAUSING
-        assert leases.release(claim, penalised=False) is JobStatus.PAUSED
+        assert leases.release(claim, penalized=False) is JobStatus.PAUSED
         record = jobs.get(claim.job_id)
         assert record is not None
         assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 0, None)
@@ -100,7 +100,7 @@ class TestPause:
         jobs.request_pause(claim.job_id)
         jobs.request_pause(waiting)
         assert jobs.request_cancel(claim.job_id).status is JobStatus.CANCELLING
-        assert leases.release(claim, penalised=False) is JobStatus.CANCELLED
+        assert leases.release(claim, penalized=False) is JobStatus.CANCELLED
         cancelled = jobs.request_cancel(waiting)
         assert (cancelled.status, cancelled.paused_at) == (JobStatus.CANCELLED, None)
 
@@ -125,7 +125,7 @@ class TestWithoutItsWorker:
         claim = start()
         jobs.request_pause(claim.job_id)
         strict = LeaseStore(database, crash_cap=1)
-        assert strict.release(claim, penalised=True) is JobStatus.FAILED
+        assert strict.release(claim, penalized=True) is JobStatus.FAILED
 
 
 class TestResume:
@@ -157,7 +157,7 @@ class TestResume:
         sent(outbox)
         jobs.request_pause(claim.job_id)
         assert jobs.request_resume(claim.job_id).status is JobStatus.RUNNING
-        assert leases.release(claim, penalised=False) is JobStatus.QUEUED
+        assert leases.release(claim, penalized=False) is JobStatus.QUEUED
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.crash_count == 0
@@ -178,7 +178,7 @@ class TestDeadline:
         """A job with a deadline in a minute, paused for a day."""
         claim = start(deadline_s=60.0)
         jobs.request_pause(claim.job_id)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         earlier = "UPDATE jobs SET paused_at = paused_at - :day, deadline_at = deadline_at - :day"
         sql(earlier, day=round(DAY.total_seconds() * 1000))
         return claim.job_id
@@ -208,7 +208,7 @@ class TestDeadline:
     ) -> None:
         """With all workers down, nobody would claim it to see that it is too late."""
         claim = start(deadline_s=60.0)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert leases.reap() == []
         sql("UPDATE jobs SET deadline_at = deadline_at - 60000")
         assert leases.reap() == [(claim.job_id, JobStatus.FAILED)]
@@ -228,7 +228,7 @@ class TestClaimNext:
         assert [each and each.attempt for each in claims] == [1, 1, None]
 
     def test_a_backoff_is_waited_out(self, leases: LeaseStore, start: Start) -> None:
-        leases.release(start(), penalised=True)
+        leases.release(start(), penalized=True)
         assert leases.claim_next("w") is None
 
     def test_each_job_goes_to_one_worker(

@@ -27,7 +27,7 @@ def test_fifty_posts_with_one_key_make_one_job(
     created = together(*[lambda: jobs.create(new_job(), Idempotency("key", "hash"))] * 50)
     assert len({each.record.id for each in created}) == 1
     assert [each.replayed for each in created].count(False) == 1
-    assert jobs.counts()[JobStatus.QUEUED] == 1
+    assert len(jobs.list([JobStatus.QUEUED]).records) == 1
     assert len(outbox.pending_dispatches()) == 1
 
 
@@ -108,7 +108,7 @@ def test_events_tell_the_whole_story_of_a_scramble(
             claim = leases.claim(job_id, "w")
             if claim:
                 leases.heartbeat(claim)
-                leases.release(claim, penalised=False)
+                leases.release(claim, penalized=False)
 
     together(*[work] * 4)
     moves = [(each.before, each.after) for each in jobs.events(job_id)]

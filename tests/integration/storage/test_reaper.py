@@ -103,7 +103,7 @@ def test_the_backoff_doubles_and_the_cap_ends_it(
     found = record(job_id)
     assert (found.reason_code, found.crash_count, found.attempt) == ("crash_loop", 4, 4)
     assert found.reason_detail == (
-        "4 attempts failed; the last: its worker was not heard of until the lease was over."
+        "4 attempts failed; the last: its worker sent no heartbeat until the lease expired."
     )
     assert jobs.attempts(job_id)[-1].outcome == "lease_expired"
 
@@ -113,7 +113,7 @@ def test_drains_do_not_count_towards_the_cap(leases: LeaseStore, submit: Any, ex
     for _ in range(5):
         claim = leases.claim(job_id, "w")
         assert claim is not None
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
     leases.claim(job_id, "w")
     expire(job_id)
     assert leases.reap() == [(job_id, JobStatus.QUEUED)]
@@ -185,7 +185,7 @@ def test_a_database_that_answers_late_takes_no_job(
     holder = threading.Thread(target=hold)
     holder.start()
     assert locked.wait(10)
-    with pytest.raises(DatabaseUnavailable, match="to answer the reaper"):
+    with pytest.raises(DatabaseUnavailable, match="to respond to the reaper"):
         leases.reap(deadline_grace_s=0.2)
     holder.join()
     assert record(claim.job_id).status is JobStatus.RUNNING

@@ -17,7 +17,7 @@ class TestRelease:
     ) -> None:
         claim = start()
         outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
-        assert leases.release(claim, penalised=False) is JobStatus.QUEUED
+        assert leases.release(claim, penalized=False) is JobStatus.QUEUED
         record = jobs.get(claim.job_id)
         assert record is not None
         assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 1, None)
@@ -31,7 +31,7 @@ class TestRelease:
         claim = start()
         outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
         exited = AttemptExit(signal=9)
-        assert leases.release(claim, penalised=True, attempt_exit=exited) is JobStatus.QUEUED
+        assert leases.release(claim, penalized=True, attempt_exit=exited) is JobStatus.QUEUED
         record = jobs.get(claim.job_id)
         assert record is not None
         (attempt,) = jobs.attempts(claim.job_id)
@@ -46,7 +46,7 @@ class TestRelease:
 
     def test_a_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
-        leases.release(claim, penalised=True, delay_s=0.0)
+        leases.release(claim, penalized=True, delay_s=0.0)
         assert leases.claim(claim.job_id, "w") is not None
 
     def test_the_third_crash_fails_the_job(
@@ -57,7 +57,7 @@ class TestRelease:
         for _ in range(3):
             claim = leases.claim(job_id, "w")
             assert claim is not None
-            ends.append(leases.release(claim, penalised=True, delay_s=0.0))
+            ends.append(leases.release(claim, penalized=True, delay_s=0.0))
         assert ends == [JobStatus.QUEUED, JobStatus.QUEUED, JobStatus.FAILED]
         record = jobs.get(job_id)
         assert record is not None
@@ -78,7 +78,7 @@ class TestRelease:
         self, jobs: JobStore, database: Database, start: Any, ended: AttemptExit, words: str
     ) -> None:
         claim = start()
-        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.reason_detail == f"1 attempt failed; the last: {words}"
@@ -87,7 +87,7 @@ class TestRelease:
         self, jobs: JobStore, database: Database, start: Any
     ) -> None:
         claim, ended = start(), AttemptExit(signal=9)
-        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
         (attempt,) = jobs.attempts(claim.job_id)
         assert record is not None
@@ -100,7 +100,7 @@ class TestRelease:
         self, jobs: JobStore, database: Database, start: Any
     ) -> None:
         claim, ended = start(), AttemptExit(detail="x" * 10_000)
-        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
         assert record is not None
         assert len(record.reason_detail or "") < 2000
@@ -111,12 +111,12 @@ class TestRelease:
     ) -> None:
         claim = start()
         jobs.request_cancel(claim.job_id)
-        assert leases.release(claim, penalised=penalised) is JobStatus.CANCELLED
+        assert leases.release(claim, penalized=penalised) is JobStatus.CANCELLED
 
     def test_only_once(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
-        leases.release(claim, penalised=False)
-        assert leases.release(claim, penalised=False) is None
+        leases.release(claim, penalized=False)
+        assert leases.release(claim, penalized=False) is None
 
 
 class TestHandBack:
@@ -157,7 +157,7 @@ def test_attempts_record_worker_outcome_and_measured_epochs(
     first = start()
     leases.record_epochs(first, [row(1), row(2), row(3)], eta_s=None)
     killed = AttemptExit(signal=9, detail="It was killed.")
-    leases.release(first, penalised=True, attempt_exit=killed)
+    leases.release(first, penalized=True, attempt_exit=killed)
     make_available(first.job_id)
     second = leases.claim(first.job_id, "worker-2")
     assert second is not None

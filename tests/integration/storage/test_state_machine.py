@@ -94,9 +94,9 @@ class Store(RuleBasedStateMachine):
         elif before.status is not status:
             assert done == (before.status.held and can_become(before.status, status))
 
-    @rule(claim=claims, penalised=st.booleans())
+    @rule(claim=claims, penalized=st.booleans())
     def release(self, claim: Claim, penalised: bool) -> None:
-        released = self.leases.release(claim, penalised=penalised)
+        released = self.leases.release(claim, penalized=penalised)
         assert (released is not None) == self.holds(claim)
 
     @rule(job_id=job_ids)

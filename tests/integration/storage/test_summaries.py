@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore
-from ridgeline.storage.records.epochs import SIZES
+from ridgeline.storage.records.thinning import SIZES
 from ridgeline.storage.tables import epoch_summaries
 
 SMALL, LARGE = SIZES
@@ -107,7 +107,7 @@ def test_a_new_attempt_takes_the_summaries_of_what_it_removes(
     """What it measures instead is what the curve shows."""
     first = start()
     leases.record_epochs(first, [measured(epoch, shift=9) for epoch in range(1, 2200)], None)
-    leases.release(first, penalised=False)
+    leases.release(first, penalized=False)
     second = leases.claim(first.job_id, "worker-2")
     assert second is not None
     resumed = [measured(epoch, shift=9) for epoch in range(1, 1001)]
@@ -126,7 +126,7 @@ def test_a_row_that_is_replaced_takes_its_summaries(
     first = start()
     rows = [measured(epoch) for epoch in range(1, 2600)]
     leases.record_epochs(first, rows, None)
-    leases.release(first, penalised=False)
+    leases.release(first, penalized=False)
     second = leases.claim(first.job_id, "worker-2")
     assert second is not None
     rows[99] = measured(100, shift=50)

@@ -69,7 +69,7 @@ class TestClaims:
         claim = start()
         mine.take(claim.job_id)
         assert mine.note(claim.job_id, "run", 2)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert leases.claim_next("worker-2") is not None
         assert mine.take(claim.job_id) == TrackedJob(claim.job_id, "ridgeline", "run", 2)
 

@@ -19,8 +19,8 @@ from ridgeline.storage.records.datasets import (
     NewDataset,
     NewUpload,
     UploadRecord,
+    UploadStore,
 )
-from ridgeline.storage.records.uploads import UploadStore
 
 __all__ = [
     "AddedDataset",

@@ -7,8 +7,7 @@ from itertools import islice
 
 from ridgeline.storage.errors import StorageError
 from ridgeline.storage.files.datasets.protocol import DatasetFiles
-from ridgeline.storage.records.datasets import DatasetStore
-from ridgeline.storage.records.uploads import UploadStore
+from ridgeline.storage.records.datasets import DatasetStore, UploadStore
 
 _BATCH = 500
 _FOREIGN = (
