@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ridgeline.optional import without
-from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
-with without("opentelemetry.sdk", "yaml"):  # which a worker beside it brings, for 3 MiB
-    from celery import Celery
-    from kombu.exceptions import OperationalError
-    from redis.exceptions import RedisError
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 
 _CONNECT_TIMEOUT_S = 2.0
 _SOCKET_TIMEOUT_S = 5.0

@@ -55,7 +55,7 @@ def test_read_when_the_process_starts(value: str, exit_code: int, said: str) -> 
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (exit_code, said)
-    assert ("here to fail" in ended.stderr) is (value not in ("", "claim.commited"))
+    assert ("fail on purpose" in ended.stderr) is (value not in ("", "claim.commited"))
 
 
 def test_a_full_disk_once() -> None:

@@ -40,7 +40,7 @@ CLAIMABLE = (
 """The jobs that a worker may claim now."""
 
 CRASH_CAP = 3
-"""Crashes after which a job fails instead of being tried again."""
+"""Crashes after which a job fails instead of being retried."""
 
 _LONGEST_BACKOFF_S = 300.0
 

@@ -71,7 +71,7 @@ class TestPause:
     ) -> None:
         claim = start()
         leases.finish(claim, JobStatus.SUCCEEDED, completed)
-        with pytest.raises(IllegalTransition, match="succeeded, so it cannot be paused"):
+        with pytest.raises(IllegalTransition, match="succeeded and cannot be paused"):
             jobs.request_pause(claim.job_id)
 
     def test_nor_one_that_is_being_cancelled(self, jobs: JobStore, start: Start) -> None:
@@ -166,7 +166,7 @@ class TestResume:
     def test_an_ended_job_cannot_be_resumed(self, jobs: JobStore, submit: Submit) -> None:
         job_id = submit()
         jobs.request_cancel(job_id)
-        with pytest.raises(IllegalTransition, match="cancelled, so it cannot be resumed"):
+        with pytest.raises(IllegalTransition, match="cancelled and cannot be resumed"):
             jobs.request_resume(job_id)
 
 

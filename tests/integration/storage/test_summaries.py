@@ -190,6 +190,6 @@ def test_only_what_is_needed_is_read(
         parsed.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr("ridgeline.storage.records.epochs.json", SimpleNamespace(loads=counted))
+    monkeypatch.setattr("ridgeline.storage.records.thinning.json", SimpleNamespace(loads=counted))
     jobs.thinned_epochs(claim.job_id, 40)
     assert len(parsed) <= 6000 // LARGE + LARGE // SMALL + SMALL
