@@ -47,8 +47,8 @@ class StorageSettings(BaseSettings):
     artifacts_dir: Path = Field(default_factory=_artifacts_in_home)
     """The folder of published files; default in `home`."""
     artifacts_url: str | None = None
-    """The bucket to use instead, `s3://BUCKET/PREFIX`; `artifacts_dir` then holds the unpublished files
-    of attempts on this machine. Endpoint and keys are in `AWS_*`."""
+    """The bucket to use instead, `s3://BUCKET/PREFIX`; the folder then holds what attempts on this
+    machine have not published yet. Endpoint and keys are in `AWS_*`."""
     redis_url: Annotated[SecretStr, AfterValidator(_broker)] = SecretStr("redis://127.0.0.1:6379/0")
     """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`."""
     lease_s: Annotated[float, Field(gt=0)] = 30.0

@@ -1,4 +1,4 @@
-"""The tables. The migrations create them, and the triggers, such as the one that freezes ended jobs."""
+"""The tables. The migrations create them, and triggers such as the one that freezes ended jobs."""
 
 from collections.abc import Iterable
 

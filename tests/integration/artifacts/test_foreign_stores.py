@@ -26,7 +26,7 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.ownership import IdentityStore, Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, StoreLocation
 from service.__main__ import STARTUP_FAILURE
 from service.main import create_app
 from service.settings import Settings
@@ -101,7 +101,7 @@ def test_neither_starts_and_both_say_what_to_do(
     """The database's file was deleted, the folder left: what a user does to begin anew."""
     store = LocalArtifacts(tmp_path / "artifacts")
     key = leave_a_model(other, store)
-    Ownership(other, Place(store)).compare()
+    Ownership(other, StoreLocation(store)).compare()
     words = [IdentityStore(other).get(), IdentityStore(database).get(), MARKER, "ridgeline adopt"]
     api = ended("service", {**settings, "RIDGELINE_PORT": "0"})
     worker = ended("tests.rig.worker", settings)
@@ -129,7 +129,7 @@ def test_adopting_asks_and_may_give_another_identity(
     database: Database, tmp_path: Path, ridgeline: Callable[..., Result]
 ) -> None:
     store = LocalArtifacts(tmp_path / "artifacts")
-    Ownership(database, Place(store)).compare()
+    Ownership(database, StoreLocation(store)).compare()
     before = IdentityStore(database).get()
     again = ridgeline("adopt")
     assert (again.exit_code, "nothing to do" in again.stderr) == (ExitCode.OK, True)
@@ -138,7 +138,7 @@ def test_adopting_asks_and_may_give_another_identity(
     assert IdentityStore(database).get() == before
     assert ridgeline("adopt", "--new-identity", "--yes").exit_code == ExitCode.OK
     assert IdentityStore(database).get() != before
-    Ownership(database, Place(store)).compare()
+    Ownership(database, StoreLocation(store)).compare()
 
 
 def test_adopting_says_what_will_be_deleted(
@@ -147,7 +147,7 @@ def test_adopting_says_what_will_be_deleted(
     store = LocalArtifacts(tmp_path / "artifacts")
     leave_a_model(database, store)
     leave_a_model(other, store)
-    Ownership(other, Place(store)).compare()
+    Ownership(other, StoreLocation(store)).compare()
     said = ridgeline("adopt")
     assert said.exit_code == ExitCode.USAGE
     assert "known     1 of" in said.stdout
@@ -168,7 +168,7 @@ def test_an_api_that_finds_it_out_later(
     store = ObjectArtifacts(url, tmp_path / "scratch")
     key = leave_a_model(other, store)
     store.attempt_checkpoints("job_x", 1)
-    Ownership(other, Place(store)).compare()
+    Ownership(other, StoreLocation(store)).compare()
     link.cut()
     settings = Settings(
         home=tmp_path, artifacts_url=url, redis_url=f"redis+socket://{tmp_path}/none.sock"
@@ -194,7 +194,7 @@ def test_a_worker_that_finds_it_out_later(
     settings: dict[str, str],
 ) -> None:
     """It ends, and the job that waited waits for another worker."""
-    Ownership(other, Place(ObjectArtifacts(url, tmp_path / "other"))).compare()
+    Ownership(other, StoreLocation(ObjectArtifacts(url, tmp_path / "other"))).compare()
     jobs = JobStore(database)
     job = jobs.create(NewJob(spec="{}", resolved="{}", epochs=1)).record
     link.cut()
@@ -220,7 +220,7 @@ def test_a_scratch_folder_that_is_anothers_store(
     ridgeline: Callable[..., Result],
 ) -> None:
     """A worker beside a bucket would clear up in it."""
-    scratch = Place(LocalArtifacts(tmp_path / "artifacts"))
+    scratch = StoreLocation(LocalArtifacts(tmp_path / "artifacts"))
     Ownership(other, scratch).compare()
     bucket = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
     worker = ended("tests.rig.worker", {**settings, **bucket, "RIDGELINE_ARTIFACTS_URL": url})
@@ -228,4 +228,4 @@ def test_a_scratch_folder_that_is_anothers_store(
     assert str(tmp_path / "artifacts") in worker.stderr
     monkeypatch.setenv("RIDGELINE_ARTIFACTS_URL", url)
     assert ridgeline("adopt", "--yes").exit_code == ExitCode.OK
-    Ownership(database, scratch, Place(ObjectArtifacts(url, tmp_path / "x"))).compare()
+    Ownership(database, scratch, StoreLocation(ObjectArtifacts(url, tmp_path / "x"))).compare()

@@ -23,7 +23,7 @@ from ridgeline.storage import (
     artifact_key,
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
-from ridgeline.storage.files.artifacts.garbage import Garbage
+from ridgeline.storage.files.garbage import ArtifactGarbage
 
 DAY_S = 86_400.0
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="")
@@ -54,7 +54,7 @@ class Case:
         assert self.leases.finish(claim, JobStatus.SUCCEEDED, COMPLETED, artifacts=files)
 
     def collect(self, after_s: float = DAY_S + 60) -> None:
-        Garbage(self.jobs, self.store, DAY_S, clock=lambda: time.time() + after_s)()
+        ArtifactGarbage(self.jobs, self.store, DAY_S, clock=lambda: time.time() + after_s)()
 
     def keys(self) -> list[str]:
         return sorted(key for attempt in self.store.attempts() for key in attempt.keys)
@@ -148,7 +148,7 @@ def test_with_a_new_database_nothing_is_deleted(
 
 
 def test_it_says_what_it_has_deleted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ridgeline.storage.files.artifacts.garbage")
+    caplog.set_level(logging.INFO, "ridgeline.storage.files.garbage")
     claim = case.claim()
     files = [case.publish(claim, "half"), case.publish(claim, "model.keras")]
     case.finish(claim, files[1])
@@ -222,7 +222,7 @@ def test_what_killed_workers_staged(case: Case, scratch: LocalArtifacts) -> None
     for folder in (*left, *held):
         (folder / "half").write_bytes(b"x")
     case.leases.release(dead, penalized=True)
-    collect = Garbage(case.jobs, scratch, DAY_S, clock=lambda: time.time() + 2 * DAY_S)
+    collect = ArtifactGarbage(case.jobs, scratch, DAY_S, clock=lambda: time.time() + 2 * DAY_S)
     collect()
     assert not any(folder.exists() for folder in left)
     assert all((folder / "half").exists() for folder in held)

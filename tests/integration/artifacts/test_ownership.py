@@ -26,7 +26,6 @@ from ridgeline.storage import (
     artifact_key,
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
-from ridgeline.storage.files.artifacts.garbage import Garbage
 from ridgeline.storage.files.bucket import Bucket
 from ridgeline.storage.files.datasets import (
     DatasetFiles,
@@ -36,8 +35,9 @@ from ridgeline.storage.files.datasets import (
 )
 from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from ridgeline.storage.files.datasets.protocol import dataset_key
+from ridgeline.storage.files.garbage import ArtifactGarbage
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.ownership import IdentityStore, Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, StoreLocation
 from tests.integration.artifacts.link import Link
 from tests.integration.storage.conftest import postgresql_server
 
@@ -51,7 +51,7 @@ class House(NamedTuple):
     """A database beside a store, as an API or a worker has them."""
 
     database: Database
-    place: Place
+    place: StoreLocation
 
     @property
     def ownership(self) -> Ownership:
@@ -91,7 +91,7 @@ class House(NamedTuple):
     def collect(self) -> None:
         """Take a turn of the collection, two days from now."""
         jobs, later = JobStore(self.database), time.time() + 2 * DAY_S
-        garbage = Garbage(jobs, self.place.artifacts, DAY_S, clock=lambda: later)
+        garbage = ArtifactGarbage(jobs, self.place.artifacts, DAY_S, clock=lambda: later)
         self.ownership.guarding(garbage)()
 
     def files(self) -> list[str]:
@@ -116,7 +116,7 @@ def new_house(
             database = Database(url or f"sqlite:///{tmp_path / name}.db")
             stack.callback(database.close)
             database.migrate()
-            return House(database, Place(store, datasets))
+            return House(database, StoreLocation(store, datasets))
 
         yield make
 
@@ -299,7 +299,7 @@ def test_on_postgresql(
 
 def test_a_database_without_tables_is_waited_for(store: ArtifactStore, tmp_path: Path) -> None:
     with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as database:
-        ownership = Ownership(database, Place(store))
+        ownership = Ownership(database, StoreLocation(store))
         with pytest.raises(DatabaseUnavailable):
             ownership.confirm()
         database.migrate()
@@ -319,7 +319,7 @@ def test_a_bucket_that_is_away(link: Link, url: str, tmp_path: Path) -> None:
     """Nothing is collected before it is back and compared."""
     with closing(Database(f"sqlite:///{tmp_path / 'records.db'}")) as database:
         database.migrate()
-        house = House(database, Place(ObjectArtifacts(url, tmp_path / "scratch")))
+        house = House(database, StoreLocation(ObjectArtifacts(url, tmp_path / "scratch")))
         key = house.leave_garbage()
         link.cut()
         ownership = house.ownership

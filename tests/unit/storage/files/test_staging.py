@@ -112,13 +112,13 @@ def test_where_locks_or_the_machine_are_unknown_age_alone_counts(
             files.clear_abandoned()
             assert names(files) == [path]
     with monkeypatch.context() as patch:
-        patch.setattr(staging, "_BOOT_ID", tmp_path / "none")
-        staging._this_start.cache_clear()
+        patch.setattr(staging, "_BOOT_ID_FILE", tmp_path / "none")
+        staging._boot_id.cache_clear()
         (files.staging() / ".hidden").touch()
         with staged(files.staging()):
             files.clear_abandoned()
             assert len(names(files)) == 2
-    staging._this_start.cache_clear()
+    staging._boot_id.cache_clear()
 
 
 def test_what_is_stored_is_never_touched(files: LocalDatasetFiles) -> None:
