@@ -1,4 +1,4 @@
-"""A job's events, read behind the last that is known, while others write."""
+"""A job's events, read after the last known one while others write."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ def events(database: Database) -> EventStore:
 
 
 def epochs_behind(events: EventStore, job_id: str, after: int) -> tuple[list[int], int]:
-    """The epochs that are told behind the event `after`, and the id of the last event."""
+    """The epochs after the event `after`, and the id of the last event."""
     found = events.page(job_id, after, LIMIT)
     assert found is not None
     rows = [
@@ -40,7 +40,7 @@ def epochs_behind(events: EventStore, job_id: str, after: int) -> tuple[list[int
     return [each.epoch for each in rows], found.records[-1].id if found.records else after
 
 
-def test_a_jobs_events_with_its_state(
+def test_page_has_events_and_the_state_of_the_job(
     events: EventStore,
     jobs: JobStore,
     leases: LeaseStore,
@@ -70,7 +70,7 @@ def test_a_jobs_events_with_its_state(
 
 
 @pytest.mark.parametrize("max_bytes", [1, 300, 1000, 10**6])
-def test_in_pieces_of_a_bounded_length(
+def test_page_ends_early_at_the_byte_limit(
     events: EventStore,
     leases: LeaseStore,
     jobs: JobStore,
@@ -95,7 +95,7 @@ def test_in_pieces_of_a_bounded_length(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_is_committed_late_is_not_passed_over(
+def test_late_commit_is_not_skipped(
     events: EventStore,
     leases: LeaseStore,
     jobs: JobStore,
@@ -147,7 +147,7 @@ def test_what_is_committed_late_is_not_passed_over(
     assert after < ids[2] < newest < ids[-1]
 
 
-def test_who_follows_while_many_write_misses_nothing_and_gets_nothing_twice(
+def test_reader_among_many_writers_sees_every_event_once(
     events: EventStore,
     leases: LeaseStore,
     jobs: JobStore,

@@ -262,7 +262,7 @@ def test_rebuilding_a_table_keeps_its_jobs_rows(
     sql: Callable[..., list[Any]],
     rows_in: Callable[..., int],
 ) -> None:
-    """SQLite alters a table by dropping it, which would cascade to all that belongs to a job."""
+    """SQLite alters a table by dropping it, which would cascade to all rows of a job."""
     submit()
     with database.schema_change() as connection:
         connection.execute(text("CREATE TABLE copied AS SELECT * FROM jobs"))

@@ -1,4 +1,4 @@
-"""A job that a worker gives back: drained, or crashed."""
+"""Jobs that a worker releases: drained or crashed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +12,7 @@ from ridgeline.storage import AttemptExit, Claim, Database, JobStore, LeaseStore
 
 
 class TestRelease:
-    def test_a_drain_costs_nothing(
+    def test_drain_is_not_penalized(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any
     ) -> None:
         claim = start()
@@ -25,7 +25,7 @@ class TestRelease:
         assert jobs.attempts(claim.job_id)[0].outcome == "drained"
         assert leases.claim(claim.job_id, "w") is not None
 
-    def test_a_crash_waits_out_its_backoff(
+    def test_crash_waits_for_its_backoff(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any, make_available: Any
     ) -> None:
         claim = start()
@@ -44,12 +44,12 @@ class TestRelease:
         assert leases.claim(claim.job_id, "w") is None
         assert outbox.pending_dispatches() == []  # the hint waits as well
 
-    def test_a_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
+    def test_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
         leases.release(claim, penalized=True, delay_s=0.0)
         assert leases.claim(claim.job_id, "w") is not None
 
-    def test_the_third_crash_fails_the_job(
+    def test_third_crash_fails_the_job(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
     ) -> None:
         job_id = submit()
@@ -74,7 +74,7 @@ class TestRelease:
             (AttemptExit(signal=6, detail="No word."), "killed by signal 6 (SIGABRT), No word."),
         ],
     )
-    def test_the_reason_tells_of_the_last_attempt(
+    def test_reason_describes_the_last_attempt(
         self, jobs: JobStore, database: Database, start: Any, ended: AttemptExit, words: str
     ) -> None:
         claim = start()
@@ -83,7 +83,7 @@ class TestRelease:
         assert record is not None
         assert record.reason_detail == f"1 attempt failed; the last: {words}"
 
-    def test_killed_for_the_last_time_means_out_of_memory(
+    def test_last_sigkill_means_out_of_memory(
         self, jobs: JobStore, database: Database, start: Any
     ) -> None:
         claim, ended = start(), AttemptExit(signal=9)
@@ -96,9 +96,7 @@ class TestRelease:
         assert "batch_size" in (record.reason_detail or "")
         assert attempt.outcome == "crashed"
 
-    def test_a_reason_is_short_whatever_the_attempt_says(
-        self, jobs: JobStore, database: Database, start: Any
-    ) -> None:
+    def test_long_detail_is_cut(self, jobs: JobStore, database: Database, start: Any) -> None:
         claim, ended = start(), AttemptExit(detail="x" * 10_000)
         LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
@@ -106,23 +104,23 @@ class TestRelease:
         assert len(record.reason_detail or "") < 2000
 
     @pytest.mark.parametrize("penalised", [True, False])
-    def test_a_job_being_cancelled_is_cancelled(
+    def test_cancelling_job_is_cancelled(
         self, jobs: JobStore, leases: LeaseStore, start: Any, penalised: bool
     ) -> None:
         claim = start()
         jobs.request_cancel(claim.job_id)
         assert leases.release(claim, penalized=penalised) is JobStatus.CANCELLED
 
-    def test_only_once(self, leases: LeaseStore, start: Any) -> None:
+    def test_job_is_released_only_once(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
         leases.release(claim, penalized=False)
         assert leases.release(claim, penalized=False) is None
 
 
 class TestHandBack:
-    """A claim that was committed, and whose worker never learned of it."""
+    """A committed claim whose worker never received the reply."""
 
-    def test_what_its_worker_does_not_know_of_is_queued_again(
+    def test_job_unknown_to_its_worker_is_queued_again(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
     ) -> None:
         known, lost, others = submit(), submit(), submit()
@@ -136,7 +134,7 @@ class TestHandBack:
         assert records[1] is not None
         assert (records[1].crash_count, records[1].drain_count) == (0, 1)
 
-    def test_a_cancel_that_came_meanwhile_is_heeded(
+    def test_cancelling_job_unknown_to_its_worker_is_cancelled(
         self, jobs: JobStore, leases: LeaseStore, start: Any
     ) -> None:
         claim = start()
