@@ -3,6 +3,7 @@
 `ridgeline --help` and completion import every one of these modules, so they import nothing heavy.
 """
 
+import sys
 from typing import Annotated
 
 import typer
@@ -19,8 +20,9 @@ from ridgeline.cli.commands.submit import submit, validate
 from ridgeline.cli.commands.up import up
 from ridgeline.cli.commands.watch import watch
 from ridgeline.cli.commands.workers import workers
-from ridgeline.cli.exits import exit_codes_help
+from ridgeline.cli.exits import ExitCode, exit_codes_help
 from ridgeline.cli.options import FOLLOWING, MATERIAL, RESULTS, RUNNING, SERVERS
+from ridgeline.cli.talking import discard_stdout
 from ridgeline.spec import descriptions
 from ridgeline.version import VERSION
 
@@ -28,6 +30,7 @@ app = typer.Typer(
     name="ridgeline",
     help="Trains Keras models from JSON and says what the regularization did.",
     epilog=exit_codes_help(),
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -65,7 +68,14 @@ def _root(
 def main() -> None:
     """Run the command as a process of its own."""
     descriptions.wanted = False
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        # Typer turns a closed pipe, as of `ridgeline --help | head -1`, into exit code 1.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        discard_stdout()
+        sys.exit(ExitCode.BROKEN_PIPE)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from ridgeline import default_url
 from ridgeline.cli.completion import complete_datasets, complete_jobs
 
-DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_URL = default_url.DEFAULT_URL
 #: The panels of --help.
 RUNNING, FOLLOWING, RESULTS, MATERIAL, SERVERS = (
     "Submit",
@@ -31,7 +32,10 @@ _JOB_HELP = "A job's id, its start or end, or @last (@last~1: the one before)."
 _DATASET_HELP = "A data set's id, its start or end, or @last."
 
 Url = Annotated[
-    str, typer.Option("--url", envvar="RIDGELINE_URL", metavar="URL", help="Where the service is.")
+    str,
+    typer.Option(
+        "--url", envvar=default_url.URL_VARIABLE, metavar="URL", help="Where the service is."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
 JobArgument = Annotated[

@@ -1,4 +1,4 @@
-"""How the commands say that something went wrong."""
+"""Error reporting of the commands that start servers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from ridgeline.cli.errors import StartError
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Say a StartError on standard error and end with exit code 1."""
+    """Print a StartError on standard error and exit with code 1."""
     try:
         yield
     except StartError as error:

@@ -36,7 +36,7 @@ def talking(context: typer.Context, url: str, *, as_json: bool = False) -> Itera
             yield session
             sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_stdout()
+        discard_stdout()
         raise typer.Exit(ExitCode.BROKEN_PIPE) from None
     except KeyboardInterrupt:
         if session and session.following:
@@ -50,7 +50,7 @@ def talking(context: typer.Context, url: str, *, as_json: bool = False) -> Itera
         raise typer.Exit(exit_code(error)) from None
 
 
-def _let_go_of_stdout() -> None:
-    """Have the interpreter flush into nothing at its end, and not into the broken pipe."""
+def discard_stdout() -> None:
+    """Redirect standard output, which the interpreter flushes on exit, from the broken pipe."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())

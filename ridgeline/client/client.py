@@ -11,12 +11,13 @@ from ridgeline.client.results import Results
 from ridgeline.client.retries import Retries
 from ridgeline.client.transport import Transport
 from ridgeline.client.watching import Watching
+from ridgeline.default_url import default_url
 
 
 class Client(Models, Watching, Results, Datasets, Catalog):
     """Talks to one Ridgeline service. Use it as a context manager, or close it.
 
-    >>> with Client("http://127.0.0.1:8000") as client:
+    >>> with Client() as client:
     ...     job = client.wait(client.submit(spec).id)
     ...     print(client.report(job.id).verdict)
 
@@ -24,8 +25,8 @@ class Client(Models, Watching, Results, Datasets, Catalog):
     an iterator that it returns belongs to one thread at a time.
 
     Args:
-        base_url: where the service is, such as `http://127.0.0.1:8000`. ValueError if it is no
-            address.
+        base_url: the address of the service; default `RIDGELINE_URL` in the environment, or else
+            `http://127.0.0.1:8000`. ValueError if it is not an address.
         timeout: seconds to wait for a connection and for each answer.
         transport: how requests travel; tests give `httpx.MockTransport` or the app itself.
             With a transport of your own, proxies named in the environment are not used.
@@ -34,12 +35,13 @@ class Client(Models, Watching, Results, Datasets, Catalog):
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | None = None,
         timeout: float = 10.0,
         transport: httpx.BaseTransport | None = None,
         retries: Retries | None = None,
     ) -> None:
-        super().__init__(Transport(base_url, timeout, retries or Retries(), transport))
+        address = default_url() if base_url is None else base_url
+        super().__init__(Transport(address, timeout, retries or Retries(), transport))
 
     def __repr__(self) -> str:
         return f"Client({self.base_url!r})"

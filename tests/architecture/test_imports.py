@@ -35,7 +35,7 @@ def test_import_contracts(root: Path) -> None:
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
         # Only needed when there is something to migrate.
         ("service.__main__", ("alembic", "mako")),
-        ("worker.program", ("alembic", "mako")),
+        ("worker.program", ("alembic", "mako", "mlflow")),
         ("worker.broker.app", (*HEAVY, "service")),
         ("worker.supervision.supervisor", (*HEAVY, "service")),
     ],

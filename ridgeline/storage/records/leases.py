@@ -78,6 +78,8 @@ class _OverdueJob(LockedJob):
 _OVERDUE = RowReader(_OverdueJob, jobs, late=jobs.c.deadline_at <= now_ms())
 _LATE_IN_QUEUE = RowReader(_OverdueJob, jobs, late=literal(value=True))
 
+_NEXT = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
+
 
 class LeaseStore:
     """The writes of workers and of the reaper. `jitter` returns numbers in [0, 1).
@@ -105,16 +107,19 @@ class LeaseStore:
         with self._database.write() as connection:
             return self._claim(connection, job_id, owner, lease_s)
 
+    def any_claimable(self) -> bool:
+        """Return whether claim_next() would find a job now."""
+        with self._database.read() as connection:
+            return connection.execute(_NEXT).first() is not None
+
     def claim_next(self, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Claim the job that has been claimable for longest; None if there is none.
 
         With this a worker finds jobs without the broker.
         """
-        waiting = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
-        with self._database.read() as connection:  # most calls find no job and need no lock
-            if connection.execute(waiting).first() is None:
-                return None
-        unlocked = waiting.with_for_update(skip_locked=True)
+        if not self.any_claimable():  # most calls find no job and need no lock
+            return None
+        unlocked = _NEXT.with_for_update(skip_locked=True)
         with self._database.write() as connection:
             job_id = connection.execute(unlocked).scalar_one_or_none()
             return None if job_id is None else self._claim(connection, job_id, owner, lease_s)

@@ -159,7 +159,7 @@ def test_new_database_does_not_own_an_unmarked_store(
     """The files are of a release without markers; they are never deleted."""
     key = house.leave_garbage()
     fresh = new_house("fresh")
-    with pytest.raises(ForeignStore, match=f"without {MARKER}.*expected an empty place"):
+    with pytest.raises(ForeignStore, match=f"without {MARKER}.*expected an empty store"):
         fresh.collect()
     fresh.leave_garbage()
     other = new_house("other")

@@ -1,5 +1,6 @@
 """The command as a whole."""
 
+import os
 import subprocess
 import sys
 from enum import StrEnum
@@ -12,6 +13,7 @@ from ridgeline.api.curves import ChartName
 from ridgeline.api.job import JobStatus
 from ridgeline.api.log import LogLevel
 from ridgeline.cli import options
+from ridgeline.cli.exits import ExitCode
 from ridgeline.cli.main import app
 from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.version import VERSION
@@ -34,6 +36,7 @@ def test_help_lists_the_commands() -> None:
 def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
+    assert CliRunner().invoke(app, [*command.split(), "-h"]).output == result.output
     if command not in {"up", "demo", "adopt", "datasets", "presets"}:
         assert "--json" in result.output
         assert "RIDGELINE_URL" in result.output
@@ -48,6 +51,18 @@ def test_help_does_not_wait_for_the_client() -> None:
     )
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version", "jobs --help"])
+def test_closed_pipe_ends_the_command_quietly(option: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "ridgeline.cli.main", *option.split()]
+    try:
+        ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (ExitCode.BROKEN_PIPE, b"")
 
 
 def test_version() -> None:

@@ -498,3 +498,19 @@ def test_everything_exported_can_be_imported() -> None:
     assert set(ridgeline.__all__) <= set(dir(ridgeline))
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = ridgeline.no_such_name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        ("", "http://127.0.0.1:8000"),
+        ("https://ridgeline.example", "https://ridgeline.example"),
+        ("ridgeline.example:8001", "http://ridgeline.example:8001"),
+    ],
+)
+def test_client_without_an_address_uses_that_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, address: str
+) -> None:
+    monkeypatch.setenv("RIDGELINE_URL", variable)
+    with Client() as opened:
+        assert opened.base_url == address

@@ -1,9 +1,9 @@
-"""What a trainer may know of the worker's environment."""
+"""Which of the worker's variables a trainer sees."""
 
-from worker.trainer.preload import scrub
+from worker.trainer.forkserver import scrub
 
 
-def test_only_what_training_needs_is_left() -> None:
+def test_scrub_keeps_only_variables_for_training() -> None:
     environment = {
         "PATH": "/bin",
         "LC_ALL": "C",

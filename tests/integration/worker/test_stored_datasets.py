@@ -1,4 +1,4 @@
-"""Uploaded data on its way to the trainer: from the folder, and from a bucket."""
+"""Stored data sets on their way to the trainer, from the folder and from a bucket."""
 
 import hashlib
 import threading
@@ -29,7 +29,7 @@ from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from tests.integration.artifacts.conftest import link, seaweed, url
 from tests.integration.artifacts.link import Link
 from tests.integration.worker.conftest import CPU, House, eventually, spec_json
-from worker.inputs.stored_datasets import Uploads
+from worker.inputs.fetch import StoredDatasets
 
 __all__ = ["link", "seaweed", "url"]
 
@@ -45,7 +45,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> DatasetFiles:
     return BucketDatasetFiles(Bucket(request.getfixturevalue("url")), tmp_path / "own")
 
 
-def upload(house: House, files: DatasetFiles) -> DatasetRecord:
+def store(house: House, files: DatasetFiles) -> DatasetRecord:
     """Store the file as the API does."""
     staged = files.staging() / uuid.uuid4().hex
     staged.write_bytes(CSV)
@@ -60,7 +60,7 @@ def upload(house: House, files: DatasetFiles) -> DatasetRecord:
         contents=contents.model_dump_json(),
     )
     files.store(staged, new.key)
-    house.change(uploads=Uploads(DatasetStore(house.database), files))
+    house.change(stored_datasets=StoredDatasets(DatasetStore(house.database), files))
     return DatasetStore(house.database).add(new).record
 
 
@@ -87,8 +87,8 @@ def add(house: House, record: DatasetRecord, behaviour: str = "read_dataset") ->
     return house.jobs.create(new).record.id
 
 
-def test_the_trainer_reads_the_file(house: House, files: DatasetFiles) -> None:
-    job_id = add(house, upload(house, files))
+def test_trainer_reads_the_file(house: House, files: DatasetFiles) -> None:
+    job_id = add(house, store(house, files))
     house.supervisor.supervise(job_id, CPU)
     job = house.record(job_id)
     assert job.status is JobStatus.SUCCEEDED, job.reason_detail
@@ -97,18 +97,18 @@ def test_the_trainer_reads_the_file(house: House, files: DatasetFiles) -> None:
     assert job.metrics == '{"writable": 0.0}'
 
 
-def test_it_is_held_while_the_attempt_lasts(house: House, files: DatasetFiles) -> None:
-    record = upload(house, files)
+def test_file_is_held_during_the_attempt(house: House, files: DatasetFiles) -> None:
+    record = store(house, files)
     holding: list[HeldFile] = []
 
-    class Watching(Uploads):
-        def fetch(self, spec: str) -> HeldFile | None:
+    class Watching(StoredDatasets):
+        def fetch(self, spec: JobSpec) -> HeldFile | None:
             held = super().fetch(spec)
             assert held is not None
             holding.append(held)
             return held
 
-    house.change(uploads=Watching(DatasetStore(house.database), files))
+    house.change(stored_datasets=Watching(DatasetStore(house.database), files))
     job_id = add(house, record, "obedient")
     attempt = threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))
     attempt.start()
@@ -130,17 +130,17 @@ def lose_file(house: House, files: DatasetFiles, record: DatasetRecord) -> None:
 
 
 def lose_record(house: House, files: DatasetFiles, record: DatasetRecord) -> None:
-    """As if somebody had put another database in its place."""
+    """As if the database had been replaced."""
     with house.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM datasets")
 
 
 @pytest.mark.parametrize("lose", [lose_file, lose_record])
-def test_a_data_set_that_is_lost_ends_the_job(
+def test_lost_data_set_fails_the_job(
     house: House, files: DatasetFiles, lose: Callable[..., None]
 ) -> None:
-    """At once: no other attempt would find it."""
-    record = upload(house, files)
+    """At once, as another attempt would fail too."""
+    record = store(house, files)
     job_id = add(house, record)
     lose(house, files, record)
     house.supervisor.supervise(job_id, CPU)
@@ -151,19 +151,19 @@ def test_a_data_set_that_is_lost_ends_the_job(
     assert "upload the file again" in job.reason_detail
 
 
-def test_a_bucket_that_is_away_is_waited_for(
+def test_attempt_waits_for_a_bucket_that_is_away(
     house: House, url: str, link: Link, tmp_path: Path
 ) -> None:
-    tries: list[str] = []
+    tries: list[JobSpec] = []
 
-    class Counting(Uploads):
-        def fetch(self, spec: str) -> HeldFile | None:
+    class Counting(StoredDatasets):
+        def fetch(self, spec: JobSpec) -> HeldFile | None:
             tries.append(spec)
             return super().fetch(spec)
 
     files = BucketDatasetFiles(Bucket(url, Retrying(0, 1.0, 1.0)), tmp_path / "own")
-    job_id = add(house, upload(house, files))
-    house.change(uploads=Counting(DatasetStore(house.database), files))
+    job_id = add(house, store(house, files))
+    house.change(stored_datasets=Counting(DatasetStore(house.database), files))
     link.cut()
     attempt = threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))
     attempt.start()
