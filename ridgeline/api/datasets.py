@@ -31,3 +31,8 @@ class StoredDatasetPage(Contract):
     items: tuple[StoredDataset, ...]
     next: str | None
     """Cursor for `after`, or null on the last page."""
+
+
+def dataset_id(sha256: str) -> str:
+    """The id of the data set with these bytes: `ds_` and the first half of their hash."""
+    return f"ds_{sha256[:32]}"

@@ -1,5 +1,6 @@
 """Stored data sets, the jobs that train on them, and the uploads that become data sets."""
 
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
+from ridgeline.api.datasets import dataset_id
 from ridgeline.api.lifecycle import TERMINAL
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import RowReader, count_fitting, milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import DatasetInUse, UnknownDataset, UnknownUpload, UploadEnded
-from ridgeline.storage.identifiers import dataset_id, new_upload_id
 from ridgeline.storage.records.account import account_of
 from ridgeline.storage.records.values import Tally
 from ridgeline.storage.tables import datasets, job_datasets, jobs, tallies, upload_parts, uploads
@@ -234,8 +235,12 @@ class UploadStore:
         self._keep_ms = milliseconds(keep_s)
 
     def create(self, new: NewUpload) -> UploadRecord:
-        """Begin an upload; when this returns, it is durable."""
-        values = {"id": new_upload_id(), "created_at": now_ms(), "expires_at": self._expiry()}
+        """Create an upload; when this returns, it is durable."""
+        values = {
+            "id": f"up_{secrets.token_hex(16)}",
+            "created_at": now_ms(),
+            "expires_at": self._expiry(),
+        }
         statement = insert(uploads).values({**asdict(new), **values}).returning(*_UPLOAD.columns)
         with self._database.write() as connection:
             return _UPLOAD.read(connection.execute(statement).one())

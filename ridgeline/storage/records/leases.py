@@ -61,8 +61,6 @@ from ridgeline.storage.tables import QUEUED, artifacts, jobs, reports
 
 LEASE_S = 30.0
 """Seconds without a heartbeat after which a worker loses its job."""
-
-
 _SILENT = AttemptExit(reason=AttemptReason.LEASE_EXPIRED)
 _LATE = EndReason(
     code=EndCode.DEADLINE_EXCEEDED, detail="The job had not ended when its deadline passed."
@@ -79,6 +77,7 @@ _OVERDUE = RowReader(_OverdueJob, jobs, late=jobs.c.deadline_at <= now_ms())
 _LATE_IN_QUEUE = RowReader(_OverdueJob, jobs, late=literal(value=True))
 
 _NEXT = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
+"""The job that has been claimable for longest."""
 
 
 class LeaseStore:

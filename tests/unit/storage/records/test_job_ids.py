@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ridgeline.api.job import JOB_ID_PATTERN
-from ridgeline.storage.identifiers import new_job_id
+from ridgeline.storage.records.creation import new_job_id
 
 
 def test_id_is_a_uuid_of_version_7() -> None:
