@@ -61,7 +61,7 @@ def test_only_the_engine_names_tensorflow(root: Path, sources: list[Path]) -> No
     The demo's check of a saved model is plain Keras, run by its path; nothing imports it.
     """
     engine = root / "worker" / "engine"
-    plain_keras = root / "ridgeline" / "cli" / "scripts" / "check_model.py"
+    plain_keras = root / "ridgeline" / "cli" / "local" / "scripts" / "check_model.py"
     offenders = [
         f"{path.relative_to(root)}: {name}"
         for path in sources
