@@ -1,6 +1,5 @@
 """`python -m service`: serve the API until told to stop."""
 
-import linecache
 import logging
 import os
 import re
@@ -68,7 +67,6 @@ def main() -> None:
     keep_chunks()
     configure_logs()
     logging.getLogger("uvicorn.error").addFilter(_plainly)
-    linecache.clearcache()  # pydantic has read the contract's sources, for its docstrings
     settings = Settings()
     app = create_app(settings)
     config = uvicorn.Config(

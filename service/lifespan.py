@@ -22,8 +22,8 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
-from ridgeline.storage.files.artifacts.garbage import Garbage
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.files.garbage import ArtifactGarbage
+from ridgeline.storage.ownership import Ownership, StoreLocation
 from service.charts.rendering import Renderer
 from service.events.feed import Feed
 from service.events.watch import Watcher
@@ -129,7 +129,7 @@ class _Reads:
     async def events_behind(
         self, job_id: str, after: int, limit: int, max_bytes: int
     ) -> EventRecords | None:
-        return await read(self._database, self._events.behind, job_id, after, limit, max_bytes)
+        return await read(self._database, self._events.page, job_id, after, limit, max_bytes)
 
 
 def _submissions(
@@ -156,7 +156,7 @@ def _ownership(database: Database, artifacts: ArtifactStore, uploaded: DatasetPa
 
     But not beside another database's files: raises ForeignStore.
     """
-    ownership = Ownership(database, Place(artifacts, uploaded.files))
+    ownership = Ownership(database, StoreLocation(artifacts, uploaded.files))
     try:
         artifacts.check()
         ownership.compare()
@@ -182,7 +182,9 @@ def _janitor(
     redispatch = Redispatch(outbox, dispatch, sweep.wake)
     # What another database's jobs have in the store would be garbage to these three.
     leftovers = ownership.guarding(Leftovers(JobStore(database), artifacts))
-    garbage = ownership.guarding(Garbage(JobStore(database), artifacts, settings.garbage_age_s))
+    garbage = ownership.guarding(
+        ArtifactGarbage(JobStore(database), artifacts, settings.garbage_age_s)
+    )
     unrecorded = ownership.guarding(uploaded.garbage)
     registered = WorkerStore(database)
     alarm = StallAlarm(FigureStore(database), registered, settings.lease_s)

@@ -15,11 +15,11 @@ from fastapi.concurrency import run_in_threadpool
 from ridgeline.storage import ArtifactStore, Database, JobStore
 from ridgeline.storage.files.datasets import (
     DatasetFiles,
-    DatasetGarbage,
     DatasetStore,
     UploadStore,
     open_datasets,
 )
+from ridgeline.storage.files.garbage import DatasetGarbage
 from ridgeline.storage.ownership import Ownership
 from service.charts.rendering import Renderer
 from service.datasets.inspection.bounds import Bounds

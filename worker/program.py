@@ -30,7 +30,7 @@ from ridgeline.storage import (
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.bucket import Bucket
 from ridgeline.storage.files.datasets import DatasetFiles, DatasetStore, open_datasets
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.ownership import Ownership, StoreLocation
 from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from ridgeline.version import VERSION
 from worker.broker.app import add_train_task, create_app
@@ -143,9 +143,9 @@ def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles
     With a bucket, this machine's folder is compared too: it may be another database's store.
     Raises UnusableArtifactStore if nothing could ever be published.
     """
-    places = [Place(artifacts, files)]
+    places = [StoreLocation(artifacts, files)]
     if isinstance(artifacts, ObjectArtifacts):
-        places.append(Place(artifacts.scratch))
+        places.append(StoreLocation(artifacts.scratch))
     ownership = Ownership(database, *places)
     try:
         artifacts.check()  # a store that hangs costs seconds here, minutes in compare()

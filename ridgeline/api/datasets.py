@@ -33,6 +33,11 @@ class StoredDatasetPage(Contract):
     """Cursor for `after`, or null on the last page."""
 
 
+def dataset_id(sha256: str) -> str:
+    """The id of the data set with these bytes: `ds_` and the first half of their hash."""
+    return f"ds_{sha256[:32]}"
+
+
 class UploadRequest(Contract):
     """A request to start the upload of a large file."""
 

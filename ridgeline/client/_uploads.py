@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import httpx
 
-from ridgeline.api.datasets import StoredDataset, Upload
+from ridgeline.api.datasets import StoredDataset, Upload, dataset_id
 from ridgeline.client._downloads import OnProgress
 from ridgeline.client._http import Transport, path_to, read
 from ridgeline.client.errors import (
@@ -81,7 +81,7 @@ class _FileUpload:
     def _stored(self) -> StoredDataset | None:
         """The stored data set with these bytes: its id starts with their SHA-256."""
         try:
-            response = self._transport.send("GET", path_to("datasets", f"ds_{self._sha256[:32]}"))
+            response = self._transport.send("GET", path_to("datasets", dataset_id(self._sha256)))
         except NotFoundError:
             return None
         return read(StoredDataset, response)

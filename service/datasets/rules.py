@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
+from ridgeline.api.datasets import dataset_id
 from ridgeline.api.problems import ProblemCode
 from ridgeline.failpoints import failpoint
 from ridgeline.spec.dataset.contents import DATASET_ID_PATTERN, DatasetFormat
@@ -18,7 +19,6 @@ from ridgeline.storage.files.datasets import (
     NewDataset,
     dataset_key,
 )
-from ridgeline.storage.identifiers import dataset_id
 from service.datasets.media import MEDIA_TYPES, SUFFIXES, said_format
 from service.datasets.receiving import Received
 from service.datasets.space import full_disk_told

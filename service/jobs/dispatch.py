@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from celery import Celery
+from kombu.exceptions import OperationalError
 from pydantic import SecretStr
+from redis.exceptions import RedisError
 
-from ridgeline.optional import without
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
-
-with without("opentelemetry.sdk", "yaml"):  # which a worker beside it brings, for 3 MiB
-    from celery import Celery
-    from kombu.exceptions import OperationalError
-    from redis.exceptions import RedisError
 
 _CONNECT_TIMEOUT_S = 2.0
 _SOCKET_TIMEOUT_S = 5.0

@@ -33,12 +33,9 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
-        # Libraries that the API uses would like to have them, for colours.
-        ("service.__main__", ("pygments", "rich", "opentelemetry.sdk", "yaml")),
-        # What a process does once, another does for it.
+        # Only needed when there is something to migrate.
         ("service.__main__", ("alembic", "mako")),
         ("worker.program", ("alembic", "mako", "mlflow")),
-        ("ridgeline.storage.migrations.__main__", ("ridgeline.spec.layers",)),
         ("worker.broker.app", (*HEAVY, "service")),
         ("worker.supervision.supervisor", (*HEAVY, "service")),
     ],

@@ -254,7 +254,7 @@ class Conclusion:
         ended = replace(ended, publish_failed=self._publish_failed)
 
         def release() -> JobStatus | None:
-            return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
+            return self._leases.release(self._claim, penalized=penalised, attempt_exit=ended)
 
         status = self._patience(release)
         failpoint("release.committed")

@@ -17,8 +17,8 @@ from ridgeline.storage import (
     JobStore,
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
-from ridgeline.storage.files.artifacts.garbage import Garbage
 from ridgeline.storage.files.datasets import DatasetFiles
+from ridgeline.storage.files.garbage import ArtifactGarbage
 from ridgeline.storage.ownership import Ownership
 from worker.drain import Drain
 from worker.settings import WorkerSettings
@@ -92,7 +92,7 @@ def clear_scratch(
     """
     if not isinstance(artifacts, ObjectArtifacts):
         return
-    garbage = Garbage(jobs, artifacts.scratch, settings.garbage_age_s)
+    garbage = ArtifactGarbage(jobs, artifacts.scratch, settings.garbage_age_s)
     args = (ownership.guarding(garbage), datasets, settings, drain)
     threading.Thread(target=_clear_until_drain, args=args, name="scratch", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Files of data sets from a mirror: whole and right, or not at all."""
+"""Data set files from a mirror: complete and verified, or not at all."""
 
 import os
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def found(mirror: Mirror) -> list[str]:
     return sorted(str(path.relative_to(mirror.folder)) for path in files)
 
 
-def test_what_is_missing_is_fetched(mirror: Mirror, put: Callable[[str, bytes], None]) -> None:
+def test_missing_file_is_downloaded(mirror: Mirror, put: Callable[[str, bytes], None]) -> None:
     for path in FASHION:
         put(path, CONTENT)
     here = mirror.folder / FASHION[0]
@@ -57,7 +57,7 @@ def test_what_is_missing_is_fetched(mirror: Mirror, put: Callable[[str, bytes], 
     assert (other.read_bytes(), other.stat().st_mode & 0o777) == (CONTENT, 0o644)
 
 
-def test_a_file_with_another_digest_is_not_taken(
+def test_file_with_wrong_digest_is_rejected(
     mirror: Mirror, put: Callable[[str, bytes], None]
 ) -> None:
     put("mnist.npz", b"not Keras's")
@@ -65,7 +65,7 @@ def test_a_file_with_another_digest_is_not_taken(
     assert found(mirror) == []
 
 
-def test_a_file_that_is_too_large(
+def test_too_large_file_is_rejected(
     mirror: Mirror, put: Callable[[str, bytes], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", len(CONTENT) - 1)
@@ -80,13 +80,13 @@ def test_data_set_without_files_in_the_mirror_is_no_error(mirror: Mirror, missin
     assert found(mirror) == []
 
 
-def test_a_mirror_that_is_away(link: Link, url: str, tmp_path: Path) -> None:
+def test_unreachable_mirror(link: Link, url: str, tmp_path: Path) -> None:
     link.cut()
     Mirror(Bucket(url), tmp_path).fetch(spec("mnist"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_a_mirror_too(tmp_path: Path) -> None:
+def test_folder_as_a_mirror(tmp_path: Path) -> None:
     file = tmp_path / "copy" / FASHION[0]
     file.parent.mkdir(parents=True)
     file.write_bytes(CONTENT)

@@ -13,13 +13,12 @@ from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
-from ridgeline.storage.files.artifacts.garbage import Garbage
 from ridgeline.storage.files.datasets import (
-    DatasetGarbage,
     DatasetStore,
     UploadStore,
     open_datasets,
 )
+from ridgeline.storage.files.garbage import ArtifactGarbage, DatasetGarbage
 from service.http.documentation import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
 from service.jobs.dispatch import CeleryDispatch
@@ -196,7 +195,7 @@ def collect_garbage(home: Home) -> None:
     """Take one turn of the janitor's search for files of nobody, when they are old enough."""
     age_s = home.api.garbage_age_s
     artifacts = LocalArtifacts(home.worker.artifacts_dir)
-    Garbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
+    ArtifactGarbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
 
 
 def collect_datasets(home: Home) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from ridgeline.storage.files.artifacts.local import CHUNK_BYTES
+from ridgeline.storage.files.local import CHUNK_BYTES
 from ridgeline.storage.tables import artifacts
 from service.http.downloads import CorruptFile
 from service.services import Parts

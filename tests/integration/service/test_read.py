@@ -240,7 +240,7 @@ class TestPause:
         assert client.post(f"/jobs/{job_id}/pause").json()["status"] == "pausing"
         assert client.post(f"/jobs/{job_id}/resume").json()["status"] == "running"
         assert client.post(f"/jobs/{job_id}/pause").status_code == 202
-        LeaseStore(parts.database).release(claim, penalised=False)
+        LeaseStore(parts.database).release(claim, penalized=False)
         assert client.get(f"/jobs/{job_id}").json()["status"] == "paused"
         assert client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
 
@@ -274,7 +274,7 @@ class TestDelete:
         killed = worker.claim(job_id)
         worker.publish(killed, "orphan.keras", b"published, and then its worker was killed")
         (parts.artifacts.staging(job_id, killed.fence) / "half").write_bytes(b"x")
-        LeaseStore(parts.database).release(killed, penalised=False)
+        LeaseStore(parts.database).release(killed, penalized=False)
         worker.train(job_id, model_keras=b"model", report_json=b"{}")
         answer = client.delete(f"/jobs/{job_id}")
         assert (answer.status_code, answer.content) == (204, b"")

@@ -113,7 +113,7 @@ def test_crash_is_stored_with_its_standard_error(talking: House, behaviour: str,
     assert line.level == "error"
     assert text in json.loads(line.fields)["text"]
     assert len(line.fields) < 8 * 2**10
-    detail = str(talking.jobs.attempts(job.id)[0].detail)
+    detail = str(talking.jobs.attempts(job.id)[0].reason)
     assert text in detail
     assert talking.files() == []
 
@@ -122,7 +122,7 @@ def test_log_lines_are_no_progress(talking: House) -> None:
     talking.with_settings(hang_timeout_s=0.5)
     job = talking.run("murmur")
     assert job.crash_count == 1
-    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].detail)
+    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].reason)
     assert "still at it" in events_of(talking, job.id)
 
 
@@ -169,7 +169,7 @@ def test_job_succeeds_if_its_lines_cannot_be_stored(house: House, output: io.Str
     job = house.run("slowly")
     assert (job.status, job.progress_epoch) == (JobStatus.SUCCEEDED, 3)
     (attempt,) = house.jobs.attempts(job.id)
-    assert attempt.reason == "completed"
+    assert attempt.outcome == "completed"
     assert "log_lines_lost" in output.getvalue()
 
 

@@ -56,7 +56,7 @@ def test_job_resumed_before_its_worker_has_released_it_is_queued(house: House) -
         assert house.jobs.request_resume(job_id).status is JobStatus.RUNNING
     queued = house.record(job_id)
     assert (queued.status, queued.crash_count) == (JobStatus.QUEUED, 0)
-    assert house.jobs.attempts(job_id)[0].reason == "drained"
+    assert house.jobs.attempts(job_id)[0].outcome == "drained"
 
 
 @pytest.mark.parametrize("then", ["cancel", "drain"])

@@ -167,7 +167,7 @@ def test_job_is_queued_again_after_a_crash(
     assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 1, 0)
     (attempt,) = house.jobs.attempts(job.id)
     assert (attempt.exit_code, attempt.exit_signal) == (code, number)
-    assert attempt.reason == "crashed"
+    assert attempt.outcome == "crashed"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_hung_trainer_is_killed_and_the_job_queued_again(house: House) -> None:
         pass
     job = house.record(job_id)
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
-    assert "made no progress" in str(house.jobs.attempts(job_id)[0].detail)
+    assert "made no progress" in str(house.jobs.attempts(job_id)[0].reason)
     assert not any(alive(pid) for pid in house.pids)
 
 
@@ -294,10 +294,10 @@ def test_missing_result_file_is_no_success(house: House) -> None:
 
 def test_hint_for_a_job_that_cannot_be_claimed_is_dropped(house: House) -> None:
     job_id = house.run("succeed").id
-    version = house.jobs.version(job_id)
+    before = house.jobs.versions([job_id])
     house.supervisor.supervise(job_id, CPU)
     house.supervisor.supervise("job_" + "0" * 32, CPU)
-    assert house.jobs.version(job_id) == version
+    assert house.jobs.versions([job_id]) == before
 
 
 class FlakyLeases(LeaseStore):

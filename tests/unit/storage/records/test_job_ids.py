@@ -1,4 +1,4 @@
-"""Ids sort by time, and nobody guesses them."""
+"""Job ids sort by time and cannot be guessed."""
 
 import re
 import time
@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from ridgeline.api.job import JOB_ID_PATTERN
-from ridgeline.storage.identifiers import new_job_id
+from ridgeline.storage.records.creation import new_job_id
 
 
-def test_is_a_uuid_of_version_7() -> None:
+def test_id_is_a_uuid_of_version_7() -> None:
     for _ in range(100):
         job_id = new_job_id()
         assert re.fullmatch(JOB_ID_PATTERN, job_id)
@@ -19,14 +19,14 @@ def test_is_a_uuid_of_version_7() -> None:
         assert digits[16] in "89ab"
 
 
-def test_starts_with_the_milliseconds() -> None:
+def test_id_starts_with_the_milliseconds() -> None:
     before = time.time_ns() // 1_000_000
     job_id = new_job_id()
     after = time.time_ns() // 1_000_000
     assert before <= int(job_id[4:16], 16) <= after
 
 
-def test_sorts_by_time_also_within_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_sort_by_time_within_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for nanoseconds in (0, 300, 999_999, 1_000_000, 1_000_000_000_000_000_000):
         monkeypatch.setattr(time, "time_ns", lambda now=nanoseconds: now)
@@ -34,6 +34,6 @@ def test_sorts_by_time_also_within_a_millisecond(monkeypatch: pytest.MonkeyPatch
     assert all(earlier < later for earlier, later in pairwise(made))
 
 
-def test_is_never_the_same_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
     assert len({new_job_id() for _ in range(10_000)}) == 10_000
