@@ -44,12 +44,12 @@ class Attempt(Contract):
     """`running` until the attempt has ended."""
     exit_code: int | None
     """The trainer process's exit code; null where it did not exit by itself."""
-    signal: int | None
-    """The signal that killed the trainer process, such as 9 (SIGKILL); null where none did."""
+    signal: str | None
+    """The signal that killed the trainer process, such as `SIGKILL`; null where none did."""
     reason: str | None
-    """A sentence on what went wrong, where more is known than `outcome` says."""
+    """A sentence on how it ended, where more is known than `outcome` says."""
     epochs: Annotated[int, Field(ge=0)]
-    """How many epochs the attempt finished."""
+    """How many epochs of the job's curves it measured: those that no later attempt measured again."""
 
 
 class JobAttempts(Contract):
