@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from ridgeline.api.lifecycle import HELD, TERMINAL, TRANSITIONS, JobStatus
-from ridgeline.storage.columns import Status, Timestamp
+from ridgeline.storage.columns import Timestamp, Word, Words
 
 metadata = MetaData(
     naming_convention={
@@ -51,6 +51,7 @@ def _listed() -> str:
     return f"type <> 'status' OR {told} IN ({', '.join(words)})"
 
 
+_STATUS = Word(JobStatus)
 # SQLite hands out growing ids only to a column typed exactly INTEGER.
 _GrowingId = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -72,13 +73,13 @@ jobs = Table(
     Column("id", String(36), primary_key=True),
     Column("version", Integer, nullable=False, default=1),
     Column("name", Text),
-    Column("tags", Text, nullable=False),
+    Column("tags", Words, nullable=False),
     Column("spec", Text, nullable=False),
     Column("resolved", Text, nullable=False),
     Column("penalties", Text, nullable=False),
     Column("advice", Text, nullable=False),
     Column("epochs", Integer, nullable=False),
-    Column("status", Status, nullable=False),
+    Column("status", _STATUS, nullable=False),
     Column("reason_code", String(64)),
     Column("reason_detail", Text),
     Column("metrics", Text, nullable=False, default="{}"),
@@ -130,7 +131,7 @@ jobs = Table(
 """One row per job; `version` grows with every change that GET shows."""
 
 # Spelled out, not a parameter: else no planner sees that the index of queued jobs will do.
-QUEUED = jobs.c.status == literal(JobStatus.QUEUED, Status(), literal_execute=True)
+QUEUED = jobs.c.status == literal(JobStatus.QUEUED, _STATUS, literal_execute=True)
 """Whether a job waits for a worker."""
 
 job_tags = Table(
@@ -138,7 +139,7 @@ job_tags = Table(
     metadata,
     _job_id(primary_key=True),
     Column("tag", Text, primary_key=True),
-    Column("status", Status, nullable=False, server_default=JobStatus.QUEUED.value),
+    Column("status", _STATUS, nullable=False, server_default=JobStatus.QUEUED.value),
     Index("ix_job_tags_tag_status_job_id", "tag", "status", "job_id"),
 )
 """The tags again, for filtering; jobs.tags keeps them in the order they were given.
@@ -170,8 +171,8 @@ events = Table(
     Column("type", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("fence", BigInteger, nullable=False),
-    Column("before", Status),
-    Column("after", Status),
+    Column("before", _STATUS),
+    Column("after", _STATUS),
     Column("payload", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     CheckConstraint(_listed(), name="transition"),
@@ -289,7 +290,7 @@ workers = Table(
     Column("id", Text, primary_key=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("slots", Text, nullable=False),
+    Column("slots", Words, nullable=False),
     Column("state", String(16), nullable=False),
     Column("version", Text, nullable=False),
     Column("started_at", Timestamp, nullable=False),

@@ -134,7 +134,7 @@ def _change_attempt(number: int, **changes: Any) -> Callable[[Story], Story]:
     return lambda story: replace(
         story,
         attempts=tuple(
-            replace(each, **changes) if each.attempt == number else each for each in story.attempts
+            replace(each, **changes) if each.number == number else each for each in story.attempts
         ),
     )
 

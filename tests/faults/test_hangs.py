@@ -34,5 +34,5 @@ def test_hangs_are_found_while_their_supervisor_beats(house: House) -> None:
             house.is_whole(record, work, epochs)
             assert (record.attempt, record.crash_count) == (2, 1)
             cut, _ = house.jobs.attempts(job_id)
-            assert cut.reason == "crashed", "the reaper took it: nobody beat"
-            assert "made no progress" in str(cut.detail)
+            assert cut.outcome == "crashed", "the reaper took it: nobody beat"
+            assert "made no progress" in str(cut.reason)

@@ -4,8 +4,7 @@ What becomes of a job when an attempt ends and does not end it: tried again, pau
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from signal import SIGKILL, Signals
+from signal import SIGKILL
 from typing import Any
 
 from sqlalchemy import BigInteger, cast, func, insert, type_coerce, update
@@ -22,7 +21,7 @@ from ridgeline.storage.records.transitions import (
     add_status,
     move,
 )
-from ridgeline.storage.records.values import AttemptExit, AttemptReason, Claim
+from ridgeline.storage.records.values import AttemptExit, AttemptReason, Claim, signal_name
 from ridgeline.storage.tables import QUEUED, attempts, jobs
 
 CLAIMABLE = (
@@ -191,7 +190,8 @@ def _crash_story(crashes: int, last: AttemptExit) -> str:
     """What is known of the attempts that failed, in a sentence."""
     known = []
     if last.signal is not None:
-        known.append(f"killed by signal {last.signal}{_signal_name(last.signal)}")
+        number, name = str(last.signal), signal_name(last.signal)
+        known.append(f"killed by signal {number}" + ("" if name == number else f" ({name})"))
     elif last.code is not None:
         known.append(f"exit code {last.code}")
     if last.detail:
@@ -200,9 +200,3 @@ def _crash_story(crashes: int, last: AttemptExit) -> str:
         known.append(_STORIES[AttemptReason(last.reason or AttemptReason.CRASHED)])
     attempts = "1 attempt" if crashes == 1 else f"{crashes} attempts"
     return f"{attempts} failed; the last: {', '.join(known)}."
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return f" ({Signals(number).name})"
-    return ""

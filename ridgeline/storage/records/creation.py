@@ -3,7 +3,6 @@
 Many go into one transaction at the price of a few statements, whatever their number.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -169,7 +168,7 @@ _EVENTS = (
 
 def _values(job_id: str, new: NewJob) -> dict[str, Any]:
     given = {name: getattr(new, name) for name in _GIVEN}
-    return {**given, "id": job_id, "tags": json.dumps(new.tags)}
+    return {**given, "id": job_id}
 
 
 def _discard(rows: Iterable[object]) -> None:

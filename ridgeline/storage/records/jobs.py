@@ -1,8 +1,6 @@
 """Jobs as the API sees them: create, read, list, cancel, pause, resume, delete."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -10,6 +8,7 @@ from sqlalchemy import (
     Column,
     Integer,
     Select,
+    bindparam,
     delete,
     func,
     select,
@@ -23,7 +22,7 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
-from ridgeline.storage.columns import now_ms
+from ridgeline.storage.columns import RowReader, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import IdempotencyConflict, IllegalTransition, UnknownJob
 from ridgeline.storage.records.creation import (
@@ -243,13 +242,11 @@ class JobStore:
         with self._database.read() as connection:
             return [event_record(row) for row in connection.execute(statement).mappings()]
 
-    def attempts(self, job_id: str) -> list[AttemptRecord]:
-        """Each time a worker started the job, oldest first."""
-        table = tables.attempts
-        columns = [table.c[field.name] for field in fields(AttemptRecord)]
-        statement = select(*columns).where(table.c.job_id == job_id).order_by(table.c.attempt)
+    def attempts(self, job_id: str) -> tuple[AttemptRecord, ...]:
+        """Every attempt at the job, oldest first; empty if there is no such job."""
         with self._database.read() as connection:
-            return [AttemptRecord(**row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(_ATTEMPTS, {"of_job": job_id})
+            return tuple(_ATTEMPT.read_all(rows))
 
     def any_started(self) -> bool:
         """Whether a worker has ever started a job of this database, be it deleted since."""
@@ -302,6 +299,28 @@ class JobStore:
 
 _AT_ONCE = 500
 """How many epochs one statement names; SQLite takes a thousand parameters at the least."""
+_MEASURED = (
+    select(tables.epochs.c.attempt, func.count().label("epochs"))
+    .where(tables.epochs.c.job_id == bindparam("of_job"))
+    .group_by(tables.epochs.c.attempt)
+    .subquery()
+)
+_ATTEMPT = RowReader(
+    AttemptRecord,
+    tables.attempts,
+    number=tables.attempts.c.attempt,
+    worker_id=tables.attempts.c.owner,
+    outcome=tables.attempts.c.reason,
+    reason=tables.attempts.c.detail,
+    epochs=func.coalesce(_MEASURED.c.epochs, 0),
+)
+_ATTEMPTS = (
+    select(*_ATTEMPT.columns)
+    .select_from(tables.attempts)
+    .join(_MEASURED, _MEASURED.c.attempt == tables.attempts.c.attempt, isouter=True)
+    .where(tables.attempts.c.job_id == bindparam("of_job"))
+    .order_by(tables.attempts.c.attempt)
+)
 _SIZE = (
     func.length(jobs.c.spec, type_=Integer)
     + func.length(jobs.c.resolved)
@@ -382,4 +401,4 @@ def _records(connection: Connection, rows: Sequence[RowMapping]) -> tuple[JobRec
 
 def _record(row: RowMapping, files: Sequence[ArtifactRecord]) -> JobRecord:
     values: dict[str, Any] = dict(row)
-    return JobRecord(**values | {"tags": tuple(json.loads(row["tags"]))}, artifacts=tuple(files))
+    return JobRecord(**values, artifacts=tuple(files))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from signal import Signals
 from typing import NamedTuple
 
 from ridgeline.api.lifecycle import JobStatus
@@ -162,18 +163,39 @@ class AttemptExit:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptRecord:
-    """One time a worker started a job."""
+    """One attempt at a job: from its claim by a worker to the end of that claim."""
 
-    attempt: int
+    number: int
+    """Counts the job's attempts from 1."""
     fence: int
-    owner: str
+    worker_id: str
+    """The worker that made it, as in WorkerRecord.id."""
     started_at: datetime
     ended_at: datetime | None
+    """None while it runs."""
+    outcome: str | None
+    """An EndCode if it ended the job, else an AttemptReason; None while it runs."""
     exit_code: int | None
+    """The exit code of the trainer, if it exited by itself."""
     exit_signal: int | None
+    """The number of the signal that killed the trainer."""
     reason: str | None
-    """An EndCode or an AttemptReason; None while it runs."""
-    detail: str | None
+    """A sentence on how it ended, if more is known than its outcome."""
+    epochs: int
+    """How many epochs of the job's curve it measured: those that no later attempt replaced."""
+
+    @property
+    def signal(self) -> str | None:
+        """The name, such as SIGKILL, of the signal that killed the trainer."""
+        return None if self.exit_signal is None else signal_name(self.exit_signal)
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, or its number where it has none."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 class Tally(StrEnum):

@@ -1,6 +1,5 @@
 """The workers as they report themselves, and what they hold."""
 
-import json
 from typing import Any
 
 from sqlalchemy import case, delete, select
@@ -32,7 +31,7 @@ class WorkerStore:
             "id": worker.id,
             "host": worker.host,
             "pid": worker.pid,
-            "slots": json.dumps(worker.slots),
+            "slots": worker.slots,
             "version": worker.version,
             "started_at": now_ms(),
         }
@@ -54,7 +53,7 @@ class WorkerStore:
         return [
             WorkerRecord(
                 **{name: row[name] for name in ("id", "host", "pid", "version")},
-                slots=tuple(json.loads(row["slots"])),
+                slots=row["slots"],
                 state=WorkerState(row["lost"] or row["state"]),
                 started_at=row["started_at"],
                 seen_at=row["seen_at"],

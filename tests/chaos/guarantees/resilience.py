@@ -47,7 +47,7 @@ def zombies_change_nothing(evidence: Evidence) -> Iterator[Look]:
                 for event in story.events
                 if event.fence == attempt.fence and event.created_at.timestamp() > strike.ended
             ]
-            text = f"attempt {attempt.attempt} wrote event {late[0].id}" if late else None
+            text = f"attempt {attempt.number} wrote event {late[0].id}" if late else None
             yield Look(story.id, text)
 
 
@@ -65,7 +65,7 @@ def dead_workers_are_noticed(evidence: Evidence) -> Iterator[Look]:
                 continue
             until = _noticed_by(evidence, strike.began)
             ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
-            late = f"attempt {attempt.attempt} ended {ended - until:.1f} s too late"
+            late = f"attempt {attempt.number} ended {ended - until:.1f} s too late"
             yield Look(story.id, late if ended > until else None)
 
 
@@ -74,12 +74,12 @@ def attempts_are_burnt_for_a_reason(evidence: Evidence) -> Iterator[Look]:
     """The broker, the database and the APIs may go away: training goes on."""
     for story in evidence.stories.values():
         for attempt in story.attempts:
-            if attempt.reason not in _PENALISED:
+            if attempt.outcome not in _PENALISED:
                 continue
             broken = not _fault_struck(story, attempt) and not _strikes_on(evidence, attempt)
             yield Look(
                 story.id,
-                f"attempt {attempt.attempt} ended as {attempt.reason} for no reason"
+                f"attempt {attempt.number} ended as {attempt.outcome} for no reason"
                 if broken
                 else None,
             )
@@ -97,8 +97,8 @@ def drains_cost_nothing(evidence: Evidence) -> Iterator[Look]:
             others = [*_strikes_on(evidence, attempt), *_outages(evidence, attempt)]
             if any(other is not strike for other in others):
                 continue
-            broken = attempt.reason in _PENALISED
-            text = f"attempt {attempt.attempt} ended as {attempt.reason} when its worker stopped"
+            broken = attempt.outcome in _PENALISED
+            text = f"attempt {attempt.number} ended as {attempt.outcome} when its worker stopped"
             yield Look(story.id, text if broken else None)
 
 
@@ -155,7 +155,7 @@ def _alive_at(story: Story, moment: float) -> bool:
 def _replaced(story: Story, attempt: AttemptRecord, strike: Entry) -> bool:
     """Whether another attempt of the job began before the blow was undone."""
     return any(
-        other.attempt > attempt.attempt and other.started_at.timestamp() < strike.ended
+        other.number > attempt.number and other.started_at.timestamp() < strike.ended
         for other in story.attempts
     )
 
@@ -180,11 +180,11 @@ def _attempts_of(evidence: Evidence, pid: int) -> Iterator[tuple[Story, AttemptR
 
 def _owner_pid(attempt: AttemptRecord) -> int:
     """The worker's process: an owner is host:pid:random."""
-    return int(attempt.owner.split(":")[-2])
+    return int(attempt.worker_id.split(":")[-2])
 
 
 def _fault_struck(story: Story, attempt: AttemptRecord) -> bool:
-    return story.work.fault is not None and (story.work.always or attempt.attempt == 1)
+    return story.work.fault is not None and (story.work.always or attempt.number == 1)
 
 
 def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:

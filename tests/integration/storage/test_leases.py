@@ -449,8 +449,8 @@ class TestFinish:
         assert record is not None
         assert record.reason_detail == "a\ufffdb"
         (attempt,) = jobs.attempts(claim.job_id)
-        assert (attempt.exit_code, attempt.exit_signal, attempt.detail) == (1, 9, "c\ufffd?")
-        assert (attempt.reason, attempt.owner) == ("internal_error", "worker-1")
+        assert (attempt.exit_code, attempt.exit_signal, attempt.reason) == (1, 9, "c\ufffd?")
+        assert (attempt.outcome, attempt.worker_id) == ("internal_error", "worker-1")
         assert attempt.ended_at is not None
 
 

@@ -56,7 +56,7 @@ class TestPause:
         assert record is not None
         assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 0, None)
         assert record.progress_epoch == 1
-        assert jobs.attempts(claim.job_id)[0].reason == "paused"
+        assert jobs.attempts(claim.job_id)[0].outcome == "paused"
         assert leases.heartbeat(claim) is None
 
     def test_asking_again_changes_nothing(

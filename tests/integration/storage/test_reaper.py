@@ -63,7 +63,7 @@ def test_an_expired_lease_is_a_crash(
     found = record(claim.job_id)
     (attempt,) = jobs.attempts(claim.job_id)
     assert (found.crash_count, found.lease_owner, found.version) == (1, None, 3)
-    assert attempt.reason == "lease_expired"
+    assert attempt.outcome == "lease_expired"
     assert found.available_at - attempt.ended_at == pytest.approx(
         timedelta(seconds=2), abs=timedelta(milliseconds=200)
     )
@@ -105,7 +105,7 @@ def test_the_backoff_doubles_and_the_cap_ends_it(
     assert found.reason_detail == (
         "4 attempts failed; the last: its worker was not heard of until the lease was over."
     )
-    assert jobs.attempts(job_id)[-1].reason == "lease_expired"
+    assert jobs.attempts(job_id)[-1].outcome == "lease_expired"
 
 
 def test_drains_do_not_count_towards_the_cap(leases: LeaseStore, submit: Any, expire: Any) -> None:

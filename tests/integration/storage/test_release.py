@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import JobStatus
-from ridgeline.storage import AttemptExit, Database, JobStore, LeaseStore, Outbox
+from ridgeline.storage import AttemptExit, Claim, Database, JobStore, LeaseStore, Outbox
 
 
 class TestRelease:
@@ -21,7 +22,7 @@ class TestRelease:
         assert record is not None
         assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 1, None)
         assert [each.job_id for each in outbox.pending_dispatches()] == [claim.job_id]
-        assert jobs.attempts(claim.job_id)[0].reason == "drained"
+        assert jobs.attempts(claim.job_id)[0].outcome == "drained"
         assert leases.claim(claim.job_id, "w") is not None
 
     def test_a_crash_waits_out_its_backoff(
@@ -35,7 +36,7 @@ class TestRelease:
         assert record is not None
         (attempt,) = jobs.attempts(claim.job_id)
         assert (record.crash_count, record.drain_count) == (1, 0)
-        assert (attempt.reason, attempt.exit_signal) == ("crashed", 9)
+        assert (attempt.outcome, attempt.exit_signal) == ("crashed", 9)
         assert attempt.ended_at is not None
         assert record.available_at - attempt.ended_at == pytest.approx(
             timedelta(seconds=2), abs=timedelta(milliseconds=200)
@@ -93,7 +94,7 @@ class TestRelease:
         assert (record.reason_code, record.crash_count) == ("out_of_memory", 1)
         assert "(SIGKILL)" in (record.reason_detail or "")
         assert "batch_size" in (record.reason_detail or "")
-        assert attempt.reason == "crashed"
+        assert attempt.outcome == "crashed"
 
     def test_a_reason_is_short_whatever_the_attempt_says(
         self, jobs: JobStore, database: Database, start: Any
@@ -144,3 +145,31 @@ class TestHandBack:
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.status is JobStatus.CANCELLED
+
+
+def test_attempts_record_worker_outcome_and_measured_epochs(
+    jobs: JobStore,
+    leases: LeaseStore,
+    start: Callable[..., Claim],
+    row: Callable[..., EpochRow],
+    make_available: Callable[[str], None],
+) -> None:
+    first = start()
+    leases.record_epochs(first, [row(1), row(2), row(3)], eta_s=None)
+    killed = AttemptExit(signal=9, detail="It was killed.")
+    leases.release(first, penalised=True, attempt_exit=killed)
+    make_available(first.job_id)
+    second = leases.claim(first.job_id, "worker-2")
+    assert second is not None
+    leases.resume(second, [], until=2)
+    leases.record_epochs(second, [row(3), row(4)], eta_s=None)
+    crashed, running = jobs.attempts(first.job_id)
+    assert (crashed.number, crashed.worker_id, crashed.outcome) == (1, "worker-1", "crashed")
+    assert (crashed.exit_code, crashed.exit_signal, crashed.signal) == (None, 9, "SIGKILL")
+    assert (crashed.reason, crashed.epochs) == ("It was killed.", 2)  # epoch 3 was replaced
+    assert (running.number, running.worker_id, running.outcome) == (2, "worker-2", None)
+    assert (running.ended_at, running.signal, running.epochs) == (None, None, 2)
+
+
+def test_unknown_job_has_no_attempts(jobs: JobStore) -> None:
+    assert jobs.attempts("job_nobody") == ()

@@ -113,7 +113,7 @@ def test_last_words_of_a_crash(talking: House, behaviour: str, last_words: str) 
     assert line.level == "error"
     assert last_words in json.loads(line.fields)["text"]
     assert len(line.fields) < 8 * 2**10
-    detail = str(talking.jobs.attempts(job.id)[0].detail)
+    detail = str(talking.jobs.attempts(job.id)[0].reason)
     assert last_words in detail
     assert talking.files() == []
 
@@ -122,7 +122,7 @@ def test_to_say_something_is_no_progress(talking: House) -> None:
     talking.with_settings(hang_timeout_s=0.5)
     job = talking.run("murmur")
     assert job.crash_count == 1
-    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].detail)
+    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].reason)
     assert "still at it" in events_of(talking, job.id)
 
 
@@ -169,7 +169,7 @@ def test_lines_that_cannot_be_written_end_no_job(house: House, output: io.String
     job = house.run("slowly")
     assert (job.status, job.progress_epoch) == (JobStatus.SUCCEEDED, 3)
     (attempt,) = house.jobs.attempts(job.id)
-    assert attempt.reason == "completed"
+    assert attempt.outcome == "completed"
     assert "log_lines_lost" in output.getvalue()
 
 

@@ -54,7 +54,7 @@ def test_resumed_before_its_worker_has_given_it_back(house: House) -> None:
         assert house.jobs.request_resume(job_id).status is JobStatus.RUNNING
     queued = house.record(job_id)
     assert (queued.status, queued.crash_count) == (JobStatus.QUEUED, 0)
-    assert house.jobs.attempts(job_id)[0].reason == "drained"
+    assert house.jobs.attempts(job_id)[0].outcome == "drained"
 
 
 @pytest.mark.parametrize("then", ["cancel", "drain"])

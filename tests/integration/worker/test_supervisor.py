@@ -162,7 +162,7 @@ def test_crash_is_tried_again(
     assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 1, 0)
     (attempt,) = house.jobs.attempts(job.id)
     assert (attempt.exit_code, attempt.exit_signal) == (code, number)
-    assert attempt.reason == "crashed"
+    assert attempt.outcome == "crashed"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_hang(house: House) -> None:
         pass
     job = house.record(job_id)
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
-    assert "made no progress" in str(house.jobs.attempts(job_id)[0].detail)
+    assert "made no progress" in str(house.jobs.attempts(job_id)[0].reason)
     assert not any(alive(pid) for pid in house.pids)
 
 

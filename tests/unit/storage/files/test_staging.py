@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ridgeline.storage.datasets import LocalDatasetFiles, dataset_key, staged
 from ridgeline.storage.files import staging
+from ridgeline.storage.files.datasets import LocalDatasetFiles, dataset_key, staged
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 MAKER = (
     "import sys; from pathlib import Path; from ridgeline.storage.files.datasets import staged\n"
     "with staged(Path(sys.argv[1])) as path:\n"
