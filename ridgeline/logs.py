@@ -7,10 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.optional import without
-
-with without("rich"):  # structlog would colour tracebacks with it, for 3 MiB
-    import structlog
+import structlog
 
 if TYPE_CHECKING:
     from structlog.typing import Processor

@@ -49,7 +49,7 @@ class Attempt(Contract):
     reason: str | None
     """A sentence on how it ended, where more is known than `outcome` says."""
     epochs: Annotated[int, Field(ge=0)]
-    """How many epochs of the job's curves it measured: those that no later attempt measured again."""
+    """How many epochs of the curves it measured: those that no later attempt measured again."""
 
 
 class JobAttempts(Contract):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ridgeline.api.curves import write_csv
 from ridgeline.cli.pictures import PictureFormat, asked_for, write_picture
 from ridgeline.cli.session import Session
-from ridgeline.cli.tabular import write_csv, write_ndjson
+from ridgeline.cli.tabular import write_ndjson
 from ridgeline.cli.views.curves import curves_plot
 
 #: What a plot of characters can show of a long training.

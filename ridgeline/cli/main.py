@@ -21,7 +21,6 @@ from ridgeline.cli.commands.watch import watch
 from ridgeline.cli.commands.workers import workers
 from ridgeline.cli.exits import exit_codes_help
 from ridgeline.cli.options import FOLLOWING, MATERIAL, RESULTS, RUNNING, SERVERS
-from ridgeline.spec import descriptions
 from ridgeline.version import VERSION
 
 app = typer.Typer(
@@ -64,7 +63,6 @@ def _root(
 
 def main() -> None:
     """Run the command as a process of its own."""
-    descriptions.wanted = False
     app()
 
 

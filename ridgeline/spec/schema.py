@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ridgeline.spec import descriptions
-
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -44,7 +42,7 @@ class Contract(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=descriptions.wanted,
+        use_attribute_docstrings=True,
     )
 
     def model_post_init(self, context: Any) -> None:

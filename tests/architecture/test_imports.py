@@ -33,8 +33,6 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
-        # Libraries that the API uses would like to have them, for colours.
-        ("service.__main__", ("pygments", "rich", "opentelemetry.sdk", "yaml")),
         # What a process does once, another does for it.
         ("service.__main__", ("alembic", "mako")),
         ("worker.program", ("alembic", "mako")),

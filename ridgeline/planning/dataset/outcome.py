@@ -1,12 +1,11 @@
 """What reading an upload's options gives: the options spelled out and the rows, or faults."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from itertools import chain, islice, takewhile
 from typing import Any, NamedTuple
 
 from ridgeline.spec.dataset.shape import DatasetShape
-from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError, pointer
+from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError, closest, pointer
 
 MOST_NAMED = 8
 """How many of many names an answer lists."""
@@ -45,8 +44,8 @@ def guess(name: str, known: Sequence[str]) -> str:
     if len(name) > _LONGEST_GUESSED:
         return ""
     short = [each for each in known[:_MOST_GUESSED] if len(each) <= _LONGEST_GUESSED]
-    near = get_close_matches(name, short, n=1)
-    return f"did you mean {quoted(near[0])}? " if near else ""
+    near = closest(name, short)
+    return f"did you mean {quoted(near)}? " if near else ""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from ridgeline.storage import ArtifactRecord, Claim, LeaseStore, artifact_key
 from ridgeline.storage.tables import metadata
 from service.http.documentation import IRIS
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
@@ -29,9 +29,9 @@ COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 class Worker:
     """Does to the store what a worker does, without training."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._leases = LeaseStore(parts.database)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._leases = LeaseStore(services.database)
 
     def claim(self, job_id: str) -> Claim:
         claim = self._leases.claim(job_id, "test")
@@ -42,9 +42,9 @@ class Worker:
         assert self._leases.record_epochs(claim, rows, 1.5) is not None
 
     def publish(self, claim: Claim, name: str, content: bytes) -> ArtifactRecord:
-        folder = self._parts.artifacts.staging(claim.job_id, claim.fence)
+        folder = self._services.artifacts.staging(claim.job_id, claim.fence)
         (folder / name).write_bytes(content)
-        stored = self._parts.artifacts.publish(
+        stored = self._services.artifacts.publish(
             folder / name, artifact_key(claim.job_id, claim.fence, name)
         )
         return ArtifactRecord(
@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app: Any = self.config.app
-        app.state.parts.watcher.close()
+        app.state.services.watcher.close()
         await super().shutdown(sockets)
 
 
@@ -146,14 +146,14 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def parts(app: FastAPI, client: httpx.Client) -> Parts:
-    found: Parts = app.state.parts
+def services(app: FastAPI, client: httpx.Client) -> Services:
+    found: Services = app.state.services
     return found
 
 
 @pytest.fixture
-def worker(parts: Parts) -> Worker:
-    return Worker(parts)
+def worker(services: Services) -> Worker:
+    return Worker(services)
 
 
 @pytest.fixture
@@ -169,11 +169,11 @@ def submit(client: httpx.Client) -> Callable[..., str]:
 
 
 @pytest.fixture
-def stored(parts: Parts) -> Callable[[], dict[str, int]]:
+def stored(services: Services) -> Callable[[], dict[str, int]]:
     """How many rows every table holds."""
 
     def rows() -> dict[str, int]:
-        with parts.database.read() as connection:
+        with services.database.read() as connection:
             return {
                 name: connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for name, table in metadata.tables.items()

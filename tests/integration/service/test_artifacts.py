@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.problems import Problem
 from service.http import downloads
-from service.services import Parts
+from service.services import Services
 
 CONTENT = bytes(range(251)) * 2789  # several chunks, the last one short; no two look alike
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -27,9 +27,9 @@ def path(submit: Callable[..., str], worker: Any) -> str:
 
 
 @pytest.fixture
-def file(path: str, parts: Parts) -> Path:
+def file(path: str, services: Services) -> Path:
     """Where that file lies."""
-    (found,) = parts.settings.artifacts_dir.rglob("model.keras")
+    (found,) = services.settings.artifacts_dir.rglob("model.keras")
     return found
 
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.problems import Problem
 from service.http.documentation import DIGITS, IRIS
-from service.services import Parts
+from service.services import Services
 
 JSON = {"Content-Type": "application/json"}
 LAYER = ("model", "layers", 0)
@@ -210,10 +210,10 @@ def test_a_body_without_a_length_is_cut_off(client: TestClient) -> None:
 
 
 def test_a_body_that_does_not_come(
-    app: FastAPI, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient = parts.settings.model_copy(update={"body_timeout_s": 0.01})
-    monkeypatch.setattr(app.state, "parts", replace(parts, settings=impatient))
+    impatient = services.settings.model_copy(update={"body_timeout_s": 0.01})
+    monkeypatch.setattr(app.state, "services", replace(services, settings=impatient))
     answered: list[Any] = []
 
     async def receive() -> Any:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from ridgeline.api.catalog import Catalog
 from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
 from service.jobs.dispatch import CeleryDispatch
-from service.services import Parts
-from service.system.catalog import Catalog
+from service.services import Services
 
 
 def test_the_catalog(client: TestClient) -> None:
@@ -45,10 +45,10 @@ def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ready_without_the_folder_of_files_is_degraded(
-    client: TestClient, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
-    parts.settings.artifacts_dir.rename(tmp_path / "away")
+    services.settings.artifacts_dir.rename(tmp_path / "away")
     answer = client.get("/readyz").json()
     assert (answer["status"], answer["artifacts"]) == ("degraded", "down")
 

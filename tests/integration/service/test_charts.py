@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.curves import ChartEntry, EpochRow
 from ridgeline.charts import CHARTS
-from service.charts.rendering import RendererBusy, RenderingFailed
-from service.services import Parts
+from service.errors import RendererBusy, RenderingFailed
+from service.services import Services
 
 SVG, PNG, VEGA_LITE = "image/svg+xml", "image/png", "application/vnd.vegalite+json"
 NAMED = 'Losses · small <job> & "co"'
@@ -93,11 +93,11 @@ def test_the_same_bytes_every_time(client: TestClient, ended: str) -> None:
 
 
 def test_who_has_it_is_told_so_and_nothing_is_drawn(
-    client: TestClient, ended: str, parts: Parts
+    client: TestClient, ended: str, services: Services
 ) -> None:
     path, headers = f"/jobs/{ended}/charts/losses", {"Accept": SVG}
     tag = client.get(path, headers=headers).headers["etag"]
-    parts.renderer.close()
+    services.renderer.close()
     again = client.get(path, headers={**headers, "If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     for other in ("?theme=dark", "?width=300", "?max_points=3"):
@@ -147,12 +147,12 @@ HOSTILE = {
 }
 
 
-def test_hostile_sizes_are_refused(client: TestClient, ended: str, parts: Parts) -> None:
+def test_hostile_sizes_are_refused(client: TestClient, ended: str, services: Services) -> None:
     for query, pointer in HOSTILE.items():
         answer = client.get(f"/jobs/{ended}/charts/losses?{query}", headers={"Accept": PNG})
         assert answer.status_code == 422
         assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
-    assert parts.renderer.pid is None
+    assert services.renderer.pid is None
 
 
 def test_what_is_not_there(client: TestClient, ended: str) -> None:
@@ -178,7 +178,7 @@ def test_head_has_the_headers_alone(client: TestClient, ended: str) -> None:
 def test_what_cannot_be_drawn_now_is_asked_for_again(
     client: TestClient,
     ended: str,
-    parts: Parts,
+    services: Services,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     words: str,
@@ -186,7 +186,7 @@ def test_what_cannot_be_drawn_now_is_asked_for_again(
     async def fail(request: bytes) -> bytes:
         raise error
 
-    monkeypatch.setattr(parts.renderer, "render", fail)
+    monkeypatch.setattr(services.renderer, "render", fail)
     answer = client.get(f"/jobs/{ended}/charts/losses", headers={"Accept": SVG})
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0

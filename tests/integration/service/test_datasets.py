@@ -15,11 +15,11 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
 from ridgeline.api.problems import Problem
-from service.datasets import space
-from service.datasets.inspection.bounds import Bounds
-from service.datasets.inspection.inspector import Inspector
+from service.datasets import receiving as space
+from service.datasets.inspector import Inspector
+from service.datasets.inspector_child import Bounds
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
 
@@ -324,23 +324,23 @@ def test_a_disk_without_room(
 
 
 def test_a_file_that_takes_too_long(
-    refused: Callable[..., Problem], parts: Parts, monkeypatch: pytest.MonkeyPatch
+    refused: Callable[..., Problem], services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = Inspector(Bounds(2**30, 0.01))
-    monkeypatch.setattr(parts.datasets.inspector, "_bounds", quick._bounds)
+    monkeypatch.setattr(services.datasets.inspector, "_bounds", quick._bounds)
     problem = refused(422, "unusable-dataset", content=CSV)
     assert [fault.rule for fault in problem.errors] == ["too-slow"]
     quick.close()
 
 
 def test_a_file_that_takes_too_much_memory(
-    refused: Callable[..., Problem], parts: Parts, monkeypatch: pytest.MonkeyPatch
+    refused: Callable[..., Problem], services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts.datasets.inspector, "_bounds", Bounds(2**24, 60))
+    monkeypatch.setattr(services.datasets.inspector, "_bounds", Bounds(2**24, 60))
     refused(422, "unusable-dataset", content=CSV)
 
 
-def test_a_job_keeps_its_data_set(client: TestClient, parts: Parts, worker: Any) -> None:
+def test_a_job_keeps_its_data_set(client: TestClient, services: Services, worker: Any) -> None:
     dataset = client.post("/datasets?name=things.csv", content=CSV).json()
     spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"], "target": "colour"}}
     assert client.post("/jobs/validate", json=spec).status_code == 200

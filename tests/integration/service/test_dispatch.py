@@ -22,7 +22,7 @@ from service.http.documentation import IRIS
 from service.janitor import Redispatch
 from service.jobs.dispatch import BrokerUnavailable, CeleryDispatch
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 
 
@@ -117,7 +117,7 @@ def test_the_outbox_is_emptied(
 
 
 def test_posts_while_redis_is_away_are_sent_when_it_is_back(
-    client: TestClient, broker: Redis, parts: Parts, stored: Callable[[], dict[str, int]]
+    client: TestClient, broker: Redis, services: Services, stored: Callable[[], dict[str, int]]
 ) -> None:
     client.post("/jobs", json=IRIS)
     until(lambda: stored()["outbox"] == 0)
@@ -127,7 +127,7 @@ def test_posts_while_redis_is_away_are_sent_when_it_is_back(
     assert time.perf_counter() - began < 2
     assert client.get("/readyz").json()["broker"] == "down"
     broker.start()
-    with parts.database.write() as connection:  # the hold on what could not be sent is over
+    with services.database.write() as connection:  # the hold on what could not be sent is over
         connection.exec_driver_sql("UPDATE outbox SET held_until = 0")
     until(lambda: stored()["outbox"] == 0)
     until(lambda: len(broker.hints()) == 1)
@@ -135,13 +135,16 @@ def test_posts_while_redis_is_away_are_sent_when_it_is_back(
 
 
 def test_a_hint_that_was_lost_is_sent_again(
-    broker: Redis, parts: Parts, submit: Callable[..., str], stored: Callable[[], dict[str, int]]
+    broker: Redis,
+    services: Services,
+    submit: Callable[..., str],
+    stored: Callable[[], dict[str, int]],
 ) -> None:
     submit()
     until(lambda: stored()["outbox"] == 0 and len(broker.hints()) == 1)
     with redis.Redis(unix_socket_path=str(broker.socket)) as client:
         client.flushall()
-    with parts.database.write() as connection:  # as if half a minute had passed
+    with services.database.write() as connection:  # as if half a minute had passed
         connection.exec_driver_sql(
             "UPDATE jobs SET last_dispatched_at = last_dispatched_at - 31000"
         )
@@ -149,18 +152,21 @@ def test_a_hint_that_was_lost_is_sent_again(
 
 
 def test_hints_that_lie_unread_are_not_sent_again(
-    broker: Redis, parts: Parts, submit: Callable[..., str], stored: Callable[[], dict[str, int]]
+    broker: Redis,
+    services: Services,
+    submit: Callable[..., str],
+    stored: Callable[[], dict[str, int]],
 ) -> None:
     created = {submit() for _ in range(5)}
     until(lambda: stored()["outbox"] == 0)
-    outbox = Outbox(parts.database)
-    redispatch = Redispatch(outbox, parts.dispatch, parts.janitor.wake)
+    outbox = Outbox(services.database)
+    redispatch = Redispatch(outbox, services.dispatch, services.janitor.wake)
     for _ in range(5):
-        with parts.database.write() as connection:
+        with services.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET last_dispatched_at = 1")
         redispatch()
         until(lambda: stored()["outbox"] == 0)
-    assert parts.dispatch.waiting() == len(broker.hints()) == 5
+    assert services.dispatch.waiting() == len(broker.hints()) == 5
     with redis.Redis(unix_socket_path=str(broker.socket)) as client:
         client.flushall()
     until(lambda: len(broker.hints()) == 5)

@@ -16,9 +16,9 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.events import EpochEvent, EventPage, JobEvent, StatusEvent
 from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import DatabaseUnavailable, EventRecords
-from service.events import feed as streams
-from service.events import rules as events
-from service.services import Parts
+from service.events import live as streams
+from service.events import routes as events
+from service.services import Services
 from service.settings import Settings
 from tests.integration.service.streams import ACCEPT, Follower, replayed
 
@@ -89,7 +89,7 @@ class TestPages:
         assert answer.headers["vary"] == "Accept"
 
     def test_it_waits_for_the_next_event(
-        self, client: httpx.Client, submit: Callable[..., str], worker: Any, parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
         last = client.get(path(job_id)).json()["last_id"]
@@ -97,7 +97,7 @@ class TestPages:
         asked = f"{path(job_id)}?after={last}&wait=60"
         poll = threading.Thread(target=lambda: answers.append(client.get(asked)))
         poll.start()
-        until(lambda: parts.watcher.waiting)
+        until(lambda: services.watcher.waiting)
         worker.epochs(claim, row(1))
         poll.join(20)
         (event,) = EventPage.model_validate_json(answers[0].content).items
@@ -110,15 +110,15 @@ class TestPages:
         assert answer == {"items": [], "last_id": last, "complete": False}
 
     def test_a_job_deleted_meanwhile(
-        self, client: httpx.Client, submit: Callable[..., str], parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         last = client.get(path(job_id := submit())).json()["last_id"]
         answers: list[httpx.Response] = []
         asked = f"{path(job_id)}?after={last}&wait=60"
         poll = threading.Thread(target=lambda: answers.append(client.get(asked)))
         poll.start()
-        until(lambda: parts.watcher.waiting)
-        vanish(parts)
+        until(lambda: services.watcher.waiting)
+        vanish(services)
         poll.join(20)
         assert answers[0].status_code == 404
 
@@ -259,38 +259,38 @@ class TestStreams:
             assert [next(pings), next(pings)] == [": ping", ": ping"]
 
     def test_a_deleted_job_closes_its_streams_without_an_end(
-        self, client: httpx.Client, submit: Callable[..., str], parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         follower = Follower(client, path(job_id := submit()))
         until(lambda: follower.events)
-        vanish(parts)
+        vanish(services)
         assert [each.event for each in follower.join()] == ["status"]
         assert client.get(path(job_id), headers=ACCEPT).status_code == 404
 
     def test_no_more_than_allowed_are_open(
-        self, client: httpx.Client, submit: Callable[..., str], parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         job_id = submit()
         with ExitStack() as stack:
             for _ in range(20):
                 stack.enter_context(client.stream("GET", path(job_id), headers=ACCEPT))
-            assert parts.feed.streams == 20
+            assert services.feed.streams == 20
             answer = client.get(path(job_id), headers=ACCEPT)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert "RIDGELINE_MAX_STREAMS" in answer.json()["detail"]
             assert client.get(path(job_id)).status_code == 200
         # All who hung up are noticed, and count no more.
-        until(lambda: parts.feed.streams == 0)
+        until(lambda: services.feed.streams == 0)
         with client.stream("GET", path(job_id), headers=ACCEPT) as answer:
             assert answer.status_code == 200
 
     def test_many_share_what_is_read(
-        self, client: httpx.Client, submit: Callable[..., str], worker: Any, parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
         followers = [Follower(client, path(job_id)) for _ in range(20)]
         until(lambda: all(len(each.events) == 2 for each in followers))
-        reads = counted(parts)
+        reads = counted(services)
         for number in range(1, 6):
             worker.epochs(claim, row(number))
             until(lambda: all(len(each.epochs()) == number for each in followers))  # noqa: B023
@@ -299,20 +299,20 @@ class TestStreams:
         assert len({tuple(each.join()) for each in followers}) == 1
 
     def test_it_stays_open_while_the_database_is_away(
-        self, client: httpx.Client, submit: Callable[..., str], worker: Any, parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
         follower = Follower(client, path(job_id))
         until(lambda: len(follower.events) == 2)
         refused = iter([True, True])
-        read = parts.feed._read_events
+        read = services.feed._read_events
 
         async def away(*arguments: Any) -> EventRecords | None:
             if next(refused, False):
                 raise DatabaseUnavailable
             return await read(*arguments)
 
-        parts.feed._read_events = away
+        services.feed._read_events = away
         worker.epochs(claim, row(1))
         until(lambda: follower.epochs() == [1])
         assert next(refused, None) is None
@@ -344,10 +344,10 @@ class TestSlowReaders:
             yield connection
 
     def test_they_hold_up_nobody_and_miss_nothing(
-        self, client: httpx.Client, long: str, parts: Parts, slow: socket.socket
+        self, client: httpx.Client, long: str, services: Services, slow: socket.socket
     ) -> None:
-        reads = counted(parts)
-        until(lambda: parts.feed.streams == 1)
+        reads = counted(services)
+        until(lambda: services.feed.streams == 1)
         # The kernel takes a few megabytes for a reader that takes nothing.
         assert steady(lambda: len(reads)) < 100
         assert len(replayed(client, path(long))) == 2004
@@ -361,11 +361,11 @@ class TestSlowReaders:
         assert len(numbers) == len(set(numbers)) == 2003
 
     def test_one_that_never_reads_is_given_up(
-        self, parts: Parts, slow: socket.socket, monkeypatch: pytest.MonkeyPatch
+        self, services: Services, slow: socket.socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(streams, "STALLED_S", 0.05)
-        until(lambda: parts.feed.streams == 1)
-        until(lambda: parts.feed.streams == 0)
+        until(lambda: services.feed.streams == 1)
+        until(lambda: services.feed.streams == 0)
 
 
 def row_of(epoch: int) -> EpochRow:
@@ -378,22 +378,22 @@ def row_of(epoch: int) -> EpochRow:
     )
 
 
-def vanish(parts: Parts) -> None:
+def vanish(services: Services) -> None:
     """Delete every job, whatever its state."""
-    with parts.database.write() as connection:
+    with services.database.write() as connection:
         connection.execute(text("DELETE FROM jobs"))
 
 
-def counted(parts: Parts) -> list[str]:
+def counted(services: Services) -> list[str]:
     """The ids of the jobs whose events are read for streams from now on."""
     reads: list[str] = []
-    read = parts.feed._read_events
+    read = services.feed._read_events
 
     async def reading(job_id: str, *arguments: Any) -> EventRecords | None:
         reads.append(job_id)
         return await read(job_id, *arguments)
 
-    parts.feed._read_events = reading
+    services.feed._read_events = reading
     return reads
 
 

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from ridgeline.storage.files.artifacts.local import CHUNK_BYTES
 from ridgeline.storage.tables import artifacts
 from service.http.downloads import CorruptFile
-from service.services import Parts
+from service.services import Services
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)
@@ -35,9 +35,9 @@ def path(submit: Callable[..., str], worker: Any) -> str:
 
 
 @pytest.fixture
-def file(path: str, parts: Parts) -> Path:
+def file(path: str, services: Services) -> Path:
     """Where that file lies."""
-    (found,) = parts.settings.artifacts_dir.rglob("model.keras")
+    (found,) = services.settings.artifacts_dir.rglob("model.keras")
     return found
 
 
@@ -53,9 +53,9 @@ def download(client: TestClient, path: str) -> tuple[int, bytes]:
     return answer.status_code, received
 
 
-def say_xxh3(parts: Parts, xxh3: str | None) -> None:
+def say_xxh3(services: Services, xxh3: str | None) -> None:
     """Change what the records say of the files."""
-    with parts.database.write() as connection:
+    with services.database.write() as connection:
         connection.execute(update(artifacts).values(xxh3=xxh3))
 
 
@@ -78,10 +78,10 @@ def test_a_bit_flipped_anywhere(client: TestClient, path: str, file: Path) -> No
 
 
 def test_a_bit_flipped_in_a_file_of_an_earlier_release(
-    client: TestClient, path: str, file: Path, parts: Parts
+    client: TestClient, path: str, file: Path, services: Services
 ) -> None:
     """It was stored without the quicker hash."""
-    say_xxh3(parts, None)
+    say_xxh3(services, None)
     assert download(client, path) == (200, CONTENT)
     wrong = bytearray(CONTENT)
     wrong[SIZE // 2] ^= 1
@@ -90,9 +90,9 @@ def test_a_bit_flipped_in_a_file_of_an_earlier_release(
 
 
 def test_the_quicker_hash_is_the_one_that_counts(
-    client: TestClient, path: str, parts: Parts
+    client: TestClient, path: str, services: Services
 ) -> None:
-    say_xxh3(parts, "0" * 32)
+    say_xxh3(services, "0" * 32)
     assert_refused(client, path)
 
 
@@ -105,10 +105,10 @@ def test_cut_off_anywhere(client: TestClient, path: str, file: Path) -> None:
 
 
 def test_cut_off_during_the_download(
-    client: TestClient, path: str, file: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, path: str, file: Path, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its size was right when it was asked for."""
-    read = parts.artifacts.read
+    read = services.artifacts.read
 
     def read_and_cut(key: str, start: int, end: int) -> Generator[bytes, None, None]:
         chunks = read(key, start, end)
@@ -117,7 +117,7 @@ def test_cut_off_during_the_download(
         os.truncate(file, CHUNK_BYTES + 100)
         yield from chunks
 
-    monkeypatch.setattr(parts.artifacts, "read", read_and_cut)
+    monkeypatch.setattr(services.artifacts, "read", read_and_cut)
     status, received = download(client, path)
     assert status == 200
     assert len(received) == CHUNK_BYTES + 100

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.log import LogEntry, LogLevel, LogPage, LogSource
 from ridgeline.storage import LeaseStore, LogLine
-from service.services import Parts
+from service.services import Services
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 LINES = (
@@ -21,10 +21,10 @@ LINES = (
 
 
 @pytest.fixture
-def logged(parts: Parts, submit: Callable[..., str], worker: Any) -> str:
+def logged(services: Services, submit: Callable[..., str], worker: Any) -> str:
     """A running job that something was said about."""
     job_id = submit()
-    LeaseStore(parts.database).write_log(worker.claim(job_id), LINES)
+    LeaseStore(services.database).write_log(worker.claim(job_id), LINES)
     return job_id
 
 

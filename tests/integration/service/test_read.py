@@ -17,7 +17,7 @@ from ridgeline.api.job import EndCode, EndReason, Job, JobPage, JobStatus
 from ridgeline.storage import LeaseStore
 from ridgeline.storage.files.marker import MARKER
 from service.http.documentation import IRIS
-from service.services import Parts
+from service.services import Services
 
 
 class TestEntityTags:
@@ -78,7 +78,7 @@ class TestLongPoll:
         client: TestClient,
         submit: Callable[..., str],
         worker: Any,
-        parts: Parts,
+        services: Services,
         known: str | None,
     ) -> None:
         job_id = submit()
@@ -88,7 +88,7 @@ class TestLongPoll:
             target=lambda: answers.append(client.get(f"/jobs/{job_id}?wait=60", headers=headers))
         )
         poll.start()
-        until(lambda: parts.watcher.waiting == 1)
+        until(lambda: services.watcher.waiting == 1)
         worker.claim(job_id)
         poll.join(10)
         assert answers[0].json()["status"] == "running"
@@ -113,7 +113,7 @@ class TestLongPoll:
         assert time.monotonic() - began < 10
 
     def test_a_job_deleted_meanwhile(
-        self, client: TestClient, submit: Callable[..., str], parts: Parts
+        self, client: TestClient, submit: Callable[..., str], services: Services
     ) -> None:
         job_id = submit()
         answers: list[httpx.Response] = []
@@ -121,8 +121,8 @@ class TestLongPoll:
             target=lambda: answers.append(client.get(f"/jobs/{job_id}?wait=60"))
         )
         poll.start()
-        until(lambda: parts.watcher.waiting == 1)
-        with parts.database.write() as connection:
+        until(lambda: services.watcher.waiting == 1)
+        with services.database.write() as connection:
             connection.execute(text("DELETE FROM jobs"))
         poll.join(10)
         assert answers[0].status_code == 404
@@ -138,7 +138,7 @@ class TestLongPoll:
                 polls = [
                     asyncio.create_task(client.get(f"/jobs/{job_id}?wait=60")) for _ in range(100)
                 ]
-                while app.state.parts.watcher.waiting < 100:  # noqa: ASYNC110 - nothing tells
+                while app.state.services.watcher.waiting < 100:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0)
                 assert (await client.get("/healthz")).status_code == 200
                 assert (await client.post(f"/jobs/{job_id}/cancel")).status_code == 202
@@ -233,14 +233,14 @@ class TestPause:
         assert first.json()["status"] == second.json()["status"] == "queued"
 
     def test_a_running_job(
-        self, client: TestClient, submit: Callable[..., str], worker: Any, parts: Parts
+        self, client: TestClient, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         job_id = submit()
         claim = worker.claim(job_id)
         assert client.post(f"/jobs/{job_id}/pause").json()["status"] == "pausing"
         assert client.post(f"/jobs/{job_id}/resume").json()["status"] == "running"
         assert client.post(f"/jobs/{job_id}/pause").status_code == 202
-        LeaseStore(parts.database).release(claim, penalised=False)
+        LeaseStore(services.database).release(claim, penalised=False)
         assert client.get(f"/jobs/{job_id}").json()["status"] == "paused"
         assert client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
 
@@ -267,14 +267,14 @@ class TestDelete:
         client: TestClient,
         submit: Callable[..., str],
         worker: Any,
-        parts: Parts,
+        services: Services,
         stored: Callable[[], dict[str, int]],
     ) -> None:
         job_id = submit(tags=["t"])
         killed = worker.claim(job_id)
         worker.publish(killed, "orphan.keras", b"published, and then its worker was killed")
-        (parts.artifacts.staging(job_id, killed.fence) / "half").write_bytes(b"x")
-        LeaseStore(parts.database).release(killed, penalised=False)
+        (services.artifacts.staging(job_id, killed.fence) / "half").write_bytes(b"x")
+        LeaseStore(services.database).release(killed, penalised=False)
         worker.train(job_id, model_keras=b"model", report_json=b"{}")
         answer = client.delete(f"/jobs/{job_id}")
         assert (answer.status_code, answer.content) == (204, b"")
@@ -282,7 +282,7 @@ class TestDelete:
         assert client.delete(f"/jobs/{job_id}").status_code == 404
         left = {name: rows for name, rows in stored().items() if name != "tallies"}
         assert set(left.values()) <= {0, 1}  # a hint may still lie in the outbox
-        folder = Path(parts.settings.artifacts_dir)
+        folder = Path(services.settings.artifacts_dir)
         assert [path.name for path in folder.rglob("*") if path.is_file()] == [MARKER]
 
     @pytest.mark.parametrize("running", [False, True])

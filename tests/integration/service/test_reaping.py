@@ -16,7 +16,7 @@ def test_lease_and_crash_cap_are_those_of_the_settings(settings: Settings) -> No
     app = create_app(settings.model_copy(update=quick))
     with TestClient(app) as client:
         job_id = client.post("/jobs", json=IRIS).json()["id"]
-        claim = LeaseStore(app.state.parts.database).claim(job_id, "a worker", lease_s=0.01)
+        claim = LeaseStore(app.state.services.database).claim(job_id, "a worker", lease_s=0.01)
         assert claim is not None
         deadline = time.monotonic() + 30
         while (job := client.get(f"/jobs/{job_id}").json())["status"] == "running":

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from service.charts.rendering import Renderer, RendererBusy, RenderingFailed
+from service.curves.renderer import Renderer
+from service.errors import RendererBusy, RenderingFailed
 
 SPEC = {
     "title": {"text": "points & <lines>"},

@@ -14,15 +14,14 @@ from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from ridgeline.api.job import Job, JobStatus, Validation
-from service.http.documentation import DIGITS, EXAMPLES, IRIS
-from service.http.openapi import document
+from service.http.documentation import DIGITS, EXAMPLES, IRIS, document
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 
 JSON = {"Content-Type": "application/json"}
 
 
-def test_a_job_is_stored_and_shown(client: TestClient, parts: Parts) -> None:
+def test_a_job_is_stored_and_shown(client: TestClient, services: Services) -> None:
     answer = client.post("/jobs", json=DIGITS)
     assert answer.status_code == 202
     job = Job.model_validate_json(answer.content)
@@ -35,7 +34,7 @@ def test_a_job_is_stored_and_shown(client: TestClient, parts: Parts) -> None:
     assert job.tags == ("demo",)
     assert job.resolved.model.layers[0].name == "dense"
     assert client.get(answer.headers["location"]).content == answer.content
-    record = parts.jobs.get(job.id)
+    record = services.jobs.get(job.id)
     assert record is not None
     assert (record.epochs, record.deadline_s) == (30, 86_400)
 
@@ -50,11 +49,11 @@ def test_the_documents_examples_run(client: TestClient, path: str) -> None:
 
 
 def test_the_row_is_committed_before_the_answer(
-    app: FastAPI, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second connection sees the job when the first byte of the answer goes out."""
     seen: list[int] = []
-    engine = create_engine(parts.database.url)
+    engine = create_engine(services.database.url)
 
     async def scenario() -> None:
         body = json.dumps(IRIS).encode()
@@ -170,11 +169,13 @@ class TestIdempotency:
 class TestPrefer:
     """`Prefer: wait=N` waits for the end."""
 
-    def test_a_job_that_ends_in_time(self, client: TestClient, worker: Any, parts: Parts) -> None:
+    def test_a_job_that_ends_in_time(
+        self, client: TestClient, worker: Any, services: Services
+    ) -> None:
         def finish() -> None:
-            for _ in iter(lambda: parts.jobs.list(limit=1).records, None):
-                records = parts.jobs.list(limit=1).records
-                if records and parts.watcher.waiting:
+            for _ in iter(lambda: services.jobs.list(limit=1).records, None):
+                records = services.jobs.list(limit=1).records
+                if records and services.watcher.waiting:
                     worker.train(records[0].id)
                     return
 

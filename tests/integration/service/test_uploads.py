@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.uploads import Upload
 from ridgeline.storage.files.datasets import LocalDatasetFiles
-from service.datasets.inspection.inspector import AT_ONCE, Inspector
+from service.datasets.inspector import AT_ONCE, Inspector
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
 from tests.integration.service.test_datasets import digest
@@ -297,15 +297,15 @@ def test_uploads_that_are_none(client: TestClient, name: str) -> None:
 
 def test_what_expires_goes(
     client: TestClient,
-    parts: Parts,
+    services: Services,
     settings: Settings,
     begin: Callable[..., Upload],
     send: Callable[..., int],
 ) -> None:
     upload = begin()
     send(upload, 1)
-    with parts.database.write() as connection:
+    with services.database.write() as connection:
         connection.exec_driver_sql("UPDATE uploads SET expires_at = 1")
-    parts.datasets.garbage()
+    services.datasets.garbage()
     assert client.get(f"/uploads/{upload.id}").status_code == 404
     assert files(settings) == []

@@ -282,8 +282,8 @@ def test_a_database_that_is_away_is_logged_once(caplog: pytest.LogCaptureFixture
         loop.start()
         assert enough.wait(10)
         loop.stop()
-    told = [record.message.partition(":")[0] for record in caplog.records]
-    assert told == ["loop waits", "loop goes on"]
+    messages = [record.message.partition(":")[0] for record in caplog.records]
+    assert messages == ["loop is blocked", "loop works again"]
 
 
 def test_a_loop_goes_on_while_there_is_more_to_do() -> None:

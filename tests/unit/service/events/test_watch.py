@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 import pytest
 
 from ridgeline.storage import DatabaseUnavailable
-from service.events import watch
-from service.events.watch import Watcher
+from service.events import live as watch
+from service.events.live import Watcher
 
 
 class Versions:

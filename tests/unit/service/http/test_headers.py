@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.headers import matches, negotiate, preferences, wait_preference
+from service.http.requests import matches, negotiate, preferences, wait_preference
 
 OFFERED = ("application/json", "text/csv")
 

@@ -1,18 +1,18 @@
-"""The catalogue says what the contract takes."""
+"""The catalog agrees with the models of a spec."""
 
 import json
 
 import jsonschema
 import pytest
 
-from ridgeline.api.catalog import Argument
+from ridgeline.api.catalog import Argument, LayerEntry, NamedEntry
 from ridgeline.spec.dataset import BUILTIN, KERAS
 from ridgeline.spec.dataset.encodings import ENCODINGS
 from ridgeline.spec.layers import LAYERS
 from ridgeline.spec.training import LOSSES, OPTIMIZERS, SCHEDULES
-from service.system.catalog import Catalog, LayerEntry, NamedEntry, catalog_json
+from service.system.catalog import catalog
 
-CATALOG = Catalog.model_validate_json(catalog_json())
+CATALOG = catalog()
 
 
 def test_every_layer_is_listed() -> None:
@@ -20,7 +20,7 @@ def test_every_layer_is_listed() -> None:
 
 
 @pytest.mark.parametrize("entry", CATALOG.layers, ids=lambda entry: entry.type)
-def test_a_layer_is_what_the_contract_says(entry: LayerEntry) -> None:
+def test_a_layers_entry_agrees_with_its_model(entry: LayerEntry) -> None:
     layer = LAYERS[entry.type]
     fields = {field.alias or name: field for name, field in layer.model_fields.items()}
     assert {argument.name for argument in entry.arguments} == set(fields) - {"type"}

@@ -9,7 +9,7 @@ from ridgeline.spec.dataset.contents import (
     DatasetFormat,
     ValueCount,
 )
-from service.datasets.inspection.__main__ import bounded
+from service.datasets.inspector_child import bounded
 
 
 def contents(distinct: list[int]) -> DatasetContents:
