@@ -27,7 +27,7 @@ COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 
 
 class Worker:
-    """Does to the store what a worker does, without training."""
+    """Writes to the database what a worker writes, without training."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -74,7 +74,7 @@ class Worker:
         )
 
     def train(self, job_id: str, epochs: int = 3, **files: bytes) -> None:
-        """Take a queued job all the way; a file `model_keras` is published as `model.keras`."""
+        """Run a queued job to its end; a file `model_keras` is published as `model.keras`."""
         claim = self.claim(job_id)
         self.epochs(claim, *(epoch_row(number) for number in range(1, epochs + 1)))
         published = [
@@ -94,7 +94,7 @@ def epoch_row(epoch: int, **values: float | None) -> EpochRow:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Nothing listens where the broker should be."""
+    """Settings with a broker that is down."""
     return Settings(
         home=tmp_path,
         redis_url=f"redis+socket://{tmp_path}/no-redis.sock",
@@ -109,13 +109,13 @@ def app(settings: Settings) -> FastAPI:
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[TestClient]:
-    """A client of the running application, which answers 500 as a server would."""
+    """A client of the running application; errors become a 500, as on a server."""
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
 class _Server(uvicorn.Server):
-    """Ends as the service does, apart from giving up: that would end the tests."""
+    """Stops as the service does, without the exit after a timeout: it would end the tests."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app: Any = self.config.app

@@ -13,7 +13,7 @@ from service.jobs.dispatch import CeleryDispatch
 from service.services import Services
 
 
-def test_the_catalog(client: TestClient) -> None:
+def test_the_catalog_is_served_and_cached(client: TestClient) -> None:
     answer = client.get("/catalog")
     assert Catalog.model_validate_json(answer.content).layers
     again = client.get("/catalog", headers={"If-None-Match": answer.headers["etag"]})
@@ -21,13 +21,13 @@ def test_the_catalog(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/catalog", "/jobs"])
-def test_head(client: TestClient, path: str) -> None:
+def test_head_is_served_wherever_get_is(client: TestClient, path: str) -> None:
     head, get = client.head(path), client.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert dict(head.headers) == dict(get.headers)
 
 
-def test_alive(client: TestClient) -> None:
+def test_healthz_is_ok(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
@@ -38,7 +38,7 @@ def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:
     assert answer.json() == {"status": "degraded", "broker": "down", **up}
 
 
-def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_is_ready_with_a_broker(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
     up = dict.fromkeys(("database", "broker", "artifacts"), "up")
     assert client.get("/readyz").json() == {"status": "ready", **up}
@@ -53,7 +53,9 @@ def test_ready_without_the_folder_of_files_is_degraded(
     assert (answer["status"], answer["artifacts"]) == ("degraded", "down")
 
 
-def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_is_503_without_a_database(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: object) -> None:
         raise DatabaseUnavailable("secret@host")
 
@@ -66,6 +68,6 @@ def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch)
         assert "secret" not in answer.text
 
 
-def test_the_running_service_gives_its_openapi_document(client: TestClient) -> None:
+def test_the_service_serves_its_openapi_document(client: TestClient) -> None:
     assert client.get("/openapi.json").json() == json.loads(openapi.PATH.read_text())
     assert client.get("/docs").status_code == 404

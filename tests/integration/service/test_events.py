@@ -60,7 +60,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class TestPages:
-    def test_page_by_page_to_the_end(self, client: httpx.Client, ended: str) -> None:
+    def test_pages_lead_to_the_end(self, client: httpx.Client, ended: str) -> None:
         found: list[JobEvent] = []
         after = 0
         for items, complete in ((4, False), (2, False), (1, True)):
@@ -88,7 +88,7 @@ class TestPages:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["vary"] == "Accept"
 
-    def test_it_waits_for_the_next_event(
+    def test_a_page_waits_for_the_next_event(
         self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
@@ -104,12 +104,14 @@ class TestPages:
         assert isinstance(event, EpochEvent)
         assert event.row == row(1)
 
-    def test_the_time_is_over(self, client: httpx.Client, submit: Callable[..., str]) -> None:
+    def test_a_wait_ends_after_its_time(
+        self, client: httpx.Client, submit: Callable[..., str]
+    ) -> None:
         last = client.get(path(job_id := submit())).json()["last_id"]
         answer = client.get(f"{path(job_id)}?after={last}&wait=0.05").json()
         assert answer == {"items": [], "last_id": last, "complete": False}
 
-    def test_a_job_deleted_meanwhile(
+    def test_a_job_deleted_during_a_wait_is_not_found(
         self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         last = client.get(path(job_id := submit())).json()["last_id"]
@@ -150,32 +152,36 @@ class TestBadQuestions:
         *("999999", str(2**63), "9" * 5000),
     )
 
-    def test_in_the_query(self, client: httpx.Client, ended: str, accept: str) -> None:
+    def test_an_unknown_event_in_the_query_is_rejected(
+        self, client: httpx.Client, ended: str, accept: str
+    ) -> None:
         for query, at in self.QUERIES:
             answer = client.get(f"{path(ended)}?{query}", headers={"Accept": accept})
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, at)
 
-    def test_in_last_event_id(self, client: httpx.Client, ended: str, accept: str) -> None:
+    def test_an_unknown_last_event_id_is_rejected(
+        self, client: httpx.Client, ended: str, accept: str
+    ) -> None:
         for junk in self.JUNK:
             headers = [(b"Accept", accept.encode()), (b"Last-Event-ID", junk.encode("latin-1"))]
             answer = client.get(path(ended), headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), junk
             assert answer.json()["errors"][0]["pointer"] == "last-event-id:"
 
-    def test_no_such_job(self, client: httpx.Client, accept: str) -> None:
+    def test_an_unknown_job_is_not_found(self, client: httpx.Client, accept: str) -> None:
         for job_id in (NO_JOB, "x", "%00", "job_%F0"):
             for method in ("GET", "HEAD"):
                 answer = client.request(method, path(job_id), headers={"Accept": accept})
                 assert answer.status_code == 404
 
 
-def test_nothing_acceptable(client: httpx.Client, ended: str) -> None:
+def test_an_unknown_format_is_406(client: httpx.Client, ended: str) -> None:
     for accept in ("text/html", "text/event-stream;q=0", "application/xml"):
         answer = client.get(path(ended), headers={"Accept": accept})
         assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
 
 
-def test_by_accept(client: httpx.Client, ended: str) -> None:
+def test_accept_chooses_the_format(client: httpx.Client, ended: str) -> None:
     sse = "text/event-stream; charset=utf-8"
     for accept, media_type in (
         ("*/*", "application/json"),
@@ -202,7 +208,7 @@ def test_head_does_not_wait_for_the_end(client: httpx.Client, submit: Callable[.
 
 
 class TestStreams:
-    def test_from_the_queue_to_the_end(
+    def test_a_stream_lasts_from_the_queue_to_the_end(
         self, client: httpx.Client, submit: Callable[..., str], worker: Any
     ) -> None:
         follower = Follower(client, path(job_id := submit()))
@@ -221,7 +227,7 @@ class TestStreams:
         assert isinstance(last, StatusEvent)
         assert last.reason == DIVERGED
 
-    def test_it_goes_on_behind_any_event(self, client: httpx.Client, ended: str) -> None:
+    def test_a_stream_resumes_after_any_event(self, client: httpx.Client, ended: str) -> None:
         every = replayed(client, path(ended))
         assert [each.event for each in every] == [
             "status",
@@ -267,7 +273,7 @@ class TestStreams:
         assert [each.event for each in follower.join()] == ["status"]
         assert client.get(path(job_id), headers=ACCEPT).status_code == 404
 
-    def test_no_more_than_allowed_are_open(
+    def test_streams_beyond_the_limit_are_503(
         self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         job_id = submit()
@@ -284,7 +290,7 @@ class TestStreams:
         with client.stream("GET", path(job_id), headers=ACCEPT) as answer:
             assert answer.status_code == 200
 
-    def test_many_share_what_is_read(
+    def test_streams_share_their_reads(
         self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
@@ -298,7 +304,7 @@ class TestStreams:
         worker.finish(claim)
         assert len({tuple(each.join()) for each in followers}) == 1
 
-    def test_it_stays_open_while_the_database_is_away(
+    def test_a_stream_stays_open_while_the_database_is_down(
         self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
@@ -321,7 +327,7 @@ class TestStreams:
 
 
 class TestSlowReaders:
-    """Nobody else waits for them, and what they have not read is not held for them."""
+    """They delay no other stream, and unread events are not kept in memory."""
 
     @pytest.fixture
     def long(self, submit: Callable[..., str], worker: Any) -> str:
@@ -335,7 +341,7 @@ class TestSlowReaders:
 
     @pytest.fixture
     def slow(self, client: httpx.Client, long: str) -> Iterator[socket.socket]:
-        """A connection that has asked for all of them, and reads nothing."""
+        """A connection that has requested all of them and reads nothing."""
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
             connection.connect(("127.0.0.1", client.base_url.port))
@@ -343,7 +349,7 @@ class TestSlowReaders:
             connection.sendall(request.encode())
             yield connection
 
-    def test_they_hold_up_nobody_and_miss_nothing(
+    def test_slow_readers_delay_no_other_and_miss_nothing(
         self, client: httpx.Client, long: str, services: Services, slow: socket.socket
     ) -> None:
         reads = counted(services)
@@ -360,7 +366,7 @@ class TestSlowReaders:
         numbers = [line for line in lines if line.startswith("id: ")]
         assert len(numbers) == len(set(numbers)) == 2003
 
-    def test_one_that_never_reads_is_given_up(
+    def test_a_stream_that_is_never_read_is_closed(
         self, services: Services, slow: socket.socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(streams, "STALLED_S", 0.05)
@@ -369,7 +375,7 @@ class TestSlowReaders:
 
 
 def row_of(epoch: int) -> EpochRow:
-    """What the worker of these tests reports."""
+    """The job as the worker of these tests reports it."""
     return EpochRow(
         epoch=epoch,
         values={"loss": 1 / epoch, "val_loss": 2 / epoch},
@@ -379,7 +385,7 @@ def row_of(epoch: int) -> EpochRow:
 
 
 def vanish(services: Services) -> None:
-    """Delete every job, whatever its state."""
+    """Delete every job, whatever its status."""
     with services.database.write() as connection:
         connection.execute(text("DELETE FROM jobs"))
 
@@ -398,7 +404,7 @@ def counted(services: Services) -> list[str]:
 
 
 def steady(measure: Callable[[], int]) -> int:
-    """What `measure` gives once it has given the same for a while."""
+    """The value of `measure` once it is stable."""
     same, before = 0, measure()
     deadline = time.monotonic() + 20
     while same < 20:

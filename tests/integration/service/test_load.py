@@ -1,4 +1,4 @@
-"""Long curves and large pages disturb nobody."""
+"""Long curves and large pages delay no other request."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ from service.services import Services
 def test_the_event_loop_never_waits_for_a_connection_of_a_thread(
     services: Services, submit: Callable[..., str]
 ) -> None:
-    """As if forty readers of long curves had taken every connection there is."""
+    """As if forty readers of long curves held every connection."""
     job_id = submit()
     taken, release = threading.Semaphore(0), threading.Event()
 
@@ -42,7 +42,7 @@ def test_the_event_loop_never_waits_for_a_connection_of_a_thread(
     assert time.perf_counter() - began < 5
 
 
-def test_few_curves_are_put_together_at_once(
+def test_few_curves_are_gathered_at_once(
     client: TestClient,
     services: Services,
     submit: Callable[..., str],

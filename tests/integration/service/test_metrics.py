@@ -1,4 +1,4 @@
-"""GET /metrics, and the alarm that goes with them."""
+"""GET /metrics, /workers, and the alarm for unclaimed jobs."""
 
 import logging
 from collections.abc import Callable
@@ -33,7 +33,7 @@ OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
 def scrape(client: TestClient) -> dict[str, float]:
-    """Every sample by its name and labels, as Prometheus reads them."""
+    """Every sample by its name and labels, as Prometheus parses them."""
     answer = client.get("/metrics")
     assert answer.status_code == 200, answer.text
     return {
@@ -47,7 +47,7 @@ def name(sample: str, labels: dict[str, str]) -> str:
     return sample + "".join(f"[{value}]" for _, value in sorted(labels.items()))
 
 
-def test_what_has_happened_and_how_things_stand(
+def test_totals_and_states_are_reported(
     client: TestClient, services: Services, submit: Callable[..., str], worker: Any
 ) -> None:
     worker.train(submit(), epochs=3)
@@ -89,7 +89,9 @@ def test_what_has_happened_and_how_things_stand(
     assert not [key for key in found if key.startswith("ridgeline_jobs[succeeded")]
 
 
-def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: Any) -> None:
+def test_metrics_are_available_as_openmetrics(
+    client: TestClient, submit: Callable[..., str], worker: Any
+) -> None:
     worker.train(submit())
     answer = client.get("/metrics", headers=OPENMETRICS)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
@@ -111,13 +113,13 @@ def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: 
         ("*/*", "text/plain"),
     ],
 )
-def test_whatever_is_accepted(client: TestClient, accept: str, media_type: str) -> None:
+def test_accept_chooses_the_format(client: TestClient, accept: str, media_type: str) -> None:
     answer = client.get("/metrics", headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(media_type)
 
 
-def test_every_process_says_the_same_and_no_count_falls(
+def test_every_process_reports_the_same_and_no_total_falls(
     client: TestClient, settings: Settings, submit: Callable[..., str], worker: Any
 ) -> None:
     job_id = submit()
@@ -138,7 +140,7 @@ def counts(found: dict[str, float]) -> dict[str, float]:
     }
 
 
-def test_a_database_that_is_away_is_a_metric(app: FastAPI, client: TestClient) -> None:
+def test_a_database_that_is_down_is_a_metric(app: FastAPI, client: TestClient) -> None:
     services: Services = app.state.services
     gone = Database("postgresql://nobody@127.0.0.1:1/none")
     app.state.services = Services(**{**vars(services), "database": gone})
@@ -155,7 +157,7 @@ def a_minute_passes(services: Services) -> None:
         connection.execute(text("UPDATE attempts SET started_at = started_at - 61000"))
 
 
-def test_jobs_that_nobody_takes_raise_an_alarm_once(
+def test_unclaimed_jobs_raise_an_alarm_once(
     client: TestClient,
     services: Services,
     submit: Callable[..., str],
@@ -201,7 +203,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
-def test_the_workers(
+def test_workers_are_listed_and_counted(
     client: TestClient, services: Services, submit: Callable[..., str], worker: Any
 ) -> None:
     assert client.get("/workers").json() == []

@@ -38,7 +38,7 @@ def settings(tmp_path: Path, server_url: str) -> Settings:
     )
 
 
-def test_one_jobs_life(
+def test_a_job_runs_through_its_lifecycle(
     client: TestClient,
     services: Services,
     worker: Any,

@@ -1,4 +1,4 @@
-"""Query parameters that do not exist are refused, for a misspelt one would do nothing."""
+"""Unknown query parameters are rejected: a misspelled one would have no effect."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,9 @@ UNKNOWN = "job_" + "0" * 32
         ("/readyz?" + "a" * 500, "?" + "a" * 64, "this path takes none"),
     ],
 )
-def test_reading(client: TestClient, path: str, pointer: str, words: str) -> None:
+def test_an_unknown_parameter_of_get_is_rejected(
+    client: TestClient, path: str, pointer: str, words: str
+) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
     (fault,) = answer.json()["errors"]
@@ -32,12 +34,12 @@ def test_reading(client: TestClient, path: str, pointer: str, words: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/validate", f"/jobs/{UNKNOWN}/cancel"])
-def test_writing(client: TestClient, path: str) -> None:
+def test_an_unknown_parameter_of_other_methods_is_rejected(client: TestClient, path: str) -> None:
     answer = client.post(f"{path}?wait=5", json={})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "?wait")
 
 
-def test_known_ones_pass(client: TestClient, submit: Callable[..., str]) -> None:
+def test_known_parameters_are_accepted(client: TestClient, submit: Callable[..., str]) -> None:
     job_id = submit(tags=["a"])
     for path in (
         f"/jobs/{job_id}?wait=0",
@@ -48,7 +50,7 @@ def test_known_ones_pass(client: TestClient, submit: Callable[..., str]) -> None
     assert client.head(f"/jobs/{job_id}?wait=0").status_code == 200
 
 
-def test_patterns_are_put_into_words(client: TestClient) -> None:
+def test_a_pattern_is_described_in_words(client: TestClient) -> None:
     answers = (
         client.get("/jobs?after=x"),
         client.post("/jobs", json={}, headers={"Idempotency-Key": "a b"}),
@@ -60,7 +62,7 @@ def test_patterns_are_put_into_words(client: TestClient) -> None:
         assert "^" not in fault["detail"]
 
 
-def test_one_of_the_path_is_not_called_a_header(client: TestClient) -> None:
+def test_a_path_parameter_has_its_own_pointer(client: TestClient) -> None:
     answer = client.put("/uploads/up_1/parts/0", content=b"x")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "{number}"

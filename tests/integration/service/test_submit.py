@@ -21,7 +21,7 @@ from service.services import Services
 JSON = {"Content-Type": "application/json"}
 
 
-def test_a_job_is_stored_and_shown(client: TestClient, services: Services) -> None:
+def test_a_posted_job_is_stored_and_returned(client: TestClient, services: Services) -> None:
     answer = client.post("/jobs", json=DIGITS)
     assert answer.status_code == 202
     job = Job.model_validate_json(answer.content)
@@ -40,7 +40,7 @@ def test_a_job_is_stored_and_shown(client: TestClient, services: Services) -> No
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/validate"])
-def test_the_documents_examples_run(client: TestClient, path: str) -> None:
+def test_the_documented_examples_are_accepted(client: TestClient, path: str) -> None:
     content = document(create_app())["paths"][path]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]
     assert set(examples) == set(EXAMPLES)
@@ -48,10 +48,10 @@ def test_the_documents_examples_run(client: TestClient, path: str) -> None:
         assert client.post(path, json=example["value"]).is_success
 
 
-def test_the_row_is_committed_before_the_answer(
+def test_a_job_is_committed_before_the_answer(
     app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second connection sees the job when the first byte of the answer goes out."""
+    """A second connection sees the job when the first byte of the answer is sent."""
     seen: list[int] = []
     engine = create_engine(services.database.url)
 
@@ -92,7 +92,7 @@ def scope(method: str, path: str) -> dict[str, Any]:
     }
 
 
-def test_with_the_broker_away_it_answers_fast_and_keeps_the_hint(
+def test_a_post_without_a_broker_is_fast_and_keeps_the_hint(
     client: TestClient, stored: Callable[[], dict[str, int]]
 ) -> None:
     client.post("/jobs", json=IRIS)
@@ -104,9 +104,9 @@ def test_with_the_broker_away_it_answers_fast_and_keeps_the_hint(
 
 
 class TestIdempotency:
-    """The same key makes one job."""
+    """One key creates one job."""
 
-    def test_the_same_body_is_the_same_job(
+    def test_the_same_body_returns_the_same_job(
         self, client: TestClient, stored: Callable[[], dict[str, int]]
     ) -> None:
         first, second = (
@@ -118,7 +118,7 @@ class TestIdempotency:
         assert second.headers["idempotent-replayed"] == "true"
         assert stored()["jobs"] == 1
 
-    def test_another_body_is_refused(
+    def test_another_body_is_rejected(
         self, client: TestClient, stored: Callable[[], dict[str, int]]
     ) -> None:
         job_id = client.post("/jobs", json=IRIS, headers={"Idempotency-Key": "k"}).json()["id"]
@@ -128,12 +128,14 @@ class TestIdempotency:
         assert job_id in answer.json()["detail"]
         assert stored()["jobs"] == 1
 
-    def test_a_refused_spec_takes_no_key(self, client: TestClient) -> None:
+    def test_a_rejected_spec_uses_no_key(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "k"}
         assert client.post("/jobs", json={}, headers=headers).status_code == 422
         assert client.post("/jobs", json=IRIS, headers=headers).status_code == 202
 
-    def test_twenty_at_once(self, client: TestClient, stored: Callable[[], dict[str, int]]) -> None:
+    def test_twenty_posts_at_once_create_one_job(
+        self, client: TestClient, stored: Callable[[], dict[str, int]]
+    ) -> None:
         answers: list[httpx.Response] = []
         start = threading.Barrier(20)
 
@@ -152,7 +154,7 @@ class TestIdempotency:
         assert (stored()["jobs"], stored()["outbox"]) == (1, 1)
 
     @pytest.mark.parametrize("key", ["", "a b", "k" * 256, "\xe9"])
-    def test_a_key_that_is_none(
+    def test_a_malformed_key_is_rejected(
         self, client: TestClient, key: str, stored: Callable[[], dict[str, int]]
     ) -> None:
         headers = {**JSON, "Idempotency-Key": key.encode("latin-1")}
@@ -161,7 +163,7 @@ class TestIdempotency:
         assert answer.json()["errors"][0]["pointer"] == "idempotency-key:"
         assert stored()["jobs"] == 0
 
-    def test_the_longest_key(self, client: TestClient) -> None:
+    def test_the_longest_key_is_accepted(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "k" * 255}
         assert client.post("/jobs", json=IRIS, headers=headers).status_code == 202
 
@@ -169,7 +171,7 @@ class TestIdempotency:
 class TestPrefer:
     """`Prefer: wait=N` waits for the end."""
 
-    def test_a_job_that_ends_in_time(
+    def test_a_job_that_ends_in_time_is_200(
         self, client: TestClient, worker: Any, services: Services
     ) -> None:
         def finish() -> None:
@@ -189,7 +191,7 @@ class TestPrefer:
         assert answer.headers["content-location"] == answer.headers["location"]
         assert "retry-after" not in answer.headers
 
-    def test_a_job_that_does_not(self, client: TestClient) -> None:
+    def test_a_job_that_does_not_end_in_time_is_202(self, client: TestClient) -> None:
         answer = client.post("/jobs", json=IRIS, headers={"Prefer": "respond-async, wait=0"})
         assert answer.status_code == 202
         assert answer.headers["preference-applied"] == "wait=0"
@@ -199,12 +201,14 @@ class TestPrefer:
         ("prefer", "applied"),
         [("respond-async", "respond-async"), ("wait=soon", None), ("handling=lenient", None)],
     )
-    def test_without_a_wait(self, client: TestClient, prefer: str, applied: str | None) -> None:
+    def test_without_a_wait_the_answer_is_immediate(
+        self, client: TestClient, prefer: str, applied: str | None
+    ) -> None:
         answer = client.post("/jobs", json=IRIS, headers={"Prefer": prefer})
         assert answer.status_code == 202
         assert answer.headers.get("preference-applied") == applied
 
-    def test_a_replay_of_an_ended_job(self, client: TestClient, worker: Any) -> None:
+    def test_a_replay_of_an_ended_job_is_200(self, client: TestClient, worker: Any) -> None:
         headers = {"Idempotency-Key": "k", "Prefer": "wait=0"}
         job_id = client.post("/jobs", json=IRIS, headers=headers).json()["id"]
         worker.train(job_id)

@@ -1,4 +1,4 @@
-"""The document: current, complete, and true to the schemas."""
+"""The OpenAPI document: current, complete, and consistent with the schemas."""
 
 import json
 import tomllib
@@ -65,7 +65,7 @@ def test_the_committed_document_is_current() -> None:
     assert openapi.main(["--check"]) == 0, "run: python -m service.openapi"
 
 
-def test_a_drift_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_an_outdated_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "new" / "openapi.json"
     assert openapi.main(["--check", "--path", str(path)]) == 1
     assert openapi.main(["--path", str(path)]) == 0
@@ -80,7 +80,7 @@ def test_the_version_is_the_projects() -> None:
     assert DOCUMENT["info"]["version"] == project["version"]
 
 
-def test_it_is_the_same_every_time() -> None:
+def test_the_document_is_deterministic() -> None:
     assert openapi.rendered() == openapi.rendered()
 
 
