@@ -164,7 +164,7 @@ def test_unclaimed_jobs_raise_an_alarm_once(
     worker: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "service.system.operations")
+    caplog.set_level(logging.INFO, "service.janitor")
     workers = WorkerStore(services.database)
     alarm = StallAlarm(FigureStore(services.database), workers, lease_s=30.0)
     waiting = [submit() for _ in range(3)]
@@ -199,7 +199,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [
         record.getMessage()
         for record in caplog.records
-        if record.name == "service.system.operations"
+        if record.name == "service.janitor"
     ]
 
 

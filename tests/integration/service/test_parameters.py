@@ -12,15 +12,15 @@ UNKNOWN = "job_" + "0" * 32
     ("path", "pointer", "words"),
     [
         (f"/jobs/{UNKNOWN}?waitt=5", "?waitt", "did you mean wait?"),
-        (f"/jobs/{UNKNOWN}/curves?format=csv", "?format", "this path takes max_points"),
+        (f"/jobs/{UNKNOWN}/curves?format=csv", "?format", "expected one of max_points"),
         (f"/jobs/{UNKNOWN}/curves?maxpoints=9", "?maxpoints", "did you mean max_points?"),
-        (f"/jobs/{UNKNOWN}/artifacts?x=1", "?x", "this path takes none"),
+        (f"/jobs/{UNKNOWN}/artifacts?x=1", "?x", "this path has no parameters"),
         ("/jobs?limits=5", "?limits", "did you mean limit?"),
-        ("/catalog?a", "?a", "this path takes none"),
-        ("/presets?rate=0.3", "?rate", "this path takes none"),
+        ("/catalog?a", "?a", "this path has no parameters"),
+        ("/presets?rate=0.3", "?rate", "this path has no parameters"),
         ("/presets/imdb_mlp?ratee=0.3", "?ratee", "did you mean rate?"),
-        ("/healthz?a=b", "?a", "this path takes none"),
-        ("/readyz?" + "a" * 500, "?" + "a" * 64, "this path takes none"),
+        ("/healthz?a=b", "?a", "this path has no parameters"),
+        ("/readyz?" + "a" * 500, "?" + "a" * 64, "this path has no parameters"),
     ],
 )
 def test_an_unknown_parameter_of_get_is_rejected(
@@ -55,7 +55,7 @@ def test_a_pattern_is_described_in_words(client: TestClient) -> None:
         client.get("/jobs?after=x"),
         client.post("/jobs", json={}, headers={"Idempotency-Key": "a b"}),
     )
-    for answer, words in zip(answers, ("`next` of the page before", "visible ASCII"), strict=True):
+    for answer, words in zip(answers, ("`next` of the previous page", "visible ASCII"), strict=True):
         assert answer.status_code == 422
         (fault,) = answer.json()["errors"]
         assert words in fault["detail"]
