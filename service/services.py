@@ -50,7 +50,7 @@ from service.janitor import (
     StallAlarm,
     Sweep,
 )
-from service.jobs.dispatch import CeleryDispatch
+from service.jobs.dispatch import CeleryDispatch, NoBroker, open_dispatch
 from service.jobs.submissions import Submissions
 from service.settings import Settings
 
@@ -112,7 +112,7 @@ class Services:
     """Confirm it before storing or deleting a file."""
     datasets: DatasetServices
     readers: Executor
-    dispatch: CeleryDispatch
+    dispatch: CeleryDispatch | NoBroker
     janitor: Janitor
     watcher: Watcher
     read_events: ReadEvents
@@ -159,7 +159,7 @@ def running(settings: Settings) -> Iterator[Services]:
 def _services(settings: Settings, closing: ExitStack) -> Services:
     database, for_lookups = _databases(settings, closing)
     reads = _Reads(database, for_lookups)
-    dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
+    dispatch = open_dispatch(settings.redis_url)
     closing.callback(dispatch.close)
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     datasets = _dataset_services(settings, database, for_lookups)
@@ -284,7 +284,7 @@ def _janitor(
     artifacts: ArtifactStore,
     datasets: DatasetServices,
     ownership: Ownership,
-    dispatch: CeleryDispatch,
+    dispatch: CeleryDispatch | NoBroker,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)

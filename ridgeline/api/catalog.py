@@ -1,10 +1,15 @@
-"""The catalog: what a spec may contain, for people and for forms, read off the models of a spec."""
+"""The catalog: what a spec may contain, and presets to start from.
+
+Everything is read off the contract's models.
+"""
 
 import inspect
 import json
 import re
 from typing import Any, Literal
 
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.presets import Preset
 from ridgeline.spec.regularization.policy import DropoutSite
 from ridgeline.spec.schema import Contract
 
@@ -15,7 +20,7 @@ class Argument(Contract):
     name: str
     required: bool
     default: Any
-    """The value when it is left out; null if it is required, too."""
+    """The default; null if the argument is required."""
     description: str
     json_schema: dict[str, Any]
 
@@ -102,8 +107,41 @@ class Catalog(Contract):
     initializers: tuple[str, ...]
 
 
+class PresetEntry(Contract):
+    """A preset, its parameters and a job that trains it."""
+
+    name: str
+    description: str
+    source: str
+    """Its place in the note."""
+    parameters: tuple[Argument, ...]
+    spec: JobSpec
+    """A job ready to post, with the requested parameters."""
+
+
+def preset_entry(preset: type[Preset], **parameters: Any) -> PresetEntry:
+    """A preset with `parameters` (JSON values) in place of its defaults.
+
+    Raises pydantic.ValidationError, with locations in the spec, if a parameter is unknown or
+    invalid.
+    """
+    name = preset.model_fields["preset"].default
+    defaults = {
+        field: info.default for field, info in preset.model_fields.items() if field != "preset"
+    }
+    model = {"preset": name, **defaults, **parameters}
+    spec = {"name": name, **preset.job, "model": model}
+    return PresetEntry(
+        name=name,
+        description=description_of(preset),
+        source=preset.source,
+        parameters=arguments_of(preset, "preset"),
+        spec=JobSpec.model_validate_json(json.dumps(spec)),
+    )
+
+
 def arguments_of(model: type[Contract], *tags: str) -> tuple[Argument, ...]:
-    """The fields of `model` without its `tags`."""
+    """The fields of `model` except its `tags`."""
     schema = model.model_json_schema()
     return tuple(
         Argument(
@@ -121,12 +159,12 @@ def arguments_of(model: type[Contract], *tags: str) -> tuple[Argument, ...]:
 
 
 def description_of(model: type[Contract]) -> str:
-    """The model's docstring."""
+    """The docstring of `model`."""
     return inspect.cleandoc(model.__doc__ or "")
 
 
 def _standalone(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """`node` with all definitions that it refers to, directly or not."""
+    """`node` with every definition that it refers to, directly or not."""
     needed: dict[str, Any] = {}
     waiting = _references(node)
     while waiting:

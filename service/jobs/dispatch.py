@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
@@ -66,6 +67,25 @@ class CeleryDispatch:
     def close(self) -> None:
         """Close the connections."""
         self._app.close()
+
+
+class NoBroker:
+    """Stands in for the broker where there is none: workers poll the database for jobs."""
+
+    def send(self, job_id: str) -> None:
+        """Drop the hint."""
+
+    def waiting(self) -> int:
+        """Raise BrokerUnavailable: no hint is ever kept."""
+        raise BrokerUnavailable("there is no broker")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def open_dispatch(redis_url: SecretStr | None) -> CeleryDispatch | NoBroker:
+    """Return what sends hints to the broker at the address."""
+    return NoBroker() if redis_url is None else CeleryDispatch(redis_url.get_secret_value())
 
 
 @contextmanager

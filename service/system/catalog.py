@@ -14,12 +14,13 @@ from ridgeline.api.catalog import (
     DatasetEntry,
     LayerEntry,
     NamedEntry,
+    PresetEntry,
     RegularizationEntry,
     UploadEntry,
     arguments_of,
     description_of,
+    preset_entry,
 )
-from ridgeline.api.presets import PresetEntry, preset_entry
 from ridgeline.api.problems import ProblemCode
 from ridgeline.spec.dataset import (
     BUILTIN,
@@ -42,8 +43,7 @@ from ridgeline.spec.regularization.policy import DropoutPolicy, DropoutSite
 from ridgeline.spec.regularization.regularizers import ACTIVITY, Scaling, WeightPenalty
 from ridgeline.spec.schema import Contract
 from ridgeline.spec.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName
-from ridgeline.spec.training.callbacks import EarlyStopping, ReduceLROnPlateau
-from ridgeline.spec.training.fit import Precision
+from ridgeline.spec.training.fit import EarlyStopping, Precision, ReduceLROnPlateau
 from service.allocator import release_free_memory
 from service.errors import InvalidRequest, UnknownPreset
 from service.http.documentation import headers

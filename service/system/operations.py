@@ -18,11 +18,12 @@ from ridgeline.storage import (
 )
 from service.http.problems import responses, unavailable
 from service.http.representations import json_answer
-from service.jobs.dispatch import BrokerUnavailable
+from service.jobs.dispatch import BrokerUnavailable, NoBroker
 from service.services import Services, ServicesDep
 
 router = APIRouter(tags=["operations"])
 State = Literal["up", "down"]
+BrokerState = Literal["up", "down", "none"]
 _WORKERS = TypeAdapter(list[Worker])
 
 
@@ -45,7 +46,8 @@ class Readiness(Contract):
     """`degraded`: while the broker is down, jobs are accepted but wait in the database; while the
     artifact store is down, files are not available."""
     database: State
-    broker: State
+    broker: BrokerState
+    """`none`: the service runs without a broker, and workers poll the database for jobs."""
     artifacts: State | Literal["foreign"]
     """`foreign`: the store is not known to belong to the database, so no file is stored or deleted
     there."""
@@ -56,14 +58,14 @@ def ready(services: ServicesDep) -> Response:
     """Check whether requests can be served, and which part is down."""
     parts = readiness(services)
     if parts.status == "unavailable":
-        raise unavailable(f"The database is down; the broker is {parts.broker}. Try again later.")
+        raise unavailable(f"The database is down (broker: {parts.broker}). Try again later.")
     return json_answer(parts.model_dump_json())
 
 
 def readiness(services: Services) -> Readiness:
     """Ping the database, the broker and the artifact store."""
     database = _state(services.database.ping, DatabaseUnavailable)
-    broker = _state(services.dispatch.ping, BrokerUnavailable)
+    broker = _broker(services)
     artifacts = _artifacts(services)
     status: Literal["ready", "degraded", "unavailable"] = "ready"
     if broker == "down" or artifacts != "up":
@@ -71,6 +73,12 @@ def readiness(services: Services) -> Readiness:
     if database == "down":
         status = "unavailable"
     return Readiness(status=status, database=database, broker=broker, artifacts=artifacts)
+
+
+def _broker(services: Services) -> BrokerState:
+    if isinstance(services.dispatch, NoBroker):
+        return "none"
+    return _state(services.dispatch.ping, BrokerUnavailable)
 
 
 def _artifacts(services: Services) -> State | Literal["foreign"]:

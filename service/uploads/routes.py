@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from ridgeline.api.datasets import StoredDataset
+from ridgeline.api.datasets import StoredDataset, Upload, UploadRequest
 from ridgeline.api.problems import ProblemCode
-from ridgeline.api.uploads import Upload, UploadRequest
 from service.datasets.routes import (
     BYTES_BODY,
     STORED,

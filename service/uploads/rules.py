@@ -11,7 +11,7 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from ridgeline.api.uploads import Upload, UploadRequest
+from ridgeline.api.datasets import Upload, UploadRequest
 from ridgeline.failpoints import failpoint
 from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.storage import UnknownArtifact, UnknownUpload

@@ -107,11 +107,11 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
         changed(LAYERS, MISFIT),
         422,
         "/model/layers/1",
-        "'second' cannot take the output of layer 'first'",
+        "'second' cannot accept the output of layer 'first'",
     ),
     "uneven": (changed(LAYERS, UNEVEN), 422, "/model/layers/2", "layer 'x' and layer 'y'"),
     "cycle": (changed(LAYERS, CYCLE), 422, "/model/layers/0/inputs", "cycle"),
-    "loss": (changed((*LAYERS, 2, "units"), 7), 422, "/training/loss", "one unit a class"),
+    "loss": (changed((*LAYERS, 2, "units"), 7), 422, "/training/loss", "one unit per class"),
     "memory": (changed((*LAYER, "units"), 10**9), 422, "/model/layers/0", "GiB"),
     "growing": (changed(LAYERS, GROWING), 422, "/model/layers/4", "GiB"),
     "too many after the policy": (

@@ -31,6 +31,16 @@ def test_healthz_is_ok(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
+def test_readyz_is_ready_where_no_broker_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "none")
+    with TestClient(create_app(Settings(home=tmp_path))) as client:
+        answer = client.get("/readyz").json()
+    up = {"database": "up", "artifacts": "up"}
+    assert answer == {"status": "ready", "broker": "none", **up}
+
+
 def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200

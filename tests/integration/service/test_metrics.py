@@ -196,11 +196,7 @@ def test_unclaimed_jobs_raise_an_alarm_once(
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [
-        record.getMessage()
-        for record in caplog.records
-        if record.name == "service.janitor"
-    ]
+    return [record.getMessage() for record in caplog.records if record.name == "service.janitor"]
 
 
 def test_workers_are_listed_and_counted(

@@ -55,7 +55,9 @@ def test_a_pattern_is_described_in_words(client: TestClient) -> None:
         client.get("/jobs?after=x"),
         client.post("/jobs", json={}, headers={"Idempotency-Key": "a b"}),
     )
-    for answer, words in zip(answers, ("`next` of the previous page", "visible ASCII"), strict=True):
+    for answer, words in zip(
+        answers, ("`next` of the previous page", "visible ASCII"), strict=True
+    ):
         assert answer.status_code == 422
         (fault,) = answer.json()["errors"]
         assert words in fault["detail"]

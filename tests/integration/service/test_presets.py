@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.api.presets import PresetEntry
+from ridgeline.api.catalog import PresetEntry
 from ridgeline.spec.presets import PRESETS
 
 

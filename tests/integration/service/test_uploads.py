@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 
-from ridgeline.api.uploads import Upload
+from ridgeline.api.datasets import Upload
 from ridgeline.storage.files.datasets import LocalDatasetFiles
 from service.datasets.inspector import AT_ONCE, Inspector
 from service.main import create_app
