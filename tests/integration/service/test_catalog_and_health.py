@@ -10,7 +10,9 @@ from ridgeline.api.catalog import Catalog
 from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
 from service.jobs.dispatch import CeleryDispatch
+from service.main import create_app
 from service.services import Services
+from service.settings import Settings
 
 
 def test_the_catalog_is_served_and_cached(client: TestClient) -> None:
