@@ -1,4 +1,4 @@
-"""What the catalog offers: presets, and the arguments of layers, optimizers, losses and others.
+"""The catalog: what a spec may contain, and presets to start from.
 
 Everything is read off the contract's models.
 """
@@ -6,10 +6,11 @@ Everything is read off the contract's models.
 import inspect
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.presets import Preset
+from ridgeline.spec.regularization.policy import DropoutSite
 from ridgeline.spec.schema import Contract
 
 
@@ -22,6 +23,88 @@ class Argument(Contract):
     """The default; null if the argument is required."""
     description: str
     json_schema: dict[str, Any]
+
+
+class LayerEntry(Contract):
+    """A kind of layer."""
+
+    type: str
+    description: str
+    arguments: tuple[Argument, ...]
+    min_inputs: int
+    max_inputs: int | None
+    """Null: any number."""
+    regularized_weights: tuple[str, ...]
+    dropout_site: DropoutSite | None
+    """Its name in `regularization.dropout.after`."""
+    json_schema: dict[str, Any]
+
+
+class NamedEntry(Contract):
+    """An optimizer, a schedule of its learning rate, a loss, a callback or an encoding."""
+
+    name: str
+    description: str
+    arguments: tuple[Argument, ...]
+    json_schema: dict[str, Any]
+
+
+class DatasetEntry(Contract):
+    """A data set, with its arguments' defaults."""
+
+    name: str
+    source: Literal["builtin", "keras"]
+    description: str
+    rows: int
+    """Rows that the split divides."""
+    features: tuple[int, ...]
+    """Shape of one row."""
+    classes: int | None
+    """Null where the target is a real number."""
+    test_rows: int
+    """Rows that the data set itself reserves for testing; 0 if none."""
+    bytes_per_number: int
+    """Bytes that a feature takes in memory."""
+    arguments: tuple[Argument, ...]
+
+
+class UploadEntry(Contract):
+    """How a spec names a stored data set."""
+
+    description: str
+    arguments: tuple[Argument, ...]
+    encodings: tuple[NamedEntry, ...]
+    """How a column of a table becomes numbers."""
+    formats: tuple[str, ...]
+    """File formats that can be stored."""
+
+
+class RegularizationEntry(Contract):
+    """What a regularization policy may contain."""
+
+    weight_penalty: dict[str, Any]
+    dropout: dict[str, Any]
+    dropout_sites: tuple[str, ...]
+    scalings: tuple[str, ...]
+
+
+class Catalog(Contract):
+    """Everything that a spec may name."""
+
+    layers: tuple[LayerEntry, ...]
+    optimizers: tuple[NamedEntry, ...]
+    schedules: tuple[NamedEntry, ...]
+    """Values of `learning_rate` other than a number."""
+    regularization: RegularizationEntry
+    losses: tuple[NamedEntry, ...]
+    metrics: tuple[str, ...]
+    callbacks: tuple[NamedEntry, ...]
+    precisions: tuple[str, ...]
+    datasets: tuple[DatasetEntry, ...]
+    uploads: UploadEntry
+    outputs: tuple[str, ...]
+    activations: tuple[str, ...]
+    initializers: tuple[str, ...]
 
 
 class PresetEntry(Contract):

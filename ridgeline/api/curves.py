@@ -1,6 +1,9 @@
 """The curves of a job, epoch by epoch, and the charts that draw them."""
 
-from typing import Annotated, Literal
+import csv
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Literal, Protocol, TextIO
 
 from pydantic import Field
 
@@ -57,6 +60,42 @@ class ChartEntry(Contract):
     """Path of the chart: Vega-Lite, SVG or PNG, by the Accept header."""
     available: bool
     """Whether there is data to draw; until then the chart says why not."""
+
+
+class CurveColumns(Protocol):
+    """Curves as columns: the API's Curves, or the service's table of numbers."""
+
+    @property
+    def epoch(self) -> Sequence[int]:
+        """The numbers of the epochs."""
+
+    @property
+    def series(self) -> Mapping[str, Sequence[float | None]]:
+        """Losses, metrics and learning rate, by name."""
+
+    @property
+    def penalty_by_layer(self) -> Mapping[str, Sequence[float | None]]:
+        """Penalties, by `layer/weight/kind`."""
+
+    @property
+    def nonfinite(self) -> Mapping[str, Collection[int]]:
+        """Epochs at which a series was not finite, by its name."""
+
+
+def write_csv(curves: CurveColumns, file: TextIO, *, line_end: str = "\n") -> None:
+    """Write a header and one line per epoch.
+
+    A value that was not finite is empty, and its series is named in the last column.
+    """
+    writer = csv.writer(file, lineterminator=line_end)
+    columns = {**curves.series, **curves.penalty_by_layer}
+    marked = {name: set(epochs) for name, epochs in curves.nonfinite.items()}
+    writer.writerow(["epoch", *columns, "nonfinite"])
+    for index, epoch in enumerate(curves.epoch):
+        values = [column[index] for column in columns.values()]
+        marks = [name for name, epochs in marked.items() if epoch in epochs]
+        cells = ["" if value is None or math.isnan(value) else value for value in values]
+        writer.writerow([epoch, *cells, " ".join(marks)])
 
 
 def columns(job_id: str, rows: list[EpochRow], *, complete: bool) -> Curves:

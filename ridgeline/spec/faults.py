@@ -1,6 +1,7 @@
 """Faults of a request, and the error that carries them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from ridgeline.spec.schema import Contract
 
@@ -31,3 +32,10 @@ class SpecError(ValueError):
 def pointer(*parts: str | int) -> str:
     """The JSON pointer (RFC 6901) to `parts`: `pointer("a/b", 0)` is `/a~1b/0`."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known name that `name` is most likely a misspelling of; None if none is close."""
+    spellings = {word.lower(): word for word in known}
+    near = get_close_matches(name.lower(), spellings, n=1, cutoff=cutoff)
+    return spellings[near[0]] if near else None

@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ridgeline.spec import descriptions
-
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -31,7 +29,7 @@ class Contract(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=descriptions.wanted,
+        use_attribute_docstrings=True,
     )
 
     def model_post_init(self, context: Any) -> None:

@@ -34,6 +34,7 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
         # Only needed when there is something to migrate.
+        # What a process does once, another does for it.
         ("service.__main__", ("alembic", "mako")),
         ("worker.program", ("alembic", "mako", "mlflow")),
         ("worker.broker.app", (*HEAVY, "service")),

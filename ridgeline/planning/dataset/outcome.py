@@ -1,7 +1,6 @@
 """What reading a stored data set gives: options spelled out, or faults; and what its target is."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from itertools import chain, islice, takewhile
 from typing import Any, Literal, NamedTuple
 
@@ -9,7 +8,7 @@ from ridgeline.spec.dataset.contents import ColumnType, ValueCount
 from ridgeline.spec.dataset.encodings import MAX_CATEGORIES
 from ridgeline.spec.dataset.shape import DatasetShape
 from ridgeline.spec.dataset.stored import UploadOptions
-from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError, pointer
+from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError, closest, pointer
 
 MOST_NAMED = 8
 """Most names that a message lists."""
@@ -87,8 +86,8 @@ def guess(name: str, known: Sequence[str]) -> str:
     if len(name) > _LONGEST_GUESSED:
         return ""
     candidates = [other for other in known[:_MOST_GUESSED] if len(other) <= _LONGEST_GUESSED]
-    near = get_close_matches(name, candidates, n=1)
-    return f"did you mean {quoted(near[0])}? " if near else ""
+    near = closest(name, candidates)
+    return f"did you mean {quoted(near)}? " if near else ""
 
 
 def task_of(options: UploadOptions, target: Target) -> KnownTask:

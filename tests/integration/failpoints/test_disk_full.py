@@ -186,7 +186,7 @@ def assert_no_space(rig: Rig, job_id: str) -> None:
 
 def room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a disk of 2 MiB be large enough to begin with."""
-    monkeypatch.setattr("service.datasets.space.MARGIN_BYTES", 0)
+    monkeypatch.setattr("service.datasets.receiving.MARGIN_BYTES", 0)
 
 
 def test_a_disk_that_runs_full_while_a_data_set_comes(

@@ -8,13 +8,14 @@ from fastapi.concurrency import run_in_threadpool
 
 from ridgeline.api.problems import ProblemCode
 from ridgeline.api.report import Report
-from service.http.answers import json_answer, not_modified
+from ridgeline.storage import JobRecord, JobStore
+from service.errors import NoReport, ReportPending
 from service.http.documentation import headers
-from service.http.headers import matches
 from service.http.problems import responses
+from service.http.representations import json_answer, not_modified
+from service.http.requests import matches
 from service.jobs import rules as jobs
-from service.reports import rules as reports
-from service.services import PartsDep
+from service.services import ServicesDep
 
 router = APIRouter(tags=["report"])
 
@@ -29,14 +30,22 @@ router = APIRouter(tags=["report"])
     },
 )
 async def read_report(
-    job_id: str, parts: PartsDep, if_none_match: Annotated[str | None, Header()] = None
+    job_id: str, services: ServicesDep, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """Read the diagnosis of a job that has ended, with the advice that follows from it."""
-    record = await jobs.find(parts, job_id)
-    content = (await run_in_threadpool(reports.find, parts.jobs, record)).encode()
+    record = await jobs.find(services, job_id)
+    content = (await run_in_threadpool(find, services.jobs, record)).encode()
     tag = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
-    return (
-        not_modified(tag)
-        if matches(if_none_match, tag["ETag"])
-        else json_answer(content, headers=tag)
-    )
+    if matches(if_none_match, tag["ETag"]):
+        return not_modified(tag)
+    return json_answer(content, headers=tag)
+
+
+def find(jobs: JobStore, record: JobRecord) -> str:
+    """The job's report as JSON; raises ReportPending and NoReport."""
+    if not record.status.terminal:
+        raise ReportPending(record.status)
+    report = jobs.report(record.id)
+    if report is None:
+        raise NoReport(record.reason_code)
+    return report

@@ -1,4 +1,4 @@
-"""Keeps one process that draws pictures: started when one is asked for, ended when none is."""
+"""Runs the process that draws pictures: started on demand, ended when idle."""
 
 import asyncio
 import logging
@@ -11,62 +11,56 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
+from service.errors import RendererBusy, RenderingFailed
+
 Picture = Literal["svg", "png"]
 
-_CHILD = Path(__file__).with_name("child.py")
+_CHILD = Path(__file__).with_name("renderer_child.py")
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
-"""What of the environment the child needs; the others may be secrets."""
+"""Environment variables that the child needs; others may be secrets."""
 
 logger = logging.getLogger(__name__)
 
 
-class RendererBusy(Exception):
-    """As many pictures as may wait are waiting; ask again in a moment."""
-
-
-class RenderingFailed(Exception):
-    """The child could not draw the chart, or died twice over it."""
-
-
 class _Lost(Exception):
-    """The child is gone, or has not answered in time."""
+    """The child died, or did not answer in time."""
 
 
 class Renderer:
     """Draws Vega-Lite charts in a child process, one at a time.
 
     Args:
-        most: how many pictures may be waited for, the one that is being drawn included.
-        timeout_s: how long one may take before the child is killed.
-        idle_s: how long the child is kept that has nothing to do.
+        most: how many pictures may be pending, including the one being drawn.
+        timeout_s: how long a picture may take before the child is killed.
+        idle_s: how long an idle child is kept.
     """
 
     def __init__(self, *, most: int = 16, timeout_s: float = 25.0, idle_s: float = 60.0) -> None:
         self._most = most
         self._timeout_s = timeout_s
         self._idle_s = idle_s
-        self._asked = 0
+        self._requests = 0
         self._closed = False
         self._end_later: asyncio.TimerHandle | None = None
-        # One thread: it alone talks to the child.
+        # One thread, the only one that talks to the child.
         self._thread = ThreadPoolExecutor(1, "renderer")
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
     async def render(self, request: bytes) -> bytes:
-        """The picture for a request as `child.py` describes it, without its length.
+        """Draw the picture of a request; renderer_child.py describes its format.
 
-        Raises RendererBusy, and RenderingFailed.
+        Raises RendererBusy and RenderingFailed.
         """
-        if self._asked >= self._most or self._closed:
+        if self._requests >= self._most or self._closed:
             raise RendererBusy
-        self._asked += 1
+        self._requests += 1
         self._keep()
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._render, request)
         finally:
-            self._asked -= 1
+            self._requests -= 1
             self._end_when_idle()
 
     @property
@@ -76,7 +70,7 @@ class Renderer:
         return None if process is None else process.pid
 
     def close(self) -> None:
-        """End the child, whatever it does; pictures that are waited for fail."""
+        """Kill the child; pending pictures fail."""
         if self._closed:
             return
         self._closed = True
@@ -93,32 +87,32 @@ class Renderer:
             self._end_later = None
 
     def _end_when_idle(self) -> None:
-        if not self._asked and not self._closed:
+        if not self._requests and not self._closed:
             loop = asyncio.get_running_loop()
             self._end_later = loop.call_later(self._idle_s, self._thread.submit, self._end)
 
     def _render(self, request: bytes) -> bytes:
-        """In the thread: ask the child, and a fresh one if it is gone."""
+        """In the thread: send a request to the child, and to a new one if it dies."""
         for _ in range(2):
             if self._closed:
                 break
             try:
-                good, content = self._ask(request)
+                success, content = self._exchange(request)
             except _Lost as lost:
-                logger.warning("the process that draws charts is gone: %s", lost)
+                logger.warning("the process that draws charts died: %s", lost)
                 self._end()
                 continue
-            if good:
+            if success:
                 return content
             raise RenderingFailed(content.decode())
-        raise RenderingFailed("the process that draws charts has died twice")
+        raise RenderingFailed("the process that draws charts died twice")
 
-    def _ask(self, request: bytes) -> tuple[bool, bytes]:
+    def _exchange(self, request: bytes) -> tuple[bool, bytes]:
         connection = self._connection()
         try:
             connection.sendall(struct.pack(">I", len(request)) + request)
-            good, size = struct.unpack(">?I", _received(connection, 5))
-            return good, _received(connection, size)
+            success, size = struct.unpack(">?I", _received(connection, 5))
+            return success, _received(connection, size)
         except OSError as error:  # TimeoutError among them
             raise _Lost(error) from None
 
@@ -134,13 +128,13 @@ class Renderer:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in _KEPT if name in os.environ},
-                process_group=0,  # Ctrl-C in a terminal is for the API, which ends it then
+                process_group=0,  # Ctrl-C in a terminal goes to the API, which ends the child
             )
         self._socket = ours
         return ours
 
     def _end(self) -> None:
-        """In the thread: end the child, and wait until it has."""
+        """In the thread: kill the child and wait for its end."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -151,10 +145,10 @@ class Renderer:
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = connection.recv(min(size - len(parts), 2**20))
-        if not part:
-            raise _Lost("it hung up")
-        parts += part
-    return bytes(parts)
+    content = bytearray()
+    while len(content) < size:
+        chunk = connection.recv(min(size - len(content), 2**20))
+        if not chunk:
+            raise _Lost("it closed the connection")
+        content += chunk
+    return bytes(content)
