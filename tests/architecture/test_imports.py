@@ -66,7 +66,7 @@ def test_only_the_engine_imports_tensorflow(root: Path, sources: list[Path]) -> 
     The demo's check of a saved model is plain Keras; it is run by its path and never imported.
     """
     engine = root / "worker" / "engine"
-    plain_keras = root / "ridgeline" / "cli" / "scripts" / "check_model.py"
+    plain_keras = root / "ridgeline" / "cli" / "local" / "scripts" / "check_model.py"
     offenders = [
         f"{path.relative_to(root)}: {name}"
         for path in sources

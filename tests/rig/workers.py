@@ -1,4 +1,4 @@
-"""The worker as a process, with everything of a real one but TensorFlow."""
+"""The worker as a process: the real program without TensorFlow."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _READY = "trainers_warm"
 
 
 class Worker(Process):
-    """`python -m tests.rig.worker`: the worker's own program with the engine of the rig."""
+    """`python -m tests.rig.worker`: the worker's program with the engine of the rig."""
 
     def __init__(self, name: str, folder: Path, settings: Mapping[str, str]) -> None:
         environment = {**settings, "CUDA_VISIBLE_DEVICES": ""}
@@ -23,22 +23,22 @@ class Worker(Process):
         self._log_start = 0
 
     def launch(self) -> None:
-        """Start it, if it does not run, and wait for nothing."""
+        """Start it if it is not running, without waiting."""
         if not self.running:
             self._log_start = self.log.stat().st_size if self.log.exists() else 0
         super().launch()
 
-    def answers(self) -> bool:
-        """Whether it can start trainers; its broker may be away."""
+    def responds(self) -> bool:
+        """Whether it can start trainers, with or without a broker."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return _READY.encode() in log.read()
 
     def trainers(self) -> list[psutil.Process]:
-        """The processes that train: each leads a session of its own."""
-        found = []
+        """Its trainer processes: those that lead their own session."""
+        trainers = []
         for process in self.descendants():
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 if os.getsid(process.pid) == process.pid:
-                    found.append(process)
-        return found
+                    trainers.append(process)
+        return trainers

@@ -1,11 +1,11 @@
-"""`python -m tests.rig.worker`: a real worker, composed by the worker's own program."""
+"""`python -m tests.rig.worker`: a real worker, composed by the worker's program."""
 
 import sys
 
 
 def main() -> int:
-    """Take jobs until told to end."""
-    # Here, not above: trainers import a main module again.
+    """Run jobs until terminated."""
+    # Imported here because trainers import the main module again.
     from tests.rig.worker.engine import train
     from worker.program import run
 

@@ -1,4 +1,4 @@
-"""What the rig's forkserver imports: as worker.trainer.preloaded, without TensorFlow."""
+"""The imports of the rig's forkserver: worker.trainer.preloaded without TensorFlow."""
 
 from worker.trainer.preload import preload
 
