@@ -30,7 +30,7 @@ IRIS: dict[str, Any] = {
     "training": {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "epochs": 3},
 }
 LONG = IRIS | {"training": IRIS["training"] | {"epochs": 100_000}}
-#: Three seconds are promised on an idle machine, but this one may be busy.
+#: Three seconds on an idle machine; this one may be busy.
 HEALTHY_S = 30.0
 STOPPED_S = 30.0
 #: About a second on an idle machine; polls alone would take 10 s.
@@ -43,7 +43,7 @@ def test_job_from_submission_to_download(run: "Run", tmp_path: Path) -> None:
     up = run("up", "--port", str(port))
     up.says("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
-        job = client.submit(IRIS)  # The worker is not ready yet; the job waits in the queue.
+        job = client.submit(IRIS)  # The worker is not ready yet; the job is queued.
         assert time.monotonic() - started < HEALTHY_S
         job = client.wait(job.id, timeout=90)
         assert job.status == "succeeded", job
@@ -72,7 +72,7 @@ def test_jobs_start_at_once_without_a_redis_server(
     assert "found no redis-server" in output
     url = next(word for word in output.split() if word.startswith("http://"))
     with Client(url, transport=httpx.HTTPTransport()) as client:
-        for _ in range(3):  # each starts to wait when the worker has just looked for others
+        for _ in range(3):  # each is submitted right after the worker polled
             job = client.wait(client.submit(IRIS).id, timeout=90)
             assert job.status == "succeeded", job
             assert job.started_at is not None
@@ -147,7 +147,7 @@ def _record(folder: Path, job_id: str) -> JobRecord:
 
 
 def _first_epoch(folder: Path, job_id: str, attempt: int) -> int:
-    """The first epoch that an attempt has recorded."""
+    """The first epoch that the attempt recorded."""
     url = f"file:{folder}/.ridgeline/ridgeline.db?mode=ro"
     with contextlib.closing(sqlite3.connect(url, uri=True)) as connection:
         query = "SELECT min(epoch) FROM epochs WHERE job_id = ? AND attempt = ?"
@@ -160,5 +160,5 @@ def _model(job: Job) -> Any:
 
 
 def _begin(path: Path, content: bytes, sha256: str) -> None:
-    """Leave the partial file of an interrupted download."""
+    """Create the partial file of an interrupted download."""
     path.with_name(f"{path.name}.{sha256[:12]}.part").write_bytes(content)

@@ -1,4 +1,4 @@
-"""`ridgeline up` with a fake service and worker of a few lines each, which are easy to break."""
+"""`ridgeline up` with a fake service and worker of a few lines, which are easy to break."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 SERVICE = """
 import http.server, os, socket, sys
 print("fake API, redis at", os.environ["RIDGELINE_REDIS_URL"], flush=True)
-class Answer(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/healthz" else 404)
         self.end_headers()
@@ -32,7 +32,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 address = os.environ["RIDGELINE_HOST"], int(os.environ["RIDGELINE_PORT"])
-http.server.HTTPServer(address, Answer).serve_forever()
+http.server.HTTPServer(address, Handler).serve_forever()
 """
 WORKER = """
 import os, signal, subprocess, sys, time
@@ -66,7 +66,7 @@ def test_up_starts_responds_and_stops_cleanly(
     up = run("up", "--port", "0", PYTHONPATH=fakes)
     output = up.says("takes jobs")
     assert httpx.get(f"{_url(output)}/healthz", trust_env=False).status_code == 200
-    assert len(up.descendants()) == 4  # Redis, API, worker, and what the worker started
+    assert len(up.descendants()) == 4  # Redis, API, worker and the child of the worker
     up.signal(number)
     assert up.exit_status() == 0, up.output
     assert up.nothing_left()
@@ -125,7 +125,7 @@ def test_up_without_a_redis_server_runs_without_a_broker(
     output = up.says("takes jobs")
     (line,) = [line for line in output.splitlines() if line.startswith("broker ")]
     assert "found no redis-server" in line
-    assert len(up.descendants()) == 3  # API, worker and the process that the worker started
+    assert len(up.descendants()) == 3  # API, worker and the child of the worker
     log = (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
     assert "fake API, redis at none\n" in log
     up.signal(signal.SIGINT)
@@ -148,7 +148,7 @@ def _break(url: str) -> None:
         httpx.post(url, trust_env=False)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     return False
@@ -163,7 +163,7 @@ def test_process_that_dies_is_restarted(run: "Run", fakes: str, name: str) -> No
     poll("the process", 20, lambda: _running(up, parts[name])).kill()
     up.says(f"{name} exited with status -9; restarting it")
     poll("the new one", 20, lambda: _running(up, parts[name]))
-    poll("the API to answer", 20, lambda: _answers(url))
+    poll("the API to respond", 20, lambda: _responds(url))
     poll("all processes", 20, lambda: len(up.descendants()) == 4)
     up.signal(signal.SIGINT)
     assert up.exit_status() == 0, up.output
@@ -185,7 +185,7 @@ def test_process_that_keeps_dying_stops_everything(run: "Run", fakes: str) -> No
     url = _url(up.says("takes jobs"))
     for _ in range(2):
         _break(url)
-        poll("the API to answer again", 20, lambda: _answers(url))
+        poll("the API to respond again", 20, lambda: _responds(url))
     _break(url)
     assert up.exit_status() == 1
     assert "API exited with status 3" in up.output
@@ -208,7 +208,7 @@ def test_sigkill_kills_the_children_too(run: "Run", fakes: str, tmp_path: Path) 
     up.says("takes jobs")
     direct = [child for child in up.descendants() if child.ppid() == up.process.pid]
     assert len(direct) == 3
-    up.seen = set(direct)  # What the fake worker started is the responsibility of the real one.
+    up.seen = set(direct)  # Only a real worker ends its own children.
     up.process.kill()
     assert up.nothing_left()
     (stale,) = (tmp_path / "t").iterdir()
