@@ -3,62 +3,73 @@
     python benchmarks/bench_epoch.py [--repeats 3]
 
 Each side runs in a process of its own, in turns, and both validate after every epoch. The first
-epoch, which traces the network, is left out on both sides.
+epoch, which traces the network, does not count on either side.
 """
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-DEMO = ROOT / "ridgeline" / "cli" / "demo.json"
-BASELINE = Path(__file__).with_name("keras_baseline.py")
+from benchmarks import noise
+from benchmarks.servers import DEMO, HERE, environment
 
 
 def main() -> None:
     """Run both sides in turns and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=30, help="of a run; 2 or more")
     parser.add_argument("--engine", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.engine:
-        print(json.dumps({"epoch_s": seconds_per_epoch()}))
+        print(json.dumps({"epoch_s": seconds_per_epoch(arguments.epochs)}))
         return
+    with noise.reported():
+        compare(arguments.repeats, arguments.epochs)
+
+
+def compare(repeats: int, epochs: int) -> None:
+    """Run both sides in turns, and print the medians."""
     plain, ours = [], []
-    for _ in range(arguments.repeats):
+    for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
-            plain.append(_measured([str(BASELINE), folder]))
-            ours.append(_measured([__file__, "--engine"]))
-    fit, compiled = statistics.median(plain), statistics.median(ours)
+            plain.append(_epoch_s([str(HERE / "keras_baseline.py"), folder], epochs))
+            ours.append(_epoch_s([__file__, "--engine"], epochs))
+    ratio = statistics.median(plain) / statistics.median(ours)
     print("| seconds per epoch, digits MLP | `model.fit` | Ridgeline | ratio |")
     print("|---|---|---|---|")
-    print(f"| median of {arguments.repeats} | {fit:.4f} | {compiled:.4f} | {fit / compiled:.1f}x |")
+    cells = " | ".join(noise.with_range(side, ".4f") for side in (plain, ours))
+    print(f"| median of {repeats} | {cells} | {ratio:.1f}x |")
 
 
-def _measured(command: list[str]) -> float:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+def _epoch_s(command: list[str], epochs: int) -> float:
     result = subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *command, f"--epochs={epochs}"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode != 0:
         sys.exit(f"{command[0]} failed:\n{result.stderr}")
     return float(json.loads(result.stdout.splitlines()[-1])["epoch_s"])
 
 
-def seconds_per_epoch() -> float:
-    """Train the demo's job with the engine alone; the mean time of an epoch after the first."""
+def seconds_per_epoch(epochs: int) -> float:
+    """Train the demo's job with the engine alone; the mean of the epochs after the first."""
     # Imported here: the process that compares needs no TensorFlow.
     from ridgeline.contract.spec import JobSpec  # noqa: PLC0415
     from worker.engine import devices  # noqa: PLC0415
     from worker.engine.context import InMemoryContext  # noqa: PLC0415
     from worker.engine.train import train  # noqa: PLC0415
 
-    spec = JobSpec.model_validate_json(DEMO.read_text("utf-8"))
+    demo = json.loads(DEMO.read_text("utf-8"))
+    demo["training"]["epochs"] = epochs
+    spec = JobSpec.model_validate(demo)
     devices.prepare(spec)
     with tempfile.TemporaryDirectory() as folder:
         context = InMemoryContext(Path(folder))

@@ -1,10 +1,10 @@
-"""A load generator for HTTP/1.1: raw asyncio, so that it is not what is measured.
+"""A load generator for HTTP/1.1: raw asyncio, so that its own cost stays small.
 
     python benchmarks/load.py < plan.json
 
-The plan is one JSON object: host, port, connections, count, method, path, body. Every connection
-is kept open and sends its next request when the last one is answered. Prints one line of JSON:
-requests a second, and the percentiles of the time to the answer in milliseconds.
+The plan is one JSON object: host, port, connections, count, method, path, body. Each connection
+stays open and sends its next request after the previous response. Prints one line of JSON:
+requests per second, and percentiles of the latency in milliseconds.
 """
 
 import asyncio
@@ -45,13 +45,13 @@ async def _connection(plan: dict[str, Any], turns: Iterator[int], latencies: lis
     for _ in turns:
         before = time.perf_counter()
         writer.write(request)
-        await _answer(reader)
+        await _read_response(reader)
         latencies.append(time.perf_counter() - before)
     writer.close()
     await writer.wait_closed()
 
 
-async def _answer(reader: asyncio.StreamReader) -> None:
+async def _read_response(reader: asyncio.StreamReader) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     status = int(head.split(" ", 2)[1])
     length = int(head.split("content-length:", 1)[1].split("\r\n", 1)[0])
