@@ -25,7 +25,7 @@ from benchmarks.servers import (
     running_api,
     running_bare_route,
 )
-from ridgeline.cli.address import Address
+from ridgeline.cli.local.address import Address
 
 
 def main() -> None:

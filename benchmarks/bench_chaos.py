@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from benchmarks import noise
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import AttemptReason, EventType, JobRecord, JobStore
 from tests.rig.cluster import SHORT, Cluster
 from tests.rig.process import poll

@@ -25,7 +25,7 @@ from benchmarks.servers import (
     post_demo,
     running_api,
 )
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.storage import Database, LeaseStore
 
 SERIES = (
@@ -116,7 +116,7 @@ def print_costs(
         for summaries in (True, False):
             with ExitStack() as stack:
                 if not summaries:
-                    stack.enter_context(mock.patch("ridgeline.storage.epochs.summarize"))
+                    stack.enter_context(mock.patch("ridgeline.storage.records.epochs.summarize"))
                 seconds = store(database, post_demo(api), epochs, batch)
                 means[summaries].append(1000 * statistics.fmean(seconds))
     cells = " | ".join(noise.with_range(side, ".2f", "ms") for side in means.values())

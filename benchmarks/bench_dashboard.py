@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks import noise
 from benchmarks.servers import Service, post_demo, running_api
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.storage import Database, LeaseStore
 
 EPOCHS = 200

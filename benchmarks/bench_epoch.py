@@ -62,7 +62,7 @@ def _epoch_s(command: list[str], epochs: int) -> float:
 def seconds_per_epoch(epochs: int) -> float:
     """Train the demo's job with the engine alone; the mean of the epochs after the first."""
     # Imported here: the process that compares needs no TensorFlow.
-    from ridgeline.contract.spec import JobSpec  # noqa: PLC0415
+    from ridgeline.spec.job_spec import JobSpec  # noqa: PLC0415
     from worker.engine import devices  # noqa: PLC0415
     from worker.engine.context import InMemoryContext  # noqa: PLC0415
     from worker.engine.train import train  # noqa: PLC0415

@@ -33,7 +33,7 @@ from benchmarks.servers import (
     wait,
 )
 from benchmarks.stamped.engine import STAMP
-from ridgeline.cli.children import Child, stop_all
+from ridgeline.cli.local.children import Child, stop_all
 
 Pause = tuple[float, int]
 PAUSES: tuple[Pause, ...] = ((0.0, 400), (0.3, 30), (2.0, 6))

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from benchmarks import noise
 from benchmarks.servers import DEMO
 from benchmarks.sides import Side, product_s
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 
 FORWARD_AND_BACKWARD = 3
 """A step takes three times the forward pass: the gradient by weights and by activations too."""

@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks import noise
 from benchmarks.servers import running_api
-from ridgeline.cli.address import Address, free_address
+from ridgeline.cli.local.address import Address, free_address
 
 START_S = 30.0
 ROW_BYTES = 1000

@@ -6,10 +6,10 @@ number is in its id and is its time of creation.
 
 from sqlalchemy import NullPool, create_engine, text
 
-from ridgeline.contract.resolve import resolve
+from ridgeline.planning.resolve import resolve
 from ridgeline.storage import Database
 from service.http.bodies import parse_spec
-from service.submissions import new_job
+from service.jobs.submissions import new_job
 
 FEW = 10_000
 """One of this many jobs failed; one of this many has the tag `rare`."""

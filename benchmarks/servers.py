@@ -19,9 +19,9 @@ from typing import Any
 import httpx
 import psycopg
 
-from ridgeline.cli.address import Address, free_address
-from ridgeline.cli.children import Child, stop_all
-from ridgeline.cli.redis_server import redis_answers, socket_path, start_redis
+from ridgeline.cli.local.address import Address, free_address
+from ridgeline.cli.local.children import Child, stop_all
+from ridgeline.cli.local.redis_server import redis_answers, socket_path, start_redis
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

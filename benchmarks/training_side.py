@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ridgeline.contract.resolve import Resolution, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.resolve import Resolution, resolve
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine import devices
 from worker.engine.data import Data, Part
 from worker.engine.data.prepare import encode
@@ -67,7 +68,7 @@ def product(pipe: Connection, rows: int) -> None:
 def random_rows(resolution: Resolution, rows: int) -> Data:
     """Rows of the data set's shape, of the type that the engine holds them in."""
     rng = np.random.default_rng(0)
-    shape = resolution.spec.dataset.shape
+    shape = dataset_shape(resolution.spec.dataset)
     size = (rows, *shape.features)
     everything: npt.NDArray[Any] = rng.standard_normal(size, np.float32)
     if shape.bytes_per_number == 1:

@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The worker: ridgeline/ and worker/ with TensorFlow. REQUIREMENTS is worker.txt, or worker-gpu.txt
-# for the CUDA libraries; the host then supplies the driver through NVIDIA's container toolkit.
+# The worker: ridgeline/ and worker/ with TensorFlow. REQUIREMENTS is worker.txt, or worker-gpu.txt to
+# include the CUDA libraries; the host then provides the driver through NVIDIA's container toolkit.
 
 FROM python:3.11-slim AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1
@@ -8,13 +8,13 @@ COPY requirements/bootstrap.txt /requirements/
 RUN pip install --require-hashes -r /requirements/bootstrap.txt && uv venv /opt/venv
 ARG REQUIREMENTS=worker.txt
 COPY requirements/${REQUIREMENTS} /requirements/
-# Byte code is compiled here: the container's file system is read-only, and without it TensorFlow
+# Compile byte code now: the container's file system is read-only, and without byte code TensorFlow
 # takes 13 s to import instead of 4 s.
 RUN uv pip install --python /opt/venv/bin/python --compile-bytecode --require-hashes \
     -r /requirements/${REQUIREMENTS}
 
 FROM python:3.11-slim
-# The artifacts' folder belongs to the user, and so does a new volume that is mounted over it.
+# A new volume mounted over the artifacts folder inherits this owner.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ridgeline \
     && install -d -o ridgeline -g ridgeline /var/lib/ridgeline/artifacts
 COPY --from=packages /opt/venv /opt/venv

@@ -277,7 +277,7 @@ at each fault: `pointer` is an RFC 6901 pointer into the body (`?name` for a que
 
 
 def _problems() -> str:
-    from ridgeline.contract.problems import ProblemCode  # noqa: PLC0415
+    from ridgeline.api.problems import ProblemCode  # noqa: PLC0415
     from service.http.problems import KINDS  # noqa: PLC0415
 
     rows = [(f"`{code}`", str(int(KINDS[code][0])), KINDS[code][1]) for code in ProblemCode]

@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ridgeline.api.curves import Curves
+    from ridgeline.api.features import RowEncoding
+    from ridgeline.api.job import Job, JobStatus
+    from ridgeline.api.report import Report
     from ridgeline.client import Client, ProblemError, RidgelineError
-    from ridgeline.contract.curves import Curves
-    from ridgeline.contract.job import Job, JobStatus
-    from ridgeline.contract.report import Report
-    from ridgeline.contract.spec import JobSpec
+    from ridgeline.spec.job_spec import JobSpec
 
 __all__ = [
     "Client",
@@ -24,17 +25,19 @@ __all__ = [
     "ProblemError",
     "Report",
     "RidgelineError",
+    "RowEncoding",
 ]
 
 _HOME = {
     "Client": "client",
-    "Curves": "contract.curves",
-    "Job": "contract.job",
-    "JobSpec": "contract.spec",
-    "JobStatus": "contract.job",
+    "Curves": "api.curves",
+    "Job": "api.job",
+    "JobSpec": "spec.job_spec",
+    "JobStatus": "api.job",
     "ProblemError": "client",
-    "Report": "contract.report",
+    "Report": "api.report",
     "RidgelineError": "client",
+    "RowEncoding": "api.features",
 }
 
 
@@ -43,7 +46,7 @@ if not TYPE_CHECKING:  # or every misspelt name would be one
     def __getattr__(name: str) -> object:
         """Import a public name when it is first used.
 
-        The API and the trainer import `ridgeline.contract` and so this file: they must not pay
+        The API and the trainer import `ridgeline.spec` and so this file: they must not pay
         for the client's HTTP library, in memory or in start-up time.
         """
         if name not in _HOME:

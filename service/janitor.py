@@ -20,7 +20,7 @@ from ridgeline.storage import (
     StorageError,
     UnusableArtifactStore,
 )
-from service.dispatch import BrokerUnavailable
+from service.jobs.dispatch import BrokerUnavailable
 
 _BATCH = 100
 _HOLD_S = 5.0

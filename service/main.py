@@ -7,30 +7,24 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from ridgeline.version import VERSION
+from service.artifacts import routes as artifacts
+from service.charts import routes as charts
+from service.comparison import routes as comparison
+from service.curves import routes as curves
+from service.dashboard import routes as dashboard
+from service.datasets import routes as datasets
+from service.events import routes as events
 from service.http import problems
-from service.http.openapi_document import document
+from service.http.openapi import document
 from service.http.parameters import refuse_unknown
 from service.http.routing import HeadLikeGet
-from service.routes import (
-    artifacts,
-    catalog,
-    charts,
-    comparison,
-    curves,
-    dashboard,
-    datasets,
-    events,
-    health,
-    jobs,
-    logs,
-    metrics,
-    presets,
-    reports,
-    uploads,
-    workers,
-)
-from service.running import running
+from service.jobs import routes as jobs
+from service.lifespan import running
+from service.logs import routes as logs
+from service.reports import routes as reports
 from service.settings import Settings
+from service.system import catalog, health, metrics, presets, workers
+from service.uploads import routes as uploads
 
 DESCRIPTION = "Trains Keras models from JSON, and says what the regularization did."
 

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from service.http.openapi_document import document
+from service.http.openapi import document
 from service.main import create_app
 
 PATH = Path(__file__).parent.parent / "openapi" / "openapi.json"

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ridgeline.contract.resolve import DEFAULT_MEMORY_LIMIT
+from ridgeline.planning.resolve import DEFAULT_MEMORY_LIMIT
 from ridgeline.storage.settings import StorageSettings
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import structlog
 
-from ridgeline.contract.worker import WorkerState
+from ridgeline.api.worker import WorkerState
 from ridgeline.storage import DatabaseUnavailable, NewWorker, WorkerStore
 from worker.drain import Drain
 

@@ -13,7 +13,6 @@ from celery import Celery, signals
 from celery.worker import state
 from pydantic import ValidationError
 
-from ridgeline.contract.tasks import TRAIN_QUEUE
 from ridgeline.storage import (
     ArtifactStore,
     ArtifactsUnavailable,
@@ -28,29 +27,29 @@ from ridgeline.storage import (
     WorkerStore,
     open_artifacts,
 )
-from ridgeline.storage.artifacts.bucket import Bucket
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
-from ridgeline.storage.datasets import DatasetFiles, DatasetStore, open_datasets
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
+from ridgeline.storage.files.bucket import Bucket
+from ridgeline.storage.files.datasets import DatasetFiles, DatasetStore, open_datasets
 from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from ridgeline.version import VERSION
-from worker.app import create_app
-from worker.attempt.journal import keep_line
-from worker.dispatcher import Dispatcher
+from worker.broker.app import add_train_task, create_app
 from worker.drain import Drain
+from worker.inputs.mirror import Mirror
+from worker.inputs.stored_datasets import Uploads
 from worker.logs import configure_logs
-from worker.mirror import Mirror
-from worker.own_store import OwnStore
 from worker.presence import Presence
-from worker.redaction import Redaction
-from worker.scratch import clear_scratch
 from worker.settings import WorkerSettings, forget_credentials, hide_first_environment
-from worker.slots import SlotPool, find_slots
-from worker.supervisor import Supervisor
-from worker.tasks import add_train_task
+from worker.slots.dispatcher import Dispatcher
+from worker.slots.own_store import OwnStore
+from worker.slots.slots import SlotPool, find_slots
+from worker.supervision.journal import keep_line
+from worker.supervision.redaction import Redaction
+from worker.supervision.scratch import clear_scratch
+from worker.supervision.supervisor import Supervisor
 from worker.tracking import Tracking
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
-from worker.uploads import Uploads
 
 _CANNOT_START = (ValidationError, UnusableArtifactStore, UnusableDatabaseUrl, ForkserverError)
 

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine.context import TrainingContext, TrainingResult
 from worker.trainer.child import keras_engine
 

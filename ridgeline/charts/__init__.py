@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
+from ridgeline.api.curves import ChartName, Curves, Theme
+from ridgeline.api.report import Report
 from ridgeline.charts.accuracy import accuracy_chart, measured_metrics
 from ridgeline.charts.comparison import LOSS, compared
 from ridgeline.charts.drawing import Options
@@ -11,9 +13,6 @@ from ridgeline.charts.losses import losses_chart
 from ridgeline.charts.measured import losses
 from ridgeline.charts.penalty import penalty_chart
 from ridgeline.charts.weights import weights_chart
-from ridgeline.contract.charts import ChartName, Theme
-from ridgeline.contract.curves import Curves
-from ridgeline.contract.report import Report
 
 __all__ = [
     "CHARTS",

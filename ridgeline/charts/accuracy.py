@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
+from ridgeline.api.curves import Curves, Theme
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number
@@ -11,9 +12,7 @@ from ridgeline.charts.losses import column, pair_lines, tooltip
 from ridgeline.charts.measured import last, metric, nonfinite_spans
 from ridgeline.charts.panel import Panel, epoch_rows
 from ridgeline.charts.scales import Axis, axis_of
-from ridgeline.contract.charts import Theme
-from ridgeline.contract.curves import Curves
-from ridgeline.contract.training.metrics import MetricName
+from ridgeline.spec.training.metrics import MetricName
 
 MOST_PANELS = 4
 """So many metrics are drawn, accuracy first."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from ridgeline.api.curves import Curves, Theme
 from ridgeline.charts.accuracy import capital, measured_metrics, metric_axis, spoken
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
@@ -12,8 +13,6 @@ from ridgeline.charts.measured import Pair, Span, last, losses, metric, nonfinit
 from ridgeline.charts.panel import Line, Panel
 from ridgeline.charts.scales import Axis, axis_of
 from ridgeline.charts.theme import DASHES, colours
-from ridgeline.contract.charts import Theme
-from ridgeline.contract.curves import Curves
 
 LOSS = "loss"
 """The measure to compare unless a metric is asked for."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ridgeline.api.curves import Theme
 from ridgeline.charts.definition import Node, fill
 from ridgeline.charts.panel import Frame, Panel, draw
 from ridgeline.charts.theme import colour_places, config
-from ridgeline.contract.charts import Theme
 
 #: What lies beside a panel, and above and below, in pixels: padding, labels, titles.
 SIDES = 12 + 52 + 16

@@ -1,5 +1,6 @@
 """The learning rate that each epoch was trained with."""
 
+from ridgeline.api.curves import Curves
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number
@@ -8,7 +9,6 @@ from ridgeline.charts.measured import nonfinite_spans
 from ridgeline.charts.panel import Line, Panel, epoch_rows
 from ridgeline.charts.scales import Axis, axis_of
 from ridgeline.charts.theme import colours
-from ridgeline.contract.curves import Curves
 
 TITLE = "Learning rate"
 _NAME = "learning_rate"

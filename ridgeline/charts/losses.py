@@ -1,5 +1,6 @@
 """The losses: of training and validation rows with the gap between them, and the penalty apart."""
 
+from ridgeline.api.curves import Curves, Theme
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number
@@ -7,8 +8,6 @@ from ridgeline.charts.measured import Column, Pair, best_epoch, last, losses, no
 from ridgeline.charts.panel import MANY, Line, Panel, epoch_rows
 from ridgeline.charts.scales import axis_of
 from ridgeline.charts.theme import DASHES, colours
-from ridgeline.contract.charts import Theme
-from ridgeline.contract.curves import Curves
 
 TITLE = "Losses"
 _ROOMY = 240

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ridgeline.contract.curves import Curves
+from ridgeline.api.curves import Curves
 
 Column = Sequence[float | None]
 

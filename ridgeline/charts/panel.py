@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ridgeline.api.curves import Theme
 from ridgeline.charts.definition import NULL, Node, fill
 from ridgeline.charts.measured import FEW, Column, Span, ends, isolated
 from ridgeline.charts.scales import Axis
 from ridgeline.charts.theme import DASHES, colour_places
-from ridgeline.contract.charts import Theme
 
 ROW_HEIGHT = 18
 """Of a legend."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ridgeline.api.curves import Curves
 from ridgeline.charts.definition import Node
 from ridgeline.charts.drawing import Options, Texts, compose, message
 from ridgeline.charts.labels import number, short
@@ -10,7 +11,6 @@ from ridgeline.charts.measured import Column, last, nonfinite_spans
 from ridgeline.charts.panel import ROW_HEIGHT, Line, Panel, epoch_rows, legend_columns
 from ridgeline.charts.scales import Axis, axis_of
 from ridgeline.charts.theme import DASHES, colours
-from ridgeline.contract.curves import Curves
 
 TITLE = "Penalty by layer"
 _OF_HEIGHT = 3 * ROW_HEIGHT

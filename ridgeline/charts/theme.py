@@ -5,8 +5,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from ridgeline.api.curves import Theme
 from ridgeline.charts.definition import fill
-from ridgeline.contract.charts import Theme
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2))
 """A solid line and two that are not: where colours run out, and for who cannot tell them apart."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from ridgeline.api.report import Report, WeightReport
 from ridgeline.charts.definition import Node, fill
 from ridgeline.charts.drawing import SIDES, Options, Texts, chart_of, message
 from ridgeline.charts.labels import number, short
 from ridgeline.charts.theme import colour_places
-from ridgeline.contract.report import Report, WeightReport
 
 TITLE = "Weights"
 _NARROWEST, _LOWEST = 150, 56

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from ridgeline.api.job import Artifact
 from ridgeline.cli.errors import CommandError, UsageError
 from ridgeline.cli.exits import ExitCode
 from ridgeline.cli.figures import size
 from ridgeline.cli.session import Session
 from ridgeline.cli.transfers import transferring
-from ridgeline.contract.job import Artifact
 
 
 def download_files(

@@ -4,8 +4,8 @@ import queue
 import threading
 from typing import Self
 
+from ridgeline.api.events import JobEvent
 from ridgeline.client import Client, RidgelineError
-from ridgeline.contract.events import JobEvent
 
 #: What may lie ready; a reader that is slower holds the stream up.
 _READY = 1000

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import typer
 
+from ridgeline.api.job import JobStatus
+from ridgeline.api.log import LogEntry, LogLevel
 from ridgeline.cli.exits import ExitCode
 from ridgeline.cli.session import Session
 from ridgeline.cli.views.logs import log_line
-from ridgeline.contract.job import JobStatus
-from ridgeline.contract.log import LogEntry, LogLevel
 
 
 def print_log(session: Session, job_id: str, level: str | None, *, whole: bool) -> None:

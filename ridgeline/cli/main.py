@@ -11,17 +11,17 @@ from ridgeline.cli.commands.adopt import adopt
 from ridgeline.cli.commands.compare import compare
 from ridgeline.cli.commands.curves import curves
 from ridgeline.cli.commands.datasets import datasets
+from ridgeline.cli.commands.demo import demo
 from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, show
 from ridgeline.cli.commands.presets import presets
 from ridgeline.cli.commands.results import download, logs, report
 from ridgeline.cli.commands.submit import submit, validate
+from ridgeline.cli.commands.up import up
 from ridgeline.cli.commands.watch import watch
 from ridgeline.cli.commands.workers import workers
-from ridgeline.cli.demo import demo
 from ridgeline.cli.exits import exit_codes_help
 from ridgeline.cli.options import FOLLOWING, MATERIAL, RESULTS, RUNNING, SERVERS
-from ridgeline.cli.up import up
-from ridgeline.contract import descriptions
+from ridgeline.spec import descriptions
 from ridgeline.version import VERSION
 
 app = typer.Typer(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from ridgeline.api.job import Job
+from ridgeline.api.report import Report
 from ridgeline.cli.errors import CommandError
 from ridgeline.cli.exits import ExitCode
-from ridgeline.contract.job import Job
-from ridgeline.contract.patch import apply_patch
-from ridgeline.contract.report import Report
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.patch import apply_patch
 
 ALL = "all"
 

@@ -4,7 +4,7 @@ import csv
 import json
 from typing import TextIO
 
-from ridgeline.contract.curves import Curves
+from ridgeline.api.curves import Curves
 
 
 def write_csv(curves: Curves, file: TextIO) -> None:

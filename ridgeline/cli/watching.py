@@ -5,6 +5,7 @@ import time
 import typer
 from rich.text import Text
 
+from ridgeline.api.job import Job, JobStatus
 from ridgeline.cli.exits import ExitCode
 from ridgeline.cli.feed import Feed
 from ridgeline.cli.figures import duration, number, short
@@ -13,7 +14,6 @@ from ridgeline.cli.session import Session
 from ridgeline.cli.views.jobs import STYLES, advice_lines, one_line
 from ridgeline.cli.views.losses import LossView
 from ridgeline.client import NotFoundError, WaitTimeoutError
-from ridgeline.contract.job import Job, JobStatus
 
 
 def watch_job(

@@ -10,8 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from ridgeline.api.problems import Problem, ProblemCode
 from ridgeline.client.errors import ERRORS, ProblemError, UnexpectedAnswerError
-from ridgeline.contract.problems import Problem, ProblemCode
 
 Model = TypeVar("Model", bound=BaseModel)
 

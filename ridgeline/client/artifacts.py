@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ridgeline.api.job import Artifact
 from ridgeline.client.downloads import Expected, OnProgress, download
 from ridgeline.client.errors import NoSuchArtifactError
 from ridgeline.client.jobs import Jobs
 from ridgeline.client.transport import job_path
-from ridgeline.contract.job import Artifact
 
 
 class Artifacts(Jobs):

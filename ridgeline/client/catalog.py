@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import RootModel
 
+from ridgeline.api.presets import PresetEntry
+from ridgeline.api.worker import Worker
 from ridgeline.client.answers import read, read_object
 from ridgeline.client.part import Part
 from ridgeline.client.transport import path_to
-from ridgeline.contract.preset_jobs import PresetEntry
-from ridgeline.contract.worker import Worker
 
 
 class _Presets(RootModel[tuple[PresetEntry, ...]]):

@@ -5,11 +5,11 @@ from typing import Any, Literal, TypedDict, Unpack, overload
 import httpx
 from pydantic import RootModel
 
+from ridgeline.api.comparison import Comparison
+from ridgeline.api.curves import ChartEntry, Theme
 from ridgeline.client.answers import read, read_object
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
-from ridgeline.contract.charts import ChartEntry, Theme
-from ridgeline.contract.comparison import Comparison
 
 ChartFormat = Literal["svg", "png", "vega-lite"]
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
 from ridgeline.client.answers import read
 from ridgeline.client.downloads import Expected, OnProgress, download
 from ridgeline.client.part import Part
 from ridgeline.client.sources import open_source
 from ridgeline.client.transport import path_to
 from ridgeline.client.uploads import Sending
-from ridgeline.contract.dataset.stored import DatasetFormat, StoredDataset, StoredDatasetPage
+from ridgeline.spec.dataset.contents import DatasetFormat
 
 
 class Datasets(Part):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ridgeline.contract.problems import Problem, ProblemCode
+from ridgeline.api.problems import Problem, ProblemCode
 
 
 class RidgelineError(Exception):

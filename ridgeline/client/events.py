@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from ridgeline.api.events import JobEvent
 from ridgeline.client.following import Following
 from ridgeline.client.part import Part
-from ridgeline.contract.events import JobEvent
 
 
 class Events(Part):

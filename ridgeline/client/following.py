@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from ridgeline.api.events import EventPage, JobEvent
 from ridgeline.client.answers import read, unexpected
 from ridgeline.client.event_stream import MEDIA_TYPE, EventStream, OverlongLine, ServerSentEvent
 from ridgeline.client.retries import Attempts
 from ridgeline.client.transport import Transport, job_path
-from ridgeline.contract.events import EventPage, JobEvent
 
 #: The service sends something every 15 s; a stream that is silent for longer has died, or a proxy
 #: keeps it back.

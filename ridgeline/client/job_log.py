@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 
+from ridgeline.api.job import Job
+from ridgeline.api.log import LogEntry, LogLevel, LogPage
 from ridgeline.client.answers import read
 from ridgeline.client.errors import WaitTimeoutError
 from ridgeline.client.transport import Transport, job_path
-from ridgeline.contract.job import Job
-from ridgeline.contract.log import LogEntry, LogLevel, LogPage
 
 #: Between two looks for new lines, in seconds.
 PAUSE_S = 0.5

@@ -9,13 +9,12 @@ from typing import Any
 
 import httpx
 
+from ridgeline.api.job import Job, JobPage, Validation
 from ridgeline.client.answers import read
 from ridgeline.client.errors import WaitTimeoutError
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
-from ridgeline.contract.job import Job, JobPage
-from ridgeline.contract.resolve import Validation
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
 
 #: How long one long-poll asks the service to hold its answer, in seconds.
 LONG_POLL_S = 20.0

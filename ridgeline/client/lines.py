@@ -1,8 +1,8 @@
 """A job in lines of text."""
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.events import StatusEvent
-from ridgeline.contract.job import Job
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.events import StatusEvent
+from ridgeline.api.job import Job
 
 _SHOWN = ("loss", "data_loss", "penalty", "val_data_loss", "val_accuracy")
 

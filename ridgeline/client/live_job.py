@@ -4,9 +4,9 @@ from typing import Any, Self
 
 from pydantic import PrivateAttr
 
+from ridgeline.api.job import Job
 from ridgeline.client.progress import Progress
 from ridgeline.client.views import JobView
-from ridgeline.contract.job import Job
 
 
 class LiveJob(Job):

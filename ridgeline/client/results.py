@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from ridgeline.api.curves import Curves
+from ridgeline.api.log import LogEntry, LogLevel
+from ridgeline.api.report import Report
 from ridgeline.client.answers import read
 from ridgeline.client.job_log import JobLog
 from ridgeline.client.part import Part
 from ridgeline.client.transport import job_path
-from ridgeline.contract.curves import Curves
-from ridgeline.contract.log import LogEntry, LogLevel
-from ridgeline.contract.report import Report
 
 _JSON = {"Accept": "application/json"}
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import httpx
 
+from ridgeline.api.problems import ProblemCode
 from ridgeline.client.answers import problem_of, refuse, retry_after
 from ridgeline.client.errors import UnreachableError
 from ridgeline.client.retries import Attempts, Retries
-from ridgeline.contract.problems import ProblemCode
 
 Body = bytes | Callable[[], Iterator[bytes]]
 """What a request carries; a large one is made anew for each try."""

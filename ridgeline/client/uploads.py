@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from ridgeline.api.datasets import StoredDataset
+from ridgeline.api.uploads import Upload
 from ridgeline.client.answers import read
 from ridgeline.client.downloads import OnProgress
 from ridgeline.client.errors import (
@@ -17,7 +19,7 @@ from ridgeline.client.errors import (
 )
 from ridgeline.client.sources import Source
 from ridgeline.client.transport import Transport, path_to
-from ridgeline.contract.dataset.stored import DatasetFormat, StoredDataset, Upload
+from ridgeline.spec.dataset.contents import DatasetFormat
 
 #: A larger file goes in parts, so that a break costs one of them and not all.
 IN_PARTS_BYTES = 64 * 2**20

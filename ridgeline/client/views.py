@@ -5,12 +5,12 @@ import threading
 import time
 from typing import Any, TextIO
 
+from ridgeline.api.curves import Theme
+from ridgeline.api.events import EpochEvent
+from ridgeline.api.job import Job
 from ridgeline.client import lines, notebook
 from ridgeline.client.errors import RidgelineError
 from ridgeline.client.progress import Progress
-from ridgeline.contract.charts import Theme
-from ridgeline.contract.events import EpochEvent
-from ridgeline.contract.job import Job
 
 #: Least pause between two pictures, in seconds: a notebook drops what comes too fast.
 PAUSE_S = 1.0

@@ -1,10 +1,10 @@
 """A job that is looked at while it trains."""
 
+from ridgeline.api.curves import Theme
+from ridgeline.api.job import Job
 from ridgeline.client.live_job import LiveJob
 from ridgeline.client.progress import Progress
 from ridgeline.client.views import JobView
-from ridgeline.contract.charts import Theme
-from ridgeline.contract.job import Job
 
 
 class Watching(Progress):

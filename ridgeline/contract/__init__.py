@@ -1,1 +1,1 @@
-"""The words that service, worker and client share: pydantic models and arithmetic, no I/O."""
+"""A path of an earlier release, kept for programs that import `ridgeline.contract.features`."""

@@ -1,14 +1,5 @@
 """Records in SQLite or PostgreSQL and files in a store; shared by service and worker, and sync."""
 
-from ridgeline.storage.artifacts import (
-    ArtifactStore,
-    AttemptCheckpoints,
-    AttemptFiles,
-    LocalArtifacts,
-    StoredFile,
-    artifact_key,
-    open_artifacts,
-)
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import (
     ArtifactExists,
@@ -33,13 +24,24 @@ from ridgeline.storage.errors import (
     UnusableDatabaseUrl,
     UploadEnded,
 )
-from ridgeline.storage.events import EventStore
-from ridgeline.storage.figures import Figures, FigureStore
-from ridgeline.storage.jobs import JobStore
-from ridgeline.storage.leases import LEASE_S, LeaseStore
-from ridgeline.storage.logs import KEPT_LINES, LogStore
-from ridgeline.storage.outbox import Outbox
-from ridgeline.storage.records import (
+from ridgeline.storage.files.artifacts import (
+    ArtifactStore,
+    AttemptCheckpoints,
+    AttemptFiles,
+    LocalArtifacts,
+    StoredFile,
+    artifact_key,
+    open_artifacts,
+)
+from ridgeline.storage.records.attempts import CRASH_CAP, backoff_s
+from ridgeline.storage.records.events import EventStore
+from ridgeline.storage.records.figures import Figures, FigureStore
+from ridgeline.storage.records.jobs import JobStore
+from ridgeline.storage.records.leases import LEASE_S, LeaseStore
+from ridgeline.storage.records.logs import KEPT_LINES, LogStore
+from ridgeline.storage.records.outbox import Outbox
+from ridgeline.storage.records.tracking import TrackingStore
+from ridgeline.storage.records.values import (
     ArtifactRecord,
     AttemptExit,
     AttemptReason,
@@ -64,9 +66,7 @@ from ridgeline.storage.records import (
     TrackedJob,
     WorkerRecord,
 )
-from ridgeline.storage.retries import CRASH_CAP, backoff_s
-from ridgeline.storage.tracking import TrackingStore
-from ridgeline.storage.workers import WorkerStore
+from ridgeline.storage.records.workers import WorkerStore
 
 __all__ = [
     "CRASH_CAP",

@@ -20,9 +20,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ridgeline.storage.account import accounting
 from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
 from ridgeline.storage.migrations import is_current, migrate_apart
+from ridgeline.storage.records.account import accounting
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10

@@ -25,7 +25,7 @@ StorageError
 
 from collections.abc import Sequence
 
-from ridgeline.contract.lifecycle import JobStatus
+from ridgeline.api.lifecycle import JobStatus
 
 
 class StorageError(Exception):

@@ -3,6 +3,9 @@
 Each database has an identity, and each store a mark with the identity of the database that used it
 first. A store without a mark is marked if it is empty, or if the database knows a job or a data set
 in it: one that was in use before there were marks.
+
+
+Who a database is: an id that its first migration drew, and that dumps and copies keep.
 """
 
 import json
@@ -13,17 +16,24 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
-from ridgeline.storage.artifacts.marker import MARKER, Marker
-from ridgeline.storage.artifacts.protocol import ArtifactStore
+from sqlalchemy import delete, insert, inspect, select
+
 from ridgeline.storage.database import Database
-from ridgeline.storage.datasets.files import DatasetFiles
-from ridgeline.storage.datasets.store import DatasetStore
-from ridgeline.storage.errors import ArtifactExists, ForeignStore
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.jobs import JobStore
+from ridgeline.storage.errors import ArtifactExists, DatabaseUnavailable, ForeignStore
+from ridgeline.storage.files.artifacts.protocol import ArtifactStore
+from ridgeline.storage.files.datasets.protocol import DatasetFiles
+from ridgeline.storage.files.marker import MARKER, Marker
+from ridgeline.storage.identifiers import new_database_id
+from ridgeline.storage.records.datasets import DatasetStore
+from ridgeline.storage.records.jobs import JobStore
+from ridgeline.storage.tables import identity
 
 _BATCH = 500
+
+
 _IDENTITY = re.compile(r"db_[0-9a-f]{32}")
+
+
 _FIX = (
     "Set RIDGELINE_DATABASE_URL to the database that the files belong to, or"
     " RIDGELINE_ARTIFACTS_DIR or RIDGELINE_ARTIFACTS_URL to another place. If that database is"
@@ -31,7 +41,10 @@ _FIX = (
     " the same settings or --home."
 )
 
+
 Answer = TypeVar("Answer")
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -169,3 +182,28 @@ def _batches(names: Iterable[str]) -> Iterator[list[str]]:
     left = iter(names)
     while batch := list(islice(left, _BATCH)):
         yield batch
+
+
+class IdentityStore:
+    """The identity in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self) -> str:
+        """The identity. Raises DatabaseUnavailable, also where no migration has made one yet."""
+        with self._database.read() as connection:
+            found: str | None = None
+            if inspect(connection).has_table(identity.name):
+                found = connection.execute(select(identity.c.id)).scalar_one_or_none()
+        if found is None:
+            raise DatabaseUnavailable("It has no identity yet: it gets one when an API starts.")
+        return found
+
+    def renew(self) -> str:
+        """Draw another one, for a copy that is to live beside its original; it is durable then."""
+        drawn = new_database_id()
+        with self._database.write() as connection:
+            connection.execute(delete(identity))
+            connection.execute(insert(identity).values(single=1, id=drawn))
+        return drawn

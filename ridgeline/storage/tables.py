@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from ridgeline.contract.lifecycle import HELD, TERMINAL, TRANSITIONS, JobStatus
+from ridgeline.api.lifecycle import HELD, TERMINAL, TRANSITIONS, JobStatus
 from ridgeline.storage.columns import Status, Timestamp
 
 metadata = MetaData(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ridgeline.contract.problems import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from service.http.problems import ApiProblem
 
 MARGIN_BYTES = 64 * 2**20

@@ -13,9 +13,10 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from ridgeline.contract.problems import MAX_FAULTS, Fault, ProblemCode
-from ridgeline.contract.schema import Contract
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.problems import ProblemCode
+from ridgeline.spec.faults import MAX_FAULTS, Fault
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.schema import Contract
 from service.http.faults import has_surrogate, short_pointer, spec_faults, walk
 from service.http.problems import ApiProblem, invalid_spec
 

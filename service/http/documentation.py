@@ -1,9 +1,11 @@
-"""What routes say of themselves to OpenAPI beyond what FastAPI sees."""
+"""What routes say of themselves to OpenAPI beyond what FastAPI sees.
+
+Specs that the documentation shows. A test posts each of them.
+"""
 
 from typing import Any
 
-from ridgeline.contract.problems import ProblemCode
-from service.http.examples import EXAMPLES
+from ridgeline.api.problems import ProblemCode
 from service.http.problems import responses
 
 BODY_PROBLEMS = (
@@ -15,6 +17,7 @@ BODY_PROBLEMS = (
 )
 """What a route that takes a spec may answer."""
 
+
 BODY_TOO_SLOW: dict[int | str, dict[str, Any]] = {
     408: {
         **responses(ProblemCode.INVALID_REQUEST)[422],
@@ -22,6 +25,45 @@ BODY_TOO_SLOW: dict[int | str, dict[str, Any]] = {
     }
 }
 """The answer to a body that does not come, for the same routes."""
+
+
+DIGITS: dict[str, Any] = {
+    "name": "digits-l2-dropout",
+    "dataset": {"source": "builtin", "name": "digits"},
+    "split": {"validation": 0.2, "test": 0.1, "stratify": True},
+    "model": {
+        "layers": [
+            {"type": "Dense", "units": 64, "activation": "relu"},
+            {"type": "Dense", "units": 64, "activation": "relu"},
+            {"type": "Dense", "units": 10, "activation": "softmax"},
+        ]
+    },
+    "regularization": {"weights": {"l2": 0.001}, "dropout": {"rate": 0.3, "after": ["dense"]}},
+    "training": {
+        "epochs": 30,
+        "batch_size": 32,
+        "optimizer": {"name": "adam", "learning_rate": 0.001},
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+        "seed": 7,
+    },
+    "outputs": ["keras", "saved_model"],
+    "tags": ["demo"],
+}
+
+
+IRIS: dict[str, Any] = {
+    "dataset": {"name": "iris"},
+    "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+    "training": {"loss": "sparse_categorical_crossentropy"},
+}
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "digits": {"summary": "Handwritten digits, with L2 and dropout", "value": DIGITS},
+    "iris": {"summary": "The least a spec needs", "value": IRIS},
+}
+
 
 SPEC_BODY: dict[str, Any] = {
     "requestBody": {
@@ -35,6 +77,7 @@ SPEC_BODY: dict[str, Any] = {
     }
 }
 """The body of a route that takes a spec: it reads the bytes itself, to bound and to check them."""
+
 
 _HEADERS = {
     "Accept-Ranges": "`bytes`.",

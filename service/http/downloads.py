@@ -1,4 +1,7 @@
-"""Files as answers: whole or in part, with a digest, checked on their way out."""
+"""Files as answers: whole or in part, with a digest, checked on their way out.
+
+Byte ranges of RFC 9110, 14.
+"""
 
 import asyncio
 import base64
@@ -10,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 import xxhash
@@ -18,23 +21,27 @@ from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from ridgeline.contract.problems import ProblemCode
+from ridgeline.api.problems import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
-from ridgeline.storage.digests import Hash
+from ridgeline.storage.files.digests import Hash
 from service.http.answers import not_modified
 from service.http.documentation import file_content, headers
 from service.http.headers import matches
 from service.http.problems import ApiProblem, responses
-from service.http.ranges import Span, UnsatisfiableRange, requested_span
 from service.http.routing import is_head
 from service.threads import ended, outcome
 
 Text = Annotated[str | None, Header()]
+
+
 Redirect = Annotated[
     bool, Query(description="Answer 307 with an address in the store of files, if it has one.")
 ]
 
+
 _HEADERS = ("ETag", "Repr-Digest", "Accept-Ranges", "Content-Disposition")
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file",
@@ -55,6 +62,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     410: {**responses(ProblemCode.NOT_FOUND)[404], "description": "The file is lost"},
 }
 """What a route that gives a file may answer."""
+
+
+_SINGLE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE | re.ASCII)
+
+
+_DIGITS = 19
+"""More than any file's length has."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +151,18 @@ def _see(file: StoredFile) -> None:
         raise _gone("The file was stored, but the store of files has lost it", file) from None
     if size != file.bytes:
         raise _gone(f"{file.bytes} bytes were stored, the store of files has {size}", file)
+
+
+class Span(NamedTuple):
+    """Part of a file: `start` to `end`, which is not in it."""
+
+    start: int
+    end: int
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes it holds."""
+        return self.end - self.start
 
 
 async def _stream(file: StoredFile, span: Span, readers: Executor) -> AsyncIterator[bytes]:
@@ -224,3 +250,35 @@ def _ranged(
         "Content-Range": f"bytes {span.start}-{span.end - 1}/{file.bytes}",
     }
     return HTTPStatus.PARTIAL_CONTENT, {**meta, **part}
+
+
+class UnsatisfiableRange(ValueError):
+    """No byte of the file lies in the range."""
+
+
+def requested_span(header: str | None, size: int) -> Span | None:
+    """The span that a Range header asks for, in a file of `size` bytes; None for the whole file.
+
+    Several ranges, another unit and what is no range at all are ignored, as the RFC allows.
+    Raises UnsatisfiableRange.
+    """
+    match = _SINGLE.fullmatch(header or "")
+    if match is None or not (match[1] or match[2]):
+        return None
+    first, last = (_number(digits) for digits in match.groups())
+    if first is None:
+        start, end = max(size - (last or 0), 0), size
+    else:
+        if last is not None and last < first:
+            return None
+        start, end = first, size if last is None else min(last + 1, size)
+    if start >= size:
+        raise UnsatisfiableRange
+    return Span(start, end)
+
+
+def _number(digits: str) -> int | None:
+    if not digits:
+        return None
+    stripped = digits.lstrip("0") or "0"
+    return int(stripped) if len(stripped) <= _DIGITS else 10**_DIGITS

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ridgeline.contract.problems import Fault, pointer
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.faults import Fault, pointer
+from ridgeline.spec.job_spec import JobSpec
 
 MAX_FAULTS = 20
 """How many faults one answer lists."""

@@ -7,7 +7,8 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from ridgeline.contract.problems import Fault, ProblemCode
+from ridgeline.api.problems import ProblemCode
+from ridgeline.spec.faults import Fault
 from service.http.problems import ApiProblem
 
 _LONGEST_NAME = 64

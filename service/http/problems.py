@@ -10,8 +10,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ridgeline.contract.job import JOB_ID_PATTERN
-from ridgeline.contract.problems import MEDIA_TYPE, Fault, Problem, ProblemCode, SpecError
+from ridgeline.api.job import JOB_ID_PATTERN
+from ridgeline.api.problems import MEDIA_TYPE, Problem, ProblemCode
+from ridgeline.spec.faults import Fault, SpecError
 from ridgeline.storage import (
     ArtifactsUnavailable,
     DatabaseUnavailable,

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ridgeline.storage import ArtifactRecord, EventRecord, EventType, JobRecord, Page
-from ridgeline.storage.datasets import DatasetPage, DatasetRecord
+from ridgeline.storage.files.datasets import DatasetPage, DatasetRecord
 
 
 def job_json(record: JobRecord) -> bytes:

@@ -17,21 +17,22 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from ridgeline.contract import diagnosis, suggestions
-from ridgeline.contract.advice import RULES
-from ridgeline.contract.checks.fitting import monitored
-from ridgeline.contract.constraints import AnyConstraint
-from ridgeline.contract.dataset import BUILTIN, KERAS
-from ridgeline.contract.layers import LAYERS
-from ridgeline.contract.outputs import OutputName
-from ridgeline.contract.presets import PRESETS
-from ridgeline.contract.problems import SpecError
-from ridgeline.contract.regularization import Regularization
-from ridgeline.contract.report import Verdict, WeightReport
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
-from ridgeline.contract.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName, Training
-from ridgeline.contract.training.fit import Precision
+from ridgeline.api.report import Verdict, WeightReport
+from ridgeline.planning.advice import RULES
+from ridgeline.planning.checks.training import monitored
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.dataset import BUILTIN, KERAS
+from ridgeline.spec.faults import SpecError
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.layers import LAYERS
+from ridgeline.spec.outputs import OutputName
+from ridgeline.spec.presets import PRESETS
+from ridgeline.spec.regularization.constraints import AnyConstraint
+from ridgeline.spec.regularization.policy import Regularization
+from ridgeline.spec.training import LOSSES, OPTIMIZERS, SCHEDULES, MetricName, Training
+from ridgeline.spec.training.fit import Precision
+from worker.engine.diagnosis import suggestions
+from worker.engine.diagnosis import verdict as diagnosis
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = sorted(set((ROOT / "docs").rglob("*.md")) - set((ROOT / "docs" / "reference").iterdir()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.job import TRANSITIONS
+from ridgeline.api.job import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

@@ -3,8 +3,11 @@
 import ast
 from pathlib import Path
 
-MAX_FILE_LINES = 600
+MAX_FILE_LINES = 400
+MAX_TEST_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
+#: A list reads best in one piece.
+LISTS = {"ridgeline/storage/tables.py"}
 
 
 def test_no_test_folder_is_a_package(root: Path) -> None:
@@ -12,11 +15,14 @@ def test_no_test_folder_is_a_package(root: Path) -> None:
     assert list((root / "tests").rglob("__init__.py")) == []
 
 
-def test_files_stay_readable(root: Path, all_python: list[Path]) -> None:
+def test_files_stay_readable(root: Path, sources: list[Path], all_python: list[Path]) -> None:
+    limits = dict.fromkeys(all_python, MAX_TEST_FILE_LINES)
+    limits |= dict.fromkeys(sources, MAX_FILE_LINES)
     long = {
-        str(path.relative_to(root)): lines
-        for path in all_python
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_FILE_LINES
+        name: lines
+        for path, limit in limits.items()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > limit
+        and (name := path.relative_to(root).as_posix()) not in LISTS
     }
     assert long == {}
 

@@ -29,7 +29,7 @@ def test_import_contracts(root: Path) -> None:
     ("module", "absent"),
     [
         ("ridgeline", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
-        ("ridgeline.contract.spec", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
+        ("ridgeline.spec.job_spec", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
@@ -38,10 +38,9 @@ def test_import_contracts(root: Path) -> None:
         # What a process does once, another does for it.
         ("service.__main__", ("alembic", "mako")),
         ("worker.program", ("alembic", "mako")),
-        ("ridgeline.storage.migrations.__main__", ("ridgeline.contract.layers",)),
-        ("worker.app", (*HEAVY, "service")),
-        ("worker.tasks", (*HEAVY, "service")),
-        ("worker.supervisor", (*HEAVY, "service")),
+        ("ridgeline.storage.migrations.__main__", ("ridgeline.spec.layers",)),
+        ("worker.broker.app", (*HEAVY, "service")),
+        ("worker.supervision.supervisor", (*HEAVY, "service")),
     ],
 )
 def test_import_leaves_out(root: Path, module: str, absent: tuple[str, ...]) -> None:

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import httpx
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import AttemptRecord, EventRecord, JobRecord, JobStore
 from tests.chaos.history import Entry, Outcome
 from tests.rig.work import Work

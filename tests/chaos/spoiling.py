@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.forgery import START, sound
 from tests.chaos.history import Entry

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.storage import AttemptReason
 from tests.chaos import forgery
 from tests.chaos.checker import check, report

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from ridgeline.api.events import EpochEvent
+from ridgeline.api.job import JobStatus
 from ridgeline.client import Client
-from ridgeline.contract.events import EpochEvent
-from ridgeline.contract.job import JobStatus
 from tests.e2e.conftest import CHECKOUT
 
 pytestmark = pytest.mark.servers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ridgeline.cli.address import Address, free_address
+from ridgeline.cli.local.address import Address, free_address
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Run

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ridgeline.api.job import EndCode, Job, JobStatus
+from ridgeline.api.report import Report, Verdict
 from ridgeline.client import Client
-from ridgeline.contract.job import EndCode, Job, JobStatus
-from ridgeline.contract.patch import apply_patch
-from ridgeline.contract.report import Report, Verdict
+from ridgeline.spec.patch import apply_patch
 
 pytestmark = pytest.mark.servers
 

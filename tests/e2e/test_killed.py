@@ -8,8 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
+from ridgeline.api.job import Job, JobStatus
 from ridgeline.client import Client
-from ridgeline.contract.job import Job, JobStatus
 from tests.e2e.conftest import Command, Run, poll
 
 pytestmark = pytest.mark.servers

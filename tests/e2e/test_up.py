@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from ridgeline.cli.address import Address, free_address
+from ridgeline.api.job import Job
+from ridgeline.cli.local.address import Address, free_address
 from ridgeline.client import Client, UnreachableError
-from ridgeline.contract.job import Job
 from ridgeline.storage import Database, JobRecord, JobStore
 from tests.e2e.conftest import poll
 

@@ -15,8 +15,8 @@ import psutil
 import psycopg
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.storage import EventType, JobRecord, JobStore
 from tests.rig.cluster import Cluster
 from tests.rig.process import poll

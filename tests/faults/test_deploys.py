@@ -6,8 +6,8 @@ import pytest
 
 from tests.faults.conftest import House
 from tests.rig.work import Fault, Work
-from worker.attempt import patience
 from worker.settings import WorkerSettings
+from worker.supervision import patience
 from worker.trainer import process
 
 pytestmark = pytest.mark.servers

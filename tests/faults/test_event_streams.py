@@ -5,8 +5,8 @@ import threading
 import httpx
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.events import EpochEvent, JobEvent
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.events import EpochEvent, JobEvent
 from ridgeline.storage import EventType
 from tests.faults.conftest import END_S, House, no_backoff
 from tests.integration.service.streams import ACCEPT, sent

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from celery import Celery
 
-from ridgeline.contract.tasks import TRAIN_QUEUE
+from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from tests.faults.conftest import House
 from tests.rig.work import Work
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from tests.faults.conftest import House, no_backoff
 from tests.rig.process import poll
 from tests.rig.work import Fault, Work

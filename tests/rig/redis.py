@@ -7,7 +7,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from ridgeline.cli.redis_server import find_redis_server
+from ridgeline.cli.local.redis_server import find_redis_server
 from tests.rig.process import Process, free_port
 
 _ANSWER_S = 1.0

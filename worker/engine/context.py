@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.report import Report
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode
+from ridgeline.api.report import Report
 
 
 class TrainingContext(Protocol):

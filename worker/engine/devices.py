@@ -4,8 +4,8 @@ import os
 
 import tensorflow as tf
 
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 
 SMALL_STEP = 8_000_000
 """Multiply-adds of a batch's forward pass up to which one thread is quicker than several.

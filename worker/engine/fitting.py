@@ -5,21 +5,20 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.regularizers import PenaltyTerm
-from ridgeline.contract.report import Raise
-from ridgeline.contract.resolve import Resolution
-from worker.engine.callbacks import EarlyStopping, Plateau
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode
+from ridgeline.api.report import Raise
+from ridgeline.planning.resolve import Resolution
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
+from worker.engine.callbacks import EarlyStopper, Plateau
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingStopped
 from worker.engine.data import Data
 from worker.engine.epoch import CompiledEpoch, Controls
-from worker.engine.measurements import Passes, epoch_row, prefixed
 from worker.engine.model import Network
 from worker.engine.objective import Objective
 from worker.engine.optimization import finalize
-from worker.engine.passes import evaluate_pass, place, train_pass
+from worker.engine.passes import Passes, epoch_row, evaluate_pass, place, prefixed, train_pass
 from worker.engine.regularization.raising import RaiseOnOverfit
 from worker.engine.seeds import mask_seed, row_order, sample_rows, set_generators
 from worker.engine.state import Arrays, flat, restore, restore_weights, snapshot, under
@@ -59,7 +58,7 @@ class Fitting:
         """What every epoch measured, those before a resumption too."""
         self._network, self._objective, self._epoch = network, objective, epoch
         early, plateau = training.early_stopping, training.reduce_lr_on_plateau
-        self._early = EarlyStopping(early) if early else None
+        self._early = EarlyStopper(early) if early else None
         self._plateau = Plateau(plateau) if plateau else None
         self._raising = RaiseOnOverfit(
             policy, network.rates, network.dropping, resolution.penalties

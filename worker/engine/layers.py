@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 
-from ridgeline.contract.graph import Node
-from ridgeline.contract.layers import Layer
-from ridgeline.contract.layers.wrapper import Wrapper
-from ridgeline.contract.regularizers import ACTIVITY, PenaltyTerm
+from ridgeline.planning.graph import Node
+from ridgeline.spec.layers import Layer
+from ridgeline.spec.layers.wrapper import Wrapper
+from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from worker.engine.regularization.penalty import keras_regularizer
 
 FLOAT32 = "float32"

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from ridgeline.contract.graph import Graph, Node
-from ridgeline.contract.regularizers import ACTIVITY, PenaltyTerm
-from ridgeline.contract.resolve import Resolution
-from ridgeline.contract.wiring import INPUT
+from ridgeline.planning.graph import Graph, Node
+from ridgeline.planning.resolve import Resolution
+from ridgeline.planning.wiring import INPUT
+from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from worker.engine.layers import FLOAT32, build_layer, penalize_output
 from worker.engine.regularization.dropout import is_plain_dropout, masks
 from worker.engine.regularization.rated import RATED, strength

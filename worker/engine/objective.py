@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ridgeline.contract.resolve import Resolution
-from ridgeline.contract.targets import TargetEncoding
-from ridgeline.contract.training import Loss, MetricName, Training
+from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.resolve import Resolution
+from ridgeline.planning.targets import TargetEncoding
+from ridgeline.spec.training import Loss, MetricName, Training
 from worker.engine.data import Data
 from worker.engine.model import Network
 from worker.engine.optimization import build_optimizer
@@ -56,7 +57,7 @@ class Objective(NamedTuple):
 
 def build_objective(resolution: Resolution, network: Network, data: Data) -> Objective:
     """The objective of a resolved spec over a network's weights."""
-    training, classes = resolution.spec.training, resolution.spec.dataset.shape.classes
+    training, classes = resolution.spec.training, dataset_shape(resolution.spec.dataset).classes
     weights = class_weights(training, resolution.encoding, data.train.y, classes)
     return Objective(
         loss=build_loss(training.loss),

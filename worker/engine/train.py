@@ -2,9 +2,10 @@
 
 import time
 
-from ridgeline.contract.report import Report
-from ridgeline.contract.resolve import Resolution, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.report import Report
+from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.resolve import Resolution, resolve
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine.checkpoint import CheckpointStore, fingerprint
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingResult
 from worker.engine.data import Data, prepare_data
@@ -12,8 +13,8 @@ from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 from worker.engine.diagnosis.report import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.export import export
-from worker.engine.export.features import write_features
 from worker.engine.export.tensorboard import write_tensorboard
+from worker.engine.export.write import write_features
 from worker.engine.fitting import Fitting
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective, class_weights, row_classes
@@ -94,7 +95,9 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
 def _baseline(resolution: Resolution, data: Data) -> float | None:
     """What the model has to beat, by the loss that curves are measured in."""
     training, y = resolution.spec.training, data.train.y
-    weights = class_weights(training, resolution.encoding, y, resolution.spec.dataset.shape.classes)
+    weights = class_weights(
+        training, resolution.encoding, y, dataset_shape(resolution.spec.dataset).classes
+    )
     counts = None if weights is None else weights[row_classes(y, resolution.encoding)]
     smoothing = getattr(training.loss, "label_smoothing", 0.0)
     return constant_baseline(training.loss.name, y, label_smoothing=smoothing, row_weights=counts)

@@ -1,4 +1,7 @@
-"""Jobs as runs of MLflow experiments."""
+"""Jobs as runs of MLflow experiments.
+
+What a run is told of its job, up to the end or to what is known so far.
+"""
 
 import json
 import math
@@ -13,28 +16,52 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JobStatus
-from ridgeline.storage import EventRecord, EventType, JobRecord, TrackedJob
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import JobStatus
+from ridgeline.storage import EventRecord, EventType, JobRecord, JobStore, TrackedJob, TrackingStore
 
 JOB_ID = "ridgeline.job_id"
+
+
 LAST_EVENT = "ridgeline.last_event"
+
+
 _RUNNING = "RUNNING"
+
+
 _ENDED = {
     JobStatus.SUCCEEDED: "FINISHED",
     JobStatus.FAILED: "FAILED",
     JobStatus.CANCELLED: "KILLED",
 }
+
+
 _MOST_METRICS = 999
 """What one request may hold, beside a tag; as _MOST_PARAMS."""
+
+
 _MOST_PARAMS = 100
+
+
 _LONGEST_PARAM = 500
+
+
 _LONGEST_TAG = 500
+
+
 _LONGEST_KEY = 250
+
+
 _FOR_NUMBER = 8
+
+
 _NO_KEY = re.compile(r"[^\w. -]")
 """What no name may hold; a slash may, but then the name has to be a path in its simplest form."""
+
+
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
+
+
 _REFUSALS = {
     "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
@@ -43,6 +70,14 @@ _REFUSALS = {
     "RESOURCE_ALREADY_EXISTS",
     _MISSING,
 }
+
+
+_EVENTS = 100
+"""How many events are told before that is noted."""
+
+
+_PAGES = 10
+"""How often, before other jobs have their turn."""
 
 
 class Runs:
@@ -243,3 +278,56 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 def _milliseconds(at: datetime) -> int:
     return round(at.timestamp() * 1000)
+
+
+def tell(job: TrackedJob, jobs: JobStore, tracked: TrackingStore, runs: Runs) -> bool:
+    """Tell what is new of a job that this worker has taken; False: there is more.
+
+    It ends where another worker has the job. Raises MlflowException and StorageError.
+    """
+    record = jobs.get(job.job_id)
+    if record is None:
+        runs.abandon(job)
+        tracked.strike_out(job.job_id)
+        return True
+    run = runs.find(job) or _made(job, record, tracked, runs)
+    if run is None or not _tell_events(run, record, jobs, tracked, runs):
+        return run is None
+    if record.status.terminal:
+        runs.drop_doubles(job, run)
+        runs.end(run, record, _verdict(jobs, record))
+        tracked.strike_out(job.job_id)
+    return True
+
+
+def _made(job: TrackedJob, record: JobRecord, tracked: TrackingStore, runs: Runs) -> Run | None:
+    """A new run; None if another worker has taken the job, and makes one itself."""
+    run = runs.create(job, record)
+    if tracked.note(job.job_id, run.info.run_id, 0):
+        return run
+    runs.delete(run)
+    return None
+
+
+def _tell_events(
+    run: Run, record: JobRecord, jobs: JobStore, tracked: TrackingStore, runs: Runs
+) -> bool:
+    """Whether the run has been told of all events there are."""
+    last = runs.last_event(run)
+    if not last:  # whoever made it may have got no further
+        runs.describe(run, record)
+    for _ in range(_PAGES):
+        events = jobs.events(record.id, after=last, limit=_EVENTS)
+        if events:
+            runs.tell(run, events)
+            last = events[-1].id
+        if not tracked.note(record.id, run.info.run_id, last):
+            return False
+        if len(events) < _EVENTS:
+            return True
+    return False
+
+
+def _verdict(jobs: JobStore, record: JobRecord) -> str | None:
+    report = jobs.report(record.id)
+    return json.loads(report)["verdict"] if report else None

@@ -16,13 +16,12 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason
-from ridgeline.contract.problems import SpecError
-from ridgeline.contract.report import Report
-from ridgeline.contract.schema import Contract
-from ridgeline.contract.spec import JobSpec
-from worker.disk import DISK_FULL, is_disk_full
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason
+from ridgeline.api.report import Report
+from ridgeline.spec.faults import SpecError
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.schema import Contract
 from worker.engine.context import (
     TrainingContext,
     TrainingFailed,
@@ -31,6 +30,7 @@ from worker.engine.context import (
 )
 from worker.trainer import stderr
 from worker.trainer.bounds import die_with_parent, limit_memory, offer_to_die_first
+from worker.trainer.disk import DISK_FULL, is_disk_full
 from worker.trainer.logs import Faucet, log_to
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,

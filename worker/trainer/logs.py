@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict
 
-from ridgeline.contract.log import LogLevel
+from ridgeline.api.log import LogLevel
 from ridgeline.logs import event_text, fields_json
 from worker.trainer.messages import LogLine
 

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndReason
-from ridgeline.contract.log import LogLevel
-from ridgeline.contract.report import Report
-from ridgeline.contract.schema import Contract
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndReason
+from ridgeline.api.log import LogLevel
+from ridgeline.api.report import Report
+from ridgeline.spec.schema import Contract
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 _MAX_RESUMED_ROWS = 1000

@@ -9,7 +9,7 @@ from ridgeline.cli.errors import CommandError
 from ridgeline.cli.options import AsJson, Yes
 
 if TYPE_CHECKING:
-    from ridgeline.cli.adoption import Adoption, Found
+    from ridgeline.cli.local.adoption import Adoption, Found
     from ridgeline.cli.printing import Output
 
 _CLIENT_ALONE = (
@@ -49,7 +49,7 @@ def adopt(
 
 def _adoption(home: Path | None) -> "Adoption":
     try:
-        from ridgeline.cli.adoption import Adoption
+        from ridgeline.cli.local.adoption import Adoption
     except ImportError:
         raise CommandError(_CLIENT_ALONE) from None
     return Adoption(home)

@@ -17,8 +17,8 @@ from ridgeline.cli.options import (
 from ridgeline.cli.talking import talking
 
 if TYPE_CHECKING:
+    from ridgeline.api.job import Job
     from ridgeline.client import Client
-    from ridgeline.contract.job import Job
 
 
 def jobs(
@@ -39,8 +39,8 @@ def jobs(
     from itertools import islice
 
     with talking(context, url, as_json=as_json) as session:
+        from ridgeline.api.job import JobStatus
         from ridgeline.cli.views.jobs import jobs_table
-        from ridgeline.contract.job import JobStatus
 
         wanted = [JobStatus(name.value) for name in status or ()]
         found = list(

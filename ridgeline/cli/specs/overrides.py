@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from ridgeline.cli.errors import UsageError
-from ridgeline.contract.problems import pointer
+from ridgeline.spec.faults import pointer
 
 
 def override(document: dict[str, Any], settings: Iterable[str]) -> tuple[str, ...]:

@@ -8,13 +8,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ridgeline.api.comparison import ComparedJob, Comparison, Difference
 from ridgeline.cli.figures import NOTHING, number, plural, short
 from ridgeline.cli.printing import Alignment, add_row, listing, styled
 from ridgeline.cli.views.facts import headed
 from ridgeline.cli.views.jobs import status_text
 from ridgeline.cli.views.plots import Line, Panel, plotted
-from ridgeline.contract.comparison import ComparedJob, Comparison
-from ridgeline.contract.differences import Difference
 
 LOSS = "loss"
 _ROWS = 16

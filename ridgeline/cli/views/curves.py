@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console, RenderableType
 
+from ridgeline.api.curves import Curves
 from ridgeline.cli.errors import UsageError
 from ridgeline.cli.figures import number
 from ridgeline.cli.printing import styled
 from ridgeline.cli.views.plots import Line, Panel, plotted
-from ridgeline.contract.curves import Curves
 
 _HIGH, _LOW = 16, 8
 _LOSSES = ("data_loss", "val_data_loss")

@@ -8,17 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.cli.figures import NOTHING, age, number, plural, short, size
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed
-from ridgeline.contract.dataset.stored import (
-    ArrayMember,
-    Column,
-    ImageFolder,
-    OwnSplit,
-    StoredDataset,
-    ValueCount,
-)
+from ridgeline.spec.dataset.contents import ArrayMember, Column, ImageFolder, OwnSplit, ValueCount
 
 #: How many values of a column are listed.
 _VALUES = 6

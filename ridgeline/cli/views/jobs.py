@@ -7,13 +7,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ridgeline.api.job import Artifact, Job, JobStatus
 from ridgeline.cli.figures import age, duration, number, plural, short, size
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed, indented
 from ridgeline.cli.views.measures import measures_table
 from ridgeline.cli.views.networks import data_in_words, network_in_words, penalties_in_words
-from ridgeline.contract.advice import Advice
-from ridgeline.contract.job import Artifact, Job, JobStatus
+from ridgeline.planning.advice import Advice
 
 STYLES = {
     JobStatus.QUEUED: "dim",

@@ -4,8 +4,8 @@ import json
 
 from rich.text import Text
 
+from ridgeline.api.log import LogEntry, LogLevel
 from ridgeline.cli.printing import styled
-from ridgeline.contract.log import LogEntry, LogLevel
 
 _STYLES = {
     LogLevel.DEBUG: "dim",

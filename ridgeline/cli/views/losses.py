@@ -9,11 +9,11 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
+from ridgeline.api.job import JobStatus
 from ridgeline.cli.figures import duration, number, printable
 from ridgeline.cli.views.jobs import status_text
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.events import EpochEvent, JobEvent, StatusEvent
-from ridgeline.contract.job import JobStatus
 
 _LOSSES = ("loss", "data_loss", "penalty", "val_data_loss", "gap")
 _OF_VALIDATION = "val_"

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from ridgeline.cli.figures import number, plural
-from ridgeline.contract.dataset import UploadDataset
-from ridgeline.contract.layers import Layer
-from ridgeline.contract.regularizers import PenaltyTerm
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.dataset import UploadDataset
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.layers import Layer
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
 
 _SHOWN = 12
 #: What tells a layer from others of its type, the first that it has.

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 
+from ridgeline.api.presets import PresetEntry
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed
 from ridgeline.cli.views.networks import data_in_words
-from ridgeline.contract.preset_jobs import PresetEntry
 
 
 def presets_table(entries: Iterable[PresetEntry]) -> RenderableType:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from ridgeline.api.report import Report, Suggestion, Verdict, WeightReport
 from ridgeline.cli.figures import number, percent, short
 from ridgeline.cli.printing import add_row, listing, styled
 from ridgeline.cli.views.facts import facts, headed, indented
 from ridgeline.cli.views.measures import measures_table
-from ridgeline.contract.patch import PatchOperation
-from ridgeline.contract.report import Report, Suggestion, Verdict, WeightReport
+from ridgeline.spec.patch import PatchOperation
 
 _STYLES = {
     Verdict.GOOD: "bold green",

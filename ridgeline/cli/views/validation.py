@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 
+from ridgeline.api.job import Validation
 from ridgeline.cli.figures import plural, size
 from ridgeline.cli.printing import styled
 from ridgeline.cli.views.facts import facts, headed
 from ridgeline.cli.views.jobs import advice_lines
 from ridgeline.cli.views.networks import data_in_words, network_in_words, penalties_in_words
-from ridgeline.contract.resolve import Validation
 
 
 def validation_page(validation: Validation) -> Iterator[RenderableType]:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from rich.table import Table
 
+from ridgeline.api.worker import Worker, WorkerState
 from ridgeline.cli.figures import age, short
 from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.contract.worker import Worker, WorkerState
 
 _STYLES = {
     WorkerState.STARTING: "dim",

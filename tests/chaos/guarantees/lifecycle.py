@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from ridgeline.contract.job import JobStatus, can_become
+from ridgeline.api.job import JobStatus, can_become
 from ridgeline.storage import EventType
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.guarantees.guarantee import Look, guarantee

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.guarantees.guarantee import Look, guarantee
 

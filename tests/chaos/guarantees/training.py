@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import EventType
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.guarantees.guarantee import Look, guarantee

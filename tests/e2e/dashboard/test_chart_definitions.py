@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route
 
 from ridgeline.charts import CHARTS, chart, comparison_chart
-from service.routes.dashboard import CONTENT_SECURITY_POLICY
+from service.dashboard.routes import CONTENT_SECURITY_POLICY
 from tests.unit.charts.samples import CASES, REPORT, run
 
 VENDOR = Path(__file__).parents[3] / "service" / "dashboard" / "vendor"

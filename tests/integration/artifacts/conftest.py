@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ridgeline.storage import ArtifactStore, LocalArtifacts
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import BUCKET, Seaweed, binary
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import AttemptCheckpoints
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
 from tests.integration.worker import conftest as worker_fixtures
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.stub_engine import row
 from tests.integration.worker.test_resume import again, told, trained
-from worker.attempt.checkpoints import Saving
 from worker.drain import Drain
 from worker.engine.checkpoint import Checkpoint, CheckpointStore
+from worker.supervision.checkpoints import Saving
 
 context = worker_fixtures.context
 settings = worker_fixtures.settings

@@ -15,7 +15,7 @@ from ridgeline.storage import (
     UnknownArtifact,
     artifact_key,
 )
-from ridgeline.storage.artifacts.bucket import PART_BYTES
+from ridgeline.storage.files.bucket import PART_BYTES
 
 JOB = "job_" + "a" * 32
 OTHER = "job_" + "b" * 32

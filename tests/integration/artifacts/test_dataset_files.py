@@ -16,15 +16,15 @@ from ridgeline.storage import (
     InvalidArtifactKey,
     UnknownArtifact,
 )
-from ridgeline.storage.artifacts.bucket import PART_BYTES, Bucket, Retrying
-from ridgeline.storage.datasets import (
+from ridgeline.storage.files.bucket import PART_BYTES, Bucket, Retrying
+from ridgeline.storage.files.datasets import (
     DatasetFiles,
     DatasetRecord,
     LocalDatasetFiles,
     dataset_key,
     part_key,
 )
-from ridgeline.storage.datasets.objects import BucketDatasetFiles
+from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from tests.integration.artifacts.link import Link
 
 pytestmark = pytest.mark.servers

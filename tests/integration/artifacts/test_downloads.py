@@ -11,11 +11,11 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import JobStatus
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
-from service.deps import Parts
+from ridgeline.api.job import JobStatus
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from service.http import downloads
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
+from service.services import Parts
 from service.settings import Settings
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed

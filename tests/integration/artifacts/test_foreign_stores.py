@@ -12,9 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
+from ridgeline.api.job import JobStatus
 from ridgeline.cli.exits import ExitCode
 from ridgeline.cli.main import app
-from ridgeline.contract.job import JobStatus
 from ridgeline.storage import (
     ArtifactStore,
     Database,
@@ -24,10 +24,9 @@ from ridgeline.storage import (
     NewJob,
     artifact_key,
 )
-from ridgeline.storage.artifacts.marker import MARKER
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
+from ridgeline.storage.files.marker import MARKER
+from ridgeline.storage.ownership import IdentityStore, Ownership, Place
 from service.__main__ import STARTUP_FAILURE
 from service.main import create_app
 from service.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
@@ -22,8 +22,8 @@ from ridgeline.storage import (
     NewJob,
     artifact_key,
 )
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
-from ridgeline.storage.garbage import Garbage
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
+from ridgeline.storage.files.artifacts.garbage import Garbage
 
 DAY_S = 86_400.0
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="")
@@ -148,7 +148,7 @@ def test_with_a_new_database_nothing_is_deleted(
 
 
 def test_it_says_what_it_has_deleted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ridgeline.storage.garbage")
+    caplog.set_level(logging.INFO, "ridgeline.storage.files.artifacts.garbage")
     claim = case.claim()
     files = [case.publish(claim, "half"), case.publish(claim, "model.keras")]
     case.finish(claim, files[1])

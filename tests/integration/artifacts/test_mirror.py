@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.storage.artifacts.bucket import Bucket
+from ridgeline.storage.files.bucket import Bucket
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
-from worker import mirror as module
-from worker.keras_files import DATASET_FILES, KERAS_FILES
-from worker.mirror import Mirror
+from worker.inputs import mirror as module
+from worker.inputs.keras_files import DATASET_FILES, KERAS_FILES
+from worker.inputs.mirror import Mirror
 
 FASHION = [KERAS_FILES[name].path for name in DATASET_FILES["fashion_mnist"]]
 CONTENT = os.urandom(5 * 2**20)

@@ -25,15 +25,19 @@ from ridgeline.storage import (
     NewJob,
     artifact_key,
 )
-from ridgeline.storage.artifacts.bucket import Bucket
-from ridgeline.storage.artifacts.marker import MARKER
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
-from ridgeline.storage.datasets import DatasetFiles, DatasetStore, LocalDatasetFiles, NewDataset
-from ridgeline.storage.datasets.files import dataset_key
-from ridgeline.storage.datasets.objects import BucketDatasetFiles
-from ridgeline.storage.garbage import Garbage
-from ridgeline.storage.identity import IdentityStore
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
+from ridgeline.storage.files.artifacts.garbage import Garbage
+from ridgeline.storage.files.bucket import Bucket
+from ridgeline.storage.files.datasets import (
+    DatasetFiles,
+    DatasetStore,
+    LocalDatasetFiles,
+    NewDataset,
+)
+from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
+from ridgeline.storage.files.datasets.protocol import dataset_key
+from ridgeline.storage.files.marker import MARKER
+from ridgeline.storage.ownership import IdentityStore, Ownership, Place
 from tests.integration.artifacts.link import Link
 from tests.integration.storage.conftest import postgresql_server
 

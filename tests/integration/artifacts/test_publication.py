@@ -7,7 +7,7 @@ from typing import IO
 
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import (
     ArtifactExists,
     ArtifactsUnavailable,
@@ -20,9 +20,9 @@ from ridgeline.storage import (
     artifact_key,
     open_artifacts,
 )
-from ridgeline.storage.artifacts import bucket
-from ridgeline.storage.artifacts.bucket import PART_BYTES, Bucket
-from ridgeline.storage.artifacts.objects import ObjectArtifacts
+from ridgeline.storage.files import bucket
+from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
+from ridgeline.storage.files.bucket import PART_BYTES, Bucket
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
 from tests.integration.worker import conftest as worker_fixtures

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from ridgeline import Client
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason, JobStatus
+from ridgeline.api.log import LogLevel, LogSource
 from ridgeline.client import Retries
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.contract.log import LogLevel, LogSource
 from ridgeline.storage import (
     ArtifactRecord,
     Claim,

@@ -8,7 +8,7 @@ import pytest
 
 from ridgeline import Client
 from ridgeline.client import NoSuchArtifactError, UnreachableError
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker
 from tests.rig.proxy import Proxy
 

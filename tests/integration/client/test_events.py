@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from ridgeline import Client
+from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
 from ridgeline.client import NotFoundError, Retries, UnreachableError, following
-from ridgeline.contract.events import EpochEvent, JobEvent, StatusEvent
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker, connect
 from tests.rig.api import Api
 from tests.rig.middlebox import Middlebox, Way

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from ridgeline import Client
+from ridgeline.api.log import LogLevel
 from ridgeline.client import NotFoundError, Retries, UnreachableError
-from ridgeline.contract.log import LogLevel
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api
 from tests.rig.proxy import Proxy

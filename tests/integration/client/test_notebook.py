@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 from ridgeline import Client
 from ridgeline.storage import Claim
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker
 from tests.rig.process import base_environment
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ridgeline import Client
+from ridgeline.api.datasets import StoredDataset
 from ridgeline.client import (
     BodyTooLargeError,
     DigestMismatchError,
@@ -20,7 +21,6 @@ from ridgeline.client import (
     UnusableDatasetError,
     uploads,
 )
-from ridgeline.contract.dataset.stored import StoredDataset
 from tests.integration.client.conftest import MOST_BYTES, PART_BYTES, connect
 from tests.rig.api import Api
 from tests.rig.proxy import Proxy

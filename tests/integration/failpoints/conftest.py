@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from ridgeline.contract.job import can_become
+from ridgeline.api.job import can_become
 from ridgeline.storage import JobRecord, JobStore, LeaseStore, LocalArtifacts
-from ridgeline.storage.artifacts.marker import MARKER
+from ridgeline.storage.files.marker import MARKER
 from ridgeline.storage.tables import metadata
 from tests.integration.failpoints.processes import (
     Home,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ridgeline.failpoints import FAILPOINTS
-from ridgeline.storage.datasets import (
+from ridgeline.storage.files.datasets import (
     DatasetRecord,
     DatasetStore,
     NewUpload,

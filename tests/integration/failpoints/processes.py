@@ -13,24 +13,24 @@ from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
-from ridgeline.storage.datasets import (
+from ridgeline.storage.files.artifacts.garbage import Garbage
+from ridgeline.storage.files.datasets import (
     DatasetGarbage,
     DatasetStore,
     UploadStore,
     open_datasets,
 )
-from ridgeline.storage.garbage import Garbage
-from service.dispatch import CeleryDispatch
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
+from service.jobs.dispatch import CeleryDispatch
 from service.main import create_app
 from service.settings import Settings
 from tests.integration.worker import stub_engine
 from worker.drain import Drain
 from worker.logs import configure_logs
 from worker.settings import WorkerSettings
-from worker.slots import Slot
-from worker.supervisor import Supervisor
+from worker.slots.slots import Slot
+from worker.supervision.supervisor import Supervisor
 
 EPOCHS = 5
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import redis
 
-from ridgeline.contract.job import JobStatus
-from ridgeline.contract.spec import JobSpec
-from ridgeline.contract.tasks import TRAIN_QUEUE
+from ridgeline.api.job import JobStatus
 from ridgeline.failpoints import FAILPOINTS
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import JobRecord
-from ridgeline.storage.artifacts.marker import MARKER
-from ridgeline.storage.identity import IdentityStore
+from ridgeline.storage.files.marker import MARKER
+from ridgeline.storage.ownership import IdentityStore
+from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from tests.integration.failpoints import dataset_scenarios, processes
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.failpoints import FAILPOINTS
-from ridgeline.storage.artifacts.marker import MARKER
-from service.http.examples import IRIS
+from ridgeline.storage.files.marker import MARKER
+from service.http.documentation import IRIS
 from service.main import create_app
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS, Home, attempt

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.failpoints import VARIABLE
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from tests.integration.failpoints.conftest import WAIT_S, Rig
 from tests.integration.failpoints.processes import attempt
 from tests.integration.service.test_process import Api

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS, attempt
 from tests.integration.failpoints.scenarios import (

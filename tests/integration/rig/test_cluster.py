@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import JobRecord
 from tests.rig.cluster import Cluster
 from tests.rig.process import alive, poll

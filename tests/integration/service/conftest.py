@@ -14,13 +14,13 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import ArtifactRecord, Claim, LeaseStore, artifact_key
 from ridgeline.storage.tables import metadata
-from service.deps import Parts
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.main import create_app
+from service.services import Parts
 from service.settings import Settings
 
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")

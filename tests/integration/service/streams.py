@@ -7,7 +7,7 @@ from typing import NamedTuple
 import httpx
 from pydantic import TypeAdapter
 
-from ridgeline.contract.events import EpochEvent, JobEvent
+from ridgeline.api.events import EpochEvent, JobEvent
 
 ACCEPT = {"Accept": "text/event-stream"}
 _EVENT: TypeAdapter[JobEvent] = TypeAdapter(JobEvent)

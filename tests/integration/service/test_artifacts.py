@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.problems import Problem
-from service.deps import Parts
+from ridgeline.api.problems import Problem
 from service.http import downloads
+from service.services import Parts
 
 CONTENT = bytes(range(251)) * 2789  # several chunks, the last one short; no two look alike
 SHA = hashlib.sha256(CONTENT).hexdigest()

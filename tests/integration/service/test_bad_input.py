@@ -15,9 +15,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from ridgeline.contract.problems import Problem
-from service.deps import Parts
-from service.http.examples import DIGITS, IRIS
+from ridgeline.api.problems import Problem
+from service.http.documentation import DIGITS, IRIS
+from service.services import Parts
 
 JSON = {"Content-Type": "application/json"}
 LAYER = ("model", "layers", 0)

@@ -8,9 +8,9 @@ from starlette.testclient import TestClient
 
 from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
-from service.deps import Parts
-from service.dispatch import CeleryDispatch
-from service.operations.catalog import Catalog
+from service.jobs.dispatch import CeleryDispatch
+from service.services import Parts
+from service.system.catalog import Catalog
 
 
 def test_the_catalog(client: TestClient) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from ridgeline.api.curves import ChartEntry, EpochRow
 from ridgeline.charts import CHARTS
-from ridgeline.contract.charts import ChartEntry
-from ridgeline.contract.curves import EpochRow
-from service.deps import Parts
-from service.rendering import RendererBusy, RenderingFailed
+from service.charts.rendering import RendererBusy, RenderingFailed
+from service.services import Parts
 
 SVG, PNG, VEGA_LITE = "image/svg+xml", "image/png", "application/vnd.vegalite+json"
 NAMED = 'Losses · small <job> & "co"'

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.comparison import Comparison
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.comparison import Comparison
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import JobStatus
 
 Submit = Callable[..., str]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.curves import Curves, EpochRow
+from ridgeline.api.curves import Curves, EpochRow
 
 NONFINITE = EpochRow(
     epoch=2, values={"loss": None}, penalty_by_layer={}, nonfinite=("loss",), seconds=1

@@ -13,13 +13,13 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from ridgeline.contract.dataset.stored import StoredDataset, StoredDatasetPage
-from ridgeline.contract.problems import Problem
+from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
+from ridgeline.api.problems import Problem
 from service.datasets import space
-from service.deps import Parts
-from service.inspection.bounds import Bounds
-from service.inspection.inspector import Inspector
+from service.datasets.inspection.bounds import Bounds
+from service.datasets.inspection.inspector import Inspector
 from service.main import create_app
+from service.services import Parts
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
 

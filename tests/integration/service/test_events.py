@@ -12,13 +12,13 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.events import EpochEvent, EventPage, JobEvent, StatusEvent
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.events import EpochEvent, EventPage, JobEvent, StatusEvent
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import DatabaseUnavailable, EventRecords
-from service.deps import Parts
-from service.http import streams
-from service.operations import events
+from service.events import feed as streams
+from service.events import rules as events
+from service.services import Parts
 from service.settings import Settings
 from tests.integration.service.streams import ACCEPT, Follower, replayed
 

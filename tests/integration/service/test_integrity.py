@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from ridgeline.storage.artifacts.local import CHUNK_BYTES
+from ridgeline.storage.files.artifacts.local import CHUNK_BYTES
 from ridgeline.storage.tables import artifacts
-from service.deps import Parts
 from service.http.downloads import CorruptFile
+from service.services import Parts
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)

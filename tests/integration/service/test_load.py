@@ -10,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from ridgeline.storage import JobStore
-from service.deps import Parts
-from service.operations import jobs
-from service.routes.jobs import PAGE_BYTES
+from service.jobs import rules as jobs
+from service.jobs.routes import PAGE_BYTES
+from service.services import Parts
 
 
 def test_the_event_loop_never_waits_for_a_connection_of_a_thread(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.log import LogEntry, LogLevel, LogPage, LogSource
+from ridgeline.api.log import LogEntry, LogLevel, LogPage, LogSource
 from ridgeline.storage import LeaseStore, LogLine
-from service.deps import Parts
+from service.services import Parts
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 LINES = (

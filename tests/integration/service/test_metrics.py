@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.contract.worker import WorkerState
+from ridgeline.api.job import EndCode, EndReason, JobStatus
+from ridgeline.api.worker import WorkerState
 from ridgeline.storage import (
     AttemptExit,
     Database,
@@ -23,10 +23,10 @@ from ridgeline.storage import (
     NewWorker,
     WorkerStore,
 )
-from service.deps import Parts
 from service.main import create_app
-from service.operations.workers import StallAlarm
+from service.services import Parts
 from service.settings import Settings
+from service.system.workers import StallAlarm
 
 WORKER = NewWorker(id="test", host="here", pid=1, slots=("cpu:0", "cpu:1"), version="1")
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -162,7 +162,7 @@ def test_jobs_that_nobody_takes_raise_an_alarm_once(
     worker: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "service.operations.workers")
+    caplog.set_level(logging.INFO, "service.system.workers")
     workers = WorkerStore(parts.database)
     alarm = StallAlarm(FigureStore(parts.database), workers, lease_s=30.0)
     waiting = [submit() for _ in range(3)]
@@ -195,9 +195,7 @@ def test_jobs_that_nobody_takes_raise_an_alarm_once(
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [
-        record.getMessage()
-        for record in caplog.records
-        if record.name == "service.operations.workers"
+        record.getMessage() for record in caplog.records if record.name == "service.system.workers"
     ]
 
 

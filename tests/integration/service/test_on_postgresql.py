@@ -10,10 +10,10 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import Job
-from ridgeline.storage.artifacts.marker import MARKER
-from service.deps import Parts
-from service.http.examples import DIGITS, IRIS
+from ridgeline.api.job import Job
+from ridgeline.storage.files.marker import MARKER
+from service.http.documentation import DIGITS, IRIS
+from service.services import Parts
 from service.settings import Settings
 
 

@@ -3,8 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.preset_jobs import PresetEntry
-from ridgeline.contract.presets import PRESETS
+from ridgeline.api.presets import PresetEntry
+from ridgeline.spec.presets import PRESETS
 
 
 def test_every_preset_can_be_posted_as_it_is(client: TestClient) -> None:

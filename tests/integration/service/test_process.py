@@ -18,10 +18,10 @@ import httpx
 import psutil
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import Database, LeaseStore
-from service.http.examples import DIGITS, IRIS
+from service.http.documentation import DIGITS, IRIS
 from tests.integration.service.streams import ACCEPT, Follower
 
 ROOT = Path(__file__).parents[3]

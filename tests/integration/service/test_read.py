@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import EndCode, EndReason, Job, JobPage, JobStatus
+from ridgeline.api.job import EndCode, EndReason, Job, JobPage, JobStatus
 from ridgeline.storage import LeaseStore
-from ridgeline.storage.artifacts.marker import MARKER
-from service.deps import Parts
-from service.http.examples import IRIS
+from ridgeline.storage.files.marker import MARKER
+from service.http.documentation import IRIS
+from service.services import Parts
 
 
 class TestEntityTags:

@@ -5,7 +5,7 @@ import time
 from starlette.testclient import TestClient
 
 from ridgeline.storage import LeaseStore
-from service.http.examples import IRIS
+from service.http.documentation import IRIS
 from service.main import create_app
 from service.settings import Settings
 

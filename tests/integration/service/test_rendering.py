@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from service.rendering import Renderer, RendererBusy, RenderingFailed
+from service.charts.rendering import Renderer, RendererBusy, RenderingFailed
 
 SPEC = {
     "title": {"text": "points & <lines>"},

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
-from ridgeline.contract.report import Environment, Report, Verdict
+from ridgeline.api.job import EndCode, EndReason, JobStatus
+from ridgeline.api.report import Environment, Report, Verdict
 
 REPORT = Report(
     verdict=Verdict.GOOD,

@@ -13,12 +13,11 @@ from fastapi import FastAPI
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from ridgeline.contract.job import Job, JobStatus
-from ridgeline.contract.resolve import Validation
-from service.deps import Parts
-from service.http.examples import DIGITS, EXAMPLES, IRIS
-from service.http.openapi_document import document
+from ridgeline.api.job import Job, JobStatus, Validation
+from service.http.documentation import DIGITS, EXAMPLES, IRIS
+from service.http.openapi import document
 from service.main import create_app
+from service.services import Parts
 
 JSON = {"Content-Type": "application/json"}
 

@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 
-from ridgeline.contract.dataset.stored import Upload
-from ridgeline.storage.datasets import LocalDatasetFiles
-from service.deps import Parts
-from service.inspection.inspector import AT_ONCE, Inspector
+from ridgeline.api.uploads import Upload
+from ridgeline.storage.files.datasets import LocalDatasetFiles
+from service.datasets.inspection.inspector import AT_ONCE, Inspector
 from service.main import create_app
+from service.services import Parts
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
 from tests.integration.service.test_datasets import digest

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore, NewJob, Outbox
 from ridgeline.storage.tables import metadata
 

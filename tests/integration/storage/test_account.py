@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import (
     AttemptExit,
     Claim,
@@ -19,7 +19,7 @@ from ridgeline.storage import (
     LogStore,
     Tally,
 )
-from ridgeline.storage.transitions import locked, move
+from ridgeline.storage.records.transitions import locked, move
 
 Told = tuple[str, int, int, str | None, str, str | None]
 
@@ -181,7 +181,7 @@ def test_a_transaction_that_cannot_count_changes_nothing(
         raise DatabaseUnavailable("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ridgeline.storage.account.Account.write", away)
+        patch.setattr("ridgeline.storage.records.account.Account.write", away)
         with pytest.raises(DatabaseUnavailable):
             leases.claim(job_id, "worker")
     job = jobs.get(job_id)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from ridgeline.contract.job import EndReason, JobStatus, can_become
+from ridgeline.api.job import EndReason, JobStatus, can_become
 from ridgeline.storage import Claim, JobStore, LeaseStore
 
 SQL = Callable[..., list[Any]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import (
     Claim,
     Database,
@@ -20,7 +20,7 @@ from ridgeline.storage import (
     UnknownUpload,
     UploadEnded,
 )
-from ridgeline.storage.datasets import (
+from ridgeline.storage.files.datasets import (
     DatasetRecord,
     DatasetStore,
     NewDataset,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import (
     Claim,
     Database,
@@ -117,7 +117,7 @@ def test_what_is_committed_late_is_not_passed_over(
             held.set()
             assert go_on.wait(30)
 
-    monkeypatch.setattr("ridgeline.storage.leases.failpoint", hold)
+    monkeypatch.setattr("ridgeline.storage.records.leases.failpoint", hold)
     with (
         ThreadPoolExecutor(1, "slow") as slow,
         ThreadPoolExecutor(2, "quick") as quick,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, FigureStore, LeaseStore, WorkerStore
-from ridgeline.storage.figures import WAITING
+from ridgeline.storage.records.figures import WAITING
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from ridgeline.storage import Database, DatabaseUnavailable
-from ridgeline.storage.identity import IdentityStore
+from ridgeline.storage.ownership import IdentityStore
 from tests.integration.storage.conftest import execute_on
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import JOB_ID_PATTERN, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import JOB_ID_PATTERN, EndReason, JobStatus
 from ridgeline.storage import (
     ArtifactRecord,
     Claim,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import (
     ArtifactRecord,
     AttemptExit,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndReason, JobStatus
-from ridgeline.contract.log import LogLevel, LogSource
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndReason, JobStatus
+from ridgeline.api.log import LogLevel, LogSource
 from ridgeline.storage import (
     KEPT_LINES,
     Claim,

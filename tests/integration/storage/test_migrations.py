@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import Database, JobStore, LeaseStore, MigrationFailed, NewerDatabase
 from ridgeline.storage.migrations import REVISIONS, is_current, migrate_apart
 from ridgeline.storage.migrations.upgrade import config

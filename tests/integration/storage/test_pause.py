@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import (
     Claim,
     Database,

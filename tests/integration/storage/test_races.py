@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from ridgeline.contract.job import EndReason, JobStatus, can_become
+from ridgeline.api.job import EndReason, JobStatus, can_become
 from ridgeline.storage import (
     Claim,
     Database,

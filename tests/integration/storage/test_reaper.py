@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import (
     Claim,
     Database,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import AttemptExit, Database, JobStore, LeaseStore, Outbox
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.storage import Claim, EventType, JobStore, LeaseStore
 
 

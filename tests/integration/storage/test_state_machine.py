@@ -15,8 +15,8 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import BigInteger, delete, type_coerce, update
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import TERMINAL, EndCode, EndReason, JobStatus, can_become
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import TERMINAL, EndCode, EndReason, JobStatus, can_become
 from ridgeline.storage import (
     Claim,
     Database,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore
-from ridgeline.storage.summaries import SIZES
+from ridgeline.storage.records.epochs import SIZES
 from ridgeline.storage.tables import epoch_summaries
 
 SMALL, LARGE = SIZES
@@ -148,7 +148,7 @@ def test_a_job_of_an_earlier_release_is_read_as_before(
     claim = start()
     rows = [measured(epoch) for epoch in range(1, 5001)]
     with monkeypatch.context() as patch:
-        patch.setattr("ridgeline.storage.epochs.summarize", lambda *_: None)
+        patch.setattr("ridgeline.storage.records.epochs.summarize", lambda *_: None)
         leases.record_epochs(claim, rows[:2300], None)
     for have in (2300, 5000):
         leases.record_epochs(claim, rows[:have], None)
@@ -190,6 +190,6 @@ def test_only_what_is_needed_is_read(
         parsed.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr("ridgeline.storage.summaries.json", SimpleNamespace(loads=counted))
+    monkeypatch.setattr("ridgeline.storage.records.epochs.json", SimpleNamespace(loads=counted))
     jobs.thinned_epochs(claim.job_id, 40)
     assert len(parsed) <= 6000 // LARGE + LARGE // SMALL + SMALL

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.job import EndReason, JobStatus
+from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import (
     Claim,
     Database,
@@ -85,7 +85,7 @@ class TestClaims:
 
         job_id = submit()
         with monkeypatch.context() as patch:
-            patch.setattr("ridgeline.storage.leases.track", fail)
+            patch.setattr("ridgeline.storage.records.leases.track", fail)
             with pytest.raises(DatabaseUnavailable):
                 leases.claim(job_id, "worker-1")
         assert rows_in("tracked_jobs") == rows_in("attempts") == 0

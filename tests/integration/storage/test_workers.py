@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.worker import WorkerState
+from ridgeline.api.worker import WorkerState
 from ridgeline.storage import Claim, Database, NewWorker, WorkerStore
 
 ME = NewWorker(id="worker-1", host="here", pid=7, slots=("cpu:0", "cpu:1"), version="1.2.3")

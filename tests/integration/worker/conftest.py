@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from ridgeline.contract.job import JobStatus
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.job import JobStatus
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import Database, JobRecord, JobStore, LeaseStore, LocalArtifacts, NewJob
 from tests.integration.storage.conftest import database, database_url, postgresql_server
 from tests.integration.worker import stub_engine
 from tests.rig.mlflow import Mlflow
 from worker.drain import Drain
 from worker.settings import WorkerSettings
-from worker.slots import Slot
-from worker.supervisor import Supervisor
+from worker.slots.slots import Slot
+from worker.supervision.supervisor import Supervisor
 from worker.trainer.forkserver import Forkserver
 
 __all__ = ["database", "database_url", "postgresql_server"]

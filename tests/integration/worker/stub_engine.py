@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.report import Environment, Report, Verdict
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode
+from ridgeline.api.report import Environment, Report, Verdict
 from ridgeline.failpoints import VARIABLE, switch_on
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper, fingerprint
 from worker.engine.context import (
     ExportedFile,

@@ -9,7 +9,7 @@ import warnings
 
 import structlog
 
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
 from tests.integration.worker.stub_engine import row
 from worker.engine.context import TrainingContext, TrainingResult
 

@@ -11,8 +11,8 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from ridgeline.contract.job import JobStatus
-from ridgeline.contract.log import LogLevel
+from ridgeline.api.job import JobStatus
+from ridgeline.api.log import LogLevel
 from ridgeline.storage import (
     Claim,
     DatabaseUnavailable,
@@ -23,7 +23,7 @@ from ridgeline.storage import (
 )
 from tests.integration.worker import talking_engine
 from tests.integration.worker.conftest import CPU, House, eventually
-from worker.attempt.journal import keep_line
+from worker.supervision.journal import keep_line
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import pytest
 from structlog.testing import capture_logs
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.test_resume import checkpoints, told, trained
 

@@ -19,11 +19,11 @@ import pytest
 import redis
 from celery import Celery
 
-from ridgeline.cli.redis_server import find_redis_server
-from ridgeline.contract.job import EndCode, JobStatus
-from ridgeline.contract.tasks import TRAIN_QUEUE, TRAIN_TASK
-from ridgeline.contract.worker import WorkerState
+from ridgeline.api.job import EndCode, JobStatus
+from ridgeline.api.worker import WorkerState
+from ridgeline.cli.local.redis_server import find_redis_server
 from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts, WorkerStore
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from tests.integration.worker.conftest import eventually, new_job
 from worker.settings import WorkerSettings
 

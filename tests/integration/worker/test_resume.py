@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.storage import LeaseStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.test_supervisor import FlakyLeases

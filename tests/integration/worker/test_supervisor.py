@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from ridgeline.contract.job import EndCode, JobStatus
-from ridgeline.contract.report import Report, Verdict
+from ridgeline.api.job import EndCode, JobStatus
+from ridgeline.api.report import Report, Verdict
 from ridgeline.storage import (
     Claim,
     DatabaseUnavailable,

@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy import text
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason, JobStatus
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import Claim, LeaseStore, TrackingStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.rig.mlflow import Mlflow

@@ -11,8 +11,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from sqlalchemy import text
 
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore, NewJob, TrackingStore
 from tests.integration.worker.conftest import WAIT_S, eventually, new_job
 from tests.integration.worker.test_tracking import (
@@ -31,8 +31,7 @@ from tests.rig.proxy import Proxy
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 from worker.tracking import Tracking
-from worker.tracking.runs import Runs
-from worker.tracking.telling import tell
+from worker.tracking.runs import Runs, tell
 
 pytestmark = pytest.mark.servers
 

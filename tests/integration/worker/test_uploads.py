@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.dataset import UploadDataset
-from ridgeline.contract.dataset.stored import StoredDataset
-from ridgeline.contract.job import EndCode, JobStatus
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
-from ridgeline.datasets.inspect import inspect_dataset
+from ridgeline.api.datasets import StoredDataset
+from ridgeline.api.job import EndCode, JobStatus
+from ridgeline.formats.inspect import inspect_dataset
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.dataset import UploadDataset
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage import DatasetInUse, NewJob
-from ridgeline.storage.artifacts.bucket import Bucket, Retrying
-from ridgeline.storage.datasets import (
+from ridgeline.storage.files.bucket import Bucket, Retrying
+from ridgeline.storage.files.datasets import (
     DatasetFiles,
     DatasetRecord,
     DatasetStore,
@@ -25,11 +25,11 @@ from ridgeline.storage.datasets import (
     NewDataset,
     dataset_key,
 )
-from ridgeline.storage.datasets.objects import BucketDatasetFiles
+from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from tests.integration.artifacts.conftest import link, seaweed, url
 from tests.integration.artifacts.link import Link
 from tests.integration.worker.conftest import CPU, House, eventually, spec_json
-from worker.uploads import Uploads
+from worker.inputs.stored_datasets import Uploads
 
 __all__ = ["link", "seaweed", "url"]
 
@@ -77,7 +77,7 @@ def add(house: House, record: DatasetRecord, behaviour: str = "read_dataset") ->
         "id": "{record.id}", "name": "rows", "bytes": {record.bytes},
         "sha256": "{record.sha256}", "created_at": "{record.created_at.isoformat()}"}}"""
     )
-    known = spec.model_copy(update={"dataset": spec.dataset.with_stored(contents)})
+    known = spec.model_copy(update={"dataset": spec.dataset.with_stored(contents.snapshot())})
     new = NewJob(
         spec=text,
         resolved=resolve(known).spec.model_dump_json(),

@@ -11,12 +11,12 @@ from math import nan
 import numpy as np
 import structlog
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode
+from ridgeline.spec.job_spec import JobSpec
 from tests.rig.work import MODEL, PAYLOAD, SIZE, Fault, Work, after, loss_of
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint
-from worker.engine.checkpoint.keeper import Keeper
+from worker.engine.checkpoint.store import Keeper
 from worker.engine.context import (
     ExportedFile,
     TrainingContext,

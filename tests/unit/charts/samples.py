@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ridgeline.contract.curves import Curves, EpochRow, columns
-from ridgeline.contract.report import Environment, Histogram, Report, Verdict, WeightReport
+from ridgeline.api.curves import Curves, EpochRow, columns
+from ridgeline.api.report import Environment, Histogram, Report, Verdict, WeightReport
 
 JOB_ID = f"job_{'0' * 32}"
 NONE: Mapping[str, float | None] = {}

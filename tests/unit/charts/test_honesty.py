@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from ridgeline.api.curves import Curves
 from ridgeline.charts import CHARTS, chart, comparison_chart, has_data
-from ridgeline.contract.curves import Curves
 from tests.unit.charts.samples import CASES, REPORT, curves, diverged, row, run
 
 

@@ -6,12 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from ridgeline import client
+from ridgeline.api.problems import Problem, ProblemCode
 from ridgeline.cli.errors import CommandError, UsageError
 from ridgeline.cli.exits import MEANINGS, ExitCode
 from ridgeline.cli.failures import exit_code
 from ridgeline.cli.main import app
 from ridgeline.client import ProblemError, RidgelineError
-from ridgeline.contract.problems import Problem, ProblemCode
 
 RELEASED = {
     "OK": 0,

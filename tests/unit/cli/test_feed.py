@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
+from ridgeline.api.events import JobEvent
 from ridgeline.cli.feed import Feed
 from ridgeline.client import Client, UnreachableError
-from ridgeline.contract.events import JobEvent
 
 
 class Broken:

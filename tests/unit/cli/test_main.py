@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
+from ridgeline.api.curves import ChartName
+from ridgeline.api.job import JobStatus
+from ridgeline.api.log import LogLevel
 from ridgeline.cli import options
 from ridgeline.cli.main import app
-from ridgeline.contract.charts import ChartName
-from ridgeline.contract.dataset.stored import DatasetFormat
-from ridgeline.contract.job import JobStatus
-from ridgeline.contract.log import LogLevel
+from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.version import VERSION
 
 COMMANDS = (
@@ -61,7 +61,7 @@ def test_a_process_of_its_own_does_without_descriptions(run: str, *, described: 
     code = (
         "import contextlib, sys; from ridgeline.cli.main import app, main; sys.argv[1:] = ['x'];"
         f"exec('with contextlib.suppress(SystemExit): {run}');"
-        "from ridgeline.contract.job import Job; print(Job.model_fields['reason'].description)"
+        "from ridgeline.api.job import Job; print(Job.model_fields['reason'].description)"
     )
     command = [sys.executable, "-c", code]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout

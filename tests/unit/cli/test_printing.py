@@ -8,7 +8,7 @@ import pytest
 from rich.text import Text
 
 from ridgeline.cli.printing import Output, add_row, listing
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
 
 SPEC = {
     "dataset": {"name": "iris"},

@@ -11,17 +11,17 @@ import httpx
 import pytest
 
 from ridgeline import Client, JobStatus, client
+from ridgeline.api.job import Job
+from ridgeline.api.problems import Problem, ProblemCode
+from ridgeline.api.report import Environment, Report, Verdict
 from ridgeline.client import Retries, jobs
-from ridgeline.contract.dataset import BuiltinDataset
-from ridgeline.contract.job import Job
-from ridgeline.contract.layers.core import Dense
-from ridgeline.contract.problems import Problem, ProblemCode
-from ridgeline.contract.regularization import Regularization, WeightsPolicy
-from ridgeline.contract.report import Environment, Report, Verdict
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec, Model
-from ridgeline.contract.training import SGD, Training
-from ridgeline.contract.training.losses import SparseCategoricalCrossentropy
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.dataset import BuiltinDataset
+from ridgeline.spec.job_spec import JobSpec, Model
+from ridgeline.spec.layers.core import Dense
+from ridgeline.spec.regularization.policy import Regularization, WeightsPolicy
+from ridgeline.spec.training import SGD, Training
+from ridgeline.spec.training.losses import SparseCategoricalCrossentropy
 
 JOB_ID = "job_" + "0" * 32
 SPEC: dict[str, Any] = {

@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from ridgeline import Client, JobStatus
+from ridgeline.api.job import Job
+from ridgeline.api.log import LogLevel
 from ridgeline.client import (
     ConflictError,
     IdempotencyKeyReusedError,
@@ -21,8 +23,6 @@ from ridgeline.client import (
     NotFoundError,
     WaitTimeoutError,
 )
-from ridgeline.contract.job import Job
-from ridgeline.contract.log import LogLevel
 from service.main import create_app
 from service.settings import Settings
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
 from tests.rig.work import Fault, Work, epochs_of
 
 

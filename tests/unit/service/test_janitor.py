@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import (
     Database,
     DatabaseUnavailable,
@@ -18,8 +18,8 @@ from ridgeline.storage import (
     Outbox,
     Reaped,
 )
-from service.dispatch import BrokerUnavailable
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
+from service.jobs.dispatch import BrokerUnavailable
 
 LEASE_S = 30.0
 JOB = NewJob(spec="{}", resolved="{}", epochs=1)

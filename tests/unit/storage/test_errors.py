@@ -2,7 +2,7 @@
 
 import pytest
 
-from ridgeline.contract.job import JobStatus
+from ridgeline.api.job import JobStatus
 from ridgeline.storage import errors
 
 JOB = "job_" + "a" * 32

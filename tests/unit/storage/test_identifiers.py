@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from ridgeline.contract.job import JOB_ID_PATTERN
+from ridgeline.api.job import JOB_ID_PATTERN
 from ridgeline.storage.identifiers import new_job_id
 
 

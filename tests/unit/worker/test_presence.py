@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.worker import WorkerState
+from ridgeline.api.worker import WorkerState
 from ridgeline.storage import Database, DatabaseUnavailable, NewWorker, WorkerStore
 from worker.drain import Drain
 from worker.presence import Presence

@@ -1,7 +1,6 @@
 """What training goes on from after a crash or a drain: a file format of our own, and its folder."""
 
 from worker.engine.checkpoint.format import UnusableCheckpoint
-from worker.engine.checkpoint.keeper import Keeper
-from worker.engine.checkpoint.store import Checkpoint, CheckpointStore, fingerprint
+from worker.engine.checkpoint.store import Checkpoint, CheckpointStore, Keeper, fingerprint
 
 __all__ = ["Checkpoint", "CheckpointStore", "Keeper", "UnusableCheckpoint", "fingerprint"]

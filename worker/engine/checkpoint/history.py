@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.failpoints import failpoint
 from worker.engine.checkpoint.format import UnusableCheckpoint
 

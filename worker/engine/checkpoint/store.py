@@ -1,10 +1,14 @@
-"""The checkpoints of one training, in a folder that outlives its attempts."""
+"""The checkpoints of one training, in a folder that outlives its attempts.
+
+Decides when a checkpoint is written, and lets training go on when it cannot be.
+"""
 
 import errno
 import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import structlog
 
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.failpoints import failpoint
 from worker.engine.checkpoint.format import (
     VERSION,
@@ -27,8 +31,13 @@ from worker.engine.checkpoint.format import (
 from worker.engine.checkpoint.history import History, Mark, read_history
 
 GENERATIONS = 2
+
+
 _SOFTWARE = ("tensorflow", "keras", "numpy")
+
+
 _NAME = re.compile(r"(\d{6,})-(\d{9,})\.(checkpoint|tmp)|(\d{6,})\.history")
+
 
 log = structlog.get_logger()
 
@@ -191,3 +200,31 @@ def _fsync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class Keeper:
+    """Writes to a store, if there is one, at most once in `interval_s` seconds."""
+
+    def __init__(self, store: CheckpointStore | None, interval_s: float) -> None:
+        self._store = store
+        self._interval_s = interval_s
+        self._last = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the interval has passed since the last checkpoint."""
+        return self._store is not None and time.monotonic() - self._last >= self._interval_s
+
+    def newest(self) -> Checkpoint | None:
+        """What an earlier attempt has left."""
+        return self._store.newest() if self._store is not None else None
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint. A full disk costs the checkpoint, not the training."""
+        if self._store is None:
+            return
+        try:
+            self._store.write(checkpoint)
+        except OSError as error:
+            log.warning("checkpoint_not_written", epoch=checkpoint.epoch, because=str(error))
+        self._last = time.monotonic()

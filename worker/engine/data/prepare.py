@@ -1,5 +1,9 @@
-"""Splits, scales and encodes rows for training."""
+"""Splits, scales and encodes rows for training.
 
+How much memory this process may still take.
+"""
+
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from ridgeline.contract.dataset import Loading, Split, SplitRows
-from ridgeline.contract.features import RowEncoding
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.resolve import Resolution
-from ridgeline.contract.targets import TargetEncoding
+from ridgeline.api.features import RowEncoding
+from ridgeline.api.job import EndCode
+from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.resolve import Resolution
+from ridgeline.planning.targets import TargetEncoding
+from ridgeline.spec.dataset import Loading, Split, SplitRows
 from worker.engine.context import TrainingFailed
-from worker.engine.data.memory import available_memory
 from worker.engine.data.part import Features, Indices, MappedRows, Part
 from worker.engine.data.scaling import FeatureScaling, fit_scaling
 from worker.engine.data.sources import KerasCache, RawRows, raw_rows
@@ -29,6 +33,16 @@ MEMORY_SHARE = 0.3
 They are there three times while TensorFlow takes them over: as they were read, as its own copy,
 and as one more for the time of copying.
 """
+
+
+Phase = Callable[[str], None]
+"""Takes note of what comes now, as TrainingContext.phase does."""
+
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+_MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -45,10 +59,6 @@ class Data:
     """Row numbers of each part. Rows that the set keeps apart have numbers of their own."""
     row_encoding: RowEncoding | None = None
     """How a row was encoded, where the file is a user's."""
-
-
-Phase = Callable[[str], None]
-"""Takes note of what comes now, as TrainingContext.phase does."""
 
 
 class _Group(NamedTuple):
@@ -82,7 +92,7 @@ def prepare_data(
         features |= _on_disk(group, path) if path else gather(*group)
     scaling = fit_scaling(features["train"], spec.dataset.scaling, groups[0].raw.unscaled)
     scaled = folder is None and groups[0].raw.dtype == np.float32
-    encoding, classes = resolution.encoding, spec.dataset.shape.classes
+    encoding, classes = resolution.encoding, dataset_shape(spec.dataset).classes
     made, indices = {}, {}
     for raw, parts in groups:
         target = encode(raw.target, encoding, classes)
@@ -199,3 +209,29 @@ def _hold_out(
             f"the rows cannot be split with each class in every part ({error}); set split.stratify"
             " to false, or take more rows",
         ) from error
+
+
+def available_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
+    """Bytes that can be taken without swapping: the machine's, or the container's if it is less."""
+    machine, container = _machine(meminfo), _container(cgroup)
+    return machine if container is None else min(machine, container)
+
+
+def _machine(meminfo: Path) -> int:
+    if not meminfo.is_file():  # not Linux: what the machine has, of which some is in use
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return int(fields["MemAvailable"].split()[0]) * 1024
+
+
+def _container(cgroup: Path) -> int | None:
+    """What the control group's limit leaves; files it has read (cache) make room when needed."""
+    try:
+        limit = (cgroup / "memory.max").read_text().strip()
+        used = int((cgroup / "memory.current").read_text())
+        stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+    except OSError:
+        return None
+    if limit == "max":
+        return None
+    return max(0, int(limit) - used + int(stat.get("inactive_file", 0)))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.dataset import FeatureScaling as TableMethod
-from ridgeline.contract.dataset import ImageScaling
-from ridgeline.contract.dataset.uploads import UploadScaling
+from ridgeline.spec.dataset import FeatureScaling as TableMethod
+from ridgeline.spec.dataset import ImageScaling
+from ridgeline.spec.dataset.stored import UploadScaling
 from worker.engine.data.part import Features, in_pieces
 
 Method = TableMethod | ImageScaling | UploadScaling

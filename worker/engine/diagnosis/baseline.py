@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.training import LossName
+from ridgeline.spec.training import LossName
 
 Targets = npt.NDArray[np.float64]
 

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.diagnosis import diagnose
-from ridgeline.contract.regularizers import PenaltyTerm
-from ridgeline.contract.report import Environment, PenaltyShare, Raise, Report
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
-from ridgeline.contract.suggestions import Accepts, suggest
-from ridgeline.contract.training.optimizers import Optimizer
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.report import Environment, PenaltyShare, Raise, Report
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
+from ridgeline.spec.training.optimizers import Optimizer
 from worker.engine.context import ExportedFile
+from worker.engine.diagnosis.suggestions import Accepts, suggest
+from worker.engine.diagnosis.verdict import diagnose
 from worker.engine.diagnosis.weights import TrainedWeight, report_weights
 
 NamedWeight = tuple[str, str, npt.NDArray[Any]]

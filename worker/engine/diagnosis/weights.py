@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.report import Histogram, Shrinkage, WeightReport
+from ridgeline.api.report import Histogram, Shrinkage, WeightReport
 
 Array = npt.NDArray[Any]
 

@@ -1,4 +1,7 @@
-"""Prediction as one graph of constants, which other formats are converted from."""
+"""Prediction as one graph of constants, which other formats are converted from.
+
+What a writer raises.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +11,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from ridgeline.contract.wiring import INPUT
+from ridgeline.planning.wiring import INPUT
 from worker.engine.export.recurrence import plain_loops
 
 
@@ -60,3 +63,7 @@ def _with_float32(config: Any) -> Any:
     if isinstance(config, list | tuple):
         return type(config)(_with_float32(value) for value in config)
     return config
+
+
+class CannotHold(Exception):
+    """The format has no operation for something in the network; the message says which."""

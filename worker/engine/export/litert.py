@@ -7,8 +7,7 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from worker.engine.context import ExportedFile
-from worker.engine.export.frozen import frozen_function
-from worker.engine.export.obstacle import CannotHold
+from worker.engine.export.frozen import CannotHold, frozen_function
 
 
 def write_litert(model: keras.Model, folder: Path) -> tuple[ExportedFile, ...]:

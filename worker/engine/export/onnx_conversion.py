@@ -15,9 +15,8 @@ from tf2onnx import optimizer
 from tf2onnx.graph import Graph, Node
 from tf2onnx.tfonnx import process_tf_graph
 
-from ridgeline.contract.wiring import INPUT
-from worker.engine.export.frozen import frozen_function
-from worker.engine.export.obstacle import CannotHold
+from ridgeline.planning.wiring import INPUT
+from worker.engine.export.frozen import CannotHold, frozen_function
 
 OPSET = 18
 """The newest that tf2onnx writes; of December 2022."""

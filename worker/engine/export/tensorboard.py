@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.report import Histogram, Report, WeightReport
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.report import Histogram, Report, WeightReport
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine.context import ExportedFile
 
 TRAIN, VALIDATION, SAMPLE = "train", "validation", "train_inference"

@@ -1,4 +1,9 @@
-"""Writes every asked format, and which rows the model was trained on."""
+"""Writes every asked format, and which rows the model was trained on.
+
+The model as it is published.
+
+How a row of a user's file becomes what the saved model takes.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -6,14 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.outputs import OutputName
+from ridgeline.api.job import EndCode
+from ridgeline.planning.wiring import FEATURE_SCALING, INPUT
+from ridgeline.spec.outputs import OutputName
 from worker.engine.context import ExportedFile, TrainingContext, TrainingFailed
 from worker.engine.data import Data
-from worker.engine.export.complete import complete_model
+from worker.engine.export.frozen import CannotHold
 from worker.engine.export.keras_file import write_keras
 from worker.engine.export.litert import write_litert
-from worker.engine.export.obstacle import CannotHold
 from worker.engine.export.onnx import write_onnx
 from worker.engine.export.saved_model import write_saved_model
 from worker.engine.export.weights import write_weights
@@ -21,6 +26,8 @@ from worker.engine.model import Network
 from worker.engine.objective import Objective
 
 Writer = Callable[[keras.Model, Path], tuple[ExportedFile, ...]]
+
+
 WRITERS: Mapping[OutputName, Writer] = {  # `tensorboard` holds no model: train() writes it
     "keras": write_keras,
     "weights": write_weights,
@@ -67,3 +74,30 @@ def _write_split(data: Data, folder: Path) -> ExportedFile:
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **data.indices)
     return ExportedFile(path, "application/octet-stream")
+
+
+def complete_model(network: Network, objective: Objective, data: Data) -> keras.Model:
+    """The network behind its scaling, compiled: plain Keras evaluates it and trains on.
+
+    Layers that are there in training only are left out, so that nothing needs our code.
+    """
+    scaling = None
+    if not data.scaling.identity:
+        scaling = keras.layers.Normalization(
+            mean=data.scaling.mean, variance=data.scaling.variance, name=FEATURE_SCALING
+        )
+    network.penalize_outputs()
+    model = network.keras_model(keras.Input(network.graph.input_shape, name=INPUT), scaling)
+    model.compile(
+        optimizer=objective.optimizer, loss=objective.loss, metrics=list(objective.metrics.values())
+    )
+    return model
+
+
+def write_features(data: Data, folder: Path) -> tuple[ExportedFile, ...]:
+    """Write `features.json`, a contract.features.RowEncoding, where the file is a user's."""
+    if data.row_encoding is None:
+        return ()
+    path = folder / "features.json"
+    path.write_text(data.row_encoding.model_dump_json(exclude_none=True), encoding="utf-8")
+    return (ExportedFile(path, "application/json"),)

@@ -1,11 +1,13 @@
-"""Builds the Keras optimizer a spec names."""
+"""Builds the Keras optimizer a spec names.
+
+Keras's learning-rate schedules, as a spec says them.
+"""
 
 from collections.abc import Sequence
 
 import keras
 
-from ridgeline.contract.training import Schedule, Training
-from worker.engine.optimization.schedules import build_schedule
+from ridgeline.spec.training import Schedule, Training
 from worker.engine.regularization.weight_decay import spared
 
 _OURS = {"name", "learning_rate", "weight_decay_on"}
@@ -29,3 +31,9 @@ def build_optimizer(training: Training, variables: Sequence[keras.Variable]) -> 
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
     return optimizer
+
+
+def build_schedule(schedule: Schedule) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The Keras schedule; it counts the optimizer's steps from 0."""
+    keras_class = getattr(keras.optimizers.schedules, type(schedule).__name__)
+    return keras_class(**schedule.model_dump(exclude={"name"}))

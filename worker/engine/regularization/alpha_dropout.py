@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ridgeline.contract.layers.regularization import AlphaDropout
+from ridgeline.spec.layers.regularization import AlphaDropout
 from worker.engine.regularization.dropout import mask_shape
 
 SELU_SATURATION = -1.6732632423543772 * 1.0507009873554804

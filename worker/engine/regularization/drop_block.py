@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ridgeline.contract.layers.regularization import DropBlock2D
+from ridgeline.spec.layers.regularization import DropBlock2D
 
 
 def drop_block(layer: DropBlock2D, x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

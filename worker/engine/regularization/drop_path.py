@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ridgeline.contract.layers.regularization import DropPath
+from ridgeline.spec.layers.regularization import DropPath
 
 
 def drop_path(_layer: DropPath, x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ridgeline.contract.layers import Layer
-from ridgeline.contract.layers.regularization import AlphaDropout, Dropout, SpatialDropout
+from ridgeline.spec.layers import Layer
+from ridgeline.spec.layers.regularization import AlphaDropout, Dropout, SpatialDropout
 
 
 def dropout(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ridgeline.contract.layers.regularization import GaussianDropout
+from ridgeline.spec.layers.regularization import GaussianDropout
 
 
 def gaussian_dropout(

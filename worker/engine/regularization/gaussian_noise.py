@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ridgeline.contract.layers.regularization import GaussianNoise
+from ridgeline.spec.layers.regularization import GaussianNoise
 
 
 def gaussian_noise(

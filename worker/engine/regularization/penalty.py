@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ridgeline.contract.regularizers import ACTIVITY, OrthogonalMode, PenaltyTerm
+from ridgeline.spec.regularization.regularizers import ACTIVITY, OrthogonalMode, PenaltyTerm
 
 Weights = Mapping[tuple[str, str], keras.Variable]
 """Variables by layer and weight name."""

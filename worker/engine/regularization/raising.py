@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Literal
 
-from ridgeline.contract.layers.base import MULTIPLIED
-from ridgeline.contract.regularization import RaiseDropout, RaiseL2, Regularization
-from ridgeline.contract.regularizers import PenaltyTerm
-from ridgeline.contract.report import Raise
+from ridgeline.api.report import Raise
+from ridgeline.spec.layers.base import MULTIPLIED
+from ridgeline.spec.regularization.policy import RaiseDropout, RaiseL2, Regularization
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
 
 Word = Literal["best", "raise"]
 

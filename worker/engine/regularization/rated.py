@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ridgeline.contract.layers import Layer
+from ridgeline.spec.layers import Layer
 from worker.engine.regularization.alpha_dropout import alpha_dropout
 from worker.engine.regularization.drop_block import drop_block
 from worker.engine.regularization.drop_path import drop_path

@@ -6,7 +6,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from ridgeline.contract.training import KERNELS
+from ridgeline.spec.training import KERNELS
 
 
 def spared(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.cli.specs.lines import line_of
-from ridgeline.contract.problems import pointer
+from ridgeline.spec.faults import pointer
 
 TEXT = """{
   "name": "x",

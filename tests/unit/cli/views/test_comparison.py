@@ -4,12 +4,11 @@ import io
 
 from rich.console import Console
 
+from ridgeline.api.comparison import ComparedJob, Comparison, Difference
+from ridgeline.api.curves import Curves
+from ridgeline.api.job import JobStatus
+from ridgeline.api.report import Verdict
 from ridgeline.cli.views.comparison import comparison_page, comparison_plot
-from ridgeline.contract.comparison import ComparedJob, Comparison
-from ridgeline.contract.curves import Curves
-from ridgeline.contract.differences import Difference
-from ridgeline.contract.job import JobStatus
-from ridgeline.contract.report import Verdict
 
 ONE, TWO = "job_" + "a" * 32, "job_" + "b" * 32
 COMPARISON = Comparison(

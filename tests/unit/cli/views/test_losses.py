@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
+from ridgeline.api.job import JobStatus
 from ridgeline.cli.views.losses import LossView
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.events import EpochEvent, JobEvent, StatusEvent
-from ridgeline.contract.job import JobStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMNS = ("loss", "data_loss", "penalty", "val_data_loss", "gap", "val_accuracy")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ridgeline.cli.views.networks import data_in_words
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
 
 ID = "ds_" + "0" * 32
 COLUMN = {"name": "a", "type": "number", "missing": 0, "distinct": 2}

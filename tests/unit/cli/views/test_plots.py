@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
+from ridgeline.api.curves import Curves
 from ridgeline.cli.errors import UsageError
 from ridgeline.cli.views.curves import curves_plot
 from ridgeline.cli.views.plots import Line, Panel, plotted
-from ridgeline.contract.curves import Curves
 
 
 def drawn(*panels: Panel, console: Console | None = None) -> list[str]:

@@ -4,9 +4,7 @@ import io
 
 from rich.console import Console
 
-from ridgeline.cli.views.report import report_page
-from ridgeline.contract.patch import PatchOperation
-from ridgeline.contract.report import (
+from ridgeline.api.report import (
     Environment,
     Evidence,
     PenaltyShare,
@@ -17,6 +15,8 @@ from ridgeline.contract.report import (
     Verdict,
     WeightReport,
 )
+from ridgeline.cli.views.report import report_page
+from ridgeline.spec.patch import PatchOperation
 
 REPORT = Report(
     verdict=Verdict.OVERFIT,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.resolve import Resolution, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import Resolution, resolve
+from ridgeline.spec.job_spec import JobSpec
 from worker.engine.data import Data, prepare_data
 from worker.engine.epoch import CompiledEpoch
 from worker.engine.model import Network

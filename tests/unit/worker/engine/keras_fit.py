@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from ridgeline.planning.dataset import dataset_shape
 from tests.unit.worker.engine.conftest import Setup
 from worker.engine.epoch import Controls
 from worker.engine.model import Network
@@ -63,7 +64,7 @@ def _keras_twin(setup: Setup) -> keras.Model:
 
 def _class_weight(setup: Setup) -> dict[int, float] | None:
     training, encoding = setup.spec.training, setup.resolution.encoding
-    classes = setup.spec.dataset.shape.classes
+    classes = dataset_shape(setup.spec.dataset).classes
     weights = class_weights(training, encoding, setup.data.train.y, classes)
     return None if weights is None else dict(enumerate(map(float, weights)))
 

@@ -6,8 +6,8 @@ from multiprocessing.connection import Connection
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine import devices
 from worker.engine.devices import ALL_CORES, SMALL_STEP, threads_per_operation

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.disk import CHECKPOINTS_AT_ONCE, disk_need
-from ridgeline.contract.resolve import resolve
+from ridgeline.planning.disk import CHECKPOINTS_AT_ONCE, disk_need
+from ridgeline.planning.resolve import resolve
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext
 from worker.engine.train import train

@@ -10,14 +10,14 @@ import tensorflow as tf
 from hypothesis import given, settings
 from keras.src.random.seed_generator import SeedGenerator
 
-from ridgeline.contract.graph import Node, build_graph
-from ridgeline.contract.layers import LAYERS, Shape
-from ridgeline.contract.layers.augmentation import Augmentation
-from ridgeline.contract.problems import SpecError
-from ridgeline.contract.spec import Model
-from ridgeline.contract.wiring import wire
-from tests.unit.contract.keras_twins import call
-from tests.unit.contract.random_layers import lone_layer
+from ridgeline.planning.graph import Node, build_graph
+from ridgeline.planning.wiring import wire
+from ridgeline.spec.faults import SpecError
+from ridgeline.spec.job_spec import Model
+from ridgeline.spec.layers import LAYERS, Shape
+from ridgeline.spec.layers.augmentation import Augmentation
+from tests.unit.networks.keras_twins import call
+from tests.unit.networks.random_layers import lone_layer
 from worker.engine.layers import build_layer
 
 Json = dict[str, Any]

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.contract.targets import TargetEncoding
-from ridgeline.contract.training import LOSSES, OPTIMIZERS, Loss, MetricName, Training
+from ridgeline.planning.targets import TargetEncoding
+from ridgeline.spec.training import LOSSES, OPTIMIZERS, Loss, MetricName, Training
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.objective import build_loss, build_metrics, class_weights, row_classes
 from worker.engine.optimization import build_optimizer

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.regularizers import PenaltyTerm, WeightPenalty
+from ridgeline.spec.regularization.regularizers import PenaltyTerm, WeightPenalty
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.epoch import Controls
 from worker.engine.passes import place, train_pass

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ridgeline.contract.resolve import resolve
+from ridgeline.planning.resolve import resolve
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.model import Network
 

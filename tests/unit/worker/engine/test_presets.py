@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import pytest
 
-from ridgeline.contract.preset_jobs import preset_entry
-from ridgeline.contract.presets import PRESETS
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.presets import preset_entry
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.presets import PRESETS
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import cache

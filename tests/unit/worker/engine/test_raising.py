@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.regularization import Regularization
-from ridgeline.contract.regularizers import PenaltyTerm
+from ridgeline.spec.regularization.policy import Regularization
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
 from worker.engine.regularization.raising import RaiseOnOverfit
 
 DROPOUT = {"dropout": {"rate": 0.3, "raise_on_overfit": {"to": 0.5, "patience": 2}}}

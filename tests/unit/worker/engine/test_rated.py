@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.layers import LAYERS, Layer
+from ridgeline.spec.layers import LAYERS, Layer
 from worker.engine.regularization.rated import RATED, strength
 
 ROWS = tf.ones([500, 40])

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.spec.job_spec import JobSpec
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingStopped
 from worker.engine.train import train

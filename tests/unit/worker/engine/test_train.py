@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingStopped
 from worker.engine.data.sources import load

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.contract.report import Report
+from ridgeline.api.report import Report
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingResult
 from worker.engine.train import train

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.problems import Fault, SpecError
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode
+from ridgeline.spec.faults import Fault, SpecError
 from worker.engine.context import InMemoryContext, TrainingContext
 from worker.trainer.child import Assignment, PipeContext, explain
 from worker.trainer.messages import Epoch, Resumed, decode_from_trainer

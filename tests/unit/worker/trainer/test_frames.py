@@ -5,7 +5,7 @@ from multiprocessing import Pipe
 
 import pytest
 
-from ridgeline.contract.schema import Contract
+from ridgeline.spec.schema import Contract
 from worker.trainer.frames import Frames, UnreadableMessage
 from worker.trainer.messages import MAX_MESSAGE_BYTES, Phase, Stopped, encode
 

@@ -6,11 +6,10 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.job import EndCode, EndReason
-from ridgeline.contract.log import LogLevel
-from ridgeline.contract.patch import PatchOperation
-from ridgeline.contract.report import (
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.job import EndCode, EndReason
+from ridgeline.api.log import LogLevel
+from ridgeline.api.report import (
     Environment,
     Evidence,
     Raise,
@@ -18,6 +17,7 @@ from ridgeline.contract.report import (
     Suggestion,
     Verdict,
 )
+from ridgeline.spec.patch import PatchOperation
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.dataset import BuiltinDataset, Dataset, UploadDataset
+from ridgeline.spec.dataset import BuiltinDataset, Dataset, UploadDataset
 from worker.engine.data.sources.builtin import builtin_rows
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.keras_datasets import keras_rows
 from worker.engine.data.sources.rows import RawRows, SetRows
-from worker.engine.data.sources.uploads import upload_rows
+from worker.engine.data.sources.stored import upload_rows
 
 __all__ = ["KerasCache", "RawRows", "SetRows", "load", "raw_rows"]
 

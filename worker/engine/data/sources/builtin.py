@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
-from ridgeline.contract.dataset import BuiltinDataset
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
+from ridgeline.spec.dataset import BuiltinDataset
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.rows import SetRows, held_rows, set_rows
 

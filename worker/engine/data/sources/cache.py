@@ -1,14 +1,42 @@
-"""Keras's own cache of data sets: finds a file in it, or fetches it."""
+"""Keras's own cache of data sets: finds a file in it, or fetches it.
+
+Fetches a file over HTTP so that it is there as a whole, or not at all.
+"""
 
 import hashlib
+import os
+import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
-from ridgeline.contract.job import EndCode
+import httpx
+
+from ridgeline.api.job import EndCode
 from worker.engine.context import TrainingFailed
-from worker.engine.data.sources.download import Unreachable, download
-from worker.keras_files import KERAS_FILES, KerasFile, keras_folder
+from worker.inputs.keras_files import KERAS_FILES, KerasFile, keras_folder
+
+CONNECT_S = 3.0
+
+
+READ_S = 10.0
+"""How long the next bytes may be waited for."""
+
+
+TOTAL_S = 1800.0
+
+
+MAX_BYTES = 2**30
+"""More than the largest file (170 MB), less than a disk."""
+
+
+_CHUNK = 2**20
+
+
+_MODE = 0o644
+"""As Keras leaves its files: a temporary one would be for its owner only."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +87,52 @@ def _check(path: Path, file: KerasFile) -> None:
             f"{path} is not the file Keras knows: its SHA-256 is {digest}, expected {file.sha256};"
             f" delete it, or put the file of {file.url} there",
         )
+
+
+class Unreachable(Exception):
+    """The address does not answer, not with the file, or not in time."""
+
+
+def download(url: str, path: Path, sha256: str | None) -> str:
+    """Fetch `url` into `path` and return its SHA-256.
+
+    Nothing stays behind where the digest is not `sha256` (None takes any). Raises Unreachable, and
+    OSError where the disk does not take it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the file, so that the rename is one within a file system; with a name of its own, so
+    # that two trainers that fetch the same do not meet.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            digest = _stream(url, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if sha256 in (None, digest):
+            partial.chmod(_MODE)
+            partial.replace(path)
+        return digest
+    except httpx.HTTPError as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _stream(url: str, file: IO[bytes]) -> str:
+    timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
+    deadline = time.monotonic() + TOTAL_S
+    digest, received = hashlib.sha256(), 0
+    request: dict[str, Any] = {"timeout": timeout, "follow_redirects": True}
+    request["headers"] = {"Accept-Encoding": "identity"}  # the digest is that of the file itself
+    with httpx.stream("GET", url, **request) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_raw(_CHUNK):
+            received += len(chunk)
+            if received > MAX_BYTES:
+                raise Unreachable(f"more than {MAX_BYTES} bytes came")
+            if time.monotonic() > deadline:
+                raise Unreachable(f"it took more than {TOTAL_S:g} s")
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.dataset import KerasCifar100, KerasImages
+from ridgeline.spec.dataset import KerasCifar100, KerasImages
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.pickles import (
     ArrayUnpickler,

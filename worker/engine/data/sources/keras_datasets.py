@@ -1,4 +1,7 @@
-"""The data sets of keras.datasets, from the files Keras caches."""
+"""The data sets of keras.datasets, from the files Keras caches.
+
+House prices: california_housing.
+"""
 
 import pickle
 import tarfile
@@ -11,16 +14,47 @@ from typing import Any
 
 import numpy as np
 
-from ridgeline.contract.dataset import DatasetShape, KerasDataset
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
+from ridgeline.spec.dataset import DatasetShape, KerasDataset, KerasHousing
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.cache import KerasCache
-from worker.engine.data.sources.housing import california_housing
 from worker.engine.data.sources.images import cifar10, cifar100, fashion_mnist, mnist
-from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, set_rows
+from worker.engine.data.sources.pickles import npz_array
+from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, held_rows, set_rows
 from worker.engine.data.sources.texts import imdb, reuters
 
 Reader = Callable[[Any, KerasCache], tuple[RawRows, RawRows]]
+
+
+#: What reading a file raises that is not what it should be.
+_UNREADABLE = (
+    *(EOFError, IndexError, KeyError, OSError, TypeError, ValueError),
+    *(pickle.UnpicklingError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+
+
+SMALL = 600
+
+
+SEED = 113
+
+
+TEST_SHARE = 0.2
+
+
+def california_housing(dataset: KerasHousing, cache: KerasCache) -> tuple[RawRows, RawRows]:
+    """Districts in the order load_data shuffles them; the last fifth are for testing."""
+    path = cache.path("california_housing.npz")
+    features, target = (npz_array(path, member) for member in ("x", "y"))
+    if len(features) != len(target):
+        raise ValueError(f"{len(features)} rows have {len(target)} prices")
+    count = len(target) if dataset.version == "large" else min(SMALL, len(target))
+    order = np.arange(count)
+    np.random.RandomState(SEED).shuffle(order)
+    features, target = features[order].astype(np.float32), target[order]
+    cut = int(count * (1 - TEST_SHARE))
+    return held_rows(features[:cut], target[:cut]), held_rows(features[cut:], target[cut:])
+
 
 _READERS: dict[str, Reader] = {
     "mnist": mnist,
@@ -31,11 +65,6 @@ _READERS: dict[str, Reader] = {
     "reuters": reuters,
     "california_housing": california_housing,
 }
-#: What reading a file raises that is not what it should be.
-_UNREADABLE = (
-    *(EOFError, IndexError, KeyError, OSError, TypeError, ValueError),
-    *(pickle.UnpicklingError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
-)
 
 
 def keras_rows(dataset: KerasDataset, cache: KerasCache) -> SetRows:

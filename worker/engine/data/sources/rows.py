@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.features import RowEncoding
+from ridgeline.api.features import RowEncoding
 from worker.engine.data.part import Indices
 
 Chunk = tuple[int, npt.NDArray[Any]]

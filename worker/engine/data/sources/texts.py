@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ridgeline.contract.dataset import KerasReviews
+from ridgeline.spec.dataset import KerasReviews
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.pickles import npz_array
 from worker.engine.data.sources.rows import Chunk, RawRows, chunk_rows

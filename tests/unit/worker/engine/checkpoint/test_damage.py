@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ridgeline import failpoints
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from ridgeline.failpoints import FAILPOINTS, switch_on
 from worker.engine.checkpoint import Checkpoint, CheckpointStore
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from ridgeline.contract.curves import EpochRow
+from ridgeline.api.curves import EpochRow
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, fingerprint, store
 from worker.engine.checkpoint.format import write_checkpoint
 

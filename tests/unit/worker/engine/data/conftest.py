@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ridgeline.contract.dataset import Dataset
-from ridgeline.contract.resolve import Resolution, resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.planning.resolve import Resolution, resolve
+from ridgeline.spec.dataset import Dataset
+from ridgeline.spec.job_spec import JobSpec
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 
 Resolve = Callable[..., Resolution]

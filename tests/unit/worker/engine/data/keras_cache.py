@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.engine.data.sources.cache import KerasCache
-from worker.keras_files import KERAS_FILES, KerasFile
+from worker.inputs.keras_files import KERAS_FILES, KerasFile
 
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 

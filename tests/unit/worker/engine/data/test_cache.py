@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources.cache import KerasCache
-from worker.keras_files import KerasFile, keras_folder
+from worker.inputs.keras_files import KerasFile, keras_folder
 
 CONTENT = bytes(range(256)) * 20_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -102,14 +102,14 @@ def test_an_answer_that_is_no_file(address: str, words: str, tmp_path: Path, ser
 def test_more_than_a_file_may_have(
     tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.engine.data.sources.download.MAX_BYTES", len(CONTENT) - 1)
+    monkeypatch.setattr("worker.engine.data.sources.cache.MAX_BYTES", len(CONTENT) - 1)
     assert "more than 5119999 bytes" in failure_of(cache_of(tmp_path, f"{server}/file"))
 
 
 def test_longer_than_it_may_take(
     tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.engine.data.sources.download.TOTAL_S", -1.0)
+    monkeypatch.setattr("worker.engine.data.sources.cache.TOTAL_S", -1.0)
     assert "it took more than" in failure_of(cache_of(tmp_path, f"{server}/file"))
 
 

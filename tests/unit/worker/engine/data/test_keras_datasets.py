@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pytest
 from keras.src.datasets import cifar
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from tests.unit.worker.engine.data.conftest import keras_dataset
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 from worker.engine.context import TrainingFailed
 from worker.engine.data.sources import RawRows, SetRows, raw_rows
-from worker.keras_files import KERAS_FILES
+from worker.inputs.keras_files import KERAS_FILES
 
 Loaded = tuple[tuple[Any, Any], tuple[Any, Any]]
 KerasLoads = Callable[..., Loaded]

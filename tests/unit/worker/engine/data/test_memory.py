@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.engine.data.memory import available_memory
+from worker.engine.data.prepare import available_memory
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:  1000000 kB\nMemAvailable:    8000000 kB\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from tests.unit.worker.engine.data.conftest import keras_dataset
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 from worker.engine.context import TrainingFailed

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.contract.dataset import Split, SplitRows
-from ridgeline.contract.job import EndCode
-from ridgeline.contract.resolve import resolve
+from ridgeline.api.job import EndCode
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.dataset import Split, SplitRows
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from tests.unit.worker.engine.data.conftest import Resolve, keras_spec
 from tests.unit.worker.engine.data.keras_cache import SmallFiles

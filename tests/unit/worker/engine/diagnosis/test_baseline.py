@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ridgeline.contract.training import LossName
+from ridgeline.spec.training import LossName
 from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 
 Array = npt.NDArray[np.float32]

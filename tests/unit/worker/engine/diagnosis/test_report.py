@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.patch import apply_patch
-from ridgeline.contract.report import Report, Verdict
-from ridgeline.contract.resolve import resolve
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.api.report import Report, Verdict
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.patch import apply_patch
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingResult
 from worker.engine.diagnosis.report import TrainedRun, build_report

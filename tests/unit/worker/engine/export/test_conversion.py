@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import layers as kl
 
-from ridgeline.contract.job import EndCode
+from ridgeline.api.job import EndCode
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from tests.unit.worker.engine.export.runtimes import TOLERANCE, run
 from worker.engine.context import InMemoryContext, TrainingFailed

@@ -11,9 +11,9 @@ import pytest
 from keras import layers as kl
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from ridgeline.contract.outputs import OutputName, obstacle
+from ridgeline.spec.outputs import OutputName, obstacle
 from tests.unit.worker.engine.export.runtimes import TOLERANCE, deviation
-from worker.engine.export.obstacle import CannotHold
+from worker.engine.export.frozen import CannotHold
 
 Branch = Callable[[Any], Any]
 CONVERTED: tuple[OutputName, ...] = ("litert", "onnx")

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.outputs import OutputName
-from ridgeline.contract.spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.outputs import OutputName
 from tests.unit.worker.engine.conftest import Setup
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load
 from worker.engine.export import export
-from worker.engine.export.complete import complete_model
+from worker.engine.export.write import complete_model
 
 OUTPUTS: tuple[OutputName, ...] = ("keras", "weights", "saved_model", "litert", "onnx")
 LAYERS: list[dict[str, Any]] = [

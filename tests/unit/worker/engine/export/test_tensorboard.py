@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ridgeline.contract.curves import EpochRow
-from ridgeline.contract.spec import JobSpec
+from ridgeline.api.curves import EpochRow
+from ridgeline.spec.job_spec import JobSpec
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext
 from worker.engine.export.tensorboard import write_tensorboard

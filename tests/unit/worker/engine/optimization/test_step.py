@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.training import OPTIMIZERS, Training
+from ridgeline.spec.training import OPTIMIZERS, Training
 from worker.engine.optimization import apply_gradients, build_optimizer, finalize
 
 STEPS = 4

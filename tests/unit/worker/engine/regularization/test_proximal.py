@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from ridgeline.contract.training import Training
+from ridgeline.spec.training import Training
 from worker.engine.optimization import apply_gradients, build_optimizer, finalize
 
 Floats = npt.NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""What the service returns: jobs, events, curves, reports, problems. pydantic models, no I/O."""

@@ -1,0 +1,96 @@
+"""The life of a job: its id, its states, the one table of allowed transitions, why it ended."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from ridgeline.spec.schema import Contract
+
+JOB_ID_PATTERN = r"^job_[0-9a-f]{32}$"
+JobId = Annotated[str, Field(pattern=JOB_ID_PATTERN)]
+
+
+class JobStatus(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"  #: stored, waiting for a worker
+    RUNNING = "running"  #: a worker holds the lease
+    CANCELLING = "cancelling"  #: running, told to stop
+    PAUSING = "pausing"  #: running, told to write a checkpoint and give the slot back
+    PAUSED = "paused"  #: holds no slot; resumes from its checkpoint
+    SUCCEEDED = "succeeded"  #: trained, artifacts published
+    FAILED = "failed"  #: ended without artifacts; `reason` says why
+    CANCELLED = "cancelled"  #: ended because a user asked
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended: such a row never changes again."""
+        return self in TERMINAL
+
+    @property
+    def held(self) -> bool:
+        """Whether a worker holds the job's lease."""
+        return self in HELD
+
+
+TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
+HELD = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.PAUSING})
+
+#: The one table of transitions. A pair that is not here never happens.
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset(
+        {JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.CANCELLED, JobStatus.FAILED}
+    ),
+    JobStatus.RUNNING: frozenset(
+        {
+            JobStatus.QUEUED,
+            JobStatus.CANCELLING,
+            JobStatus.PAUSING,
+            JobStatus.SUCCEEDED,
+            JobStatus.FAILED,
+        }
+    ),
+    JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.FAILED}),
+    JobStatus.PAUSING: frozenset(
+        {
+            JobStatus.PAUSED,
+            JobStatus.RUNNING,
+            JobStatus.CANCELLING,
+            JobStatus.SUCCEEDED,
+            JobStatus.FAILED,
+        }
+    ),
+    JobStatus.PAUSED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
+    JobStatus.SUCCEEDED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+
+
+def can_become(before: JobStatus, after: JobStatus) -> bool:
+    """Whether the table of transitions allows `before` → `after`."""
+    return after in TRANSITIONS[before]
+
+
+class EndCode(StrEnum):
+    """Why a job ended, apart from that it ended."""
+
+    COMPLETED = "completed"  #: all epochs ran
+    CANCELLED_BY_USER = "cancelled_by_user"
+    DIVERGED = "diverged"  #: a loss became NaN or infinite
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    OUT_OF_MEMORY = "out_of_memory"
+    NO_SPACE = "no_space"  #: the worker's disk is full
+    DATA_UNAVAILABLE = "data_unavailable"
+    EXPORT_FAILED = "export_failed"  #: the network trained, but an asked format cannot hold it
+    INVALID_SPEC = "invalid_spec"  #: accepted, but Keras refused it
+    CRASH_LOOP = "crash_loop"  #: every attempt's process died
+    INTERNAL_ERROR = "internal_error"  #: a fault of Ridgeline's own
+
+
+class EndReason(Contract):
+    """Why a job ended, in a word for programs and a sentence for people."""
+
+    code: EndCode
+    detail: Annotated[str, Field(max_length=2000)]

@@ -1,0 +1,1 @@
+"""Servers that the command starts on this machine."""

@@ -1,5 +1,0 @@
-"""What the specs of several jobs say differently, line by line as a reader would put it."""
-
-from ridgeline.contract.differences.find import MAX_DIFFERENCES, Difference, differences
-
-__all__ = ["MAX_DIFFERENCES", "Difference", "differences"]

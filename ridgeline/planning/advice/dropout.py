@@ -1,0 +1,97 @@
+"""Where dropout stands, and how much of it."""
+
+from collections.abc import Iterator
+
+from ridgeline.planning.advice.base import Case, Finding, drops, rule
+from ridgeline.planning.graph import Node
+from ridgeline.planning.posted import Path
+from ridgeline.spec.layers.normalization import BatchNormalization
+
+USUAL_RATES = (0.3, 0.5)
+_POLICY: Path = ("regularization", "dropout")
+
+
+@rule("dropout-rate-range", "info", "note, Dropout")
+def rate_range(case: Case) -> Iterator[Finding]:
+    """A rate out of 0.3 to 0.5."""
+    for node, at in case.posted:
+        if node.layer.type_name() == "Dropout":
+            yield from _rate(node.layer, (*at, "rate"))
+    if case.spec.regularization.dropout is not None:
+        yield from _rate(case.spec.regularization.dropout, (*_POLICY, "rate"))
+
+
+def _rate(holder: object, at: Path) -> Iterator[Finding]:
+    rate: float = getattr(holder, "rate", 0.0)
+    low, high = USUAL_RATES
+    if not low <= rate <= high:
+        message = (
+            f"A dropout rate is typically {low} to {high}, this is {rate:g}; start with {low} and"
+            " raise it on signs of overfitting."
+        )
+        yield at, message
+
+
+@rule("dropout-after-convolution", "warning", "note, Dropout")
+def after_convolution(case: Case) -> Iterator[Finding]:
+    """Dropout of single units right after a convolution."""
+    message = (
+        "Dropout right after a convolution may lose important features; put it after the pooling"
+        " or after dense layers, or use SpatialDropout2D."
+    )
+    for node, at in case.posted:
+        if node.layer.type_name() == "Dropout" and _behind_convolution(node, case):
+            yield at, message
+    for node in case.graph.nodes:
+        if node.name not in case.position and _behind_convolution(node, case):
+            yield (*_POLICY, "after"), message
+
+
+def _behind_convolution(node: Node, case: Case) -> bool:
+    source = _source(node, case)
+    while source is not None and source.layer.follows and source.layer.arity == (1, 1):
+        source = _source(source, case)
+    return source is not None and source.layer.family() == "conv"
+
+
+def _source(node: Node, case: Case) -> Node | None:
+    return case.nodes.get((node.layer.inputs or ("",))[0])
+
+
+@rule("dropout-on-output", "warning", "note, Dropout: used after hidden layers in every example")
+def on_output(case: Case) -> Iterator[Finding]:
+    """Dropout as the last layer."""
+    for node, at in case.posted:
+        if node.layer.drops and node is case.graph.output:
+            yield (
+                at,
+                "Dropout on the output drops predictions themselves; put it before the last layer.",
+            )
+
+
+@rule(
+    "dropout-before-batch-normalization",
+    "info",
+    "Li et al., 2019: Understanding the Disharmony between Dropout and Batch Normalization by"
+    " Variance Shift",
+)
+def before_batch_normalization(case: Case) -> Iterator[Finding]:
+    """Dropout whose output a batch normalization sees, at once or through other layers."""
+    dropped: dict[str, frozenset[str]] = {}
+    for node in case.graph.nodes:
+        above = frozenset[str]().union(
+            *(dropped.get(name, frozenset()) for name in node.layer.inputs or ())
+        )
+        if isinstance(node.layer, BatchNormalization):
+            for name in sorted(above):
+                yield case.path_to(case.nodes[name]), _shift(node)
+            above = frozenset()  # what comes after it has the normalization's own variance
+        dropped[node.name] = above | {node.name} if drops(node) else above
+
+
+def _shift(node: Node) -> str:
+    return (
+        f"The batch normalization {node.name!r} behind this dropout learns a variance in training"
+        " that it does not meet in prediction, where nothing is dropped; put dropout behind the"
+        " last batch normalization."
+    )

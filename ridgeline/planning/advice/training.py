@@ -1,0 +1,93 @@
+"""Which techniques go together.
+
+What training watches.
+
+Where the mask over padding ends.
+"""
+
+from collections.abc import Iterator
+
+from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
+from ridgeline.planning.checks.sequences import lost_masks
+from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
+from ridgeline.spec.training import KERNELS, Optimizer
+
+_PENALISED = ("loss", "val_loss")
+
+
+@rule("one-technique-only", "info", "note, last remark: use both types of regularization")
+def one_only(case: Case) -> Iterator[Finding]:
+    """Dropout without L2, or L2 without dropout. Weight decay counts as L2, as in the note."""
+    drops = any(rate > 0 for node in case.graph.nodes for rate in dropout_rates(node.layer))
+    shrinks = _shrinks(case)
+    if drops != shrinks:
+        used, missing = ("dropout", "L2") if drops else ("L2", "dropout")
+        yield (
+            ("regularization",),
+            f"Only {used} is used; using {missing} as well is recommended.",
+        )
+
+
+def _shrinks(case: Case) -> bool:
+    by_penalty = any(term.kind == "l2" and term.weight != ACTIVITY for term in case.penalties)
+    return by_penalty or bool(case.spec.training.optimizer.weight_decay)
+
+
+@rule(
+    "l2-with-weight-decay",
+    "warning",
+    "Loshchilov & Hutter, 2019: Decoupled Weight Decay Regularization",
+)
+def twice(case: Case) -> Iterator[Finding]:
+    """An L2 penalty and the optimizer's weight decay on the same weights."""
+    optimizer = case.spec.training.optimizer
+    penalised = any(term.kind == "l2" and _decays(term, optimizer) for term in case.penalties)
+    if not penalised or not optimizer.weight_decay:
+        return
+    other = (
+        ""
+        if optimizer.name == "sgd"
+        else f" They are not the same here: {optimizer.name} scales the penalty's gradient along"
+        " with the data's, so weights with large gradients are penalized less; the decay is not."
+    )
+    message = (
+        f"The L2 penalty and weight_decay {optimizer.weight_decay:g} both shrink the same weights;"
+        f" use one of them.{other}"
+    )
+    yield ("training", "optimizer", "weight_decay"), message
+
+
+def _decays(term: PenaltyTerm, optimizer: Optimizer) -> bool:
+    """Whether weight decay acts on the penalized weight too."""
+    if optimizer.weight_decay_on == "all":
+        return term.weight != ACTIVITY
+    return term.weight.rpartition("/")[2] in KERNELS
+
+
+@rule(
+    "early-stopping-on-penalised-loss",
+    "warning",
+    "note, 1. Weight Regularization: the cost is added to the loss; Keras's val_loss holds it",
+)
+def penalised_loss(case: Case) -> Iterator[Finding]:
+    """Early stopping by a loss that falls with the penalty alone."""
+    stopping = case.spec.training.early_stopping
+    if stopping is None or stopping.monitor not in _PENALISED or not case.penalties:
+        return
+    better = "val_data_loss" if case.rows.validation else "data_loss"
+    message = (
+        f"{stopping.monitor} holds the penalty, which falls while the weights shrink, whatever the"
+        f" data say; watch {better}."
+    )
+    yield ("training", "early_stopping", "monitor"), message
+
+
+@rule("mask-lost", "warning", "Keras guide, Understanding masking & padding")
+def mask_lost(case: Case) -> Iterator[Finding]:
+    """A layer that takes no mask behind an Embedding with mask_zero."""
+    for node in lost_masks(case.graph):
+        message = (
+            f"{node.layer.type_name()} takes no mask: from here on padding counts like any token."
+            " A recurrent layer, attention or GlobalAveragePooling1D passes over it."
+        )
+        yield case.path_to(node), message

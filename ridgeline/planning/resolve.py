@@ -1,0 +1,235 @@
+"""Turns a spec into what will be trained, or says why it cannot be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ridgeline.planning.advice import Advice, Case, advise
+from ridgeline.planning.checks.augmentation import check_augmentation
+from ridgeline.planning.checks.dataset import (
+    check_classes,
+    check_own_rows,
+    own_rows_spelled_out,
+    with_hint,
+)
+from ridgeline.planning.checks.sequences import check_masks, check_tokens
+from ridgeline.planning.checks.training import check_fitting, check_proximal, check_raising
+from ridgeline.planning.checks.weights import check_applicable
+from ridgeline.planning.dataset import dataset_shape, spell_out
+from ridgeline.planning.graph import Graph, Node, Parameters, build_graph, memory_bytes
+from ridgeline.planning.policy import apply_policy, penalty_terms
+from ridgeline.planning.posted import at_preset
+from ridgeline.planning.targets import TargetEncoding, target_encoding
+from ridgeline.planning.wiring import positions, wire
+from ridgeline.spec.dataset import (
+    DatasetShape,
+    Split,
+    SplitRows,
+    UploadDataset,
+    split_rows,
+)
+from ridgeline.spec.faults import Fault, SpecError, pointer
+from ridgeline.spec.job_spec import MAX_LAYERS, JobSpec, Model
+from ridgeline.spec.layers import Layer
+from ridgeline.spec.outputs import check_outputs
+from ridgeline.spec.regularization.policy import Regularization
+from ridgeline.spec.regularization.regularizers import PenaltyTerm
+
+DEFAULT_MEMORY_LIMIT = 8 * 2**30
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A spec spelled out, and what follows from it."""
+
+    spec: JobSpec
+    graph: Graph
+    rows: SplitRows
+    encoding: TargetEncoding
+    penalties: tuple[PenaltyTerm, ...]
+    memory_bytes: int
+    advice: tuple[Advice, ...]
+
+    @property
+    def parameters(self) -> Parameters:
+        """How many numbers the model holds."""
+        return self.graph.parameters
+
+
+def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -> Resolution:
+    """Spell out every default, name, input, dropout layer and regularizer of `spec`.
+
+    Resolving a resolved spec changes nothing: the policy has gone into the layers.
+    Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit`
+    bytes; None is without a limit.
+    """
+    try:
+        return _resolve(spec, memory_limit)
+    except SpecError as error:
+        if isinstance(spec.model, Model):
+            raise
+        raise at_preset(error, spec) from None
+
+
+def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
+    spec = _with_dataset(posted)
+    data = dataset_shape(spec.dataset)
+    check_own_rows(spec.dataset, spec.split)
+    spec = own_rows_spelled_out(spec)
+    rows = _split(spec.split, data)
+    check_classes(spec.dataset, spec.split)
+    wired = wire(spec.model.layers)
+    position = positions(spec.model.layers)
+    graph = build_graph(wired, data.features, position)
+    encoding = _encoding(posted, data, graph)
+    check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
+    check_raising(spec.regularization, validates=rows.validation > 0)
+    final = build_graph(_with_policy(graph, spec.regularization), data.features)
+    check_applicable(spec, final, position)
+    check_masks(final, position)
+    check_tokens(final, data.tokens, spec.training.precision, position)
+    check_outputs(spec.outputs, [node.layer for node in final.nodes], final.parameters.total)
+    check_augmentation(final, encoding, position)
+    penalties = _penalties(final, batch_size=spec.training.batch_size, rows=rows.train)
+    check_proximal(spec.training, penalties)
+    needed = _needed(spec, data, final, memory_limit)
+    if memory_limit is not None and needed > memory_limit:
+        raise SpecError([_too_large(spec, data, final, position, needed, memory_limit)])
+    return Resolution(
+        spec=_spelled_out(spec, final),
+        graph=final,
+        rows=rows,
+        encoding=encoding,
+        penalties=penalties,
+        memory_bytes=needed,
+        advice=advise(Case(posted, final, position, rows, penalties, spec.dataset)),
+    )
+
+
+def _with_dataset(spec: JobSpec) -> JobSpec:
+    """The spec with its data set's defaults that depend on what was uploaded."""
+    if not isinstance(spec.dataset, UploadDataset):
+        return spec
+    return spec.model_copy(update={"dataset": spell_out(spec.dataset)})
+
+
+def _needed(spec: JobSpec, data: DatasetShape, graph: Graph, limit: int | None) -> int:
+    """Bytes training takes; with `auto` loading the rows stream where they cannot be held."""
+    held, loading = _memory(spec, data, graph, stream=False), spec.dataset.loading
+    too_much = limit is not None and held > limit
+    if loading == "stream" or (loading == "auto" and too_much):
+        return _memory(spec, data, graph, stream=True)
+    return held
+
+
+def _memory(spec: JobSpec, data: DatasetShape, graph: Graph, *, stream: bool) -> int:
+    return memory_bytes(
+        graph,
+        data,
+        batch_size=spec.training.batch_size,
+        optimizer=spec.training.optimizer,
+        stream=stream,
+        archived="keras" in spec.outputs,
+    )
+
+
+def _split(split: Split, data: DatasetShape) -> SplitRows:
+    rows = split_rows(split, data)
+    if split.stratify and data.classes is None:
+        detail = "expected false: the target is a real value, without classes to keep in proportion"
+        at = pointer("split", "stratify")
+        raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
+    least = (data.classes or 1) if split.stratify else 1
+    # A class must have two rows left to be divided after the test rows are gone.
+    least_train = 2 * least if split.stratify else 1
+    if rows.train < least_train:
+        detail = (
+            f"expected validation + test to leave at least {least_train} training row(s);"
+            f" of {data.rows} rows they leave {max(rows.train, 0)}"
+        )
+        raise SpecError([Fault(pointer=pointer("split"), detail=detail, rule="training-rows")])
+    for part in ("validation", "test"):
+        asked, got = getattr(split, part), getattr(rows, part)
+        if asked and got < least:
+            detail = (
+                f"{asked:g} of {data.rows} rows is {got}; expected 0, or at least {least} row(s)"
+            )
+            at = pointer("split", part)
+            raise SpecError([Fault(pointer=at, detail=detail, rule="split-rows")])
+    return rows
+
+
+def _encoding(posted: JobSpec, data: DatasetShape, graph: Graph) -> TargetEncoding:
+    try:
+        return target_encoding(posted.training, data, graph)
+    except SpecError as error:
+        raise with_hint(error, posted.dataset, posted.training.loss) from None
+
+
+def _with_policy(graph: Graph, policy: Regularization) -> tuple[Layer, ...]:
+    wired = tuple(node.layer for node in graph.nodes)
+    layers = apply_policy(wired, policy, {node.name: node.weights for node in graph.nodes})
+    if len(layers) > MAX_LAYERS:
+        detail = (
+            f"the policy would make {len(layers)} layers of {len(wired)}, the limit is"
+            f" {MAX_LAYERS}; name fewer families in `after`, or use fewer layers"
+        )
+        at = pointer("regularization", "dropout")
+        raise SpecError([Fault(pointer=at, detail=detail, rule="too-many-layers")])
+    return layers
+
+
+def _penalties(graph: Graph, *, batch_size: int, rows: int) -> tuple[PenaltyTerm, ...]:
+    return tuple(
+        term
+        for node in graph.nodes
+        for term in penalty_terms(node.layer, node.weights, batch_size=batch_size, rows=rows)
+    )
+
+
+def _too_large(
+    spec: JobSpec,
+    data: DatasetShape,
+    graph: Graph,
+    position: Mapping[str, int],
+    needed: int,
+    limit: int,
+) -> Fault:
+    takes = f"training would take about {needed / 2**30:,.1f} GiB"
+    taken = f"{takes}, the limit is {limit / 2**30:,.1f} GiB"
+    if spec.dataset.loading == "memory" and _memory(spec, data, graph, stream=True) <= limit:
+        return Fault(
+            pointer=pointer("dataset", "loading"),
+            detail=f'{taken}; use "stream", which reads the rows from disk, or take fewer',
+            rule="memory",
+        )
+    batch = min(spec.training.batch_size, data.rows)
+    largest = max(graph.nodes, key=lambda node: _size(node, batch))
+    return Fault(
+        pointer=pointer("model", "layers", position[largest.name]),
+        detail=f"{taken}; {largest.name!r} is the largest layer: make it smaller, or use a smaller"
+        " batch_size",
+        rule="memory",
+    )
+
+
+def _size(node: Node, batch: int) -> int:
+    """Numbers a layer holds. No dropout the policy adds holds more than the layer it is behind."""
+    return sum(weight.size for weight in node.weights) + batch * node.activations
+
+
+def _spelled_out(spec: JobSpec, graph: Graph) -> JobSpec:
+    model = Model(layers=tuple(node.layer for node in graph.nodes))
+    policy = _lasting(spec.regularization)
+    return spec.model_copy(update={"model": model, "regularization": policy})
+
+
+def _lasting(policy: Regularization) -> Regularization:
+    """What of the policy goes on in training: the raises. All else has gone into the layers.
+
+    To apply it again changes nothing: every layer has its penalties, every site its dropout.
+    """
+    weights, dropout = policy.weights, policy.dropout
+    return Regularization(
+        weights=weights if weights and weights.raise_on_overfit else None,
+        dropout=dropout if dropout and dropout.raise_on_overfit else None,
+    )

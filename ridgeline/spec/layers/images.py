@@ -1,0 +1,62 @@
+"""Layers that bring images to one size or contrast, in training and in prediction."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from ridgeline.spec.layers.augmentation import Interpolation, PictureSize, Real, ValueRange
+from ridgeline.spec.layers.base import Layer, Shape, expect_rank
+
+
+class _Image(Layer):
+    """A layer over (height, width, channels)."""
+
+    follows = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's shape, (height, width, channels)."""
+        expect_rank(self, inputs[0], 3, "height, width, channels")
+        return inputs[0]
+
+
+class _Sized(_Image):
+    """A layer that gives images of a size."""
+
+    height: PictureSize
+    width: PictureSize
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(height, width, channels) → the size asked for."""
+        return (self.height, self.width, super().output_shape(*inputs)[-1])
+
+
+class Resizing(_Sized):
+    """Another size, by interpolation."""
+
+    type: Literal["Resizing"] = "Resizing"
+    interpolation: Interpolation | Literal["bicubic", "lanczos3", "lanczos5"] = "bilinear"
+    crop_to_aspect_ratio: bool = False
+    """Whether to cut off what would be out of proportion."""
+    pad_to_aspect_ratio: bool = False
+    """Whether to fill up what would be out of proportion."""
+    fill_value: Real = 0.0
+    antialias: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Resizing":
+        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
+            raise ValueError("expected crop_to_aspect_ratio or pad_to_aspect_ratio, not both")
+        return self
+
+
+class CenterCrop(_Sized):
+    """The middle of the picture; a smaller picture is resized."""
+
+    type: Literal["CenterCrop"] = "CenterCrop"
+
+
+class AutoContrast(_Image):
+    """Stretches each channel of a picture to the whole range."""
+
+    type: Literal["AutoContrast"] = "AutoContrast"
+    value_range: ValueRange = (0, 255)

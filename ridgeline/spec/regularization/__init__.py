@@ -1,0 +1,1 @@
+"""Penalties, constraints, and the policy that applies them to a whole model."""

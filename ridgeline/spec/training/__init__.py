@@ -1,0 +1,46 @@
+"""How a model is trained: optimizer, loss, metrics, epochs."""
+
+from ridgeline.spec.training.callbacks import EarlyStopping, Monitor, ReduceLROnPlateau
+from ridgeline.spec.training.fit import DEFAULT_DEADLINE_S, Precision, Training
+from ridgeline.spec.training.losses import LOSSES, AnyLoss, Loss, LossName
+from ridgeline.spec.training.metrics import CLASS_METRICS, RISING_METRICS, MetricName
+from ridgeline.spec.training.optimizers import (
+    KERNELS,
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    AnyOptimizer,
+    Optimizer,
+    OptimizerName,
+    RMSprop,
+)
+from ridgeline.spec.training.schedules import SCHEDULES, AnyLearningRate, Schedule
+
+__all__ = [
+    "CLASS_METRICS",
+    "DEFAULT_DEADLINE_S",
+    "KERNELS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "RISING_METRICS",
+    "SCHEDULES",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AnyLearningRate",
+    "AnyLoss",
+    "AnyOptimizer",
+    "EarlyStopping",
+    "Loss",
+    "LossName",
+    "MetricName",
+    "Monitor",
+    "Optimizer",
+    "OptimizerName",
+    "Precision",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "Training",
+]

@@ -1,0 +1,1 @@
+"""Files in a folder or a bucket: one blob layer, and the rules of artifacts and data sets on it."""

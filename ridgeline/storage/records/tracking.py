@@ -1,0 +1,137 @@
+"""What an MLflow server was told of the jobs: an outbox with a row for each job to tell of.
+
+The row is stored with the claim by a worker that tracks, and deleted when the server was told of
+the job's end. Any worker that tracks may tell of it, one at a time; which one ran it does not
+matter, nor whether that one still lives.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, delete, exists, literal, null, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
+
+from ridgeline.api.lifecycle import TERMINAL
+from ridgeline.storage.columns import milliseconds, now_ms
+from ridgeline.storage.database import Database
+from ridgeline.storage.records.values import TrackedJob
+from ridgeline.storage.tables import events, jobs, tracked_jobs
+
+_AT_ONCE = 500
+"""How many jobs one statement names; SQLite takes a thousand parameters at the least."""
+
+
+class TrackingStore:
+    """The jobs to tell of, as the worker `holder` sees them.
+
+    What it takes is its own until it is silent for `hold_s` seconds. Who has lost a job to another
+    worker changes nothing: its calls answer False, and it must stop.
+    """
+
+    def __init__(self, database: Database, holder: str, hold_s: float) -> None:
+        self._database = database
+        self._holder = holder
+        self._hold_s = hold_s
+
+    def adopt(self, job_ids: Sequence[str], experiment: str) -> None:
+        """Track those of the jobs that there are, for all workers; one that is tracked stays."""
+        for start in range(0, len(job_ids), _AT_ONCE):
+            with self._database.write() as connection:
+                track(connection, job_ids[start : start + _AT_ONCE], experiment)
+
+    def due(self, limit: int) -> list[str]:
+        """Up to `limit` jobs to take of which there is something to tell, or whose end is untold.
+
+        Those that nobody holds come first, then those that were told of least recently.
+        """
+        newer = exists().where(
+            events.c.job_id == tracked_jobs.c.job_id, events.c.id > tracked_jobs.c.last_event
+        )
+        statement = (
+            select(tracked_jobs.c.job_id)
+            .join(jobs, jobs.c.id == tracked_jobs.c.job_id, isouter=True)
+            .where(self._takeable(), or_(jobs.c.id.is_(None), jobs.c.status.in_(TERMINAL), newer))
+            .order_by(tracked_jobs.c.held_until, tracked_jobs.c.job_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(statement).scalars())
+
+    def take(self, job_id: str) -> TrackedJob | None:
+        """Take a job to tell of; None if another worker has it, or has told of it to the end."""
+        statement = (
+            update(tracked_jobs)
+            .where(tracked_jobs.c.job_id == job_id, self._takeable())
+            .values(holder=self._holder, held_until=self._until(self._hold_s))
+            .returning(*(tracked_jobs.c[name] for name in TrackedJob._fields))
+        )
+        with self._database.write() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else TrackedJob(*row)
+
+    def note(self, job_id: str, run_id: str, last_event: int) -> bool:
+        """Note the job's run and up to where it was told, and hold on; False: it is lost."""
+        statement = (
+            update(tracked_jobs)
+            .where(*self._mine(job_id))
+            .values(run_id=run_id, last_event=last_event, held_until=self._until(self._hold_s))
+        )
+        with self._database.write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def put_off(self, job_id: str, delay_s: float) -> bool:
+        """Let no worker take the job for so long, and then any; False: it was lost before."""
+        statement = (
+            update(tracked_jobs)
+            .where(*self._mine(job_id))
+            .values(holder=None, held_until=self._until(delay_s))
+        )
+        with self._database.write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def strike_out(self, job_id: str) -> bool:
+        """Forget a job that was told to its end; False: it was lost before."""
+        with self._database.write() as connection:
+            return connection.execute(delete(tracked_jobs).where(*self._mine(job_id))).rowcount == 1
+
+    def let_go(self) -> None:
+        """Leave what this worker holds to the others, at once."""
+        mine = tracked_jobs.c.holder == self._holder
+        with self._database.write() as connection:
+            connection.execute(
+                update(tracked_jobs).where(mine).values(holder=None, held_until=now_ms())
+            )
+
+    def _takeable(self) -> ColumnElement[bool]:
+        return or_(tracked_jobs.c.held_until <= now_ms(), tracked_jobs.c.holder == self._holder)
+
+    def _mine(self, job_id: str) -> tuple[ColumnElement[bool], ...]:
+        return (tracked_jobs.c.job_id == job_id, tracked_jobs.c.holder == self._holder)
+
+    def _until(self, seconds: float) -> ColumnElement[int]:
+        return now_ms() + milliseconds(seconds)
+
+
+def track(
+    connection: Connection,
+    job_ids: Sequence[str],
+    experiment: str,
+    holder: str | None = None,
+    hold_s: float = 0.0,
+) -> None:
+    """Have those of the jobs that there are told of, by `holder` at first.
+
+    What is known of one that is tracked already stays.
+    """
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    values = {
+        "job_id": jobs.c.id,
+        "experiment": literal(experiment),
+        "last_event": literal(0, BigInteger()),
+        "holder": null() if holder is None else literal(holder),
+        "held_until": now_ms() + milliseconds(hold_s),
+    }
+    found = select(*values.values()).where(jobs.c.id.in_(job_ids))
+    statement = dialect.insert(tracked_jobs).from_select(list(values), found)
+    connection.execute(statement.on_conflict_do_nothing())

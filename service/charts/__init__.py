@@ -1,0 +1,1 @@
+"""Charts of a job: Vega-Lite, and pictures drawn in a child process."""

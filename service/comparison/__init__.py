@@ -1,0 +1,1 @@
+"""Jobs side by side: how their specs differ, and their curves."""

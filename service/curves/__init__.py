@@ -1,0 +1,1 @@
+"""The loss curves of a job."""

@@ -1,0 +1,78 @@
+"""Tells workers through Celery that there is a job, by name: no worker code is imported."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ridgeline.optional import without
+from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
+
+with without("opentelemetry.sdk", "yaml"):  # which a worker beside it brings, for 3 MiB
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+_CONNECT_TIMEOUT_S = 2.0
+_SOCKET_TIMEOUT_S = 5.0
+
+
+class BrokerUnavailable(Exception):
+    """The broker did not take a message, or did not answer."""
+
+
+class CeleryDispatch:
+    """Sends hints to the broker. The message holds a job's id; the database holds all else."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._app = Celery("ridgeline", broker=redis_url, set_as_current=False)
+        self._app.conf.update(
+            accept_content=["json"],
+            task_serializer="json",
+            task_ignore_result=True,
+            broker_transport_options={
+                "socket_connect_timeout": _CONNECT_TIMEOUT_S,
+                "socket_timeout": _SOCKET_TIMEOUT_S,
+                "socket_keepalive": True,
+                "max_retries": 0,
+            },
+        )
+        if redis_url.startswith("rediss://"):
+            # Without it Celery encrypts, but takes any certificate.
+            self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+
+    def send(self, job_id: str) -> None:
+        """Send one hint; raises BrokerUnavailable. Threads may not share this."""
+        with _broker_errors(), self._app.producer_pool.acquire(block=True) as producer:
+            self._app.send_task(
+                TRAIN_TASK,
+                args=[job_id],
+                queue=TRAIN_QUEUE,
+                ignore_result=True,
+                producer=producer,
+                retry=False,
+            )
+
+    def ping(self) -> None:
+        """Ask the broker for a sign of life; raises BrokerUnavailable."""
+        with _broker_errors(), self._app.connection_for_write() as connection:
+            channel: Any = connection.default_channel  # Redis's, which has a client
+            channel.client.ping()
+
+    def waiting(self) -> int:
+        """How many hints no worker has read yet; raises BrokerUnavailable."""
+        with _broker_errors(), self._app.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            return int(channel.client.llen(TRAIN_QUEUE))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._app.close()
+
+
+@contextmanager
+def _broker_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, RedisError, OSError) as error:
+        raise BrokerUnavailable(str(error)) from error

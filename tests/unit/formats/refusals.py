@@ -1,0 +1,37 @@
+"""How the tests of the readers ask what was refused, and why."""
+
+from pathlib import Path
+
+import pytest
+
+from ridgeline.formats import LIMITS, InspectionLimits, Rule, UnusableDataset, inspect_dataset
+from ridgeline.spec.dataset.contents import DatasetFormat
+from ridgeline.spec.faults import Fault
+
+LONGEST_DETAIL = 500
+"""Characters: what comes out of a file must not fill the answer."""
+
+
+def refusals(
+    path: Path,
+    format: DatasetFormat | None = None,  # noqa: A002 # as the reader calls it
+    limits: InspectionLimits = LIMITS,
+) -> tuple[Fault, ...]:
+    with pytest.raises(UnusableDataset) as caught:
+        inspect_dataset(path, format, limits)
+    faults = caught.value.faults
+    assert faults
+    assert {fault.rule for fault in faults} <= {rule.value for rule in Rule}
+    assert max(len(fault.detail) for fault in faults) <= LONGEST_DETAIL
+    assert all(fault.detail.isprintable() for fault in faults)
+    return faults
+
+
+def refusal(
+    path: Path,
+    format: DatasetFormat | None = None,  # noqa: A002 # as the reader calls it
+    limits: InspectionLimits = LIMITS,
+) -> Fault:
+    """The only one there is."""
+    (fault,) = refusals(path, format, limits)
+    return fault

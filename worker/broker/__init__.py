@@ -1,0 +1,1 @@
+"""Celery: receives hints that a job may be waiting."""

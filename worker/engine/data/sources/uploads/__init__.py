@@ -1,5 +1,0 @@
-"""Rows of uploaded data sets: tables, arrays, images."""
-
-from worker.engine.data.sources.uploads.upload import upload_rows
-
-__all__ = ["upload_rows"]
