@@ -56,7 +56,7 @@ format: $(READY) ## Rewrite the code in the house's format
 
 .PHONY: bench
 bench: $(READY) ## Measure against plain Keras and a bare route (minutes)
-	@for subject in job epoch train api queue events curves transfer dashboard; do $(BIN)/python benchmarks/bench_$$subject.py $(ARGS); done
+	@for subject in job train api queue events curves transfer dashboard; do $(BIN)/python benchmarks/bench_$$subject.py $(ARGS); done
 
 .PHONY: openapi
 openapi: $(READY) ## Write openapi/openapi.json from the code

@@ -19,7 +19,7 @@ from benchmarks.servers import (
     Figures,
     Plan,
     Service,
-    load,
+    load_all,
     make_plan,
     post_demo,
     running_api,
@@ -36,12 +36,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with noise.reported(), running_api() as api, running_bare_route() as bare:
         plans = make_plans(api, bare)
-        for plan in plans.values():
-            load(plan, arguments.count // 5)
+        load_all(plans, arguments.count // 5)
         runs: dict[str, list[Figures]] = {name: [] for name in plans}
         for _ in range(arguments.repeats):
-            for name, plan in plans.items():
-                runs[name].append(load(plan, arguments.count))
+            for name, figures in load_all(plans, arguments.count).items():
+                runs[name].append(figures)
         print_table(runs, arguments)
 
 

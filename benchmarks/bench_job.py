@@ -41,10 +41,13 @@ def main() -> None:
     """Start the service, run both sides in turns, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=FULL_EPOCHS, help="2 or more")
+    parser.add_argument("--epochs", type=int, default=FULL_EPOCHS)
     parser.add_argument("--files", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument(
-        "--warm-up", action=argparse.BooleanOptionalAction, default=True, help="a run uncounted"
+        "--warm-up",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a first run, uncounted",
     )
     arguments = parser.parse_args()
     with noise.reported():

@@ -4,7 +4,7 @@
 
 The network, the data, the split, the batch size, the epochs, the penalty, the dropout and the
 files are those of the job in `ridgeline/cli/demo.json`. Its last line is JSON: the seconds of the
-import, of `fit` and of an epoch after the first, and the accuracy on the test rows.
+import and of `fit`, and the accuracy on the test rows.
 """
 
 import argparse
@@ -64,33 +64,16 @@ def build_model() -> keras.Model:
     return model
 
 
-class EpochTimes(keras.callbacks.Callback):  # type: ignore[misc] # Keras is not typed
-    """Records when each epoch ended, with its validation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ends = [time.perf_counter()]
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Record the time."""
-        del epoch, logs
-        self.ends.append(time.perf_counter())
-
-    def after_the_first(self) -> float:
-        """Mean seconds of an epoch without the first, which also traces the network."""
-        return (self.ends[-1] - self.ends[1]) / (len(self.ends) - 2)
-
-
 def main() -> None:
     """Train, measure, save."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--saved-model", action="store_true", help="export a SavedModel too")
-    parser.add_argument("--epochs", type=int, default=30, help="2 or more")
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     keras.utils.set_random_seed(7)
     training, validation, test = load_rows()
-    model, times = build_model(), EpochTimes()
+    model = build_model()
     before = time.perf_counter()
     model.fit(
         *training,
@@ -98,7 +81,6 @@ def main() -> None:
         epochs=arguments.epochs,
         batch_size=BATCH_SIZE,
         verbose=0,
-        callbacks=[times],
     )
     fitted = time.perf_counter() - before
     _, accuracy = model.evaluate(*test, verbose=0)
@@ -108,7 +90,6 @@ def main() -> None:
     measured = {
         "import_s": imported - started,
         "fit_s": fitted,
-        "epoch_s": times.after_the_first(),
         "test_accuracy": float(accuracy),
     }
     print(json.dumps(measured))

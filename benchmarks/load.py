@@ -1,10 +1,10 @@
 """A load generator for HTTP/1.1: raw asyncio, so that its own cost stays small.
 
-    python benchmarks/load.py < plan.json
+    python benchmarks/load.py < plans.json
 
-The plan is one JSON object: host, port, connections, count, method, path, body. Each connection
-stays open and sends its next request after the previous response. Prints one line of JSON:
-requests per second, and percentiles of the latency in milliseconds.
+The plans are a JSON array of objects: host, port, connections, count, method, path, body. They run
+one after the other. Each connection stays open and sends its next request after the previous
+response. Prints a JSON array: requests per second, and percentiles of the latency in milliseconds.
 """
 
 import asyncio
@@ -12,13 +12,20 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uvloop
 
+Plan = dict[str, Any]
 
-async def run(plan: dict[str, Any]) -> dict[str, float]:
+
+async def run_all(plans: Sequence[Plan]) -> list[dict[str, float]]:
+    """Run the plans one after the other."""
+    return [await run(plan) for plan in plans]
+
+
+async def run(plan: Plan) -> dict[str, float]:
     """Send the plan's requests over its connections."""
     latencies: list[float] = []
     turns = iter(range(plan["count"]))
@@ -35,7 +42,7 @@ async def run(plan: dict[str, Any]) -> dict[str, float]:
     }
 
 
-async def _connection(plan: dict[str, Any], turns: Iterator[int], latencies: list[float]) -> None:
+async def _connection(plan: Plan, turns: Iterator[int], latencies: list[float]) -> None:
     reader, writer = await asyncio.open_connection(plan["host"], plan["port"])
     body = plan["body"].encode()
     request = (
@@ -61,4 +68,4 @@ async def _read_response(reader: asyncio.StreamReader) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(json.load(sys.stdin)))))
+    print(json.dumps(uvloop.run(run_all(json.load(sys.stdin)))))

@@ -19,7 +19,7 @@ QUIET_SHARE = 0.05
 QUIET_SPREAD = 0.10
 """The fixed loop may vary by this much on a quiet machine."""
 _PR_SET_CHILD_SUBREAPER = 36
-_LOOPS = 100
+_LOOPS = 50
 _ADDITIONS = 50_000
 
 

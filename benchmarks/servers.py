@@ -184,12 +184,16 @@ def make_plan(
 
 def load(plan: Plan, requests: int) -> Figures:
     """Run the load generator in a process of its own."""
+    return load_all({"": plan}, requests)[""]
+
+
+def load_all(plans: Mapping[str, Plan], requests: int) -> dict[str, Figures]:
+    """Run the load generator for one plan after the other, with this many requests each."""
     result = subprocess.run(
         [sys.executable, str(HERE / "load.py")],
-        input=json.dumps(plan | {"count": requests}),
+        input=json.dumps([plan | {"count": requests} for plan in plans.values()]),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    figures: Figures = json.loads(result.stdout)
-    return figures
+    return dict(zip(plans, json.loads(result.stdout), strict=True))

@@ -13,7 +13,6 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 SMALL = {
     "job": "--repeats 1 --epochs 2 --no-warm-up --files 'model.keras and SavedModel'",
-    "epoch": "--repeats 1 --epochs 2",
     "train": "--epochs 1 --rows 64 --matrix 64 --network 'digits MLP 64-64-10'",
     "api": "--repeats 1 --count 10",
     "queue": "--repeats 1 --posts 10 --claims 2 --pages 2 --queued 20 --listed 50",
