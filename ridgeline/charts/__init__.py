@@ -50,7 +50,7 @@ _OF_CURVES: dict[str, Callable[[Curves, Options], dict[str, Any]]] = {
 }
 
 
-def chart(  # noqa: PLR0913 - how a picture looks has many sides, each with its default
+def chart(  # noqa: PLR0913 - options of a picture, each with its default
     name: ChartName,
     curves: Curves,
     report: Report | None = None,
@@ -65,13 +65,13 @@ def chart(  # noqa: PLR0913 - how a picture looks has many sides, each with its 
 
     Args:
         name: which of CHARTS.
-        curves: the job's; thin long ones out (`max_points`) first.
-        report: the job's, for `weights`; without one that chart says so.
-        theme: light or dark ground.
+        curves: the job's; thin out long ones first (`max_points`).
+        report: the job's, for `weights`; without it that chart says so.
+        theme: light or dark background.
         width: of the whole picture, in pixels.
         height: of the whole picture, in pixels.
         heading: the job's name, for the title.
-        interactive: whether it answers the pointer; a picture needs none of that.
+        interactive: whether it has tooltips; a picture needs none.
     """
     options = Options(
         theme=theme, width=width, height=height, name=heading, interactive=interactive
@@ -82,7 +82,7 @@ def chart(  # noqa: PLR0913 - how a picture looks has many sides, each with its 
 
 
 def has_data(name: ChartName, curves: Curves, report: Report | None = None) -> bool:
-    """Whether the chart would draw anything, and not just say why there is nothing."""
+    """Whether the chart has data to draw, instead of saying why there is none."""
     if name == "weights":
         return report is not None and any(weight.histogram for weight in report.weights)
     if name == "penalty":
@@ -106,10 +106,10 @@ def comparison_chart(
     Args:
         curves: each job's, by the name that the legend shows.
         measure: `loss` (without penalties), or a metric such as `accuracy`.
-        theme: light or dark ground.
+        theme: light or dark background.
         width: of the whole picture, in pixels.
         height: of the whole picture, in pixels.
-        interactive: whether it answers the pointer.
+        interactive: whether it has tooltips.
     """
     options = Options(theme=theme, width=width, height=height, interactive=interactive)
     return compared(curves, measure, options)

@@ -1,13 +1,12 @@
-"""The accuracy, and the other metrics: of training and validation rows."""
+"""Accuracy and the other metrics, for training and validation rows."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
 from ridgeline.api.curves import Curves, Theme
-from ridgeline.charts.definition import Node
-from ridgeline.charts.drawing import Options, Texts, compose, message
-from ridgeline.charts.labels import number
+from ridgeline.charts.definition import Node, number
+from ridgeline.charts.drawing import ChartTexts, Options, compose, message
 from ridgeline.charts.losses import column, pair_lines, tooltip
 from ridgeline.charts.measured import last, metric, nonfinite_spans
 from ridgeline.charts.panel import Panel, epoch_rows
@@ -15,9 +14,9 @@ from ridgeline.charts.scales import Axis, axis_of
 from ridgeline.spec.training.metrics import MetricName
 
 MOST_PANELS = 4
-"""So many metrics are drawn, accuracy first."""
+"""How many metrics are drawn, accuracy first."""
 _SHARES = frozenset({"accuracy", "top_k_categorical_accuracy", "precision", "recall", "f1_score"})
-"""Metrics that are a share, and read best in per cent."""
+"""Metrics that are a share, shown in percent."""
 
 
 def accuracy_chart(curves: Curves, options: Options) -> Node:
@@ -26,9 +25,9 @@ def accuracy_chart(curves: Curves, options: Options) -> Node:
     title = "Accuracy" if names in ([], ["accuracy"]) else "Metrics"
     if not names:
         reason = "No epoch has ended yet." if not curves.epoch else "The job measured no metric."
-        return message(Texts(title=title, subtitle=reason, description=reason), options)
+        return message(ChartTexts(title=title, subtitle=reason, description=reason), options)
     drawn = names[:MOST_PANELS]
-    told = {
+    titles = {
         f"{prefix}{name}": f"{of}{spoken(name)}"
         for name in drawn
         for prefix, of in (
@@ -39,28 +38,30 @@ def accuracy_chart(curves: Curves, options: Options) -> Node:
         if f"{prefix}{name}" in curves.series
     }
     return compose(
-        [_panel(curves, name, told, options.theme) for name in drawn],
+        [_panel(curves, name, titles, options.theme) for name in drawn],
         _texts(curves, title, names),
         options,
         epochs=curves.epoch,
-        datasets={"epochs": epoch_rows(curves.epoch, {name: curves.series[name] for name in told})},
+        datasets={
+            "epochs": epoch_rows(curves.epoch, {name: curves.series[name] for name in titles})
+        },
     )
 
 
 def measured_metrics(curves: Curves) -> list[str]:
-    """The metrics that the curves hold, accuracy first."""
+    """The metrics in the curves, accuracy first."""
     return [name for name in get_args(MetricName) if metric(curves, name).names]
 
 
 def metric_axis(name: str, values: Iterable[float | None]) -> Axis:
-    """The axis of a metric: in per cent where it is a share."""
+    """The axis of a metric: in percent if it is a share."""
     if name not in _SHARES:
         return axis_of(values)
     axis = axis_of(values, most=1.0)
     return replace(axis, axis={"format": "~%"}) if axis.linear else axis
 
 
-def _panel(curves: Curves, name: str, told: dict[str, str], theme: Theme) -> Panel:
+def _panel(curves: Curves, name: str, titles: dict[str, str], theme: Theme) -> Panel:
     pair = metric(curves, name)
     lines = pair_lines(curves, pair, theme)
     axis = metric_axis(name, (value for line in lines for value in line.values))
@@ -71,27 +72,27 @@ def _panel(curves: Curves, name: str, told: dict[str, str], theme: Theme) -> Pan
         axis=axis,
         gap=pair.both,
         spans=nonfinite_spans(curves, pair.names),
-        tooltip=tooltip(curves, told),
+        tooltip=tooltip(curves, titles),
     )
 
 
-def _texts(curves: Curves, title: str, names: list[str]) -> Texts:
+def _texts(curves: Curves, title: str, names: list[str]) -> ChartTexts:
     sentences = []
     for name in names[:MOST_PANELS]:
         pair = metric(curves, name)
         ends = {
-            of: last(column(curves, each))
-            for of, each in (("training", pair.training), ("validation", pair.validation))
+            part: last(column(curves, series))
+            for part, series in (("training", pair.training), ("validation", pair.validation))
         }
-        told = ", ".join(
-            f"{of} {_written(name, end)}" for of, end in ends.items() if end is not None
+        values = ", ".join(
+            f"{part} {_written(name, end)}" for part, end in ends.items() if end is not None
         )
         sentences.append(
-            f"{spoken(name)} at the end: {told}" if told else f"{spoken(name)}: not finite"
+            f"{spoken(name)} at the end: {values}" if values else f"{spoken(name)}: not finite"
         )
     left = f" · {len(names) - MOST_PANELS} more in the curves" if len(names) > MOST_PANELS else ""
     description = f"Lines over {len(curves.epoch)} epochs. {'. '.join(sentences)}."
-    return Texts(
+    return ChartTexts(
         title=title, subtitle=capital(" · ".join(sentences[:2])) + left, description=description
     )
 
@@ -106,5 +107,5 @@ def spoken(name: str) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with its first letter in upper case, and the others as they are."""
+    """The text with its first letter in upper case, the others unchanged."""
     return text[:1].upper() + text[1:]

@@ -1,15 +1,14 @@
-"""Puts panels and texts together to a chart of a given size."""
+"""Composes panels and texts into a chart of a given size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ridgeline.api.curves import Theme
-from ridgeline.charts.definition import Node, fill
+from ridgeline.charts.definition import Node, colour_places, config, fill
 from ridgeline.charts.panel import Frame, Panel, draw
-from ridgeline.charts.theme import colour_places, config
 
-#: What lies beside a panel, and above and below, in pixels: padding, labels, titles.
+#: Space beside, above and below a panel, in pixels: padding, labels, titles.
 SIDES = 12 + 52 + 16
 _ENDS = 10 + 8 + 41
 _EPOCHS = 32
@@ -19,43 +18,43 @@ _BETWEEN = 19
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a chart is to look."""
+    """How a chart looks."""
 
     theme: Theme = "light"
     width: int
     height: int
     name: str | None = None
-    """The job's, for the title."""
+    """The job's name, for the title."""
     interactive: bool = True
-    """Whether it answers the pointer: for browsers, and not for pictures."""
+    """Whether it has tooltips: for browsers, not for pictures."""
 
     @property
     def inner_width(self) -> int:
-        """The width of a panel that has all of the chart's."""
+        """The width of a panel that spans the chart."""
         return self.width - SIDES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Texts:
-    """What a chart says in words."""
+class ChartTexts:
+    """The words of a chart."""
 
     title: str
     subtitle: str
     description: str
-    """For who does not see it."""
+    """For screen readers."""
 
 
 def compose(
     panels: Sequence[Panel],
-    texts: Texts,
+    texts: ChartTexts,
     options: Options,
     *,
     epochs: Sequence[int],
     datasets: dict[str, Any],
     best: int | None = None,
 ) -> Node:
-    """The chart of these panels, one below the other over the same epochs."""
-    marks = [{"epoch": best, "label": f"least at epoch {best:,}"}] if best else []
+    """The chart of these panels, one below the other, over the same epochs."""
+    marks = [{"epoch": best, "label": f"lowest at epoch {best:,}"}] if best else []
     frame = Frame(
         theme=options.theme,
         epochs=epochs,
@@ -72,7 +71,7 @@ def compose(
     return chart_of(views, texts, options, frame.datasets)
 
 
-def chart_of(views: Sequence[Node], texts: Texts, options: Options, datasets: Node) -> Node:
+def chart_of(views: Sequence[Node], texts: ChartTexts, options: Options, datasets: Node) -> Node:
     """The chart that holds these views."""
     title = texts.title if options.name is None else f"{texts.title} · {options.name}"
     values = {
@@ -88,8 +87,8 @@ def chart_of(views: Sequence[Node], texts: Texts, options: Options, datasets: No
     return fill("chart", values)
 
 
-def message(texts: Texts, options: Options) -> Node:
-    """A chart that has nothing to draw, and says why."""
+def message(texts: ChartTexts, options: Options) -> Node:
+    """A chart without data that says why."""
     width, height = options.width - 28, options.height - _ENDS + 18
     values = {
         **colour_places(options.theme),

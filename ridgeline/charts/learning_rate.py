@@ -1,19 +1,17 @@
-"""The learning rate that each epoch was trained with."""
+"""The learning rate of each epoch."""
 
 from ridgeline.api.curves import Curves
-from ridgeline.charts.definition import Node
-from ridgeline.charts.drawing import Options, Texts, compose, message
-from ridgeline.charts.labels import number
+from ridgeline.charts.definition import Node, colours, number
+from ridgeline.charts.drawing import ChartTexts, Options, compose, message
 from ridgeline.charts.losses import column, tooltip
 from ridgeline.charts.measured import nonfinite_spans
 from ridgeline.charts.panel import Line, Panel, epoch_rows
 from ridgeline.charts.scales import Axis, axis_of
-from ridgeline.charts.theme import colours
 
 TITLE = "Learning rate"
 _NAME = "learning_rate"
 _ORDERS = 10.0
-"""A rate that changes by so many times is drawn on a logarithmic axis: schedules multiply it."""
+"""A rate that changes by this factor gets a logarithmic axis, since schedules multiply it."""
 
 
 def learning_rate_chart(curves: Curves, options: Options) -> Node:
@@ -21,7 +19,7 @@ def learning_rate_chart(curves: Curves, options: Options) -> Node:
     values = [value for value in column(curves, _NAME) if value is not None]
     if not values:
         reason = "No epoch has ended yet." if not curves.epoch else "No learning rate was recorded."
-        return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
+        return message(ChartTexts(title=TITLE, subtitle=reason, description=reason), options)
     line = Line(
         field=_NAME,
         label="Learning rate",
@@ -59,10 +57,12 @@ def _axis(values: list[float]) -> Axis:
     return axis_of(values, zero=True)
 
 
-def _texts(curves: Curves, values: list[float]) -> Texts:
-    first, end, least, most = (number(v) for v in (values[0], values[-1], min(values), max(values)))
-    subtitle = f"From {first} to {end}, between {least} and {most}"
-    if least == most:
+def _texts(curves: Curves, values: list[float]) -> ChartTexts:
+    first, end, lowest, highest = (
+        number(v) for v in (values[0], values[-1], min(values), max(values))
+    )
+    subtitle = f"From {first} to {end}, between {lowest} and {highest}"
+    if lowest == highest:
         subtitle = f"{first} throughout"
     spoken = f"Steps over {len(curves.epoch)} epochs. {subtitle}."
-    return Texts(title=TITLE, subtitle=subtitle, description=spoken)
+    return ChartTexts(title=TITLE, subtitle=subtitle, description=spoken)

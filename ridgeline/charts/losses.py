@@ -1,19 +1,17 @@
-"""The losses: of training and validation rows with the gap between them, and the penalty apart."""
+"""The losses on training and validation rows, the gap between them, and the penalty apart."""
 
 from ridgeline.api.curves import Curves, Theme
-from ridgeline.charts.definition import Node
-from ridgeline.charts.drawing import Options, Texts, compose, message
-from ridgeline.charts.labels import number
+from ridgeline.charts.definition import DASHES, Node, colours, number
+from ridgeline.charts.drawing import ChartTexts, Options, compose, message
 from ridgeline.charts.measured import Column, Pair, best_epoch, last, losses, nonfinite_spans
 from ridgeline.charts.panel import MANY, Line, Panel, epoch_rows
 from ridgeline.charts.scales import axis_of
-from ridgeline.charts.theme import DASHES, colours
 
 TITLE = "Losses"
 _ROOMY = 240
-"""Lower pictures have no room for the penalty's panel; their description tells of it still."""
-#: What a tooltip tells of an epoch, where it was measured.
-_TOLD = {
+"""Lower pictures have no room for the penalty's panel; their description still mentions it."""
+#: The values in a tooltip, with their titles.
+_TOOLTIP = {
     "train_data_loss": "training, without dropout",
     "data_loss": "training, as trained",
     "val_data_loss": "validation",
@@ -29,17 +27,19 @@ def losses_chart(curves: Curves, options: Options) -> Node:
     pair = losses(curves)
     if not pair.names:
         reason = "No epoch has ended yet." if not curves.epoch else "No loss was measured."
-        return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
+        return message(ChartTexts(title=TITLE, subtitle=reason, description=reason), options)
     panels = [_data_losses(curves, pair, options.theme)]
     if options.height >= _ROOMY and _penalized(curves) and pair.training != "loss":
         panels.append(_penalty(curves, options.theme))
-    told = [name for name in _TOLD if name in curves.series]
+    shown = [name for name in _TOOLTIP if name in curves.series]
     return compose(
         panels,
         _texts(curves, pair),
         options,
         epochs=curves.epoch,
-        datasets={"epochs": epoch_rows(curves.epoch, {name: curves.series[name] for name in told})},
+        datasets={
+            "epochs": epoch_rows(curves.epoch, {name: curves.series[name] for name in shown})
+        },
         best=best_epoch(curves),
     )
 
@@ -57,21 +57,21 @@ def _data_losses(curves: Curves, pair: Pair, theme: Theme) -> Panel:
         gap=pair.both,
         best=pair.validation == "val_data_loss",
         spans=nonfinite_spans(curves, pair.names),
-        tooltip=tooltip(curves, _TOLD),
+        tooltip=tooltip(curves, _TOOLTIP),
     )
 
 
 def _penalty(curves: Curves, theme: Theme) -> Panel:
     series = {"penalty": "Penalty", "loss": "Data loss + penalty"}
     dashes = {"penalty": DASHES[0], "loss": DASHES[0 if len(curves.epoch) > MANY else 1]}
-    found = {"penalty": colours(theme)["penalty"], "loss": colours(theme)["total"]}
+    palette = {"penalty": colours(theme)["penalty"], "loss": colours(theme)["total"]}
     lines = [
         Line(
             field=name,
             label=label,
             epochs=curves.epoch,
             values=curves.series[name],
-            colour=found[name],
+            colour=palette[name],
             dash=dashes[name],
         )
         for name, label in series.items()
@@ -85,17 +85,17 @@ def _penalty(curves: Curves, theme: Theme) -> Panel:
         axis=axis,
         area=lines[0],
         spans=nonfinite_spans(curves, series),
-        tooltip=tooltip(curves, _TOLD),
+        tooltip=tooltip(curves, _TOOLTIP),
     )
 
 
 def pair_lines(curves: Curves, pair: Pair, theme: Theme) -> list[Line]:
-    """The lines of the training rows and the validation rows, as far as there are any."""
-    found = colours(theme)
+    """The lines of the training rows and the validation rows, if measured."""
+    palette = colours(theme)
     dash = DASHES[0] if len(curves.epoch) > MANY else DASHES[1]
     lines = (
-        ("Training", pair.training, found["training"], dash),
-        ("Validation", pair.validation, found["validation"], DASHES[0]),
+        ("Training", pair.training, palette["training"], dash),
+        ("Validation", pair.validation, palette["validation"], DASHES[0]),
     )
     return [
         Line(
@@ -112,16 +112,16 @@ def pair_lines(curves: Curves, pair: Pair, theme: Theme) -> list[Line]:
 
 
 def column(curves: Curves, name: str | None) -> Column:
-    """The series; null in every epoch where it was never measured."""
+    """The series; null in every epoch if it was never measured."""
     return curves.series.get(name or "") or (None,) * len(curves.epoch)
 
 
-def tooltip(curves: Curves, told: dict[str, str]) -> list[Node]:
-    """What to say of the epoch under the pointer."""
+def tooltip(curves: Curves, titles: dict[str, str]) -> list[Node]:
+    """The tooltip of the epoch under the pointer."""
     fields = [{"field": "epoch", "type": "quantitative", "title": "epoch", "format": ",d"}]
     return fields + [
         {"field": name, "type": "quantitative", "title": title, "format": ".4~g"}
-        for name, title in told.items()
+        for name, title in titles.items()
         if name in curves.series
     ]
 
@@ -131,7 +131,7 @@ def _penalized(curves: Curves) -> bool:
 
 
 def _gap(curves: Curves, pair: Pair) -> tuple[int, float] | None:
-    """The last epoch with both losses, and how far they are apart there."""
+    """The last epoch with both losses, and their difference there."""
     sides = column(curves, pair.training), column(curves, pair.validation)
     for epoch, training, validation in reversed(list(zip(curves.epoch, *sides, strict=True))):
         if training is not None and validation is not None:
@@ -139,12 +139,12 @@ def _gap(curves: Curves, pair: Pair) -> tuple[int, float] | None:
     return None
 
 
-def _texts(curves: Curves, pair: Pair) -> Texts:
+def _texts(curves: Curves, pair: Pair) -> ChartTexts:
     sentences = []
     gap = _gap(curves, pair)
     if gap is not None:
-        told = f"Gap {number(gap[1])} at epoch {gap[0]:,} (shaded: validation less training)"
-        sentences.append(told)
+        shaded = "(shaded: validation − training)"
+        sentences.append(f"Gap {number(gap[1])} at epoch {gap[0]:,} {shaded}")
     elif pair.validation is None:
         sentences.append("No rows were held out for validation")
     if not _penalized(curves) and "penalty" in curves.series:
@@ -155,7 +155,7 @@ def _texts(curves: Curves, pair: Pair) -> Texts:
         sentences.append(f"NaN or infinite {since} epoch {broken[0].first:,}")
     subtitle = " · ".join(sentences)
     subtitle = subtitle[:1].upper() + subtitle[1:]
-    return Texts(title=TITLE, subtitle=subtitle, description=_described(curves, pair))
+    return ChartTexts(title=TITLE, subtitle=subtitle, description=_described(curves, pair))
 
 
 def _described(curves: Curves, pair: Pair) -> str:
@@ -167,7 +167,7 @@ def _described(curves: Curves, pair: Pair) -> str:
             parts.append(f"{what} went from {number(values[0])} to {number(values[-1])}")
     best = best_epoch(curves)
     if best is not None:
-        parts.append(f"Validation loss was least at epoch {best}")
+        parts.append(f"Validation loss was lowest at epoch {best}")
     penalty = last(column(curves, "penalty"))
     if penalty:
         parts.append(f"The penalty ended at {number(penalty)}")

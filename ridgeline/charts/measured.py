@@ -1,4 +1,4 @@
-"""Reads from curves what charts show: pairs of series, the best epoch, what was not finite."""
+"""What charts show of curves: pairs of series, the best epoch, values that are not finite."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from ridgeline.api.curves import Curves
 Column = Sequence[float | None]
 
 FEW = 30
-"""Up to so many epochs, each is marked by a point."""
+"""Up to this many epochs, each is marked by a point."""
 _NARROWEST = 0.008
-"""The least width of a mark, as a share of the axis: one epoch of thousands must be seen too."""
+"""The smallest width of a mark, as a share of the axis: one epoch of thousands must be visible."""
 
-#: The training rows' loss and the validation rows', the first that there are: without the
-#: penalty and measured alike (in inference mode) if possible.
+#: Losses on training and validation rows; the first pair that exists is shown. Preferred: without
+#: the penalty, both in inference mode.
 _LOSSES = (
     ("train_data_loss", "val_data_loss"),
     ("data_loss", "val_data_loss"),
@@ -25,14 +25,14 @@ _LOSSES = (
 
 
 class Pair(NamedTuple):
-    """A quantity as the training rows have it, and the validation rows; either may be missing."""
+    """The series of a quantity on training and on validation rows; either may be missing."""
 
     training: str | None
     validation: str | None
 
     @property
     def both(self) -> tuple[str, str] | None:
-        """The two of them, if there are two."""
+        """Both series, if there are two."""
         return (
             None
             if self.training is None or self.validation is None
@@ -41,12 +41,12 @@ class Pair(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The series that there are."""
+        """The series that exist."""
         return tuple(name for name in self if name is not None)
 
 
-class Span(NamedTuple):
-    """Neighbouring epochs in which something was not finite."""
+class EpochSpan(NamedTuple):
+    """Consecutive epochs in which a series was not finite."""
 
     start: float
     end: float
@@ -54,11 +54,11 @@ class Span(NamedTuple):
     """The series, and the first and the last epoch."""
     first: int
     last: int
-    """The first epoch and the last one."""
+    """The first and the last epoch."""
 
 
 def losses(curves: Curves) -> Pair:
-    """The pair of losses to compare; none where no epoch has a loss."""
+    """The pair of losses to compare; empty if no epoch has a loss."""
     for training, validation in _LOSSES:
         if _has(curves, training) and (validation is None or _has(curves, validation)):
             return Pair(training, validation)
@@ -66,37 +66,37 @@ def losses(curves: Curves) -> Pair:
 
 
 def metric(curves: Curves, name: str) -> Pair:
-    """A metric's pair, measured in inference mode on the training rows if it was."""
+    """A metric's pair; on the training rows in inference mode, if so measured."""
     inference, validation = f"train_{name}", f"val_{name}"
     training = inference if _has(curves, inference) else name if _has(curves, name) else None
     return Pair(training, validation if _has(curves, validation) else None)
 
 
 def best_epoch(curves: Curves) -> int | None:
-    """The epoch with the least `val_data_loss`, the first of equals."""
+    """The first epoch with the lowest `val_data_loss`."""
     column = curves.series.get("val_data_loss", ())
-    found = [(v, epoch) for v, epoch in zip(column, curves.epoch, strict=False) if v is not None]
-    return min(found)[1] if found else None
+    finite = [(v, epoch) for v, epoch in zip(column, curves.epoch, strict=False) if v is not None]
+    return min(finite)[1] if finite else None
 
 
 def ends(epochs: Sequence[int]) -> tuple[float, float]:
-    """Where the axis of epochs begins and ends; a single epoch is its middle."""
+    """The ends of the axis of epochs; a single epoch is in its middle."""
     if not epochs:
         return 0, 1
     first, last = epochs[0], epochs[-1]
     return (first, last) if first < last else (first - 1, first + 1)
 
 
-def nonfinite_spans(curves: Curves, names: Iterable[str]) -> list[Span]:
-    """Where any of the series was NaN or infinite, runs of epochs together."""
+def nonfinite_spans(curves: Curves, names: Iterable[str]) -> list[EpochSpan]:
+    """The spans of epochs in which any of the series was NaN or infinite."""
     marked = {name: set(curves.nonfinite.get(name, ())) for name in names}
     first, last = ends(curves.epoch)
     least = (last - first) * _NARROWEST
     return [
-        Span(
+        EpochSpan(
             max(first, min(run[0] - 0.5, last - least)),
             min(last, max(run[-1] + 0.5, run[0] - 0.5 + least)),
-            _told(run, marked),
+            _description(run, marked),
             run[0],
             run[-1],
         )
@@ -105,20 +105,20 @@ def nonfinite_spans(curves: Curves, names: Iterable[str]) -> list[Span]:
 
 
 def isolated(values: Column, *, few: bool) -> Iterator[int]:
-    """The places to mark by a point: all of a few, else those that no line leads to."""
+    """The indices to mark by a point: all of a few, else those without neighbors."""
     for index, value in enumerate(values):
         beside = (*values[max(index - 1, 0) : index], *values[index + 1 : index + 2])
-        if value is not None and (few or all(each is None for each in beside)):
+        if value is not None and (few or all(neighbor is None for neighbor in beside)):
             yield index
 
 
 def last(values: Column) -> float | None:
-    """The last value there is."""
+    """The last value that is not None."""
     return next((value for value in reversed(values) if value is not None), None)
 
 
 def _has(curves: Curves, name: str | None) -> bool:
-    """Whether the series was measured, be it as NaN."""
+    """Whether the series was measured, even as NaN."""
     if name is None:
         return False
     return bool(curves.nonfinite.get(name)) or any(
@@ -138,6 +138,6 @@ def _runs(epochs: Sequence[int], marked: set[int]) -> Iterator[list[int]]:
         yield run
 
 
-def _told(run: Sequence[int], marked: dict[str, set[int]]) -> str:
+def _description(run: Sequence[int], marked: dict[str, set[int]]) -> str:
     names = ", ".join(name for name, epochs in marked.items() if epochs & set(run))
     return f"{names}: epoch {run[0]}" if len(run) == 1 else f"{names}: epochs {run[0]} to {run[-1]}"

@@ -1,28 +1,27 @@
-"""A panel of lines over epochs, from which the charts of curves are put together."""
+"""A panel of lines over epochs: the building block of the charts of curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ridgeline.api.curves import Theme
-from ridgeline.charts.definition import NULL, Node, fill
-from ridgeline.charts.measured import FEW, Column, Span, ends, isolated
+from ridgeline.charts.definition import DASHES, NULL, Node, colour_places, fill
+from ridgeline.charts.measured import FEW, Column, EpochSpan, ends, isolated
 from ridgeline.charts.scales import Axis
-from ridgeline.charts.theme import DASHES, colour_places
 
 ROW_HEIGHT = 18
-"""Of a legend."""
+"""Of a legend, in pixels."""
 WORDS_HEIGHT = 14
 _BEST_WIDTH, _NONFINITE_WIDTH = 110, 95
-"""How much room the words need that stand over a mark, in pixels."""
+"""Width of the words above a mark, in pixels."""
 MANY = 200
-"""Beyond so many epochs lines are thin, and none is dashed: dashes would be lost in the noise."""
+"""Beyond this many epochs lines are thin and none is dashed: dashes would be lost in the noise."""
 _EPOCH_WIDTH = 56
-"""How far ticks of epochs are apart at least, in pixels."""
+"""Smallest distance between ticks of epochs, in pixels."""
 _CHARACTER = 6.1
-"""About how wide one is, in a legend."""
+"""Approximate width of a character in a legend, in pixels."""
 _SYMBOL = 42
-"""How wide a legend's symbol is, with the space around it."""
+"""Width of a legend's symbol with the space around it, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class Line:
     """A series of a panel."""
 
     field: str
-    """What the data set `epochs` calls it, if it is there."""
+    """Its name in the Vega data set `epochs`, if it is there."""
     label: str
     epochs: Sequence[int]
     values: Column
@@ -40,25 +39,25 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """Lines over epochs, and what is marked beside them."""
+    """Lines over epochs, and the marks beside them."""
 
     name: str
     title: str
     lines: Sequence[Line]
     axis: Axis
     share: float = 1.0
-    """Of the chart's height, among the panels'."""
+    """Share of the chart's height, relative to the other panels."""
     gap: tuple[str, str] | None = None
     """The fields between which to shade."""
     area: Line | None = None
-    """The line down from which to shade."""
+    """The line below which to shade."""
     best: bool = False
-    """Whether to rule the best epoch."""
-    spans: Sequence[Span] = ()
+    """Whether to draw a rule at the best epoch."""
+    spans: Sequence[EpochSpan] = ()
     stacked: bool = False
-    """Whether the lines are areas on each other."""
+    """Whether the lines are stacked areas."""
     legend: bool = True
-    """Whether it explains its lines; one below another with the same lines need not."""
+    """Whether it has a legend; a panel below another with the same lines needs none."""
     interpolate: str = "linear"
     tooltip: Sequence[Node] = ()
 
@@ -68,12 +67,12 @@ class Panel:
         return self.best or bool(self.spans)
 
     def legend_columns(self, width: int) -> int:
-        """How many labels fit beside each other."""
+        """How many labels fit side by side."""
         longest = max((len(line.label) for line in self.lines), default=0)
         return legend_columns(longest, width - len(self.title) * _CHARACTER)
 
     def legend_height(self, width: int) -> int:
-        """How high the legend is, with the words below it."""
+        """Height of the legend and the words below it, in pixels."""
         rows = -(-len(self.lines) // self.legend_columns(width)) if self.legend else 1
         return rows * ROW_HEIGHT + WORDS_HEIGHT * self.marked
 
@@ -91,7 +90,7 @@ class Frame:
 
 
 def draw(panel: Panel, frame: Frame, height: int, *, lowest: bool) -> Node:
-    """The panel as Vega-Lite; its data go into the frame's `datasets`."""
+    """The panel as Vega-Lite; its data are added to the frame's `datasets`."""
     _add_data(panel, frame)
     first, last = ends(frame.epochs)
     shared = {
@@ -127,12 +126,12 @@ def draw(panel: Panel, frame: Frame, height: int, *, lowest: bool) -> Node:
 
 
 def legend_columns(longest: int, width: float) -> int:
-    """How many labels of up to `longest` characters fit beside each other."""
+    """How many labels of up to `longest` characters fit side by side."""
     return max(1, int(width / (_SYMBOL + longest * _CHARACTER)))
 
 
 def epoch_rows(epochs: Sequence[int], columns: dict[str, Column]) -> list[Node]:
-    """The rows of a data set: one an epoch, with the columns' values."""
+    """The rows of a Vega data set: one per epoch, with the values of the columns."""
     return [
         {"epoch": epoch, **{name: column[index] for name, column in columns.items() if column}}
         for index, epoch in enumerate(epochs)
@@ -149,7 +148,7 @@ def _legend(panel: Panel, width: int) -> Node:
 
 
 def _heading(panel: Panel) -> Node:
-    """The panel's title where no legend holds it."""
+    """The panel's title if it has no legend."""
     return {"text": panel.title, "fontSize": 12, "frame": "group", "offset": 6}
 
 
@@ -176,8 +175,8 @@ def _add_data(panel: Panel, frame: Frame) -> None:
 
 
 def _absent(panel: Panel, frame: Frame) -> set[str]:
-    """The layers that have nothing to show."""
-    there = {
+    """The layers without data."""
+    present = {
         "nonfinite": bool(panel.spans),
         "nonfinite_label": bool(panel.spans),
         "gap": panel.gap is not None,
@@ -189,32 +188,32 @@ def _absent(panel: Panel, frame: Frame) -> set[str]:
         "points": f"{panel.name}_points" in frame.datasets,
         "hover": frame.interactive and bool(panel.tooltip),
     }
-    return {name for name, is_there in there.items() if not is_there}
+    return {name for name, is_present in present.items() if not is_present}
 
 
 def _nonfinite_side(panel: Panel, frame: Frame) -> str | None:
-    """On which side the words on what was not finite end, so that they stay within the panel."""
+    """The side at which the words about values that are not finite are anchored."""
     if not panel.spans:
         return None
     return "right" if _place(panel.spans[0].start, frame) > frame.width / 2 else "left"
 
 
 def _best_side(panel: Panel, frame: Frame) -> str | None:
-    """On which side the words on the best epoch end; None where there is no room on either."""
+    """The side at which the words about the best epoch are anchored; None without room."""
     if frame.best is None:
         return None
     place = _place(frame.best, frame)
-    taken = _nonfinite_words(panel, frame)
+    occupied = _nonfinite_words(panel, frame)
     sides = {"left": (place, place + _BEST_WIDTH), "right": (place - _BEST_WIDTH, place)}
     for side in ("left", "right") if place < frame.width / 2 else ("right", "left"):
         start, end = sides[side]
-        if start >= 0 and end <= frame.width and (end < taken[0] or start > taken[1]):
+        if start >= 0 and end <= frame.width and (end < occupied[0] or start > occupied[1]):
             return side
     return None
 
 
 def _nonfinite_words(panel: Panel, frame: Frame) -> tuple[float, float]:
-    """From where to where the words on what was not finite stand, in pixels."""
+    """Start and end of the words about values that are not finite, in pixels."""
     side = _nonfinite_side(panel, frame)
     if side is None:
         return -1, -1
@@ -223,13 +222,13 @@ def _nonfinite_words(panel: Panel, frame: Frame) -> tuple[float, float]:
 
 
 def _place(epoch: float, frame: Frame) -> float:
-    """How far an epoch is from the panel's left, in pixels."""
+    """Distance of an epoch from the panel's left edge, in pixels."""
     first, last = ends(frame.epochs)
     return (epoch - first) / (last - first) * frame.width
 
 
 def _ticks(epochs: Sequence[int], width: int) -> list[int]:
-    """The epochs to name: the first, and multiples of 1, 2 or 5 times a power of ten."""
+    """The epochs with a tick: the first, and multiples of 1, 2 or 5 times a power of ten."""
     if not epochs:
         return []
     first, last = epochs[0], epochs[-1]

@@ -1,4 +1,4 @@
-"""Chooses how values become heights: linear where it shows them, else logarithmic."""
+"""Chooses the scale of an axis: linear if that shows the values, else logarithmic."""
 
 import math
 from collections.abc import Iterable
@@ -7,43 +7,43 @@ from statistics import median
 from typing import Any
 
 SQUASHED = 25.0
-"""A linear axis shows half of the values in less than 1/25 of its height where the greatest is so
-many times the median: then a logarithmic one shows more."""
+"""If the largest value is this many times the median, a linear axis squeezes half of the values
+into 1/25 of its height, and a logarithmic one shows more."""
 _LONG, _SHORT = 1e5, 1e-3
-"""A linear axis that ends above the one, or below the other, has long numbers."""
+"""A linear axis that ends above the first or below the second has long numbers."""
 _WRITTEN = (
     "datum.value !== 0 && (abs(datum.value) < 0.001 || abs(datum.value) >= 100000)"
     " ? format(datum.value, '~e') : format(datum.value, '~g')"
 )
-"""How a tick is written: very long numbers with an exponent. Vega's interpreter can run it."""
+"""The label of a tick: long numbers get an exponent. Vega's interpreter can evaluate it."""
 _HUGE = 1e150
 """Beyond it the difference of two numbers may be infinite."""
 _DECADES = 8
-"""About how many powers of ten an axis can name."""
+"""About how many powers of ten fit on an axis."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A vertical axis: Vega-Lite's scale and axis, and what to say of them."""
+    """A vertical axis: Vega-Lite's scale and axis, and a note for the reader."""
 
     scale: dict[str, Any]
     axis: dict[str, Any]
     note: str
-    """What a reader has to know, such as ` (log scale)`; mostly nothing."""
+    """What a reader has to know, such as ` (log scale)`; usually empty."""
 
     @property
     def linear(self) -> bool:
-        """Whether heights are in proportion to differences, so that an area may be read."""
+        """Whether heights are proportional to differences, so that areas are meaningful."""
         return "type" not in self.scale
 
 
 def axis_of(
     values: Iterable[float | None], *, zero: bool = False, most: float | None = None
 ) -> Axis:
-    """The axis on which `values` are seen best; `zero`: from zero on if linear; `most`: up to it.
+    """The axis that shows `values` best. If linear, `zero` includes 0 and `most` is its upper end.
 
-    Logarithmic where the values are positive and a linear axis would squash half of them. With
-    zeros or negative ones among them: linear about zero and logarithmic beyond.
+    Logarithmic if the values are positive and a linear axis would squeeze half of them; with
+    zeros or negative values, linear around zero and logarithmic beyond (symlog).
     """
     finite = [value for value in values if value is not None and math.isfinite(value)]
     if not finite:
@@ -56,7 +56,7 @@ def axis_of(
 
 
 def _spread(sizes: list[float]) -> float:
-    """How many times the least that is not zero the greatest is."""
+    """Largest / smallest size that is not zero."""
     nonzero = [size for size in sizes if size]
     return max(nonzero) / max(min(nonzero), math.ulp(0.0)) if nonzero else 1.0
 
@@ -87,7 +87,7 @@ def _logarithmic(values: list[float]) -> Axis:
 
 
 def _powers(low: float, high: float, least: float) -> list[float]:
-    """Zero, and powers of ten of both signs from `least` on, within the ends."""
+    """Zero, and powers of ten of both signs from `least`, within the ends."""
     most = max(abs(low), abs(high))
     first, last = math.floor(math.log10(least)), math.floor(math.log10(most))
     step = max(1, math.ceil((last - first + 1) / _DECADES))

@@ -1,32 +1,30 @@
-"""How the elements of each weight are distributed at the end of training."""
+"""The distribution of each weight's elements at the end of training."""
 
 from collections.abc import Sequence
 
 from ridgeline.api.report import Report, WeightReport
-from ridgeline.charts.definition import Node, fill
-from ridgeline.charts.drawing import SIDES, Options, Texts, chart_of, message
-from ridgeline.charts.labels import number, short
-from ridgeline.charts.theme import colour_places
+from ridgeline.charts.definition import Node, colour_places, fill, number, short
+from ridgeline.charts.drawing import SIDES, ChartTexts, Options, chart_of, message
 
 TITLE = "Weights"
 _NARROWEST, _LOWEST = 150, 56
-"""The least width and height of a histogram, in pixels."""
+"""The smallest width and height of a histogram, in pixels."""
 _COLUMN_GAP = 18 + 52
 _ROW_GAP = 22 + 18 + 14
 _TOP = 10 + 8 + 26
 _PEAKED = 20.0
-"""A bin that holds so many times the median bin hides the others on a linear axis."""
+"""A bin with this many times the median count hides the others on a linear axis."""
 
 
 def weights_chart(report: Report | None, options: Options) -> Node:
-    """Draw a histogram for each of the largest weights, as many as there is room for."""
+    """Draw a histogram for each of the largest weights, as many as fit."""
     if report is None:
         reason = "The weights are reported once training has ended."
-        return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
+        return message(ChartTexts(title=TITLE, subtitle=reason, description=reason), options)
     known = [weight for weight in report.weights if weight.histogram is not None]
     if not known:
         reason = _none(report)
-        return message(Texts(title=TITLE, subtitle=reason, description=reason), options)
+        return message(ChartTexts(title=TITLE, subtitle=reason, description=reason), options)
     columns = max(
         1, min(len(known), (options.width - SIDES + _COLUMN_GAP) // (_NARROWEST + _COLUMN_GAP))
     )
@@ -66,13 +64,13 @@ def _bins(label: str, weight: WeightReport) -> list[Node]:
     ]
     if edges[0] <= 0 <= edges[-1]:
         rows[0]["zero"] = 0
-    if told := _told(weight):
-        rows[0] |= {"first": True, "told": told}
+    if near_zero := _near_zero(weight):
+        rows[0] |= {"first": True, "near_zero": near_zero}
     return rows
 
 
-def _told(weight: WeightReport) -> str:
-    if weight.nearly_zero_share >= 0.005:  # noqa: PLR2004 - what rounds to one per cent
+def _near_zero(weight: WeightReport) -> str:
+    if weight.nearly_zero_share >= 0.005:  # noqa: PLR2004 - rounds to one percent
         return f"{weight.nearly_zero_share:.0%} near zero"
     return ""
 
@@ -89,17 +87,17 @@ def _none(report: Report) -> str:
     return "The report has no histogram of a weight."
 
 
-def _texts(report: Report, drawn: Sequence[WeightReport], *, peaked: bool) -> Texts:
+def _texts(report: Report, drawn: Sequence[WeightReport], *, peaked: bool) -> ChartTexts:
     count = len(report.weights)
     sentences = [f"Share of elements by value{' (square-root scale)' if peaked else ''}"]
     if len(drawn) < count:
         sentences.append(f"the {len(drawn)} largest of {count} weights")
     if report.nonfinite_weights:
         sentences.append(f"{len(report.nonfinite_weights)} hold NaN or infinite values")
-    told = ". ".join(
+    details = ". ".join(
         f"{weight.layer}/{weight.name}: {weight.size:,} elements, norm {number(weight.l2_norm)},"
         f" {weight.nearly_zero_share:.0%} nearly zero"
         for weight in drawn
     )
-    spoken = f"Histograms. {told}."
-    return Texts(title=TITLE, subtitle=" · ".join(sentences), description=spoken)
+    spoken = f"Histograms. {details}."
+    return ChartTexts(title=TITLE, subtitle=" · ".join(sentences), description=spoken)

@@ -1,4 +1,4 @@
-"""ZIP files: their list of members is checked whole before a byte of a member is inflated."""
+"""ZIP files: the whole list of members is checked before any member is inflated."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from ridgeline.formats.errors import Rule, UnusableDataset, is_plain, shown, unusable
+from ridgeline.formats.errors import FileRule, UnusableDataset, is_plain, shown, unusable
 from ridgeline.formats.limits import MAX_PATH_LENGTH, MEBIBYTE, InspectionLimits
 
 _END = struct.Struct("<4s4H2LH")
@@ -20,23 +20,23 @@ _LONGEST_COMMENT = 2**16
 _LOCAL_HEADER_BYTES = 30
 _ENTRY_BYTES = 46
 _USUAL_NAME = 200
-"""Bytes of a member's path, with what is noted beside it, that a list may have on average."""
+"""Average bytes per member, for its path and extra fields, that a central directory may have."""
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What the standard library raises at a member that is not what the list says."""
+"""What the standard library raises if a member differs from its directory entry."""
 
 
 @contextmanager
 def open_archive(path: Path, limits: InspectionLimits) -> Iterator[zipfile.ZipFile]:
-    """A ZIP file whose members may be read. Raises UnusableDataset where one may not."""
+    """A ZIP file whose members are safe to read. Raises UnusableDataset if one is not."""
     with opened_archive(path, limits) as archive:
         yield archive
 
 
 def opened_archive(path: Path, limits: InspectionLimits) -> zipfile.ZipFile:
-    """The same, for who closes it."""
+    """The same without a `with` block; the caller closes it."""
     _check_count(path, limits)
     try:
         archive = zipfile.ZipFile(path)
@@ -52,7 +52,7 @@ def opened_archive(path: Path, limits: InspectionLimits) -> zipfile.ZipFile:
 
 @contextmanager
 def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
-    """A member's bytes. Raises UnusableDataset where they are not what the list says."""
+    """A member's bytes. Raises UnusableDataset if they differ from the directory entry."""
     try:
         with archive.open(name) as stream:
             yield stream
@@ -60,9 +60,9 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
         raise
     except (*_UNREADABLE, ValueError, struct.error) as error:
         raise unusable(
-            Rule.DAMAGED,
+            FileRule.DAMAGED,
             f"member {shown(name)} cannot be inflated ({shown(str(error))}): the file may have been"
-            " cut off or changed on its way; make the ZIP file and upload it again",
+            " truncated or changed in transfer; create the ZIP file and upload it again",
             "members",
             name,
         ) from error
@@ -71,9 +71,9 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
 def check_members(
     members: Sequence[zipfile.ZipInfo], end: int, file_bytes: int, limits: InspectionLimits
 ) -> None:
-    """Raises UnusableDataset at a name, kind or size no honest member has.
+    """Raise UnusableDataset at an unsafe name, kind or size.
 
-    `end` is where the members end in the file.
+    `end` is the offset at which the members end.
     """
     names = set()
     for member in members:
@@ -81,9 +81,9 @@ def check_members(
         _check_kind(member)
         if member.filename in names:
             raise unusable(
-                Rule.DUPLICATE_MEMBER,
-                f"two members are named {shown(member.filename)}, expected each name once: make the"
-                " ZIP file anew from a folder",
+                FileRule.DUPLICATE_MEMBER,
+                f"two members are named {shown(member.filename)}, expected each name once: create"
+                " the ZIP file again from a folder",
                 "members",
                 member.filename,
             )
@@ -93,19 +93,19 @@ def check_members(
 
 
 def _check_count(path: Path, limits: InspectionLimits) -> None:
-    """Refuse a list of too many members before it is read: a million take a gigabyte."""
+    """Reject too many members before the directory is read: a million take a gigabyte."""
     with path.open("rb") as file:
         end, list_bytes = _directory(file)
         if list_bytes > end:
             raise _damaged("its list of members is longer than the file")
         count = list_bytes // _ENTRY_BYTES
         if list_bytes <= limits.members * (_ENTRY_BYTES + _USUAL_NAME):
-            # Counted, not asked: the number beside it may be anything.
+            # Counted, because the stored count may be false.
             file.seek(max(0, end - list_bytes))
             count = file.read(list_bytes).count(b"PK\1\2")
     if count > limits.members:
         raise unusable(
-            Rule.TOO_MANY_MEMBERS,
+            FileRule.TOO_MANY_MEMBERS,
             f"the ZIP file lists about {count:,} members, expected at most {limits.members:,}:"
             " upload a sample of them, or small images as one array in an NPZ file",
             "members",
@@ -113,9 +113,9 @@ def _check_count(path: Path, limits: InspectionLimits) -> None:
 
 
 def _directory(file: IO[bytes]) -> tuple[int, int]:
-    """Where the list of members ends, and how many bytes it takes (APPNOTE 4.3).
+    """Offset of the end of the central directory, and its size in bytes (APPNOTE 4.3).
 
-    Found as the standard library finds it: from the end of the file backwards.
+    Located as the standard library does: from the end of the file backwards.
     """
     size = file.seek(0, os.SEEK_END)
     start = max(0, size - _LONGEST_COMMENT - _END.size - _LOCATOR_64.size)
@@ -136,7 +136,7 @@ def _directory(file: IO[bytes]) -> tuple[int, int]:
 
 
 def _check_name(member: zipfile.ZipInfo) -> None:
-    """A name that could leave the folder it is unpacked in, here or at whoever downloads it."""
+    """Raise UnusableDataset at a name that could escape the folder it is unpacked into."""
     name = member.orig_filename
     parts = PurePosixPath(name).parts
     unsafe = (
@@ -148,10 +148,10 @@ def _check_name(member: zipfile.ZipInfo) -> None:
     )
     if unsafe:
         raise unusable(
-            Rule.UNSAFE_NAME,
+            FileRule.UNSAFE_NAME,
             f"a member is named {shown(name)}, expected a plain path such as cats/1.png, without"
-            f" `..`, backslashes or a drive, of at most {MAX_PATH_LENGTH:,} characters: make the"
-            " ZIP file from inside the folder, with relative names",
+            f" `..`, backslashes or a drive, of at most {MAX_PATH_LENGTH:,} characters: create the"
+            " ZIP file inside the folder, with relative names",
             "members",
             name,
         )
@@ -161,22 +161,22 @@ def _check_kind(member: zipfile.ZipInfo) -> None:
     where = ("members", member.filename)
     if member.flag_bits & _ENCRYPTED:
         raise unusable(
-            Rule.ENCRYPTED,
-            f"member {shown(member.filename)} is encrypted, expected plain ones: make the ZIP file"
-            " without a password",
+            FileRule.ENCRYPTED,
+            f"member {shown(member.filename)} is encrypted, expected no encryption: create the ZIP"
+            " file without a password",
             *where,
         )
     if member.compress_type not in _METHODS:
         raise unusable(
-            Rule.COMPRESSION,
+            FileRule.COMPRESSION,
             f"member {shown(member.filename)} is compressed by method {member.compress_type},"
-            " expected deflate (8) or none (0): make the ZIP file with the usual compression",
+            " expected deflate (8) or none (0): create the ZIP file with the usual compression",
             *where,
         )
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise unusable(
-            Rule.SYMLINK,
+            FileRule.SYMLINK,
             f"member {shown(member.filename)} is a link or a device, expected files and folders:"
             " put the file itself in the ZIP file (`zip -r` without `--symlinks`)",
             *where,
@@ -196,16 +196,16 @@ def _check_overlap(members: Sequence[zipfile.ZipInfo], end: int) -> None:
 
 
 def _name_bytes(member: zipfile.ZipInfo) -> int:
-    """How long the name is in the file: UTF-8, or a byte a letter in the code page of MS-DOS."""
+    """Bytes of the name in the file: UTF-8, or one byte per letter in MS-DOS's code page."""
     name = member.orig_filename
     return len(name.encode()) if member.flag_bits & _UTF8 else len(name)
 
 
 def _overlapping(member: zipfile.ZipInfo) -> Exception:
     return unusable(
-        Rule.OVERLAP,
-        f"member {shown(member.filename)} shares its bytes with another one, or with the list of"
-        " members; expected each to have its own: make the ZIP file anew from a folder",
+        FileRule.OVERLAP,
+        f"member {shown(member.filename)} shares bytes with another member or with the directory;"
+        " expected no overlap: create the ZIP file again from a folder",
         "members",
         member.filename,
     )
@@ -218,17 +218,17 @@ def _check_inflation(
     most = min(limits.inflated_bytes, limits.free_bytes + limits.ratio * file_bytes)
     if inflated > most:
         raise unusable(
-            Rule.ZIP_BOMB,
+            FileRule.ZIP_BOMB,
             f"the members would inflate to {inflated // MEBIBYTE:,} MiB, expected at most"
-            f" {most // MEBIBYTE:,} MiB of a file of {file_bytes:,} bytes: upload arrays of mostly"
-            " equal numbers uncompressed (np.savez), or fewer of them",
+            f" {most // MEBIBYTE:,} MiB for a file of {file_bytes:,} bytes: store arrays of mostly"
+            " equal numbers uncompressed (np.savez), or upload fewer",
             "members",
         )
 
 
 def _damaged(message: str) -> Exception:
     return unusable(
-        Rule.DAMAGED,
-        f"it cannot be read as a ZIP file ({shown(message)}): it may have been cut off on its way;"
-        " make it and upload it again",
+        FileRule.DAMAGED,
+        f"the file cannot be read as a ZIP file ({shown(message)}): it may have been truncated in"
+        " transfer; create it and upload it again",
     )

@@ -1,6 +1,6 @@
-"""Cells of text as values: what inspection guesses by and what training reads with are one.
+"""Cells of text as values, and counts of them in bounded memory.
 
-Counts a column's values while its cells go by, in bounded memory.
+Inspection infers types with the functions that training reads with.
 """
 
 import math
@@ -27,27 +27,19 @@ ARROW_TYPES = {
     ColumnType.BOOLEAN: pa.bool_(),
     ColumnType.TEXT: pa.string(),
 }
-"""What a column's cells are in a batch; null where one is missing."""
-
-
+"""The Arrow type of a column's cells in a batch; a missing cell is null."""
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "none")
-"""Cells without a value in a column of numbers or booleans. In text only the empty cell is: `NA` is
-Namibia, and `None` is an answer."""
-
-
+"""Cells that count as missing in a column of numbers or booleans. In a column of text only the
+empty cell does: `NA` may be Namibia, and `None` an answer."""
 _MISSING = pa.array(MISSING_WORDS)
-
-
 _TRUE = pa.array(["true", "True", "TRUE"])
-
-
 _FALSE = pa.array(["false", "False", "FALSE"])
 
 
 def parse(cells: pa.Array, kind: ColumnType) -> pa.Array:
-    """Cells of a CSV file as values of that type, spaces around numbers passed over.
+    """Cells of a CSV file as values of type `kind`; spaces around numbers are ignored.
 
-    Raises pyarrow.ArrowInvalid where a cell is none.
+    Raises pyarrow.ArrowInvalid if a cell does not have the type.
     """
     if kind is ColumnType.TEXT:
         return pc.if_else(pc.equal(cells, ""), None, cells)
@@ -61,7 +53,7 @@ def parse(cells: pa.Array, kind: ColumnType) -> pa.Array:
 
 
 def without_nan(values: pa.Array) -> pa.Array:
-    """NaN says that a value is missing."""
+    """Replace NaN by null: it marks a missing value."""
     nan = pc.is_nan(values)
     return pc.if_else(nan, None, values) if pc.any(nan).as_py() else values
 
@@ -88,15 +80,15 @@ def _booleans(cells: pa.Array) -> pa.Array:
 
 @dataclass
 class Census:
-    """How many rows have each value of a column; given up where there are too many values."""
+    """How many rows have each value of a column; None once there are too many values."""
 
     columns: int = 1
-    """How many columns share the memory."""
+    """The number of columns that share the memory."""
     counts: dict[Any, int] | None = field(default_factory=dict)
     _bytes: int = 0
 
     def add(self, values: pa.Array) -> None:
-        """Count values; nulls are none."""
+        """Count values; nulls are skipped."""
         if self.counts is None:
             return
         counted = pc.value_counts(values)
@@ -122,19 +114,19 @@ def _size(value: Any) -> int:
 
 @dataclass
 class Extent:
-    """The smallest and the largest of the numbers that went by."""
+    """The smallest and the largest number so far."""
 
     minimum: float | None = None
     maximum: float | None = None
 
     def add(self, values: pa.Array) -> None:
-        """Look at numbers; nulls are none."""
-        found = pc.min_max(values).as_py()
-        if found["min"] is not None:
-            self.include(float(found["min"]), float(found["max"]))
+        """Include numbers; nulls are skipped."""
+        ends = pc.min_max(values).as_py()
+        if ends["min"] is not None:
+            self.include(float(ends["min"]), float(ends["max"]))
 
     def include(self, low: float, high: float) -> None:
-        """Reach from `low` to `high` at least."""
+        """Extend the range to `low` and `high`."""
         self.minimum = low if self.minimum is None else min(self.minimum, low)
         self.maximum = high if self.maximum is None else max(self.maximum, high)
 
@@ -148,7 +140,7 @@ class Extent:
 def describe(
     name: str, kind: ColumnType, missing: int, counts: Mapping[Any, int] | None, extent: Extent
 ) -> Column:
-    """The column by its counted values, which are of its type."""
+    """The column, described by its counted values, which have its type."""
     numeric = kind in (ColumnType.INTEGER, ColumnType.NUMBER)
     return Column(
         name=name,
@@ -162,7 +154,7 @@ def describe(
 
 
 def within_budget(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns, of which those with the most values list none where all would be too much."""
+    """The columns; those with the most values list none if all together exceed the budget."""
     left = MAX_LISTED_IN_ALL
     kept = set()
     for number in sorted(range(len(columns)), key=lambda number: len(columns[number].values or ())):

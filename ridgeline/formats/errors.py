@@ -1,7 +1,4 @@
-"""What is refused of an uploaded file, and the words for it.
-
-Which names columns, arrays and classes may have.
-"""
+"""Why a data file is rejected: the rules, and the names that columns and classes may have."""
 
 import re
 from collections import Counter
@@ -12,13 +9,11 @@ from ridgeline.formats.limits import MAX_NAME_LENGTH
 from ridgeline.spec.faults import MAX_FAULTS, Fault, pointer
 
 _SHOWN = 80
-"""Characters of a name that a message shows."""
-
-
+"""Length limit of a name in a message, in characters."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class Rule(StrEnum):
+class FileRule(StrEnum):
     """Which rule a file broke, for programs: a fault's `rule`."""
 
     # Of every file.
@@ -81,26 +76,26 @@ class Rule(StrEnum):
 
 
 class UnusableDataset(ValueError):
-    """The file cannot be trained on: `faults` say what was found, and how to mend it."""
+    """The file cannot be trained on; `faults` say what is wrong and how to fix it."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults[:MAX_FAULTS])
         super().__init__("; ".join(f"{fault.pointer} {fault.detail}" for fault in self.faults))
 
 
-def unusable(rule: Rule, detail: str, *where: str | int) -> UnusableDataset:
-    """The error with one fault; `where` is the way to it, such as `"columns", "age"`."""
+def unusable(rule: FileRule, detail: str, *where: str | int) -> UnusableDataset:
+    """The error with one fault; `where` is its path, such as `"columns", "age"`."""
     return UnusableDataset([fault(rule, detail, *where)])
 
 
-def fault(rule: Rule, detail: str, *where: str | int) -> Fault:
-    """One thing wrong with a file. Names in `where` are cut where they are long."""
+def fault(rule: FileRule, detail: str, *where: str | int) -> Fault:
+    """One thing wrong with a file. Long names in `where` are shortened."""
     parts = [shown(part) if isinstance(part, str) else part for part in where]
     return Fault(pointer=pointer(*parts), detail=detail, rule=rule.value)
 
 
 def shown(name: str) -> str:
-    """A name out of a file as a message may show it: on one line, and not too long."""
+    """A name from a file for a message: on one line, shortened, without control codes."""
     line = "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name
     )
@@ -108,12 +103,12 @@ def shown(name: str) -> str:
 
 
 def check_columns(names: Sequence[str], most: int) -> None:
-    """Raises UnusableDataset where a table's columns are too many, or a name is none."""
+    """Raise UnusableDataset if a table has too many columns, or an unusable name."""
     if len(names) > most:
         raise unusable(
-            Rule.TOO_MANY_COLUMNS,
-            f"received {len(names):,} columns, expected at most {most:,}: leave out what is not"
-            " trained on, or upload the features as one array in an NPZ file",
+            FileRule.TOO_MANY_COLUMNS,
+            f"received {len(names):,} columns, expected at most {most:,}: drop columns that"
+            " are not features, or store the features as one array in an NPZ file",
         )
     faults = [*_unusable_names(names), *_repeated(names)]
     if faults:
@@ -121,13 +116,13 @@ def check_columns(names: Sequence[str], most: int) -> None:
 
 
 def is_plain(name: str, most: int = MAX_NAME_LENGTH) -> bool:
-    """Whether a name is on one line, not empty and no longer than that."""
+    """Whether a name is one line of 1 to `most` characters."""
     return 0 < len(name) <= most and not _CONTROL.search(name)
 
 
 def _unusable_names(names: Sequence[str]) -> list[Fault]:
     return [
-        fault(Rule.COLUMN_NAME, _wrong_name(name, number), "columns", number)
+        fault(FileRule.COLUMN_NAME, _wrong_name(name, number), "columns", number)
         for number, name in enumerate(names)
         if not is_plain(name)
     ]
@@ -151,7 +146,7 @@ def _wrong_name(name: str, number: int) -> str:
 def _repeated(names: Sequence[str]) -> list[Fault]:
     return [
         fault(
-            Rule.DUPLICATE_COLUMN,
+            FileRule.DUPLICATE_COLUMN,
             f"{count} columns are named {shown(name)}, expected each name once: rename or drop"
             " all but one",
             "columns",

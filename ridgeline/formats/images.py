@@ -1,7 +1,4 @@
-"""Images in a ZIP file, one folder a class.
-
-One image: what its file says, and its pixels. Pillow is asked for a few formats only.
-"""
+"""Images in a ZIP file, one folder per class. Pillow decodes a few formats only."""
 
 import io
 import struct
@@ -19,52 +16,36 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ridgeline.formats.archives import open_member, opened_archive
-from ridgeline.formats.errors import Rule, UnusableDataset, is_plain, shown, unusable
+from ridgeline.formats.errors import FileRule, UnusableDataset, is_plain, shown, unusable
 from ridgeline.formats.limits import LIMITS, MAX_NAME_LENGTH, InspectionLimits
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp"})
-
-
 _ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"})
-
-
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir"})
-
-
 _JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})
-
-
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-
-
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-
 _CHANNELS = {"1": 1, "L": 1, "I": 1, "F": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "LA": 4, "PA": 4}
-
-
 _ORIENTATION = 0x0112
-
-
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that swap height and width."""
 
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """One image of the data set: a row."""
+    """One image, which is one row of the data set."""
 
     name: str
     """Its path in the ZIP file."""
     class_index: int
-    """Place of its folder's name in `Images.classes`."""
+    """Index of its folder's name in `Images.classes`."""
 
 
 def open_images(path: Path, limits: InspectionLimits = LIMITS) -> "Images":
-    """The images of a ZIP file with one folder of them a class.
+    """The images of a ZIP file with one folder per class.
 
-    Raises UnusableDataset where the folders are no classes, or a member is no image by its name.
-    The images themselves are looked at when they are decoded.
+    Raises UnusableDataset if the folders are not classes, or a member's name is not an image's.
+    The images themselves are checked when they are decoded.
     """
     archive = opened_archive(path, limits)
     try:
@@ -77,12 +58,12 @@ def open_images(path: Path, limits: InspectionLimits = LIMITS) -> "Images":
 
 @dataclass(frozen=True)
 class Picture:
-    """What an image is like, turned as its EXIF data say."""
+    """Size and channels of an image after its EXIF orientation."""
 
     height: int
     width: int
     channels: int
-    """1 grey, 3 colours, 4 with transparency."""
+    """1 gray, 3 color, 4 with transparency."""
 
 
 @dataclass(frozen=True)
@@ -107,27 +88,27 @@ class Images:
         self.close()
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self.archive.close()
 
     def counts(self) -> tuple[int, ...]:
-        """How many images each class has."""
-        found = Counter(entry.class_index for entry in self.entries)
-        return tuple(found[index] for index in range(len(self.classes)))
+        """The number of images in each class."""
+        counts = Counter(entry.class_index for entry in self.entries)
+        return tuple(counts[index] for index in range(len(self.classes)))
 
     def examine(self, entry: ImageEntry) -> Picture:
-        """Size and channels of an image, all of whose pixels are there.
+        """Size and channels of an image, after decoding it whole.
 
-        Raises UnusableDataset where it is none, is damaged, or is too large.
+        Raises UnusableDataset if it is not an image, damaged, or too large.
         """
         return examined(self._content(entry), entry.name, self.limits)
 
     def decode(
         self, entry: ImageEntry, height: int, width: int, channels: int
     ) -> npt.NDArray[np.uint8]:
-        """An image as (height, width, channels), turned as its EXIF data say and resized.
+        """An image as (height, width, channels), oriented by its EXIF data and resized.
 
-        Resizing is bilinear with antialiasing; `channels` is 1 (grey), 3 (RGB) or 4 (RGBA).
+        Resizing is bilinear with antialiasing; `channels` is 1 (gray), 3 (RGB) or 4 (RGBA).
         Raises UnusableDataset as `examine` does.
         """
         size = (height, width)
@@ -141,13 +122,13 @@ class Images:
 def _sorted_out(
     members: Sequence[ZipInfo], limits: InspectionLimits
 ) -> tuple[tuple[str, ...], tuple[ImageEntry, ...]]:
-    """The classes and the images, of what is no junk."""
+    """The classes and the images, without the files that operating systems leave."""
     kept = [member for member in members if not _is_junk(PurePosixPath(member.filename))]
     files = [member for member in kept if not member.is_dir()]
     if not files:
         raise unusable(
-            Rule.EMPTY,
-            "the ZIP file holds no image, expected one folder of images a class, such as"
+            FileRule.EMPTY,
+            "the ZIP file holds no images, expected one folder of images per class, such as"
             " cats/1.png and dogs/1.png",
         )
     for file in files:
@@ -167,7 +148,7 @@ def _sorted_out(
 
 
 def _is_junk(path: PurePosixPath) -> bool:
-    """What operating systems leave in folders: nobody means to upload it."""
+    """Whether an operating system left the file there, not the user."""
     name = path.name.lower()
     return name in _JUNK_FILES or any(
         part.startswith(".") or part in _JUNK_FOLDERS for part in path.parts
@@ -179,21 +160,21 @@ def _check_file(file: ZipInfo, limits: InspectionLimits) -> None:
     where = ("members", file.filename)
     if suffix in _ARCHIVES:
         raise unusable(
-            Rule.NESTED_ARCHIVE,
-            f"member {shown(file.filename)} is an archive, expected images: unpack it, and make the"
-            " ZIP file of its folders",
+            FileRule.NESTED_ARCHIVE,
+            f"member {shown(file.filename)} is an archive, expected images: unpack it, and zip its"
+            " folders",
             *where,
         )
     if suffix not in _SUFFIXES:
         raise unusable(
-            Rule.NOT_AN_IMAGE,
-            f"member {shown(file.filename)} is no image by its name, expected PNG, JPEG, GIF, BMP"
-            " or WebP: take it out, or convert it",
+            FileRule.NOT_AN_IMAGE,
+            f"member {shown(file.filename)} does not have an image's name, expected PNG, JPEG, GIF,"
+            " BMP or WebP: remove it, or convert it",
             *where,
         )
     if file.file_size > limits.image_bytes:
         raise unusable(
-            Rule.IMAGE_BOMB,
+            FileRule.IMAGE_BOMB,
             f"image {shown(file.filename)} has {file.file_size:,} bytes, expected at most"
             f" {limits.image_bytes:,}: make it smaller",
             *where,
@@ -201,7 +182,7 @@ def _check_file(file: ZipInfo, limits: InspectionLimits) -> None:
 
 
 def _common_root(files: Iterable[ZipInfo]) -> str | None:
-    """The folder that all classes lie in, where a folder was zipped instead of what is in it."""
+    """The folder around all class folders, if the ZIP file has one."""
     parts = [PurePosixPath(file.filename).parts for file in files]
     tops = {names[0] for names in parts}
     return tops.pop() if len(tops) == 1 and all(len(names) == 3 for names in parts) else None  # noqa: PLR2004 # root, class, image
@@ -213,17 +194,17 @@ def _class_of(name: str, root: str | None) -> str:
         return folders[0]
     where = "in no folder" if not folders else f"{len(folders)} folders deep"
     raise unusable(
-        Rule.LAYOUT,
-        f"image {shown(name)} is {where}, expected one folder a class with its images in it, such"
-        " as cats/1.png and dogs/1.png: move it. Folders such as train and test are put together:"
-        " the spec's split parts the rows",
+        FileRule.LAYOUT,
+        f"image {shown(name)} is {where}, expected one folder per class with its images, such as"
+        " cats/1.png and dogs/1.png: move it. Merge folders such as train and test: the split of"
+        " the spec divides the rows",
         "members",
         name,
     )
 
 
 def _folders(members: Iterable[ZipInfo], root: str | None) -> set[str]:
-    """The folders that the ZIP file lists where classes are."""
+    """The folders that the ZIP file lists at the level of the classes."""
     depth = 2 if root else 1
     paths = (PurePosixPath(member.filename) for member in members if member.is_dir())
     return {path.name for path in paths if len(path.parts) == depth}
@@ -235,24 +216,24 @@ def _check_classes(
     empty = sorted(folders - by_class.keys())
     if empty:
         raise unusable(
-            Rule.EMPTY_CLASS,
-            f"folder {shown(empty[0])} holds no image, expected at least one a class: add some, or"
-            " take the folder out",
+            FileRule.EMPTY_CLASS,
+            f"folder {shown(empty[0])} holds no images, expected at least one per class: add some,"
+            " or remove the folder",
             "members",
             empty[0],
         )
     if len(by_class) == 1:
         (only,) = by_class
         raise unusable(
-            Rule.SINGLE_CLASS,
-            f"all images are in the folder {shown(only)}, expected two classes or more: add a"
+            FileRule.SINGLE_CLASS,
+            f"all images are in the folder {shown(only)}, expected at least two classes: add a"
             " folder with the images of another class",
             "members",
             only,
         )
     if len(by_class) > limits.classes:
         raise unusable(
-            Rule.TOO_MANY_CLASSES,
+            FileRule.TOO_MANY_CLASSES,
             f"the ZIP file has {len(by_class):,} folders, expected at most {limits.classes:,}"
             " classes: put every image into its class's folder",
             "members",
@@ -260,7 +241,7 @@ def _check_classes(
     for folder in by_class:
         if not is_plain(folder):
             raise unusable(
-                Rule.UNSAFE_NAME,
+                FileRule.UNSAFE_NAME,
                 f"the folder {shown(folder)} has a name of {len(folder)} characters, expected at"
                 f" most {MAX_NAME_LENGTH}: give the class a shorter one",
                 "members",
@@ -269,12 +250,12 @@ def _check_classes(
 
 
 def examined(content: bytes, name: str, limits: InspectionLimits) -> Picture:
-    """What the image is like; all of its pixels are there. Raises UnusableDataset elsewhere."""
+    """Size and channels of an image, decoded whole. Raises UnusableDataset if it cannot be."""
     with _opened(content, name, limits) as image:
         channels = _channels(image)
         turned = image.getexif().get(_ORIENTATION) in _TURNED
         width, height = image.size
-        # A JPEG is decoded at an eighth of its size: all of its bytes are read all the same.
+        # draft() decodes a JPEG at an eighth of its size, but still reads all of its bytes.
         image.draft(image.mode, (1, 1))
         image.load()
     return Picture(width, height, channels) if turned else Picture(height, width, channels)
@@ -296,7 +277,7 @@ def decoded(
 
 @contextmanager
 def _opened(content: bytes, name: str, limits: InspectionLimits) -> Iterator[Image.Image]:
-    """The image, its size checked. What Pillow raises inside becomes an UnusableDataset."""
+    """The open image, its size checked; Pillow's errors become UnusableDataset."""
     _check_webp(content, name, limits)
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -306,9 +287,9 @@ def _opened(content: bytes, name: str, limits: InspectionLimits) -> Iterator[Ima
         raise
     except UnidentifiedImageError as error:
         raise unusable(
-            Rule.NOT_AN_IMAGE,
-            f"member {shown(name)} is no image by its bytes, expected PNG, JPEG, GIF, BMP or WebP:"
-            " take it out, convert it, or replace it if it is broken",
+            FileRule.NOT_AN_IMAGE,
+            f"member {shown(name)} is not an image, expected PNG, JPEG, GIF, BMP or WebP: remove"
+            " it, convert it, or replace it if it is damaged",
             "members",
             name,
         ) from error
@@ -316,11 +297,11 @@ def _opened(content: bytes, name: str, limits: InspectionLimits) -> Iterator[Ima
         raise _bomb(name, "too many pixels", limits) from error
     except MemoryError:
         raise
-    except Exception as error:  # a decoder raises whatever a broken file leads it to
+    except Exception as error:  # decoders raise almost anything at a damaged file
         raise unusable(
-            Rule.DAMAGED_IMAGE,
-            f"image {shown(name)} cannot be decoded ({shown(str(error))}): it was cut off or"
-            " damaged; replace it or take it out",
+            FileRule.DAMAGED_IMAGE,
+            f"image {shown(name)} cannot be decoded ({shown(str(error))}): it is truncated or"
+            " damaged; replace or remove it",
             "members",
             name,
         ) from error
@@ -334,7 +315,7 @@ def _channels(image: Image.Image) -> int:
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    """The image with that many channels; 16 bits are cut to their upper eight, not clipped."""
+    """The image in `mode`; of 16 bits the upper eight are kept, nothing is clipped."""
     if image.mode.startswith("I"):
         values = np.asarray(image, np.int64)
         image = Image.fromarray((values.clip(0, 65_535) >> 8).astype(np.uint8))
@@ -349,7 +330,7 @@ def _check_size(width: int, height: int, name: str, limits: InspectionLimits) ->
 
 
 def _check_webp(content: bytes, name: str, limits: InspectionLimits) -> None:
-    """Pillow makes room for all pixels of a WebP image before it tells how many there are.
+    """Check the size of a WebP image, for which Pillow allocates memory before it reports it.
 
     https://developers.google.com/speed/webp/docs/riff_container
     """
@@ -368,9 +349,9 @@ def _check_webp(content: bytes, name: str, limits: InspectionLimits) -> None:
 
 def _bomb(name: str, received: str, limits: InspectionLimits) -> UnusableDataset:
     return unusable(
-        Rule.IMAGE_BOMB,
+        FileRule.IMAGE_BOMB,
         f"image {shown(name)} has {received}, expected at most {limits.image_pixels:,} in all: make"
-        " it smaller, a network sees a few hundred a side",
+        " it smaller; networks use a few hundred per side",
         "members",
         name,
     )

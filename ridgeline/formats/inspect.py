@@ -1,6 +1,6 @@
-"""What is in an uploaded file, found by reading all of it once, in bounded memory.
+"""Inspection: detects a file's format and describes its contents.
 
-Which format a file is in, by its first bytes.
+The whole file is read once, in bounded memory.
 """
 
 import math
@@ -15,9 +15,9 @@ import numpy.typing as npt
 from ridgeline.formats.archives import open_archive
 from ridgeline.formats.arrays import MAGIC, Arrays, open_arrays
 from ridgeline.formats.cells import Extent
-from ridgeline.formats.errors import Rule, UnusableDataset, shown, unusable
+from ridgeline.formats.errors import FileRule, UnusableDataset, shown, unusable
 from ridgeline.formats.images import Images, open_images
-from ridgeline.formats.layout import Place, layout_of
+from ridgeline.formats.layout import SplitPlace, layout_of
 from ridgeline.formats.limits import LIMITS, MAX_LISTED, InspectionLimits
 from ridgeline.formats.tables import open_table
 from ridgeline.spec.dataset.contents import (
@@ -29,23 +29,11 @@ from ridgeline.spec.dataset.contents import (
 )
 
 _HEAD_BYTES = 4096
-
-
 _ZIP = (b"PK\3\4", b"PK\5\6")
-
-
 _PARQUET = (b"PAR1", b"PARE")
-
-
-_UNPACK = "unpack it and upload what is inside"
-
-
+_UNPACK = "unpack it and upload the file inside"
 _NO_PICKLE = "pickles are never loaded: save arrays with np.savez, and tables as CSV"
-
-
-_FOLDERS = "put images into one folder a class, and upload a ZIP file of the folders"
-
-
+_FOLDERS = "put the images into one folder per class, and upload a ZIP file of the folders"
 _BINARY = {
     b"\x1f\x8b": ("gzip", _UNPACK),
     b"BZh": ("bzip2", _UNPACK),
@@ -63,19 +51,16 @@ _BINARY = {
     b"ORC": ("ORC", "write it as Parquet"),
     b"Obj\x01": ("Avro", "write it as Parquet"),
 }
-
-
 _AS_TABLE = "write it as CSV or Parquet (pandas: read_json(path{lines}).to_csv(out, index=False))"
-
-
 _TEXT = {
     b"%PDF-": ("PDF", "export its table as CSV"),
-    b"<": ("HTML or XML", "upload the data set itself: a download may have given an error page"),
+    b"<": (
+        "HTML or XML",
+        "upload the data set itself; a failed download may have saved an error page",
+    ),
     b"{": ("JSON", _AS_TABLE.format(lines=", lines=True")),
     b"[": ("JSON", _AS_TABLE.format(lines="")),
 }
-
-
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
@@ -84,16 +69,16 @@ def inspect_dataset(
     format: DatasetFormat | None = None,  # noqa: A002 # as the API calls it
     limits: InspectionLimits = LIMITS,
 ) -> DatasetContents:
-    """The file's contents, all of which can be read. Without `format` the first bytes tell it.
+    """The file's contents, every byte of which was read. Without `format` the first bytes decide.
 
-    Raises UnusableDataset where it cannot be trained on, with what to mend.
+    Raises UnusableDataset, with what to fix, if it cannot be trained on.
     """
     try:
         return _inspected(path, checked_format(path, format, limits), limits)
     except MemoryError as error:
         raise unusable(
-            Rule.OUT_OF_MEMORY,
-            "the file takes more memory to be looked at than there is: write it with smaller cells,"
+            FileRule.OUT_OF_MEMORY,
+            "inspecting the file takes more memory than is available: write it with smaller cells,"
             " row groups or images",
         ) from error
 
@@ -111,8 +96,8 @@ def _inspected(path: Path, kind: DatasetFormat, limits: InspectionLimits) -> Dat
     return DatasetContents(format=kind, rows=layout.rows, split=layout.split, arrays=members)
 
 
-def _member(arrays: Arrays, name: str, place: Place | None) -> ArrayMember:
-    """An array, all of whose numbers were read."""
+def _member(arrays: Arrays, name: str, place: SplitPlace | None) -> ArrayMember:
+    """Describe an array; reads all of its numbers."""
     header = arrays.members[name]
     is_vector = header.shape[1:] in ((), (1,)) and header.dtype.kind in "iub"
     counts: dict[int, int] | None = {} if is_vector else None
@@ -141,7 +126,7 @@ def _listed(counts: dict[int, int]) -> tuple[ValueCount, ...]:
 
 
 def _counted(counts: dict[int, int], chunk: npt.NDArray[np.generic]) -> dict[int, int] | None:
-    """The counts with the chunk's, or None where there are too many different values."""
+    """The counts with the chunk's added, or None if there are too many distinct values."""
     for value, rows in zip(*np.unique(chunk, return_counts=True), strict=True):
         counts[int(value)] = counts.get(int(value), 0) + int(rows)
         if len(counts) > MAX_LISTED:
@@ -150,10 +135,10 @@ def _counted(counts: dict[int, int], chunk: npt.NDArray[np.generic]) -> dict[int
 
 
 def _check_finite(ends: tuple[float, float], name: str) -> None:
-    """NaN is both the smallest and the largest of any numbers it is among."""
+    """Min and max are both NaN if any number is."""
     if not all(map(math.isfinite, ends)):
         raise unusable(
-            Rule.NOT_FINITE,
+            FileRule.NOT_FINITE,
             f"array {shown(name)} holds NaN or an infinite number, expected finite ones: leave"
             " those rows out, or fill them in (np.nan_to_num)",
             "arrays",
@@ -162,9 +147,9 @@ def _check_finite(ends: tuple[float, float], name: str) -> None:
 
 
 def _folder(images: Images) -> ImageFolder:
-    """What the images have in common, each of which was decoded."""
+    """Describe the images; decodes each of them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, at data beside the pixels that it passes over
+        warnings.simplefilter("ignore")  # Pillow warns about metadata that it skips
         pictures = {images.examine(entry) for entry in images.entries}
     counts = zip(images.classes, images.counts(), strict=True)
     return ImageFolder(
@@ -181,20 +166,22 @@ def _extent(sizes: Iterable[int]) -> tuple[int, int]:
 
 
 def checked_format(
-    path: Path, said: DatasetFormat | None, limits: InspectionLimits
+    path: Path, declared: DatasetFormat | None, limits: InspectionLimits
 ) -> DatasetFormat:
-    """The format as said, or else by the first bytes. Raises UnusableDataset if they differ."""
+    """The declared format, or the one of the first bytes. Raises UnusableDataset if they differ."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
-        raise unusable(Rule.EMPTY, "the file has no bytes, expected a data set: upload it again")
-    found = _by_magic(head, path, limits)
-    if said is None or said is found:
-        return found
+        raise unusable(
+            FileRule.EMPTY, "the file has no bytes, expected a data set: upload it again"
+        )
+    detected = _by_magic(head, path, limits)
+    if declared is None or declared is detected:
+        return detected
     raise unusable(
-        Rule.FORMAT_MISMATCH,
-        f"the file is said to be {said.value}, but by its bytes it is {found.value}: send it as"
-        f" {found.value}, or leave the format out",
+        FileRule.FORMAT_MISMATCH,
+        f"the format was given as {declared.value}, but the bytes are {detected.value}: send it as"
+        f" {detected.value}, or leave the format out",
     )
 
 
@@ -203,7 +190,7 @@ def _by_magic(head: bytes, path: Path, limits: InspectionLimits) -> DatasetForma
         return DatasetFormat.NPY
     if head.startswith(_ZIP):
         return _of_archive(path, limits)
-    # A column may be named ORC or PAR1: a file of letters is text.
+    # A CSV column may be named ORC or PAR1, so a file without control bytes is text.
     is_binary = _CONTROL.search(head) is not None
     if is_binary and head.startswith(_PARQUET):
         return DatasetFormat.PARQUET
@@ -218,7 +205,7 @@ def _of_archive(path: Path, limits: InspectionLimits) -> DatasetFormat:
         names = archive.namelist()
     if not names:
         raise unusable(
-            Rule.EMPTY, "the ZIP file holds nothing, expected arrays, or folders of images"
+            FileRule.EMPTY, "the ZIP file is empty, expected arrays, or folders of images"
         )
     if "[Content_Types].xml" in names:
         raise _unknown("an Excel workbook", "save the sheet as CSV UTF-8")
@@ -231,4 +218,4 @@ def _of_archive(path: Path, limits: InspectionLimits) -> DatasetFormat:
 
 
 def _unknown(name: str, fix: str) -> UnusableDataset:
-    return unusable(Rule.UNKNOWN_FORMAT, f"the file is {name}, which is not read: {fix}")
+    return unusable(FileRule.UNKNOWN_FORMAT, f"the file is {name}, which is not supported: {fix}")

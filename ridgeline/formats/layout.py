@@ -1,6 +1,6 @@
-"""How a file's arrays belong together: as columns of the same rows, or as the parts of a split.
+"""How the arrays of a file fit together: as columns of the same rows, or as the parts of a split.
 
-Arrays that are the parts of a split, by their names: x_train, y_train, x_test, y_test.
+The parts of a split are recognized by their names: x_train, y_train, x_test, y_test.
 """
 
 import re
@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ridgeline.formats.arrays import ArrayHeader
-from ridgeline.formats.errors import Rule, UnusableDataset, fault, shown, unusable
+from ridgeline.formats.errors import FileRule, UnusableDataset, fault, shown, unusable
 from ridgeline.formats.limits import InspectionLimits
 from ridgeline.spec.dataset.contents import OwnSplit, Part
 from ridgeline.spec.faults import Fault
 
-EXPECTED_NAMES = "x_train, y_train, x_test, y_test, and x_val, y_val where there are such rows"
-
-
+EXPECTED_NAMES = "x_train, y_train, x_test, y_test, and x_val, y_val if there are validation rows"
 _WORDS: dict[str, Part] = {
     "train": "train",
     "val": "validation",
@@ -23,41 +21,33 @@ _WORDS: dict[str, Part] = {
     "validation": "validation",
     "test": "test",
 }
-
-
 _USUAL: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
-
-
 _WORD = f"(?P<word>{'|'.join(_WORDS)})"
-
-
 _NAMES = (re.compile(f"(?P<stem>.+)_{_WORD}"), re.compile(f"{_WORD}_(?P<stem>.+)"))
-"""As in Keras's own files, and as in `train_images`."""
-
-
+"""As in Keras's files (`x_train`), and as in `train_images`."""
 Headers = Mapping[str, ArrayHeader]
 
 
-class Place(NamedTuple):
-    """What an array of a divided file holds."""
+class SplitPlace(NamedTuple):
+    """Which part of which array an array of a divided file holds."""
 
     stem: str
     part: Part
 
 
 class Layout(NamedTuple):
-    """All arrays of a file together."""
+    """How the arrays of a file fit together."""
 
     rows: int
     """Of all parts."""
     split: OwnSplit | None
-    """None where each array has a row for every row of the data set."""
-    places: Mapping[str, Place]
-    """Of the arrays by their names; empty where there is no split."""
+    """None if every array has all rows of the data set."""
+    places: Mapping[str, SplitPlace]
+    """Each array's place by its name; empty without a split."""
 
 
 def layout_of(headers: Headers, limits: InspectionLimits) -> Layout:
-    """By the arrays' names and headers. Raises UnusableDataset where they do not fit together."""
+    """The layout, from names and headers. Raises UnusableDataset if arrays do not fit together."""
     for name, header in headers.items():
         _check_shape(name, header)
     places = places_of(headers)
@@ -72,7 +62,7 @@ def layout_of(headers: Headers, limits: InspectionLimits) -> Layout:
         split, rows = None, _common_rows(headers)
     if rows > limits.rows:
         raise unusable(
-            Rule.TOO_MANY_ROWS,
+            FileRule.TOO_MANY_ROWS,
             f"the arrays have {rows:,} rows, expected at most {limits.rows:,}: upload a sample of"
             " them",
             "arrays",
@@ -83,23 +73,23 @@ def layout_of(headers: Headers, limits: InspectionLimits) -> Layout:
 def _check_shape(name: str, header: ArrayHeader) -> None:
     if not header.shape:
         raise unusable(
-            Rule.SHAPE,
-            f"array {shown(name)} is a single number, expected one entry a row: leave it out",
+            FileRule.SHAPE,
+            f"array {shown(name)} is a single number, expected one entry per row: leave it out",
             "arrays",
             name,
         )
     if 0 in header.shape:
         raise unusable(
-            Rule.NO_ROWS,
-            f"array {shown(name)} has the shape {'×'.join(map(str, header.shape))}, so it holds"
-            " nothing; expected at least one row and one number in it",
+            FileRule.NO_ROWS,
+            f"array {shown(name)} has the shape {'×'.join(map(str, header.shape))}, so it is"
+            " empty; expected at least one row with one number",
             "arrays",
             name,
         )
 
 
-def _rows_of(part: Part, headers: Headers, places: Mapping[str, Place]) -> int:
-    """How many the arrays of a part have; 0 where there are none."""
+def _rows_of(part: Part, headers: Headers, places: Mapping[str, SplitPlace]) -> int:
+    """The number of rows in a part; 0 without arrays for it."""
     held = {name: header for name, header in headers.items() if places[name].part == part}
     return _common_rows(held, part) if held else 0
 
@@ -112,103 +102,103 @@ def _common_rows(headers: Headers, part: Part | None = None) -> int:
 
 
 def _differs(name: str, header: ArrayHeader, part: Part | None) -> Fault:
-    begins = f"array {shown(name)} has {header.shape[0]:,} rows and other"
+    received = f"array {shown(name)} has {header.shape[0]:,} rows but others"
     if part is None:
         detail = (
-            f"{begins}s have not; expected as many in every array: leave out what is no row of the"
-            f" data set, and name the parts of a split {EXPECTED_NAMES}"
+            f"{received} have another number; all arrays need the same number of rows: leave out"
+            f" arrays that hold other things, and name the parts of a split {EXPECTED_NAMES}"
         )
     else:
         detail = (
-            f"{begins}s of the {part} part have not; expected as many in every array of a part:"
-            " leave out what is no row of it"
+            f"{received} of the {part} part have another number; all arrays of a part need the same"
+            " number of rows: leave out arrays that hold other things"
         )
-    return fault(Rule.ROWS_DIFFER, detail, "arrays", name)
+    return fault(FileRule.ROWS_DIFFER, detail, "arrays", name)
 
 
-def places_of(headers: Headers) -> dict[str, Place]:
-    """Every array's place; empty unless some name is there with training rows and with others.
+def places_of(headers: Headers) -> dict[str, SplitPlace]:
+    """Every array's place; empty unless some name has training rows and another part.
 
-    Raises UnusableDataset where an array has no place, or a name's parts are not all there or not
-    alike.
+    Raises UnusableDataset if an array belongs to no part, or the parts of a name are incomplete or
+    differ in shape or type.
     """
     places = {name: place for name in headers if (place := _place(name)) is not None}
     held = {place: name for name, place in places.items()}
-    if not any(place.part != "train" and Place(place.stem, "train") in held for place in held):
+    if not any(place.part != "train" and SplitPlace(place.stem, "train") in held for place in held):
         return {}
-    _refuse(_strangers(name for name in headers if name not in places))
-    _refuse(_doubled(places, held))
-    _refuse(_lacking(held))
-    _refuse(_unlike(headers, places, held))
+    _reject(_strangers(name for name in headers if name not in places))
+    _reject(_doubled(places, held))
+    _reject(_lacking(held))
+    _reject(_unlike(headers, places, held))
     return places
 
 
-def _place(name: str) -> Place | None:
+def _place(name: str) -> SplitPlace | None:
     match = next(filter(None, (pattern.fullmatch(name) for pattern in _NAMES)), None)
-    return None if match is None else Place(match["stem"], _WORDS[match["word"]])
+    return None if match is None else SplitPlace(match["stem"], _WORDS[match["word"]])
 
 
-def _refuse(faults: Iterable[Fault]) -> None:
-    found = list(faults)
-    if found:
-        raise UnusableDataset(found)
+def _reject(faults: Iterable[Fault]) -> None:
+    listed = list(faults)
+    if listed:
+        raise UnusableDataset(listed)
 
 
 def _strangers(names: Iterable[str]) -> Iterator[Fault]:
     for name in names:
         detail = (
-            f"array {shown(name)} belongs to no part, and others do; expected {EXPECTED_NAMES}:"
-            " leave it out, or give it such a name"
+            f"array {shown(name)} belongs to no part but others do; expected {EXPECTED_NAMES}:"
+            " leave it out, or rename it accordingly"
         )
-        yield fault(Rule.SPLIT_NAMES, detail, "arrays", name)
+        yield fault(FileRule.SPLIT_NAMES, detail, "arrays", name)
 
 
-def _doubled(places: Mapping[str, Place], held: Mapping[Place, str]) -> Iterator[Fault]:
+def _doubled(places: Mapping[str, SplitPlace], held: Mapping[SplitPlace, str]) -> Iterator[Fault]:
     for name, place in places.items():
         if held[place] != name:
             detail = (
                 f"arrays {shown(name)} and {shown(held[place])} are both the {place.part} rows of"
                 f" {shown(place.stem)}, expected one: leave the other out"
             )
-            yield fault(Rule.SPLIT_NAMES, detail, "arrays", name)
+            yield fault(FileRule.SPLIT_NAMES, detail, "arrays", name)
 
 
-def _lacking(held: Mapping[Place, str]) -> Iterator[Fault]:
-    """A part that some have and others have not, and targets that are not there at all."""
+def _lacking(held: Mapping[SplitPlace, str]) -> Iterator[Fault]:
+    """Parts that only some arrays have, and missing features or targets."""
     stems = list(dict.fromkeys(place.stem for place in held))
     parts = dict.fromkeys(place.part for place in held)
     for stem in stems:
         for part in parts:
-            if Place(stem, part) not in held:
+            if SplitPlace(stem, part) not in held:
                 yield _lacks(f"{stem}_{_USUAL[part]}", f"the {part} rows of {shown(stem)}")
     if len(stems) == 1:
         stem = "x" if stems[0] == "y" else "y"
-        yield _lacks(f"{stem}_train", f"anything beside {shown(stems[0])}")
+        yield _lacks(f"{stem}_train", f"anything but {shown(stems[0])}")
 
 
 def _lacks(name: str, what: str) -> Fault:
     detail = (
-        f"the file holds a split without {what}; expected an array {shown(name)} too, as in"
+        f"the file holds a split without {what}; expected an array {shown(name)} as well, as in"
         " np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)"
     )
-    return fault(Rule.SPLIT_ARRAYS, detail, "arrays", name)
+    return fault(FileRule.SPLIT_ARRAYS, detail, "arrays", name)
 
 
 def _unlike(
-    headers: Headers, places: Mapping[str, Place], held: Mapping[Place, str]
+    headers: Headers, places: Mapping[str, SplitPlace], held: Mapping[SplitPlace, str]
 ) -> Iterator[Fault]:
     for name, (stem, _) in places.items():
-        other = held[Place(stem, "train")]
+        other = held[SplitPlace(stem, "train")]
         mine, theirs = headers[name], headers[other]
         if mine.shape[1:] != theirs.shape[1:]:
             detail = (
                 f"a row of array {shown(name)} has the shape {mine.shape[1:]}, one of"
                 f" {shown(other)} {theirs.shape[1:]}; expected the same in every part: reshape them"
             )
-            yield fault(Rule.SPLIT_SHAPES, detail, "arrays", name)
+            yield fault(FileRule.SPLIT_SHAPES, detail, "arrays", name)
         elif mine.dtype != theirs.dtype:
             detail = (
                 f"array {shown(name)} holds {mine.dtype.name}, {shown(other)} {theirs.dtype.name};"
                 f" expected the same in every part: save it with .astype({theirs.dtype.name!r})"
             )
-            yield fault(Rule.SPLIT_TYPES, detail, "arrays", name)
+            yield fault(FileRule.SPLIT_TYPES, detail, "arrays", name)

@@ -1,4 +1,4 @@
-"""Parquet files: which columns they have, and their rows as values of the four types."""
+"""Parquet files: their columns, and their rows as values of the four column types."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 
 from ridgeline.formats.cells import ARROW_TYPES, without_nan
 from ridgeline.formats.csv import no_rows
-from ridgeline.formats.errors import Rule, UnusableDataset, check_columns, fault, shown, unusable
+from ridgeline.formats.errors import (
+    FileRule,
+    UnusableDataset,
+    check_columns,
+    fault,
+    shown,
+    unusable,
+)
 from ridgeline.formats.limits import BLOCK_BYTES, MEBIBYTE, InspectionLimits, block_bytes
 from ridgeline.spec.dataset.contents import ColumnType
 from ridgeline.spec.faults import Fault
@@ -22,19 +29,19 @@ _SMALL_FILE_BYTES = 16 * MEBIBYTE
 
 @dataclass(frozen=True)
 class ParquetFile:
-    """A Parquet file of plain columns, read row group by row group."""
+    """A Parquet file with columns of single values, read one row group at a time."""
 
     path: Path
     limits: InspectionLimits
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns' names. Raises UnusableDataset where the file is none of a table."""
+        """The columns' names. Raises UnusableDataset if the file holds no table."""
         return tuple(self.types)
 
     @cached_property
     def types(self) -> dict[str, ColumnType]:
-        """What each column's cells become. Raises UnusableDataset where one has no such type."""
+        """The type of each column. Raises UnusableDataset if a column has none of the four."""
         with self._open() as file:
             self._check(file.metadata)
             schema = file.schema_arrow
@@ -48,7 +55,7 @@ class ParquetFile:
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The named columns of all rows. Text may be dictionary-encoded.
 
-        Raises UnusableDataset where a cell is not of its column's type, or the file is damaged.
+        Raises UnusableDataset if a cell does not have its column's type, or the file is damaged.
         """
         kinds = {name: self.types[name] for name in names}
         budget = _Budget(self.path.stat().st_size, self.limits)
@@ -65,15 +72,15 @@ class ParquetFile:
         except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
         if rows != promised:
-            raise _damaged(f"it promises {promised:,} rows and holds {rows:,}")
+            raise _damaged(f"its footer declares {promised:,} rows but it holds {rows:,}")
 
     @property
     def _spelled(self) -> tuple[str, ...]:
-        """Columns that are read as indices into a dictionary of their words.
+        """Columns that are read as indices into a dictionary of their values.
 
-        A long word a million times would fill the memory if it were written out, and takes a small
-        file only. Of a large one Arrow would gather all words there are. (What the footer says of a
-        column's size may be a lie, and Arrow aborts the process where it cannot be parsed.)
+        A small file can repeat a long value a million times, which would fill the memory if written
+        out. In a large file Arrow would collect all distinct values instead. (The sizes in the
+        footer may be false, and Arrow aborts the process if they cannot be parsed.)
         """
         if self.path.stat().st_size > _SMALL_FILE_BYTES:
             return ()
@@ -84,7 +91,7 @@ class ParquetFile:
             return pq.ParquetFile(
                 self.path,
                 memory_map=False,
-                pre_buffer=False,  # else a whole row group is read at once
+                pre_buffer=False,  # with it, a whole row group is read at once
                 buffer_size=BLOCK_BYTES,
                 read_dictionary=list(read_dictionary),
                 page_checksum_verification=True,
@@ -100,9 +107,9 @@ class ParquetFile:
 
 
 def too_many_rows(rows: int, most: int) -> UnusableDataset:
-    """The error of a table with more rows than can be trained on."""
+    """The error of a table with too many rows."""
     return unusable(
-        Rule.TOO_MANY_ROWS,
+        FileRule.TOO_MANY_ROWS,
         f"the table has {rows:,} rows or more, expected at most {most:,}: upload a sample of them",
         "rows",
     )
@@ -110,28 +117,28 @@ def too_many_rows(rows: int, most: int) -> UnusableDataset:
 
 @dataclass
 class _Budget:
-    """How much the cells may come to: a small file can say very many."""
+    """Limits the size of the decoded cells: a small file can encode very many."""
 
     file_bytes: int
     limits: InspectionLimits
     spent: int = 0
 
     def spend(self, columns: Sequence[pa.Array]) -> None:
-        """Count a batch's cells, written out. Raises UnusableDataset where it is too much."""
+        """Add the decoded size of a batch. Raises UnusableDataset beyond the limit."""
         self.spent += sum(map(written_bytes, columns))
         inflated = self.limits.free_bytes + self.limits.table_ratio * self.file_bytes
         most = min(self.limits.inflated_bytes, inflated)
         if self.spent > most:
             raise unusable(
-                Rule.TABLE_BOMB,
-                f"the cells come to more than {most // MEBIBYTE:,} MiB in a file of"
-                f" {self.file_bytes:,} bytes: drop columns with one value, or upload a sample",
+                FileRule.TABLE_BOMB,
+                f"the cells decode to more than {most // MEBIBYTE:,} MiB, in a file of"
+                f" {self.file_bytes:,} bytes: drop constant columns, or upload a sample",
                 "rows",
             )
 
 
 def written_bytes(values: pa.Array) -> int:
-    """What values take, each word of a dictionary as often as it occurs."""
+    """The size of values once dictionaries are written out, in bytes."""
     if not pa.types.is_dictionary(values.type):
         return int(values.nbytes)
     lengths = pc.binary_length(values.dictionary)
@@ -145,18 +152,18 @@ def _damaged(error: Exception | str) -> Exception:
     message = str(error)
     if "crypt" in message.lower():
         return unusable(
-            Rule.ENCRYPTED,
-            "the file is encrypted, and a key cannot be sent: write it without encryption",
+            FileRule.ENCRYPTED,
+            "the file is encrypted, and keys are not supported: write it without encryption",
         )
     return unusable(
-        Rule.DAMAGED,
-        f"it cannot be read as Parquet ({shown(message)}): it may have been cut off on its way;"
-        " write it and upload it again",
+        FileRule.DAMAGED,
+        f"the file cannot be read as Parquet ({shown(message)}): it may have been truncated in"
+        " transfer; write it and upload it again",
     )
 
 
 def _kind(kind: pa.DataType) -> ColumnType | None:
-    """What cells of an Arrow type become; None where they are no single value."""
+    """The column type for an Arrow type; None if its cells are not single values."""
     if pa.types.is_dictionary(kind):
         return _kind(kind.value_type)
     if pa.types.is_integer(kind):
@@ -183,11 +190,11 @@ _TEXT = (
 
 def _no_type(column: pa.Field) -> Fault:
     if pa.types.is_nested(column.type):
-        fix = "unfold it into plain columns, or upload arrays in an NPZ file"
+        fix = "flatten it into plain columns, or upload arrays in an NPZ file"
     else:
         fix = "write it as numbers or text, or drop it"
     return fault(
-        Rule.COLUMN_TYPE,
+        FileRule.COLUMN_TYPE,
         f"column {shown(column.name)} holds {shown(str(column.type))}, expected one number,"
         f" boolean, text or date a cell: {fix}",
         "columns",
@@ -196,7 +203,7 @@ def _no_type(column: pa.Field) -> Fault:
 
 
 def _batch_rows(metadata: pq.FileMetaData, columns: int) -> int:
-    """So many rows that a batch stays small, by what the file says of its rows' size."""
+    """The number of rows that keeps a batch small, given the row sizes in the footer."""
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     heaviest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
     row_bytes = max(8 * columns, heaviest, 1)
@@ -204,14 +211,14 @@ def _batch_rows(metadata: pq.FileMetaData, columns: int) -> int:
 
 
 def _values(batch: pa.RecordBatch, name: str, kind: ColumnType) -> pa.Array:
-    """The column's cells as their type has it."""
+    """The column's cells, cast to its type."""
     try:
         return _converted(batch.column(name), kind)
     except pa.ArrowInvalid as error:
         raise unusable(
-            Rule.CELL_TYPE,
-            f"column {shown(name)} holds a value that is no {kind.value} ({shown(str(error))}):"
-            " write the column with another type",
+            FileRule.CELL_TYPE,
+            f"column {shown(name)} contains a value that is not a {kind.value}"
+            f" ({shown(str(error))}): write the column with another type",
             "columns",
             name,
         ) from error
@@ -235,14 +242,14 @@ def _converted(values: pa.Array, kind: ColumnType) -> pa.Array:
 
 
 def _check_text(values: pa.Array) -> None:
-    """Raises pyarrow.ArrowInvalid where text is not UTF-8, or has what a database cannot hold."""
+    """Raise pyarrow.ArrowInvalid if text is not UTF-8, or contains NUL, which databases reject."""
     values.validate(full=True)
     if pc.any(pc.match_substring(values, "\0")).as_py():
-        raise pa.ArrowInvalid("a cell has a NUL character")
+        raise pa.ArrowInvalid("a cell contains a NUL character")
 
 
-def _iso(moments: pa.Array) -> pa.Array:
-    """Moments as ISO 8601 writes them, those with a time zone in UTC."""
-    naive = pc.cast(pc.cast(moments, pa.int64()), pa.timestamp(moments.type.unit))
+def _iso(timestamps: pa.Array) -> pa.Array:
+    """Timestamps in ISO 8601; those with a time zone are in UTC."""
+    naive = pc.cast(pc.cast(timestamps, pa.int64()), pa.timestamp(timestamps.type.unit))
     written = pc.replace_substring(pc.cast(naive, pa.string()), " ", "T", max_replacements=1)
-    return pc.binary_join_element_wise(written, "Z", "") if moments.type.tz else written
+    return pc.binary_join_element_wise(written, "Z", "") if timestamps.type.tz else written

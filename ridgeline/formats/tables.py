@@ -1,4 +1,4 @@
-"""Tables, row by row: the same cells in inspection and in training."""
+"""Tables, read in batches: inspection and training read the same cells."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 
 from ridgeline.formats.cells import Census, Extent, describe, parse, within_budget
 from ridgeline.formats.csv import CsvFile, check_header, no_rows
-from ridgeline.formats.errors import Rule, shown, unusable
+from ridgeline.formats.errors import FileRule, shown, unusable
 from ridgeline.formats.limits import LIMITS, MEBIBYTE, InspectionLimits
 from ridgeline.formats.parquet import ParquetFile, too_many_rows, written_bytes
 from ridgeline.spec.dataset.contents import Column, ColumnType, DatasetFormat
 
 _LADDER = (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.BOOLEAN, ColumnType.TEXT)
-"""The types a CSV column may have, the narrowest first."""
+"""The types of a CSV column, narrowest first."""
 _PIECE_BYTES = 16 * MEBIBYTE
-"""About what a batch takes at most."""
+"""Size limit of a batch, about."""
 
 
 def open_table(
@@ -27,9 +27,9 @@ def open_table(
     types: Mapping[str, ColumnType] | None = None,
     limits: InspectionLimits = LIMITS,
 ) -> "Table":
-    """A CSV or Parquet file. `types` spares reading it to find them: as it was inspected.
+    """A CSV or Parquet file. `types` from an earlier inspection saves inferring them again.
 
-    Raises UnusableDataset where it has no columns that can be read.
+    Raises UnusableDataset if it has no readable columns.
     """
     file = ParquetFile(path, limits) if format is DatasetFormat.PARQUET else CsvFile(path, limits)
     return Table(file, file.names, types or {}, limits)
@@ -42,27 +42,27 @@ class Table:
     file: CsvFile | ParquetFile
     names: tuple[str, ...]
     known: Mapping[str, ColumnType]
-    """Types that need not be found again."""
+    """Types that need not be inferred again."""
     limits: InspectionLimits
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What the file has, in its order. Reads the whole of it, once.
+        """The columns in the order of the file, which is read whole, once.
 
-        Raises UnusableDataset at the first thing that is wrong with it.
+        Raises UnusableDataset at the first fault.
         """
         return self._inspected[0]
 
     @property
     def rows(self) -> int:
-        """How many there are, at least one. Reads and raises as `columns` does."""
+        """The number of rows, at least one. Reads and raises as `columns` does."""
         return self._inspected[1]
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The named columns of all rows in their order, a few MiB at a time.
+        """The named columns of all rows in order, a few MiB at a time.
 
         An integer is int64, a number float64, a boolean bool, and text string; a missing cell is
-        null. Raises UnusableDataset where there is no such column, or a cell is not of its type.
+        null. Raises UnusableDataset if a column does not exist, or a cell does not have its type.
         """
         self._check_names(names)
         types = {name: self._type(name) for name in names}
@@ -88,10 +88,10 @@ class Table:
                 raise too_many_rows(rows, self.limits.rows)
         if not rows:
             raise no_rows()
-        found = [column.result() for column in columns]
+        described = [column.result() for column in columns]
         if isinstance(self.file, CsvFile):
-            check_header(found)
-        return within_budget(found), rows
+            check_header(described)
+        return within_budget(described), rows
 
     def _survey(self, name: str) -> "_Survey":
         census = Census(len(self.names))
@@ -115,9 +115,9 @@ class Table:
             return parse(cells, kind)
         except pa.ArrowInvalid as error:
             raise unusable(
-                Rule.CELL_TYPE,
-                f"column {shown(name)} holds a cell that is no {kind.value}, in the"
-                f" {len(cells):,} rows from row {first:,} on: correct it",
+                FileRule.CELL_TYPE,
+                f"column {shown(name)} contains a cell that is not a {kind.value}, in the"
+                f" {len(cells):,} rows from row {first:,}: correct it",
                 "columns",
                 name,
             ) from error
@@ -126,7 +126,7 @@ class Table:
         for name in names:
             if name not in self.names:
                 raise unusable(
-                    Rule.UNKNOWN_COLUMN,
+                    FileRule.UNKNOWN_COLUMN,
                     f"there is no column {shown(name)}; expected one of"
                     f" {shown(', '.join(self.names))}",
                     "columns",
@@ -136,7 +136,7 @@ class Table:
 
 @dataclass
 class _Survey:
-    """What is known of a column whose type the file says, while its cells go by."""
+    """Collects the description of a column whose type the file declares."""
 
     name: str
     cell_bytes: int
@@ -146,35 +146,35 @@ class _Survey:
     missing: int = 0
 
     def add(self, cells: pa.Array, first: int) -> None:
-        """Look at cells, the first of which is in that row. Raises UnusableDataset."""
+        """Add cells that start at row `first`. Raises UnusableDataset."""
         _check_lengths(cells, self.name, first, self.cell_bytes)
         self.missing += cells.null_count
         self.census.add(cells)
         self.measure(cells)
 
     def measure(self, values: pa.Array) -> None:
-        """Note the extent of numbers. Raises UnusableDataset where one is infinite."""
+        """Include numbers in the extent. Raises UnusableDataset if one is infinite."""
         if self.kind in (ColumnType.INTEGER, ColumnType.NUMBER):
             self.extent.add(values)
             _check_finite(self.extent, self.name)
 
     def result(self) -> Column:
-        """The column, after its last cell."""
+        """The description, after the last cell."""
         return describe(self.name, self.kind, self.missing, self.census.counts, self.extent)
 
 
 @dataclass
 class _GuessingSurvey(_Survey):
-    """A column of text, whose type is the narrowest that all its cells have."""
+    """Infers the type of a column of text: the narrowest that all its cells have."""
 
     kind: ColumnType = ColumnType.INTEGER
     empty: int = 0
-    """Cells that are missing as text, too."""
+    """Cells that are missing even as text."""
     valued: bool = False
-    """Whether a cell had a value of the type."""
+    """Whether any cell had a value of the type."""
 
     def add(self, cells: pa.Array, first: int) -> None:
-        """Look at cells, the first of which is in that row. Raises UnusableDataset."""
+        """Add cells that start at row `first`. Raises UnusableDataset."""
         _check_lengths(cells, self.name, first, self.cell_bytes)
         self.empty += pc.sum(pc.equal(cells, "")).as_py() or 0
         self.census.add(cells)
@@ -185,12 +185,12 @@ class _GuessingSurvey(_Survey):
             self.measure(values)
 
     def measure(self, values: pa.Array) -> None:
-        """Note the extent of numbers; whether they are finite is asked at the end."""
+        """Include numbers in the extent; result() checks that they are finite."""
         if self.kind in (ColumnType.INTEGER, ColumnType.NUMBER):
             self.extent.add(values)
 
     def result(self) -> Column:
-        """The column, after its last cell."""
+        """The description, after the last cell."""
         if not self.valued:
             self.kind = ColumnType.TEXT
         if self.kind is ColumnType.TEXT:
@@ -207,13 +207,13 @@ class _GuessingSurvey(_Survey):
                 self.kind = self._wider()
 
     def _wider(self) -> ColumnType:
-        """The next type; numbers that went by are no booleans, nor booleans numbers."""
+        """The next wider type. Once numbers were seen, it cannot be boolean, only text."""
         if self.kind is ColumnType.NUMBER and self.valued:
             return ColumnType.TEXT
         return _LADDER[_LADDER.index(self.kind) + 1]
 
     def _counts(self) -> dict[object, int] | None:
-        """The counted cells as values: `1` and `1.0` are one number."""
+        """The counts by value instead of by text: `1` and `1.0` are one number."""
         if self.census.counts is None:
             return None
         cells = pa.array(self.census.counts, pa.string())
@@ -226,7 +226,7 @@ class _GuessingSurvey(_Survey):
 
 
 def _check_lengths(cells: pa.Array, name: str, first: int, most: int) -> None:
-    """Raises UnusableDataset where a cell of text is too long to be one."""
+    """Raise UnusableDataset if a cell of text is too long."""
     is_dictionary = pa.types.is_dictionary(cells.type)
     texts = cells.dictionary if is_dictionary else cells
     if not pa.types.is_string(texts.type):
@@ -234,9 +234,9 @@ def _check_lengths(cells: pa.Array, name: str, first: int, most: int) -> None:
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     if longest > most:
         raise unusable(
-            Rule.GIANT_CELL,
-            f"column {shown(name)} holds a cell of {longest:,} bytes in the {len(cells):,} rows"
-            f" from row {first:,} on, expected at most {most:,}: close every quotation mark, or"
+            FileRule.GIANT_CELL,
+            f"column {shown(name)} contains a cell of {longest:,} bytes in the {len(cells):,} rows"
+            f" from row {first:,}, expected at most {most:,}: close every quotation mark, or"
             " shorten it",
             "columns",
             name,
@@ -246,16 +246,16 @@ def _check_lengths(cells: pa.Array, name: str, first: int, most: int) -> None:
 def _check_finite(extent: Extent, name: str) -> None:
     if not extent.is_finite:
         raise unusable(
-            Rule.NOT_FINITE,
-            f"column {shown(name)} holds an infinite number, expected finite ones: leave the cell"
-            " empty where there is no value",
+            FileRule.NOT_FINITE,
+            f"column {shown(name)} contains an infinite number, expected finite ones: leave the"
+            " cell empty if the value is missing",
             "columns",
             name,
         )
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces that stay small when their dictionaries are written out."""
+    """Split a batch into pieces that stay small once dictionaries are written out."""
     written = sum(map(written_bytes, batch.columns))
     if written <= _PIECE_BYTES or batch.num_rows == 1:
         yield batch

@@ -1,11 +1,11 @@
-/** Says things to those who do not see the page. */
+/** Announces messages to screen readers through the page's live regions. */
 
-/** Say it when what is being said has ended. */
+/** Announce after the current speech ends. */
 export function announce(text) {
   speak("polite", text);
 }
 
-/** Say it at once: something went wrong. */
+/** Announce an error immediately. */
 export function alertUser(text) {
   speak("assertive", text);
 }
@@ -13,7 +13,7 @@ export function alertUser(text) {
 function speak(id, text) {
   const region = document.getElementById(id);
   region.textContent = "";
-  // Later: the same text twice in a row is said twice only if the region was empty in between.
+  // Delayed: a screen reader repeats the same text only if the region was empty in between.
   setTimeout(() => {
     region.textContent = text;
   }, 50);

@@ -1,9 +1,9 @@
-/** Requests to the API this page came from. */
+/** Requests to the API that serves this page. */
 
-/** An answer that is a problem (RFC 9457), or a service that did not answer. */
+/** A problem response (RFC 9457), or status 0 when the service cannot be reached. */
 export class ApiError extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? problem.title ?? `The service answered ${status}.`);
+    super(problem.detail ?? problem.title ?? `The service returned status ${status}.`);
     this.status = status;
     this.code = problem.code ?? null;
     this.faults = problem.errors ?? [];
@@ -15,51 +15,46 @@ export async function get(path, { signal, headers } = {}) {
   return (await request("GET", path, { signal, headers })).json();
 }
 
-/** GET a path's text in the representation named. */
-export async function getText(path, accept, { signal } = {}) {
-  return (await request("GET", path, { signal, headers: { Accept: accept } })).text();
-}
-
-/** POST JSON, given as a value or as text. */
+/** POST JSON, passed as a value or as text. */
 export async function post(path, body, { signal, headers } = {}) {
   const text =
     typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body);
   const type = text === undefined ? {} : { "Content-Type": "application/json" };
-  const answer = await request("POST", path, {
+  const response = await request("POST", path, {
     signal,
     body: text,
     headers: { ...type, ...headers },
   });
-  return answer.status === 204 ? null : answer.json();
+  return response.status === 204 ? null : response.json();
 }
 
-/** DELETE what is at a path. */
+/** DELETE the resource at a path. */
 export async function remove(path, { signal } = {}) {
   await request("DELETE", path, { signal });
 }
 
-/** Any request; raises ApiError unless it went well, or was answered 304. */
+/** Send a request; throws ApiError unless the status is 2xx or 304. */
 export async function request(method, path, { signal, headers, body } = {}) {
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { method, signal, headers, body });
+    response = await fetch(path, { method, signal, headers, body });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError(0, { detail: "The service does not answer. Is it running?" });
+    if (isAborted(error)) throw error;
+    throw new ApiError(0, { detail: "Cannot reach the service. Is it running?" });
   }
-  if (answer.ok || answer.status === 304) return answer;
-  throw new ApiError(answer.status, await problemOf(answer));
+  if (response.ok || response.status === 304) return response;
+  throw new ApiError(response.status, await problemOf(response));
 }
 
-/** Whether somebody left the page before the answer came, which is no error. */
-export function left(error) {
+/** Whether a request was aborted, usually because the user left the page: not a failure. */
+export function isAborted(error) {
   return error.name === "AbortError";
 }
 
-async function problemOf(answer) {
-  const isProblem = (answer.headers.get("Content-Type") ?? "").includes("json");
+async function problemOf(response) {
+  const isJson = (response.headers.get("Content-Type") ?? "").includes("json");
   try {
-    return isProblem ? await answer.json() : {};
+    return isJson ? await response.json() : {};
   } catch {
     return {};
   }

@@ -1,13 +1,10 @@
-/** Asks before something is done that cannot be undone. */
+/** Asks for confirmation before an action that cannot be undone. */
 
 import { h } from "./dom.js";
 
-/** Whether the user says yes. */
-export function confirmed({ title, text, yes, no = "Keep it" }) {
+/** Resolve to whether the user confirmed. */
+export function askToConfirm({ title, text, confirmLabel, cancelLabel = "Keep" }) {
   return new Promise((resolve) => {
-    const answer = (value) => {
-      dialog.close(value);
-    };
     const dialog = h(
       "dialog",
       { class: "dialog", "aria-labelledby": "dialog-title" },
@@ -18,15 +15,19 @@ export function confirmed({ title, text, yes, no = "Keep it" }) {
         { class: "buttons" },
         h(
           "button",
-          { class: "button", type: "button", autofocus: true, onclick: () => answer("") },
-          no,
+          { class: "button", type: "button", autofocus: true, onclick: () => dialog.close("") },
+          cancelLabel,
         ),
-        h("button", { class: "button danger", type: "button", onclick: () => answer("yes") }, yes),
+        h(
+          "button",
+          { class: "button danger", type: "button", onclick: () => dialog.close("confirmed") },
+          confirmLabel,
+        ),
       ),
     );
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "yes");
+      resolve(dialog.returnValue === "confirmed");
     });
     document.body.append(dialog);
     dialog.showModal();

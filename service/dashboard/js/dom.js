@@ -1,37 +1,37 @@
-/** Builds elements. What comes from the API is always text: nothing here parses HTML. */
+/** Builds elements. API content is always inserted as text: nothing here parses HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with attributes and children; `on…` are listeners, null and false are left out. */
+/** An HTML element. `on…` attributes are listeners; null and false attributes are skipped. */
 export function h(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+  return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same of SVG. */
+/** An SVG element, built the same way. */
 export function s(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+  return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Put other children in place of those an element has. */
+/** Replace an element's children. */
 export function replace(element, ...children) {
   element.replaceChildren(...nodes(children));
   return element;
 }
 
-/** Set the text of an element, unless it is that already: a live region would repeat it. */
-export function say(element, text) {
+/** Set an element's text if it differs: a live region would repeat the same text. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-let count = 0;
+let lastId = 0;
 
-/** An id that no other element has. */
+/** An id unique in the page. */
 export function uniqueId(prefix) {
-  count += 1;
-  return `${prefix}-${count}`;
+  lastId += 1;
+  return `${prefix}-${lastId}`;
 }
 
-function filled(element, attributes, children) {
+function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -43,7 +43,7 @@ function filled(element, attributes, children) {
 }
 
 function setStyle(element, properties) {
-  // Through the object model: the policy forbids style attributes.
+  // The content security policy forbids style attributes, but not the object model.
   for (const [name, value] of Object.entries(properties)) element.style.setProperty(name, value);
 }
 

@@ -1,22 +1,24 @@
-/** Follows a job while it goes on: by server-sent events, or by asking where these do not come. */
+/** Follows a job until it ends: by server-sent events, or by polling where these do not arrive. */
 
-import { ApiError, left, request } from "./api.js";
-import { ended } from "./status.js";
+import { ApiError, isAborted, request } from "./api.js";
+import { hasEnded } from "./status.js";
 
 const REFRESH_MS = 250;
 const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 15_000;
-const WAIT_S = 20;
-const HIDDEN_S = 10;
-const FAILURES_BEFORE_ASKING = 3;
-const MANY_EPOCHS = 2000;
+const MAX_RETRY_MS = 15_000;
+const FAILED_POLL_RETRY_MS = 3000;
+const LONG_POLL_S = 20;
+const HIDDEN_POLL_MS = 10_000;
+const FAILURES_BEFORE_POLLING = 3;
+const MAX_REPLAYED_EPOCHS = 2000;
 
 /**
- * Call `onJob(job)` with each change, `onEpoch(row)` at each epoch's end, `onLink(state)` with how
- * one hears of them, until the job has ended or the signal comes; `onGone()` where it was deleted.
+ * Follow a job until it ends or the signal aborts. Calls `onJob(job)` after each change,
+ * `onEpoch(row)` after each epoch, `onConnection(state)` with `live`, `waiting`, `polling` or
+ * `closed`, and `onDeleted()` if the job is deleted.
  */
-export function follow(job, { onJob, onEpoch, onLink, onGone }, signal) {
-  const follower = new Follower(job, { onJob, onEpoch, onLink, onGone }, signal);
+export function follow(job, { onJob, onEpoch, onConnection, onDeleted }, signal) {
+  const follower = new Follower(job, { onJob, onEpoch, onConnection, onDeleted }, signal);
   follower.start();
 }
 
@@ -26,115 +28,122 @@ class Follower {
     this.path = `/jobs/${job.id}`;
     this.signal = signal;
     this.job = job;
-    this.tag = null;
-    this.lastId = 0;
+    this.etag = null;
+    this.lastEventId = 0;
     this.source = null;
     this.failures = 0;
     this.timer = null;
     this.refreshing = null;
-    this.done = false;
+    this.stopped = false;
   }
 
   start() {
     this.signal.addEventListener("abort", () => this.stop());
-    document.addEventListener("visibilitychange", () => this.turn(), { signal: this.signal });
-    this.turn();
+    document.addEventListener("visibilitychange", () => this.connect(), { signal: this.signal });
+    this.connect();
   }
 
   /** A hidden page keeps no stream open: a browser has six connections for all its pages. */
-  turn() {
-    this.close();
-    if (this.done) return;
-    // A stream begins with all that has happened: of a very long job that is too much.
-    if (document.hidden) this.ask(HIDDEN_S * 1000, 0);
-    else if (this.job.progress.epoch > MANY_EPOCHS && this.lastId === 0) this.ask(0, WAIT_S);
+  connect() {
+    this.disconnect();
+    if (this.stopped) return;
+    if (document.hidden) this.poll(HIDDEN_POLL_MS, 0);
+    // A stream starts by replaying all events, which are too many for a very long job.
+    else if (this.job.progress.epoch > MAX_REPLAYED_EPOCHS && this.lastEventId === 0)
+      this.poll(0, LONG_POLL_S);
     else this.listen();
   }
 
   listen() {
-    const source = new EventSource(`${this.path}/events?after=${this.lastId}`);
+    const source = new EventSource(`${this.path}/events?after=${this.lastEventId}`);
     this.source = source;
     source.onopen = () => {
       this.failures = 0;
-      this.onLink("live");
+      this.onConnection("live");
     };
-    source.addEventListener("status", (event) => this.heard(event));
+    source.addEventListener("status", (event) => this.received(event));
     source.addEventListener("epoch", (event) => {
-      this.heard(event);
+      this.received(event);
       this.onEpoch(JSON.parse(event.data).row);
     });
     source.addEventListener("end", () => this.refresh());
-    source.onerror = () => this.lost(source);
+    source.onerror = () => this.connectionLost(source);
   }
 
-  heard(event) {
-    this.lastId = Number(event.lastEventId) || this.lastId;
+  /** Refresh soon after an event, once for all events of a burst. */
+  received(event) {
+    this.lastEventId = Number(event.lastEventId) || this.lastEventId;
     this.timer ??= setTimeout(() => {
       this.timer = null;
       this.refresh();
     }, REFRESH_MS);
   }
 
-  lost(source) {
-    if (source !== this.source || this.done) return;
-    this.onLink("waiting");
-    if (source.readyState !== EventSource.CLOSED) return; // The browser tries again by itself.
-    this.close();
+  connectionLost(source) {
+    if (source !== this.source || this.stopped) return;
+    this.onConnection("waiting");
+    if (source.readyState !== EventSource.CLOSED) return; // The browser reconnects by itself.
+    this.disconnect();
     this.failures += 1;
-    if (this.failures >= FAILURES_BEFORE_ASKING) this.ask(0, WAIT_S);
+    if (this.failures >= FAILURES_BEFORE_POLLING) this.poll(0, LONG_POLL_S);
     else
-      this.later(
-        () => this.turn(),
-        Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.failures - 1)),
+      this.schedule(
+        () => this.connect(),
+        Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.failures - 1)),
       );
   }
 
-  /** Ask for the job's changes, one request after the other. */
-  async ask(everyMs, waitS) {
-    const went = await this.refresh(waitS);
-    if (this.done || this.signal.aborted || this.source !== null) return;
-    if (!document.hidden) this.onLink(went ? "polling" : "waiting");
-    this.later(() => this.ask(everyMs, waitS), went ? everyMs : LONGEST_RETRY_MS / 5);
+  /** Poll for changes, one request at a time. */
+  async poll(intervalMs, longPollS) {
+    const succeeded = await this.refresh(longPollS);
+    if (this.stopped || this.signal.aborted || this.source !== null) return;
+    if (!document.hidden) this.onConnection(succeeded ? "polling" : "waiting");
+    this.schedule(
+      () => this.poll(intervalMs, longPollS),
+      succeeded ? intervalMs : FAILED_POLL_RETRY_MS,
+    );
   }
 
-  /** Read the job anew; whether that went well. One at a time, so an old answer follows no new one. */
-  refresh(waitS = 0) {
-    const before = this.refreshing ?? Promise.resolve();
-    const mine = before.then(() => this.read(waitS));
-    this.refreshing = mine;
-    return mine;
+  /**
+   * Reload the job; resolves to whether that succeeded. One request at a time, so that an older
+   * response never overwrites a newer one.
+   */
+  refresh(longPollS = 0) {
+    const previous = this.refreshing ?? Promise.resolve();
+    this.refreshing = previous.then(() => this.load(longPollS));
+    return this.refreshing;
   }
 
-  async read(waitS) {
+  async load(longPollS) {
     try {
-      const headers = this.tag === null ? {} : { "If-None-Match": this.tag };
-      const query = waitS > 0 && this.tag !== null ? `?wait=${waitS}` : "";
-      const answer = await request("GET", this.path + query, { signal: this.signal, headers });
-      if (answer.status === 304 || this.done) return true;
-      this.tag = answer.headers.get("ETag");
-      this.job = await answer.json();
-      if (ended(this.job.status)) this.stop();
+      const headers = this.etag === null ? {} : { "If-None-Match": this.etag };
+      const query = longPollS > 0 && this.etag !== null ? `?wait=${longPollS}` : "";
+      const response = await request("GET", this.path + query, { signal: this.signal, headers });
+      if (response.status === 304 || this.stopped) return true;
+      this.etag = response.headers.get("ETag");
+      this.job = await response.json();
+      if (hasEnded(this.job.status)) this.stop();
       this.onJob(this.job);
       return true;
     } catch (error) {
-      if (left(error)) return false;
+      if (isAborted(error)) return false;
       if (error instanceof ApiError && error.status === 404) {
         this.stop();
-        this.onGone();
+        this.onDeleted();
       }
       return false;
     }
   }
 
-  later(what, milliseconds) {
+  schedule(callback, milliseconds) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.timer = null;
-      if (!this.signal.aborted) what();
+      if (!this.signal.aborted) callback();
     }, milliseconds);
   }
 
-  close() {
+  disconnect() {
     this.source?.close();
     this.source = null;
     clearTimeout(this.timer);
@@ -142,8 +151,8 @@ class Follower {
   }
 
   stop() {
-    this.done = true;
-    this.close();
-    this.onLink("closed");
+    this.stopped = true;
+    this.disconnect();
+    this.onConnection("closed");
   }
 }

@@ -1,6 +1,6 @@
 /** Starts the dashboard. */
 
-import { bindTheme } from "./colours.js";
+import { bindTheme } from "./theme.js";
 import { start } from "./router.js";
 import { watchWorkers } from "./workers.js";
 

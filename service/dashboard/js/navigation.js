@@ -1,14 +1,14 @@
-/** How a page goes elsewhere: the router hears of it. */
+/** Navigation within the dashboard; the router listens for it. */
 
-export const MOVED = "ridgeline-moved";
+export const NAVIGATED = "ridgeline-navigated";
 
 /** Go to an address of the dashboard. */
 export function go(address) {
   history.pushState(null, "", address);
-  dispatchEvent(new Event(MOVED));
+  dispatchEvent(new Event(NAVIGATED));
 }
 
-/** Let the address say what the page shows, without showing it anew. */
-export function note(address) {
+/** Change the address to match what the page shows, without reloading the page. */
+export function replaceAddress(address) {
   history.replaceState(null, "", address);
 }

@@ -1,10 +1,10 @@
-/** How far a job is: a bar, the epochs, and how long it will take still. */
+/** A job's progress: a bar, the epochs, and the time left. */
 
 import { h } from "./dom.js";
 import { duration } from "./format.js";
-import { held } from "./status.js";
+import { isOnWorker } from "./status.js";
 
-/** The progress of a job as an element. */
+/** A job's progress as a bar. */
 export function progressBar(job) {
   const { epoch, epochs, fraction } = job.progress;
   return h("progress", {
@@ -15,9 +15,11 @@ export function progressBar(job) {
   });
 }
 
-/** The progress of a job in words. */
+/** A job's progress as text. */
 export function progressText(job) {
   const { epoch, epochs, eta_s: eta } = job.progress;
-  const done = `epoch ${epoch} of ${epochs}`;
-  return held(job.status) && eta !== null && eta > 0 ? `${done}, ${duration(eta)} left` : done;
+  const text = `epoch ${epoch} of ${epochs}`;
+  return isOnWorker(job.status) && eta !== null && eta > 0
+    ? `${text}, ${duration(eta)} left`
+    : text;
 }

@@ -1,8 +1,8 @@
-/** Shows the page that belongs to an address, and moves focus as a browser does on a new page. */
+/** Shows the page for the current address and moves focus as a browser does on a new page. */
 
 import { alertUser, announce } from "./announce.js";
 import { h, replace } from "./dom.js";
-import { go, MOVED } from "./navigation.js";
+import { go, NAVIGATED } from "./navigation.js";
 
 const PAGES = [
   [/^\/$/, "jobs", () => import("./pages/jobs.js")],
@@ -13,25 +13,26 @@ const PAGES = [
   [/^\/ui\/datasets\/(?<id>[^/]+)$/, "datasets", () => import("./pages/dataset.js")],
 ];
 
-let leaving = new AbortController();
+let currentPage = new AbortController();
 
-/** Show the present address, and from now on every address that is gone to. */
+/** Show the page for the current address, and for every later one. */
 export function start() {
   document.addEventListener("click", followLink);
-  for (const move of ["popstate", MOVED]) addEventListener(move, () => show({ moved: true }));
+  for (const type of ["popstate", NAVIGATED])
+    addEventListener(type, () => show({ navigated: true }));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("main").focus();
   });
-  return show({ moved: false });
+  return show({ navigated: false });
 }
 
-async function show({ moved }) {
-  leaving.abort();
-  leaving = new AbortController();
-  const { signal } = leaving;
+async function show({ navigated }) {
+  currentPage.abort();
+  currentPage = new AbortController();
+  const { signal } = currentPage;
   const { name, params, load } = pageAt(location.pathname);
-  markPlace(name);
+  markCurrent(name);
   const main = document.getElementById("main");
   try {
     const module = await load();
@@ -41,11 +42,11 @@ async function show({ moved }) {
     replace(main, page.element);
   } catch (error) {
     document.title = "Ridgeline";
-    replace(main, broken(error));
-    alertUser("The page could not be shown.");
+    replace(main, errorPage(error));
+    alertUser("The page could not be loaded.");
     return;
   }
-  if (!moved) return;
+  if (!navigated) return;
   scrollTo(0, 0);
   const heading = main.querySelector("h1");
   heading?.setAttribute("tabindex", "-1");
@@ -61,7 +62,7 @@ function pageAt(path) {
   return { name: "", params: {}, load: () => import("./pages/missing.js") };
 }
 
-function markPlace(name) {
+function markCurrent(name) {
   for (const link of document.querySelectorAll("[data-nav]")) {
     if (link.dataset.nav === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -70,23 +71,29 @@ function markPlace(name) {
 
 function followLink(event) {
   const link = event.target.closest?.("a[href]");
-  const plain =
+  const plainClick =
     event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target)
+  if (
+    !link ||
+    !plainClick ||
+    event.defaultPrevented ||
+    link.hasAttribute("download") ||
+    link.target
+  )
     return;
   const url = new URL(link.href);
-  const ours = url.pathname === "/" || url.pathname.startsWith("/ui/");
-  if (url.origin !== location.origin || !ours || url.hash) return;
+  const isDashboard = url.pathname === "/" || url.pathname.startsWith("/ui/");
+  if (url.origin !== location.origin || !isDashboard || url.hash) return;
   event.preventDefault();
   go(url.pathname + url.search);
 }
 
-function broken(error) {
+function errorPage(error) {
   return h(
     "div",
     { class: "page" },
-    h("h1", {}, "This page could not be shown"),
+    h("h1", {}, "This page could not be loaded"),
     h("p", {}, String(error.message)),
-    h("p", {}, h("button", { class: "button", onclick: () => location.reload() }, "Load it again")),
+    h("p", {}, h("button", { class: "button", onclick: () => location.reload() }, "Reload")),
   );
 }

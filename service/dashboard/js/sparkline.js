@@ -1,48 +1,48 @@
-/** A job's losses at a glance: training, validation, and the gap between them. */
+/** A job's losses as a small chart: training, validation, and the gap between them. */
 
-import { get, left } from "./api.js";
+import { get, isAborted } from "./api.js";
 import { replace, s } from "./dom.js";
-import { number } from "./format.js";
-import { ended } from "./status.js";
+import { number, plural } from "./format.js";
+import { hasEnded } from "./status.js";
 
 const WIDTH = 132;
 const HEIGHT = 30;
 const MARGIN = 2;
-const POINTS = 60;
-const DECADES = 1000;
-const AT_ONCE = 3;
+const MAX_POINTS = 60;
+const LOG_SCALE_SPAN = 1000;
+const MAX_CONCURRENT = 3;
 const TRAINING = ["train_data_loss", "data_loss", "loss"];
 const VALIDATION = ["val_data_loss", "val_loss"];
 
 const waiting = [];
-let asked = 0;
+let active = 0;
 
-/** An element that draws a job's losses once it is seen; `update(job)` draws them anew. */
+/** An element that draws a job's losses once it is visible; `update(job)` redraws them. */
 export function sparkline(signal) {
   const element = s("svg", {
     class: "sparkline",
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     role: "img",
-    "aria-label": "No epoch yet",
+    "aria-label": "No epochs yet",
   });
   let job = null;
-  let drawn = null;
-  let seen = false;
+  let drawnState = null;
+  let visible = false;
 
   const draw = () => {
-    if (!seen || job === null || job.progress.epoch === 0) return;
-    const state = `${job.id} ${job.progress.epoch} ${ended(job.status)}`;
-    if (state === drawn) return;
-    drawn = state;
+    if (!visible || job === null || job.progress.epoch === 0) return;
+    const state = `${job.id} ${job.progress.epoch} ${hasEnded(job.status)}`;
+    if (state === drawnState) return;
+    drawnState = state;
     const { id } = job;
-    inTurn(() => get(`/jobs/${id}/curves?max_points=${POINTS}`, { signal }))
+    limited(() => get(`/jobs/${id}/curves?max_points=${MAX_POINTS}`, { signal }))
       .then((curves) => paint(element, curves))
       .catch((error) => {
-        if (!left(error)) drawn = null;
+        if (!isAborted(error)) drawnState = null;
       });
   };
   const observer = new IntersectionObserver((entries) => {
-    seen = entries.some((entry) => entry.isIntersecting);
+    visible = entries.some((entry) => entry.isIntersecting);
     draw();
   });
   observer.observe(element);
@@ -71,28 +71,32 @@ function paint(element, curves) {
     curves.epoch
       .map((epoch, index) => [x(epoch), series[index]])
       .filter(([, value]) => Number.isFinite(value))
-      .map(([at, value]) => [at, y(value)]);
-  const [below, above] = [points(training), points(validation)];
-  element.setAttribute("aria-label", described(curves, training, validation));
+      .map(([left, value]) => [left, y(value)]);
+  const [trainingPoints, validationPoints] = [points(training), points(validation)];
+  const validated = validationPoints.length > 0;
+  element.setAttribute("aria-label", description(curves, training, validation));
   replace(
     element,
-    above.length && below.length
-      ? s("path", { class: "gap", d: `${line(above)} ${back(below)} Z` })
+    validated && trainingPoints.length > 0
+      ? s("path", {
+          class: "gap",
+          d: `${line(validationPoints)} ${backwards(trainingPoints)} Z`,
+        })
       : null,
-    s("path", { class: "training", d: line(below) }),
-    s("path", { class: "validation", d: line(above) }),
-    end(above.length ? above : below, above.length ? "validation" : "training"),
+    s("path", { class: "training", d: line(trainingPoints) }),
+    s("path", { class: "validation", d: line(validationPoints) }),
+    endpoint(validated ? validationPoints : trainingPoints, validated ? "validation" : "training"),
   );
 }
 
-/** From 0 to 1; by orders of magnitude where it can be, or the first epochs would be all one sees. */
+/** Map a loss to [0, 1]: logarithmic for positive losses, or the first epochs would dwarf the rest. */
 function scale(low, high) {
   if (low < 0 || high <= 0) return (value) => (value - low) / (high - low || 1);
-  const floor = Math.max(low, high / DECADES);
+  const floor = Math.max(low, high / LOG_SCALE_SPAN);
   return (value) => Math.log(Math.max(value, floor) / floor) / (Math.log(high / floor) || 1);
 }
 
-function end(points, kind) {
+function endpoint(points, kind) {
   const last = points.at(-1);
   return last ? s("circle", { class: `end ${kind}`, cx: last[0], cy: last[1], r: 1.8 }) : null;
 }
@@ -101,7 +105,7 @@ function line(points) {
   return points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join(" ");
 }
 
-function back(points) {
+function backwards(points) {
   return [...points]
     .reverse()
     .map(([x, y]) => `L${x.toFixed(1)} ${y.toFixed(1)}`)
@@ -112,20 +116,20 @@ function column(curves, names) {
   return curves.series[names.find((name) => curves.series[name])] ?? [];
 }
 
-function described(curves, training, validation) {
-  const epochs = curves.epoch.at(-1);
+function description(curves, training, validation) {
+  const epochs = plural(curves.epoch.at(-1), "epoch");
   const [name, series] = validation.length ? ["Validation", validation] : ["Training", training];
-  return `${name} loss from ${number(series[0])} to ${number(series.at(-1))} in ${epochs} epochs`;
+  return `${name} loss from ${number(series[0])} to ${number(series.at(-1))} in ${epochs}`;
 }
 
-/** A page of jobs asks for many curves: a few at a time leave room for what matters more. */
-async function inTurn(ask) {
-  if (asked >= AT_ONCE) await new Promise((resolve) => waiting.push(resolve));
-  asked += 1;
+/** Limit concurrent requests: a page of jobs loads many curves, and other requests matter more. */
+async function limited(load) {
+  if (active >= MAX_CONCURRENT) await new Promise((resolve) => waiting.push(resolve));
+  active += 1;
   try {
-    return await ask();
+    return await load();
   } finally {
-    asked -= 1;
+    active -= 1;
     waiting.shift()?.();
   }
 }

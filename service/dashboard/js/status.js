@@ -1,4 +1,4 @@
-/** A job's status: a shape, a colour and a word, so that none of them has to be seen. */
+/** A job's status as a shape, a color and a word, so that no single one is essential. */
 
 import { h, s } from "./dom.js";
 
@@ -16,13 +16,13 @@ const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 export const STATUSES = Object.keys(SHAPES);
 
-/** Whether a job with this status will never change again. */
-export function ended(status) {
+/** Whether a job's status is final. */
+export function hasEnded(status) {
   return ENDED.has(status);
 }
 
-/** Whether a worker holds the job. */
-export function held(status) {
+/** Whether a worker is running the job. */
+export function isOnWorker(status) {
   return status === "running" || status === "pausing" || status === "cancelling";
 }
 

@@ -1,10 +1,41 @@
-// Runs before anything is painted, so that no page flashes in the other colours.
-(() => {
-  let chosen = "system";
+/** The color theme, light or dark: the system's or the user's choice. */
+
+const STORAGE_KEY = "ridgeline.theme";
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const listeners = new Set();
+
+/** The theme in effect: `light` or `dark`. */
+export function theme() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ?? (systemDark.matches ? "dark" : "light");
+}
+
+/** Call `listener` whenever the theme changes, until the signal aborts. */
+export function onThemeChange(listener, signal) {
+  listeners.add(listener);
+  signal.addEventListener("abort", () => listeners.delete(listener));
+}
+
+/** Let a select element choose the theme. */
+export function bindTheme(select) {
+  select.value = document.documentElement.dataset.theme ?? "system";
+  select.addEventListener("change", () => {
+    choose(select.value);
+    notify();
+  });
+  systemDark.addEventListener("change", notify);
+}
+
+function choose(value) {
+  if (value === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = value;
   try {
-    chosen = localStorage.getItem("ridgeline.theme") ?? "system";
+    localStorage.setItem(STORAGE_KEY, value);
   } catch {
-    // A browser may forbid storage: then the system's colours it is.
+    // Without storage the choice lasts until the page is closed.
   }
-  if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
-})();
+}
+
+function notify() {
+  for (const listener of listeners) listener(theme());
+}

@@ -1,27 +1,27 @@
-/** In the page's head: whether anybody takes jobs. */
+/** The masthead's line on workers and free slots. */
 
 import { get } from "./api.js";
-import { say } from "./dom.js";
+import { setText } from "./dom.js";
 import { plural } from "./format.js";
-import { repeat } from "./repeat.js";
+import { pollWhileVisible } from "./poll.js";
 
-const EVERY_S = 10;
+const INTERVAL_S = 10;
 
-/** Keep the line on the workers up to date. */
+/** Keep the line up to date. */
 export function watchWorkers(element) {
   const never = new AbortController().signal;
-  repeat(
+  pollWhileVisible(
     async () => {
       try {
         const { text, state } = summary(await get("/workers"));
-        say(element, text);
+        setText(element, text);
         element.dataset.state = state;
       } catch {
-        say(element, "The service does not answer");
+        setText(element, "Service unreachable");
         element.dataset.state = "none";
       }
     },
-    () => EVERY_S,
+    () => INTERVAL_S,
     never,
   );
 }
@@ -39,6 +39,6 @@ function summary(workers) {
   }
   const starting = workers.some((worker) => worker.state === "starting");
   return starting
-    ? { text: "A worker is starting", state: "starting" }
-    : { text: "No worker takes jobs", state: "none" };
+    ? { text: "Worker starting", state: "starting" }
+    : { text: "No worker running", state: "none" };
 }

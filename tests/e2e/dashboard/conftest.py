@@ -1,4 +1,4 @@
-"""A browser in front of a running service; whatever it complains of fails the test."""
+"""A browser on a running service; console errors and unexpected error responses fail a test."""
 
 import os
 import re
@@ -15,72 +15,76 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))
 PATIENCE_MS = 30_000
 AUDIT = (Path(__file__).parent / "audit.js").read_text().rstrip().rstrip(";")
 
-#: What the browser writes to its console for every answer from 400 on; `answers` knows which.
+#: The browser's console message for every response with status 400 or above; `check` covers those.
 _FAILED = re.compile(r"^Failed to load resource: the server responded with a status of \d+")
 _OFFLINE = re.compile(r"net::ERR_")
 
 
 class Visit:
-    """A page, and everything that went wrong in it."""
+    """A page, with its console errors and error responses."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
-        self.complaints: list[str] = []
-        self.refused: list[tuple[int, str]] = []
-        self.expected: set[tuple[int, str]] = set()
+        self.errors: list[str] = []
+        self.error_responses: list[tuple[int, str]] = []
+        # Until the service has GET /jobs/{id}/attempts.
+        self.expected_responses = {(404, "/attempts")}
         self.offline_expected = False
-        page.on("console", lambda message: self._heard(message.type, message.text))
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
-        page.on("response", self._answered)
-        page.on("request", lambda request: self._asked(request.url))
+        page.on("console", lambda message: self._on_console(message.type, message.text))
+        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        page.on("response", self._on_response)
+        page.on("request", lambda request: self._on_request(request.url))
 
     def open(self, path: str) -> Page:
-        """Go to a path of the dashboard, as a link from elsewhere does."""
+        """Load a path of the dashboard, as an external link does."""
         self.page.goto(f"{self.url}{path}")
         expect(self.page.locator("main h1")).to_be_visible()
         return self.page
 
-    def expect_refusal(self, status: int, path: str) -> None:
-        """Let an answer of this status, to a path that ends so, be no fault."""
-        self.expected.add((status, path))
+    def expect_error(self, status: int, path: str) -> None:
+        """Allow responses with this status from paths with this suffix."""
+        self.expected_responses.add((status, path))
 
     def check(self) -> None:
-        """Raise AssertionError unless all was well."""
-        assert self.complaints == []
+        """Raise AssertionError on console errors or unexpected error responses."""
+        assert self.errors == []
         unexpected = [
             (status, path)
-            for status, path in self.refused
-            if not any(status == s and path.endswith(end) for s, end in self.expected)
+            for status, path in self.error_responses
+            if not any(
+                status == expected_status and path.endswith(suffix)
+                for expected_status, suffix in self.expected_responses
+            )
         ]
         assert unexpected == []
 
-    def _heard(self, kind: str, text: str) -> None:
+    def _on_console(self, kind: str, text: str) -> None:
         if kind not in ("error", "warning") or _FAILED.match(text):
             return
         if self.offline_expected and _OFFLINE.search(text):
             return
-        self.complaints.append(f"{kind}: {text}")
+        self.errors.append(f"{kind}: {text}")
 
-    def _answered(self, response: Response) -> None:
+    def _on_response(self, response: Response) -> None:
         if response.status >= 400:
-            self.refused.append((response.status, response.url.partition("?")[0]))
+            self.error_responses.append((response.status, response.url.partition("?")[0]))
 
-    def _asked(self, url: str) -> None:
+    def _on_request(self, url: str) -> None:
         if not url.startswith((self.url, "data:", "blob:")):
-            self.complaints.append(f"asked for {url}, which is not the service's")
+            self.errors.append(f"request to a foreign address: {url}")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window.
+    """Headless Chromium from the system.
 
-    Not for the whole session: while Playwright is there, this thread has an event loop that runs,
-    and no other test could start one.
+    Scoped to the module: while Playwright runs, this thread has a running event loop, and other
+    tests could not start their own.
     """
     if CHROMIUM is None:
-        pytest.skip("no chromium is installed")
-    # Chromium's own sandbox needs user namespaces, which root in a container does not have.
+        pytest.skip("chromium is not installed")
+    # Chromium's sandbox needs user namespaces, which root in a container lacks.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -104,7 +108,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visit(context: BrowserContext, service_url: str) -> Iterator[Visit]:
-    """A page of the service; its complaints are looked at when the test has ended."""
+    """A page of the service, checked for errors after the test."""
     visit = Visit(context.new_page(), service_url)
     yield visit
     visit.check()
@@ -117,7 +121,7 @@ def api(service_url: str) -> Iterator[httpx.Client]:
 
 
 def spec(name: str, epochs: int = 12, **changes: Any) -> dict[str, Any]:
-    """A small network on iris, which trains within a second."""
+    """A spec of a small network on iris, which trains within a second."""
     return {
         "name": name,
         "dataset": {"source": "builtin", "name": "iris"},
@@ -138,23 +142,23 @@ def spec(name: str, epochs: int = 12, **changes: Any) -> dict[str, Any]:
 
 
 def trained(api: httpx.Client, name: str, **changes: Any) -> dict[str, Any]:
-    """A job that has ended well."""
-    answer = api.post("/jobs", json=spec(name, **changes), headers={"Prefer": "wait=50"})
-    job: dict[str, Any] = answer.json()
+    """Train a job to success and return it."""
+    response = api.post("/jobs", json=spec(name, **changes), headers={"Prefer": "wait=50"})
+    job: dict[str, Any] = response.json()
     assert job["status"] == "succeeded", job
     return job
 
 
 @pytest.fixture(scope="session")
 def job(api: httpx.Client) -> dict[str, Any]:
-    """A job that has ended well, which nobody deletes."""
-    return trained(api, "a job that is looked at", tags=["seen"])
+    """A succeeded job shared by the session; tests must not delete it."""
+    return trained(api, "shared job", tags=["shared"])
 
 
 def set_epochs(page: Page, epochs: int) -> None:
     page.get_by_label("Epochs", exact=True).fill(str(epochs))
 
 
-def ready(page: Page) -> None:
-    """Wait until the service has found the spec good."""
+def wait_until_valid(page: Page) -> None:
+    """Wait until the service has accepted the spec as valid."""
     expect(page.locator(".validity")).to_contain_text("Ready:")

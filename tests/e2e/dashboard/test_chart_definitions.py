@@ -1,4 +1,4 @@
-"""Every chart is drawn under a policy that forbids eval, by the Vega that the dashboard carries."""
+"""Every chart renders with the vendored Vega under a policy that forbids eval."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from service.dashboard.routes import CONTENT_SECURITY_POLICY
 from tests.unit.charts.samples import CASES, REPORT, run
 
 VENDOR = Path(__file__).parents[3] / "service" / "dashboard" / "vendor"
-PLACE = "http://charts.test/"
+BASE_URL = "http://charts.test/"
 DRAW = """async (definition) => {
   await import("/vega.min.js");
   await import("/vega-lite.min.js");
@@ -25,35 +25,35 @@ DRAW = """async (definition) => {
   const compiled = vegaLite.compile(definition, { logger }).spec;
   const runtime = vega.parse(compiled, null, { ast: true });
   const view = new vega.View(runtime, { expr: expressionInterpreter, renderer: "svg", logger });
-  const place = document.createElement("div");
-  document.body.replaceChildren(place);
-  await view.initialize(place).runAsync();
+  const container = document.createElement("div");
+  document.body.replaceChildren(container);
+  await view.initialize(container).runAsync();
   globalThis.view = view;
-  const legends = place.querySelectorAll(".role-legend-title").length;
-  return { warnings, legends, marks: place.querySelectorAll("svg path, svg text").length };
+  const legends = container.querySelectorAll(".role-legend-title").length;
+  return { warnings, legends, marks: container.querySelectorAll("svg path, svg text").length };
 }"""
 
 
 @pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    """What the browser said; a test that expects some of it takes it out."""
-    heard: list[str] = []
-    yield heard
-    assert heard == []
+def console() -> Iterator[list[str]]:
+    """Console messages and errors; a test that expects some clears the list."""
+    messages: list[str] = []
+    yield messages
+    assert messages == []
 
 
 @pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, console: list[str]) -> Iterator[Page]:
     page = browser.new_page()
-    page.route("**/*", _answer)
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(PLACE)
+    page.route("**/*", _serve)
+    page.on("console", lambda message: console.append(message.text))
+    page.on("pageerror", lambda error: console.append(str(error)))
+    page.goto(BASE_URL)
     yield page
     page.close()
 
 
-def test_all_are_drawn_without_a_complaint(page: Page) -> None:
+def test_every_chart_renders_without_warnings(page: Page) -> None:
     for case in ("no epoch", "one epoch", "diverged", "forty layers", "a spike", "zeros"):
         for name in CHARTS:
             drawn = page.evaluate(DRAW, chart(name, CASES[case], REPORT, width=480, height=320))
@@ -63,23 +63,23 @@ def test_all_are_drawn_without_a_complaint(page: Page) -> None:
     assert drawn["warnings"] == []
 
 
-def test_the_policy_would_notice_compiled_expressions(page: Page, complaints: list[str]) -> None:
+def test_policy_blocks_compiled_expressions(page: Page, console: list[str]) -> None:
     compiled = DRAW.replace("null, { ast: true }", "null, {}").replace(
         "expr: expressionInterpreter, ", ""
     )
     with pytest.raises(Error, match="unsafe-eval"):
         page.evaluate(compiled, chart("losses", run(9)))
-    assert complaints
-    complaints.clear()
+    assert console
+    console.clear()
 
 
-def test_a_line_stands_in_one_legend(page: Page) -> None:
-    """Colour and dash are two channels, which not every Vega-Lite puts into one legend."""
+def test_color_and_dash_share_one_legend(page: Page) -> None:
+    """Color and dash are two channels; not every Vega-Lite version merges their legends."""
     assert page.evaluate(DRAW, chart("losses", run(9)))["legends"] == 2
     assert page.evaluate(DRAW, comparison_chart({"a": run(9), "b": run(5)}))["legends"] == 1
 
 
-def test_the_pointer_finds_an_epoch(page: Page) -> None:
+def test_pointer_selects_the_nearest_epoch(page: Page) -> None:
     page.evaluate(DRAW, chart("losses", run(9)))
     box = page.locator("svg").bounding_box()
     assert box is not None
@@ -88,8 +88,8 @@ def test_the_pointer_finds_an_epoch(page: Page) -> None:
     page.wait_for_function("(view.signal('losses_at').epoch ?? [])[0] === 5")
 
 
-def _answer(route: Route) -> None:
-    name = route.request.url.removeprefix(PLACE)
+def _serve(route: Route) -> None:
+    name = route.request.url.removeprefix(BASE_URL)
     if name:
         path = VENDOR / name
         route.fulfill(path=path) if path.is_file() else route.fulfill(status=204)

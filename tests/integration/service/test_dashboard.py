@@ -1,4 +1,4 @@
-"""The dashboard's files: who may keep them, how they travel, and what a page may do."""
+"""The dashboard's files: caching, compression and content security policy."""
 
 import gzip
 import hashlib
@@ -22,24 +22,24 @@ def address(name: str) -> str:
 
 
 @pytest.mark.parametrize("path", [*PATHS, address(SCRIPT), address("vendor/vega.min.js")])
-def test_a_page_may_do_little(client: TestClient, path: str) -> None:
-    answer = client.get(path)
-    assert answer.status_code == 200
+def test_policy_allows_only_the_services_own_content(client: TestClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
     policy = dict(
         directive.strip().split(" ", 1)
-        for directive in answer.headers["content-security-policy"].split(";")
+        for directive in response.headers["content-security-policy"].split(";")
     )
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
-    assert "unsafe" not in answer.headers["content-security-policy"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "unsafe" not in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_brings_its_own_code_and_no_other(client: TestClient, path: str) -> None:
-    """Every address in it is one of this service's; nothing in it runs that is not a file."""
+def test_page_runs_only_files_of_the_service(client: TestClient, path: str) -> None:
+    """Every address in it is the service's own, and it has no inline scripts or styles."""
     html = client.get(path).text
     linked = re.findall(r'(?:src|href)="([^"]*)"', html)
     assert linked
@@ -50,8 +50,8 @@ def test_a_page_brings_its_own_code_and_no_other(client: TestClient, path: str) 
             assert client.get(target).status_code == 200, target
 
 
-def test_what_is_asked_for_first_is_named_in_the_page(client: TestClient) -> None:
-    """Otherwise each module would be found only once the one before it has come."""
+def test_page_preloads_the_modules_it_imports(client: TestClient) -> None:
+    """Otherwise the browser discovers every module only after loading its importer."""
     html = client.get("/").text
     preloaded = re.findall(r'rel="modulepreload" href="([^"]*)"', html)
     assert address("js/main.js") in preloaded
@@ -61,22 +61,22 @@ def test_what_is_asked_for_first_is_named_in_the_page(client: TestClient) -> Non
     assert len(set(preloaded)) == len(preloaded)
 
 
-def test_the_first_page_is_small(client: TestClient) -> None:
+def test_first_page_stays_below_its_size_limit(client: TestClient) -> None:
     html = client.get("/").text
     files = re.findall(r'(?:src|href)="(/ui/assets/[^"]*)"', html)
     assert len(html) + sum(len(client.get(path).content) for path in set(files)) < FIRST_PAGE_BYTES
 
 
-def test_files_may_be_kept_for_good_and_pages_may_not(client: TestClient) -> None:
+def test_files_are_immutable_and_pages_revalidated(client: TestClient) -> None:
     assert client.get("/").headers["cache-control"] == "no-cache"
     assert "immutable" in client.get(address(SCRIPT)).headers["cache-control"]
-    of_another_release = client.get(f"/ui/assets/0123456789abcdef/{SCRIPT}")
-    assert of_another_release.status_code == 200
-    assert of_another_release.headers["cache-control"] == "no-cache"
+    other_release = client.get(f"/ui/assets/0123456789abcdef/{SCRIPT}")
+    assert other_release.status_code == 200
+    assert other_release.headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("path", ["/", address(SCRIPT)])
-def test_a_strong_tag_names_the_bytes(client: TestClient, path: str) -> None:
+def test_strong_etag_identifies_every_encoding(client: TestClient, path: str) -> None:
     plain = client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
     assert plain.headers["etag"] == f'"{hashlib.sha256(plain.content).hexdigest()}"'
@@ -86,45 +86,45 @@ def test_a_strong_tag_names_the_bytes(client: TestClient, path: str) -> None:
     assert int(zipped.headers["content-length"]) < len(plain.content)
     assert zipped.headers["etag"] not in (plain.headers["etag"], "")
     assert zipped.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
-    for tag, coding in ((plain, "identity"), (zipped, "gzip")):
-        headers = {"Accept-Encoding": coding, "If-None-Match": tag.headers["etag"]}
+    for cached, coding in ((plain, "identity"), (zipped, "gzip")):
+        headers = {"Accept-Encoding": coding, "If-None-Match": cached.headers["etag"]}
         again = client.get(path, headers=headers)
         assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == tag.headers["etag"]
+        assert again.headers["etag"] == cached.headers["etag"]
     assert client.head(path).content == b""
 
 
 @pytest.mark.parametrize("coding", ["gzip;q=0", "identity", "br, gzip; q=0.000", ""])
-def test_gzip_is_not_forced_on_anybody(client: TestClient, coding: str) -> None:
-    answer = client.get(address(SCRIPT), headers={"Accept-Encoding": coding})
-    assert "content-encoding" not in answer.headers
+def test_clients_without_gzip_get_plain_bytes(client: TestClient, coding: str) -> None:
+    response = client.get(address(SCRIPT), headers={"Accept-Encoding": coding})
+    assert "content-encoding" not in response.headers
 
 
 @pytest.mark.parametrize(
     "name",
     ["", "index.html", "../main.py", "%2e%2e/main.py", "js", "js/", "vendor/README.md", "js/x.js"],
 )
-def test_nothing_else_is_a_file(client: TestClient, name: str) -> None:
-    answer = client.get(f"/ui/assets/{version()}/{name}")
-    assert answer.status_code == 404
-    assert answer.json()["code"] == "not-found"
+def test_unknown_and_unlisted_files_are_not_found(client: TestClient, name: str) -> None:
+    response = client.get(f"/ui/assets/{version()}/{name}")
+    assert response.status_code == 404
+    assert response.json()["code"] == "not-found"
 
 
-def test_pages_take_any_query_and_no_other_method(client: TestClient) -> None:
+def test_pages_accept_any_query_but_only_get(client: TestClient) -> None:
     assert client.get("/?status=running&from=a-link").status_code == 200
-    refused = client.post("/")
-    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    rejected = client.post("/")
+    assert (rejected.status_code, rejected.headers["allow"]) == (405, "GET, HEAD")
     assert client.get("/ui").status_code == 404
     assert client.get("/ui/elsewhere").status_code == 404
 
 
-def test_pages_are_no_part_of_the_api(client: TestClient) -> None:
+def test_pages_are_not_in_the_openapi_description(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert not [path for path in paths if path == "/" or path.startswith("/ui")]
 
 
-def test_every_file_that_modules_name_is_there() -> None:
-    """Nothing builds the modules: nothing but this finds a misspelt import before a user does."""
+def test_every_imported_module_exists() -> None:
+    """Without a build step, only this test catches a misspelled import before a user does."""
     missing = []
     for script in FOLDER.rglob("*.js"):
         if "vendor" in script.parts:
@@ -137,30 +137,30 @@ def test_every_file_that_modules_name_is_there() -> None:
     assert missing == []
 
 
-def test_the_same_files_have_the_same_version() -> None:
+def test_version_is_a_digest_and_gzip_keeps_the_bytes() -> None:
     assert re.fullmatch("[0-9a-f]{16}", version())
     assert gzip.decompress(shell("js/pages/jobs.js").gzipped) == shell("js/pages/jobs.js").content
 
 
-def test_code_of_others_comes_with_its_licence() -> None:
+def test_vendored_code_has_its_licenses() -> None:
     vendor = FOLDER / "vendor"
-    told = (vendor / "README.md").read_text()
+    readme = (vendor / "README.md").read_text()
     for path in vendor.glob("*.js"):
-        assert path.name in told
-    for name in re.findall(r"`(LICENSE\.[\w-]+)`", told):
+        assert path.name in readme
+    for name in re.findall(r"`(LICENSE\.[\w-]+)`", readme):
         assert (vendor / name).stat().st_size > 0
 
 
-def test_no_module_writes_html() -> None:
-    """What comes from the API goes into the page as text; the browser holds us to it as well."""
+def test_no_module_inserts_html() -> None:
+    """API content is inserted as text; the content security policy enforces it too."""
     writers = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(")
-    found = [
+    offenders = [
         path.name for path in Path(FOLDER, "js").rglob("*.js") if writers.search(path.read_text())
     ]
-    assert found == []
+    assert offenders == []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_imports_have_no_cycles() -> None:
     imports = {
         script: [
             (script.parent / target).resolve()

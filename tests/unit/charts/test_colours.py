@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ridgeline.charts import THEMES
-from ridgeline.charts.theme import colours
+from ridgeline.charts.definition import colours
 
 LINES = ("training", "validation", "penalty", "total", "nonfinite", "others")
 Vector = tuple[float, ...]

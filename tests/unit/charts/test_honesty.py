@@ -17,7 +17,7 @@ def test_the_gap_is_between_the_losses_that_the_verdict_compares() -> None:
         "val_data_loss",
     )
     assert [line["series"] for line in _lines(spec, "losses")[::20]] == ["Training", "Validation"]
-    assert spec["title"]["subtitle"] == "Gap 0.21 at epoch 20 (shaded: validation less training)"
+    assert spec["title"]["subtitle"] == "Gap 0.21 at epoch 20 (shaded: validation − training)"
 
 
 def test_the_penalty_is_apart() -> None:
@@ -67,7 +67,7 @@ def test_a_value_between_two_gaps_is_a_point() -> None:
 
 def test_the_best_epoch_is_ruled() -> None:
     spec = chart("losses", run(40))
-    assert spec["datasets"]["best"] == [{"epoch": 14, "label": "least at epoch 14"}]
+    assert spec["datasets"]["best"] == [{"epoch": 14, "label": "lowest at epoch 14"}]
     assert "best" not in chart("losses", run(40, without=("val_",)))["datasets"]
 
 

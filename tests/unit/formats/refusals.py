@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.formats import LIMITS, InspectionLimits, Rule, UnusableDataset, inspect_dataset
+from ridgeline.formats import LIMITS, FileRule, InspectionLimits, UnusableDataset, inspect_dataset
 from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.spec.faults import Fault
 
@@ -21,7 +21,7 @@ def refusals(
         inspect_dataset(path, format, limits)
     faults = caught.value.faults
     assert faults
-    assert {fault.rule for fault in faults} <= {rule.value for rule in Rule}
+    assert {fault.rule for fault in faults} <= {rule.value for rule in FileRule}
     assert max(len(fault.detail) for fault in faults) <= LONGEST_DETAIL
     assert all(fault.detail.isprintable() for fault in faults)
     return faults

@@ -212,7 +212,7 @@ class TestHeader:
         for path in (raw_npz(x=content), npy(tail=content)):
             fault = refusal(path)
             assert (fault.rule, fault.pointer) == ("array-size", "/arrays/x")
-            assert "received 100 bytes" in fault.detail
+            assert "the file has 100 bytes" in fault.detail
 
     def test_promises_less_than_there_is(self, raw_npz: Write) -> None:
         assert refusal(raw_npz(x=promised((3,)) + b"\0" * 100)).rule == "array-size"

@@ -275,7 +275,7 @@ class TestRows:
     @pytest.mark.parametrize(
         ("content", "rule", "remedy"),
         [
-            ("sep=,\na,b\n1,2\n", "column-name", "take that line out"),
+            ("sep=,\na,b\n1,2\n", "column-name", "delete that line"),
             ("My table\n\na,b\n1,2\n", "ragged-row", "titles and comments"),
             ("# made today\na,b\n1,2\n", "ragged-row", "titles and comments"),
             ('"a","b"\n"1",1,2\n', "ragged-row", "row.names=FALSE"),

@@ -110,13 +110,13 @@ class TestLayout:
     def test_images_in_no_folder(self, write: Write) -> None:
         fault = refusal(write({**PAIR, "3.png": PNG}))
         assert (fault.rule, fault.pointer) == ("layout", "/members/3.png")
-        assert "one folder a class" in fault.detail
+        assert "one folder per class" in fault.detail
 
     def test_folders_in_folders(self, write: Write) -> None:
         """With train and test above the classes, the classes would be lost."""
         fault = refusal(write({"train/a/1.png": PNG, "train/b/1.png": PNG, "test/a/1.png": PNG}))
         assert fault.rule == "layout"
-        assert "the spec's split" in fault.detail
+        assert "the split of the spec" in fault.detail
 
     def test_one_class(self, write: Write) -> None:
         fault = refusal(write({"a/1.png": PNG, "a/2.png": PNG}))
@@ -140,7 +140,7 @@ class TestLayout:
     def test_other_files(self, write: Write, name: str) -> None:
         fault = refusal(write({**PAIR, name: b"hello"}))
         assert fault.rule == "not-an-image"
-        assert "take it out" in fault.detail
+        assert "remove it" in fault.detail
 
     @pytest.mark.parametrize("name", ["a/more.zip", "a/more.tar.gz", "more.7z"])
     def test_archives_inside(self, write: Write, name: str) -> None:
@@ -342,7 +342,7 @@ class TestDamage:
     def test_truncated_jpeg_is_not_filled_up_with_grey(self, write: Write) -> None:
         fault = refusal(write({**PAIR, "a/2.jpg": JPEG[:-200]}))
         assert fault.rule == "damaged-image"
-        assert "cut off" in fault.detail
+        assert "truncated or" in fault.detail
 
     def test_wrong_sum_in_a_png(self, write: Write) -> None:
         broken = bytearray(PNG)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from ridgeline.formats import UnusableDataset, inspect, inspect_dataset
-from ridgeline.formats.errors import Rule, fault, shown
+from ridgeline.formats.errors import FileRule, fault, shown
 from ridgeline.spec.dataset.contents import DatasetContents, DatasetFormat
 from ridgeline.spec.faults import MAX_FAULTS
 from tests.unit.formats.refusals import refusal
@@ -115,10 +115,10 @@ class TestErrors:
         assert shown("a\nb\x1b" + "c" * 1000) == "a�b�" + "c" * 75 + "…"
 
     def test_pointer_of_a_long_name(self) -> None:
-        assert len(fault(Rule.GIANT_CELL, "too long", "columns", "x" * 5000).pointer) < 100
+        assert len(fault(FileRule.GIANT_CELL, "too long", "columns", "x" * 5000).pointer) < 100
 
     def test_no_more_faults_than_an_answer_lists(self) -> None:
-        faults = [fault(Rule.COLUMN_NAME, "wrong", "columns", n) for n in range(100)]
+        faults = [fault(FileRule.COLUMN_NAME, "wrong", "columns", n) for n in range(100)]
         assert len(UnusableDataset(faults).faults) == MAX_FAULTS
 
 

@@ -1,4 +1,4 @@
-"""What to change in a spec after a verdict: the note's rules, as patches that validate."""
+"""What to change in a spec after a verdict: the rules of the note, as patches that validate."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -17,21 +17,22 @@ from ridgeline.spec.regularization.policy import DropoutPolicy, DropoutSite
 from worker.engine.diagnosis.verdict import CROSSENTROPIES, Diagnosis, is_early
 
 USUAL_L2 = 1e-4
-"""The note's, for its CIFAR-10 network. A penalty has the loss's units: for a loss that is no
-crossentropy it is as many times the reference."""
+"""The strength in the note's CIFAR-10 network. A penalty has the units of the loss: unless that is
+a crossentropy, the strength is multiplied by the reference."""
 FIRST_RATE, HIGHEST_RATE, RATE_STEP = 0.3, 0.5, 0.1
 HOPELESS_LEVEL = 0.98
-"""A training loss from this share of a constant prediction's on: nothing was learned at all."""
+"""At a training loss above this share of a constant prediction's, nothing was learned."""
 
 _DROPOUT = "note, Dropout: start with 0.3, and if you see signs of overfitting, increase the rate"
 _BOTH = "note, last remark: use both types of regularization"
 _WEIGHTS = "note, Remark: a large λ leads to negligible weights, which learn little"
 _STEP = (
-    "note, update rule W ← W − η·∂E/∂W: too long a step passes the minimum, too short a one crawls"
+    "note, update rule W ← W − η·∂E/∂W: too long a step overshoots the minimum, too short a step"
+    " crawls"
 )
 _CAPACITY = "note, Regularization: it reduces complexity, which is too low here"
 _SPLIT = "note, Dropout: raise the rate on signs of overfitting, which only held-out rows show"
-_EARLY = "Prechelt, 1998, Early stopping: stop where the validation loss is least"
+_EARLY = "Prechelt, 1998, Early stopping: stop where the validation loss is lowest"
 
 Accepts = Callable[[JobSpec], object]
 
@@ -44,30 +45,30 @@ def suggest(
     raises: Sequence[Raise] = (),
     accepts: Accepts = resolve,
 ) -> tuple[Suggestion, ...]:
-    """Changes to the job's `resolved` spec that its verdict calls for, the first one first.
+    """Changes to the job's `resolved` spec that its verdict calls for, most important first.
 
-    `epochs` is how many ran. Rates and penalties that training raised by itself are taken as raised
-    to. A change that `accepts` refuses (SpecError) is left out.
+    `epochs` is the number that ran. Rates and penalties that training itself raised count as
+    raised. A change that `accepts` rejects (SpecError) is left out.
     """
     spec = _as_raised(resolved, raises)
-    found = {
+    candidates = {
         Verdict.OVERFIT: _overfit,
         Verdict.UNDERFIT: _underfit,
         Verdict.DIVERGED: _diverged,
         Verdict.GOOD: _good,
         Verdict.UNCLEAR: _unclear,
     }[diagnosis.verdict](diagnosis, spec, epochs)
-    return tuple(each for each in found if _validates(resolved, each, accepts))
+    return tuple(change for change in candidates if _validates(resolved, change, accepts))
 
 
 def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
-    dropping = [*_each_rate(spec)]
-    penalised = [*_each_strength(spec, "l2")]
+    dropping = [*_rates(spec)]
+    penalised = [*_strengths(spec, "l2")]
     raised = [(at, _raised(rate)) for at, rate in dropping if rate < HIGHEST_RATE]
     site = None if dropping else _dropout_site(spec)
     if site is not None:
         policy: JsonValue = {"rate": FIRST_RATE, "after": [site]}
-        where = f"Add dropout {FIRST_RATE} behind the {site} layers."
+        where = f"Add dropout {FIRST_RATE} after the {site} layers."
         at = pointer("regularization", "dropout")
         yield _suggestion("add-dropout", where, _DROPOUT, _add(at, policy))
     if raised:
@@ -82,7 +83,7 @@ def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugge
             message = f"Add an L2 penalty of {strength:g} on every kernel."
             yield _suggestion("add-l2", message, source, *operations)
     elif not raised:
-        message = "Raise the L2 penalty threefold."
+        message = "Triple the L2 penalty."
         operations = [_replace(at, _digits(3 * strength)) for at, strength in penalised]
         yield _suggestion("raise-l2", message, _WEIGHTS, *operations)
     yield from _stop_at_best(diagnosis, epochs)
@@ -90,11 +91,11 @@ def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugge
 
 def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
     learned = diagnosis.level is not None and diagnosis.level < HOPELESS_LEVEL
-    dropping = [*_each_rate(spec)]
-    penalised = [*_each_strength(spec, "l1"), *_each_strength(spec, "l2")]
+    dropping = [*_rates(spec)]
+    penalised = [*_strengths(spec, "l1"), *_strengths(spec, "l2")]
     if penalised:
         operations = [_replace(at, _digits(strength / 10)) for at, strength in penalised]
-        yield _suggestion("lower-penalty", "Lower the penalties tenfold.", _WEIGHTS, *operations)
+        yield _suggestion("lower-penalty", "Divide the penalties by ten.", _WEIGHTS, *operations)
     if dropping:
         message = "Halve the dropout rates."
         operations = [_replace(at, _digits(value / 2)) for at, value in dropping]
@@ -118,10 +119,10 @@ def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugg
 
 def _diverged(_: Diagnosis, spec: JobSpec, __: int) -> Iterator[Suggestion]:
     yield from _learning_rate(spec, "lower-learning-rate", 0.1)
-    penalised = [*_each_strength(spec, "l1"), *_each_strength(spec, "l2")]
+    penalised = [*_strengths(spec, "l1"), *_strengths(spec, "l2")]
     if penalised:
         operations = [_replace(at, _digits(strength / 10)) for at, strength in penalised]
-        message = "Lower the penalties tenfold: one step may take more than all of a weight."
+        message = "Divide the penalties by ten: one step may shrink a weight past zero."
         yield _suggestion("lower-penalty", message, _WEIGHTS, *operations)
 
 
@@ -136,7 +137,7 @@ def _unclear(diagnosis: Diagnosis, spec: JobSpec, _: int) -> Iterator[Suggestion
         yield _suggestion("hold-out", "Hold out a fifth of the rows.", _SPLIT, held_out)
     if "too-few-epochs" in signs:
         longer = _replace(pointer("training", "epochs"), max(10, 2 * spec.training.epochs))
-        message = "Train longer: so few epochs show no course."
+        message = "Train longer: too few epochs to show a trend."
         yield _suggestion("train-longer", message, _SPLIT, longer)
     if "both-rose" in signs:
         yield from _learning_rate(spec, "lower-learning-rate", 0.1)
@@ -147,14 +148,14 @@ def _stop_at_best(diagnosis: Diagnosis, epochs: int) -> Iterator[Suggestion]:
     restored = any(evidence.id == "restored" for evidence in diagnosis.evidence)
     if best is None or restored or not is_early(best, epochs):
         return
-    message = f"Stop at epoch {best}, where val_data_loss was least."
+    message = f"Stop at epoch {best}, where val_data_loss was lowest."
     yield _suggestion(
         "stop-at-best", message, _EARLY, _replace(pointer("training", "epochs"), best)
     )
 
 
 def _learning_rate(spec: JobSpec, identifier: str, factor: float) -> Iterator[Suggestion]:
-    """The learning rate times `factor`, where it is a number."""
+    """Multiply the learning rate by `factor`, if it is a number."""
     rate: object = spec.training.optimizer.learning_rate
     if not isinstance(rate, float):
         return
@@ -164,16 +165,16 @@ def _learning_rate(spec: JobSpec, identifier: str, factor: float) -> Iterator[Su
     yield _suggestion(identifier, message, _STEP, _replace(at, changed))
 
 
-def _each_rate(spec: JobSpec) -> Iterator[tuple[str, float]]:
-    """Where every dropout rate above 0 stands, and the rate."""
+def _rates(spec: JobSpec) -> Iterator[tuple[str, float]]:
+    """Pointer and value of every dropout rate above 0."""
     for index, layer in enumerate(spec.model.layers):
         rate: float = getattr(layer, "rate", 0.0)
         if layer.drops and rate > 0:
             yield pointer("model", "layers", index, "rate"), rate
 
 
-def _each_strength(spec: JobSpec, kind: str) -> Iterator[tuple[str, float]]:
-    """Where every L1 or L2 strength above 0 stands, and the strength."""
+def _strengths(spec: JobSpec, kind: str) -> Iterator[tuple[str, float]]:
+    """Pointer and value of every L1 or L2 strength above 0."""
     for index, layer in enumerate(spec.model.layers):
         for argument in layer.regularizers:
             strength: float = getattr(getattr(layer, argument), kind, 0.0)
@@ -196,7 +197,7 @@ def _l2_everywhere(spec: JobSpec, strength: float) -> Iterator[PatchOperation]:
 
 
 def _dropout_site(spec: JobSpec) -> DropoutSite | None:
-    """The family behind whose layers the policy finds a place for dropout, as in the note."""
+    """The family of layers after which the policy can place dropout, as in the note."""
     sites: tuple[DropoutSite, ...] = ("dense", "pooling")
     for site in sites:
         policy = DropoutPolicy(rate=FIRST_RATE, after=(site,))
@@ -206,7 +207,7 @@ def _dropout_site(spec: JobSpec) -> DropoutSite | None:
 
 
 def _doubled_width(spec: JobSpec) -> Iterator[PatchOperation]:
-    """Twice the units or filters of every layer but the last that has any."""
+    """Double the units or filters of every layer that has any, except the last."""
     sized = [
         (pointer("model", "layers", index, size), int(getattr(layer, size)))
         for index, layer in enumerate(spec.model.layers)
@@ -218,10 +219,10 @@ def _doubled_width(spec: JobSpec) -> Iterator[PatchOperation]:
 
 
 def _as_raised(spec: JobSpec, raises: Sequence[Raise]) -> JobSpec:
-    """The spec with the rates and strengths that training ended with."""
+    """The spec with the rates and strengths at the end of training."""
     layers = list(spec.model.layers)
-    for each in raises:
-        layers = [_layer_as_raised(layer, each) for layer in layers]
+    for change in raises:
+        layers = [_layer_as_raised(layer, change) for layer in layers]
     return spec.model_copy(
         update={"model": spec.model.model_copy(update={"layers": tuple(layers)})}
     )
@@ -241,7 +242,7 @@ def _layer_as_raised(layer: Layer, change: Raise) -> Layer:
 
 
 def _raised(rate: float) -> float:
-    """The next rate: 0.3 first, then a step at a time up to 0.5."""
+    """The next rate: first 0.3, then steps of 0.1 up to 0.5."""
     return _digits(FIRST_RATE if rate < FIRST_RATE else min(rate + RATE_STEP, HIGHEST_RATE))
 
 
@@ -266,5 +267,5 @@ def _replace(at: str, value: JsonValue) -> PatchOperation:
 
 
 def _digits(value: float) -> float:
-    """To six digits: 0.4, not 0.30000000000000004 + 0.1."""
+    """Round to six digits, so that 0.3 + 0.1 gives 0.4."""
     return float(f"{value:.6g}")

@@ -1,9 +1,9 @@
-"""What the loss curves say of a run: overfit, underfit, good, diverged, or unclear.
+"""The verdict on a run by its loss curves: overfit, underfit, good, diverged, or unclear.
 
-Every comparison is relative, to a reference loss or to the curve's own noise, so it holds for any
-loss and any units. The reference is the data loss of the best constant prediction (the baseline):
-what the target's frequencies or mean alone give, without a look at the features. Curves are
-compared by running medians, so that no single epoch decides.
+Every comparison is relative to a reference loss or to the curve's own noise, so it holds for any
+loss and any units. The reference is the data loss of the best constant prediction (the baseline),
+which uses the target's frequencies or mean and no features. Curves are compared by running medians,
+so no single epoch decides.
 """
 
 import math
@@ -15,32 +15,32 @@ from ridgeline.api.report import Evidence, Verdict
 from worker.engine.diagnosis.smoothing import Curve
 
 MIN_EPOCHS = 5
-"""Fewer leave no room for a minimum and a rise after it, each a median of three."""
+"""Fewer have no room for a minimum and a rise after it, each a median of three."""
 RISE = 0.1
-"""How far above its least value, as a share of it, validation has to end to have risen."""
+"""Validation rose if it ends above its minimum by this share of it."""
 LEAST_CHANGE = 0.01
-"""The share of the reference below which no change counts: at a thousandth of what can be learned a
-loss may double and mean nothing."""
+"""Changes below this share of the reference do not count: at a thousandth of the reference, a loss
+may double and mean nothing."""
 NOISES = 4.0
-"""A change counts from so many standard deviations of the curve's noise on. The least of many
-medians lies two below the course by chance alone, and the end may lie two above: of level curves,
-5 to 300 epochs long, at most 3% are said to have risen (simulated)."""
-MEMORISED = 0.01
-"""At this share of the reference the training loss has nothing left to fall by."""
+"""A change counts from this many standard deviations of the curve's noise. By chance alone the
+least of many medians lies two below the trend, and the end may lie two above: of level curves
+with 5 to 300 epochs, at most 3% count as risen (simulated)."""
+MEMORIZED = 0.01
+"""At this share of the reference the training loss cannot fall much further."""
 LARGE_GAP = 0.2
-"""The gap, as a share of the reference, from which on it is large: a fifth of what can be learned
-at all was learned of the training rows alone."""
+"""A gap above this share of the reference is large: a fifth of what can be learned holds for the
+training rows only."""
 HIGH = 0.6
-"""The share of the reference above which a loss is high: less than 40% of it was learned away."""
+"""A loss above this share of the reference is high: training removed less than 40% of it."""
 HARDLY_FELL = 0.9
-"""The same where the reference is the first epoch's loss, after which much is learned already."""
+"""The same if the reference is the loss of the first epoch, which already learned much."""
 IMPROVING = 0.05
-"""The share by which the last quarter of the epochs lowers a loss that is still improving."""
+"""A loss is still improving if the last quarter of the epochs lowers it by this share."""
 GREW = 3.0
-"""How many times the baseline, and its own least value, a loss is that grew in place of falling."""
+"""A loss grew if it ended at this many times the baseline and its own minimum."""
 HOPELESS = 10.0
-"""A crossentropy so many times the baseline is no slow start, for a fresh network guesses evenly:
-the weights have blown up."""
+"""A crossentropy this many times the baseline is no slow start, since a fresh network guesses
+evenly: the weights have blown up."""
 
 CROSSENTROPIES = frozenset(
     {"sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"}
@@ -50,24 +50,24 @@ _LOSSES = ("data_loss", "penalty", "train_data_loss", "val_data_loss")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A verdict with what it stands on."""
+    """A verdict and its evidence."""
 
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     best_epoch: int | None
-    """The epoch with the least `val_data_loss`."""
+    """The epoch with the lowest `val_data_loss`."""
     gap: float | None
-    """Validation's data loss less training's, medians over the last judged epochs."""
+    """Validation data loss − training data loss, medians over the last judged epochs."""
     gap_share: float | None
     """gap / reference."""
     reference: float | None
     baseline: float | None
     level: float | None
-    """The training rows' data loss at the end / reference: 0 is perfect, 1 is a constant's."""
+    """Training data loss at the end / reference: 0 is perfect, 1 is a constant prediction."""
     improving: bool
-    """Whether the training loss was still falling at the end, by an amount that counts."""
+    """Whether the training loss was still falling at the end by an amount that counts."""
     falling: bool
-    """Whether it was still falling at all, if only by more than its noise."""
+    """Whether it was still falling by more than its noise."""
 
 
 def diagnose(
@@ -81,17 +81,17 @@ def diagnose(
     """Judge a run by its curves.
 
     - diverged: a loss is not finite, or ended GREW times above the baseline and its own minimum.
-    - overfit: validation rose from its minimum by more than RISE and NOISES, while the training
-      loss fell on or the gap is large; or the gap is large, risen or not.
+    - overfit: validation rose from its minimum by more than RISE and NOISES while the training
+      loss kept falling; or the gap is large.
     - underfit: both losses are above HIGH of the reference, and the gap is not large.
     - good: none of these: well below the reference, with a small gap.
-    - unclear: fewer than MIN_EPOCHS, no validation, or signs that contradict each other.
+    - unclear: fewer than MIN_EPOCHS, no validation, or contradictory signs.
 
-    The training loss is `train_data_loss` (inference mode) where every row has it, else
-    `data_loss`, which dropout raises and which is a mean over the epoch: it makes the gap look
-    smaller. `floor` is the loss of a perfect prediction, above 0 where labels are smoothed; the
-    reference is what the baseline has above it. `kept_epoch` names the epoch whose weights are the
-    result, if later ones ran: only the rows up to it are judged.
+    The training loss is `train_data_loss` (inference mode) if every row has it, else `data_loss`,
+    which is a mean over the epoch with dropout on and so makes the gap look smaller. `floor` is the
+    loss of a perfect prediction, above 0 with label smoothing; the reference is baseline − floor.
+    `kept_epoch` is the epoch whose weights are the result, if later ones ran: only the rows up to
+    it are judged.
     """
     judged = [row for row in rows if kept_epoch is None or row.epoch <= kept_epoch]
     run = _Run(judged, baseline, floor)
@@ -134,21 +134,21 @@ class _Run:
 
     @property
     def train(self) -> list[float]:
-        return self.training.course
+        return self.training.trend
 
     def share(self, loss: float) -> float | None:
-        """What of the reference the loss still is: 0 for a perfect prediction."""
+        """(loss − floor) / reference: 0 for a perfect prediction."""
         return _over(loss - self.floor, self.reference)
 
     @property
     def gap(self) -> float | None:
         if self.validation is None or not self.train:
             return None
-        return self.validation.course[-1] - self.train[-1]
+        return self.validation.trend[-1] - self.train[-1]
 
     @property
-    def back(self) -> int:
-        """The place from which the last quarter of the course starts."""
+    def last_quarter(self) -> int:
+        """The index at which the last quarter of the trend starts."""
         count = len(self.train)
         return max(count - 1 - max(count // 4, self.training.window), 0)
 
@@ -156,11 +156,11 @@ class _Run:
     def falling(self) -> bool:
         if len(self.train) < MIN_EPOCHS:
             return False
-        return self.train[self.back] - self.train[-1] > NOISES * self.training.noise
+        return self.train[self.last_quarter] - self.train[-1] > NOISES * self.training.noise
 
     @property
     def improving(self) -> bool:
-        before = self.train[self.back] if self.train else 0.0
+        before = self.train[self.last_quarter] if self.train else 0.0
         floor = max(IMPROVING * abs(before), LEAST_CHANGE * (self.reference or 0.0))
         return self.falling and before - self.train[-1] > floor
 
@@ -178,26 +178,26 @@ def _judge(
         return Verdict.UNCLEAR, (_no_validation(), *level, slope)
     rose, gap = _rise(run, run.validation), _gap(run, run.validation)
     fell = _fall(run, run.validation) if rose else None
-    found = tuple(each for each in (rose, fell, gap, *level, slope) if each is not None)
+    evidence = tuple(item for item in (rose, fell, gap, *level, slope) if item is not None)
     large = gap.id == "large-gap"
     if large or (rose and fell):
-        return Verdict.OVERFIT, found
+        return Verdict.OVERFIT, evidence
     if rose:
-        return Verdict.UNCLEAR, (*found, _contradiction(run))
-    return _by_level(run), found
+        return Verdict.UNCLEAR, (*evidence, _contradiction(run))
+    return _by_level(run), evidence
 
 
 def _by_level(run: _Run) -> Verdict:
-    """The verdict on a run whose gap is small and whose validation did not rise."""
+    """The verdict on a run with a small gap and no rise of validation."""
     if run.reference is None or run.validation is None:
         return Verdict.UNCLEAR
-    # Both: measured with dropout on, the training loss alone may be high.
-    lower = (min(run.train[-1], run.validation.course[-1]) - run.floor) / run.reference
+    # The lower of both: the training loss alone may be high if measured with dropout on.
+    lower = (min(run.train[-1], run.validation.trend[-1]) - run.floor) / run.reference
     if run.baseline:
         return Verdict.UNDERFIT if lower > HIGH else Verdict.GOOD
     if lower <= HARDLY_FELL:
         return Verdict.GOOD
-    # Without a baseline a level loss may be a learned one or a hopeless one.
+    # Without a baseline, a level loss may be learned or hopeless.
     return Verdict.UNDERFIT if run.improving else Verdict.UNCLEAR
 
 
@@ -209,31 +209,31 @@ def _divergence(rows: Sequence[EpochRow], run: _Run, loss_name: str) -> Iterator
     if not run.epochs:
         return
     for curve in (run.own, run.total):
-        end, first = curve.course[-1], curve.values[0]
-        if end >= first and end > GREW * max(run.baseline or 0.0, *[min(curve.course)]) > 0:
+        end, first = curve.trend[-1], curve.values[0]
+        if end >= first and end > GREW * max(run.baseline or 0.0, *[min(curve.trend)]) > 0:
             message = (
                 f"{curve.name} ended at {end:.4g}, above its start of {first:.4g} and more than"
-                f" {GREW:g} times its least value of {min(curve.course):.4g}."
+                f" {GREW:g} times its lowest value of {min(curve.trend):.4g}."
             )
             yield _evidence("loss-grew", message, (curve.name,), run.epochs[0], run.epochs[-1])
-    # The training rows as they are measured: class weights may make data_loss many times as large.
+    # Not data_loss: class weights may make it many times larger.
     end, name = run.train[-1], run.training.name
     if loss_name in CROSSENTROPIES and run.baseline and end > HOPELESS * run.baseline:
         message = (
             f"{name} ended at {end:.4g}, {end / run.baseline:.0f} times the"
-            f" {run.baseline:.4g} of predicting the class frequencies alone."
+            f" {run.baseline:.4g} of always predicting the class shares."
         )
         yield _evidence("worse-than-guessing", message, (name,), run.epochs[-1])
 
 
 def _rise(run: _Run, validation: Curve) -> Evidence | None:
     """Whether validation ended above its minimum, by more than noise."""
-    place, least, end = validation.least_place, min(validation.course), validation.course[-1]
+    place, least, end = validation.lowest_index, min(validation.trend), validation.trend[-1]
     floor = LEAST_CHANGE * (run.reference or 0.0)
     if end - least <= max(RISE * abs(least), floor, NOISES * validation.noise):
         return None
     message = (
-        f"val_data_loss rose from its least value, {least:.4g} at epoch {run.epochs[place]}, to"
+        f"val_data_loss rose from its lowest value, {least:.4g} at epoch {run.epochs[place]}, to"
         f" {end:.4g} at the end (medians over {validation.window} epochs)."
     )
     return _evidence(
@@ -242,106 +242,109 @@ def _rise(run: _Run, validation: Curve) -> Evidence | None:
 
 
 def _fall(run: _Run, validation: Curve) -> Evidence | None:
-    """Whether the training loss fell on since validation was least, or had nothing left."""
-    place = validation.least_place
+    """Whether training kept improving after validation was lowest, or had nothing left to gain."""
+    place = validation.lowest_index
     before, end, name = run.train[place], run.train[-1], run.training.name
     at = run.epochs[place], run.epochs[-1]
     if before - end > NOISES * run.training.noise and before > end:
-        message = f"{name} fell on from {before:.4g} to {end:.4g} since epoch {at[0]}."
+        message = f"{name} kept falling, from {before:.4g} to {end:.4g} since epoch {at[0]}."
         return _evidence("training-fell-on", message, (name,), *at)
-    if run.reference is not None and end - run.floor <= MEMORISED * run.reference:
-        message = f"{name} is {end:.4g}: the training rows are learned by heart."
+    if run.reference is not None and end - run.floor <= MEMORIZED * run.reference:
+        message = f"{name} is {end:.4g}: the training rows are memorized."
         return _evidence("training-memorised", message, (name,), at[-1])
     return None
 
 
 def _gap(run: _Run, validation: Curve) -> Evidence:
-    held_out, train, name = validation.course[-1], run.train[-1], run.training.name
+    held_out, train, name = validation.trend[-1], run.train[-1], run.training.name
     share = _over(held_out - train, run.reference)
     large = share is not None and share > LARGE_GAP
-    of = "" if share is None else f", {share:.0%} of the {_reference(run)}"
+    relative = "" if share is None else f", {share:.0%} of the {_reference(run)}"
     message = (
-        f"val_data_loss, {held_out:.4g}, less {name}, {train:.4g}, is a gap of"
-        f" {held_out - train:.4g}{of}."
+        f"The gap is {held_out - train:.4g} (val_data_loss {held_out:.4g} − {name}"
+        f" {train:.4g}){relative}."
     )
     identifier = "large-gap" if large else "small-gap"
     return _evidence(identifier, message, ("val_data_loss", name), run.epochs[-1])
 
 
 def _level(run: _Run) -> Iterator[Evidence]:
-    """How the training loss stands to the reference."""
+    """The training loss relative to the reference."""
     if run.reference is None:
         return
     share = (run.train[-1] - run.floor) / run.reference
     high = share > (HIGH if run.baseline else HARDLY_FELL)
-    message = (
-        f"{run.training.name} ended at {run.train[-1]:.4g}, {share:.0%} of the {_reference(run)}."
-    )
+    message = f"{run.training.name} ended at {run.train[-1]:.4g}; {_comparison(run)}."
     identifier = "high-training-loss" if high else "low-training-loss"
     yield _evidence(identifier, message, (run.training.name,), run.epochs[-1])
 
 
+def _comparison(run: _Run) -> str:
+    """What a constant prediction gives, or the first epoch gave."""
+    if not run.baseline:
+        return f"the first epoch gave {run.reference:.4g}"
+    perfect = f" and a perfect one {run.floor:.4g}, with label smoothing" if run.floor else ""
+    return f"a constant prediction gives {run.baseline:.4g}{perfect}"
+
+
 def _reference(run: _Run) -> str:
     if run.floor:
-        return (
-            f"{run.reference:.4g} between a constant prediction and a perfect one's"
-            f" {run.floor:.4g}, for labels are smoothed"
-        )
-    what = "a constant prediction gives" if run.baseline else "of the first epoch"
-    return f"{run.reference:.4g} {what}"
+        return f"{run.reference:.4g} between a constant and a perfect prediction"
+    whose = "a constant prediction" if run.baseline else "the first epoch"
+    return f"{run.reference:.4g} of {whose}"
 
 
 def _slope(run: _Run) -> Evidence:
-    before, after = run.train[run.back], run.train[-1]
-    since = run.epochs[run.back]
+    before, after = run.train[run.last_quarter], run.train[-1]
+    since = run.epochs[run.last_quarter]
     name = run.training.name
     if run.improving:
         message = f"{name} was still falling: from {before:.4g} to {after:.4g} since epoch {since}."
         return _evidence("still-improving", message, (name,), since, run.epochs[-1])
-    message = (
-        f"{name} went from {before:.4g} to {after:.4g} since epoch {since}: it has levelled off."
-    )
+    unchanged = f"{before:.4g}" == f"{after:.4g}"
+    change = "has not changed" if unchanged else f"went from {before:.4g} to {after:.4g}"
+    message = f"{name} {change} since epoch {since}" + ("." if unchanged else ": it leveled off.")
     return _evidence("plateau", message, (name,), since, run.epochs[-1])
 
 
 def _remarks(
     rows: Sequence[EpochRow], run: _Run, best: int | None, kept_epoch: int | None
 ) -> Iterator[Evidence]:
-    """What limits the evidence, or what the user would otherwise wonder about."""
+    """What limits the evidence, or would otherwise surprise the user."""
     if run.epochs and run.training.name == "data_loss" and run.validation is not None:
         message = (
-            "The training loss here is data_loss: a mean over the epoch, with dropout on where"
-            " there is any. In inference mode it would be lower and the gap larger."
+            "The training loss here is data_loss: a mean over the epoch, measured with dropout on."
+            " In inference mode it would be lower and the gap larger."
         )
         yield _evidence("training-mode", message, ("data_loss",))
     if kept_epoch is not None and rows and kept_epoch < rows[-1].epoch:
         message = (
-            f"The weights are those of epoch {kept_epoch}; the {rows[-1].epoch - kept_epoch}"
-            " after it were not kept."
+            f"The weights of epoch {kept_epoch} were kept; the {rows[-1].epoch - kept_epoch} epochs"
+            " after it were discarded."
         )
         yield _evidence("restored", message, (), kept_epoch, rows[-1].epoch)
     elif best is not None and is_early(best, len(rows)):
-        message = f"val_data_loss was least at epoch {best} of {rows[-1].epoch}."
+        message = f"val_data_loss was lowest at epoch {best} of {rows[-1].epoch}."
         yield _evidence("best-epoch-early", message, ("val_data_loss",), best, rows[-1].epoch)
 
 
 def is_early(best_epoch: int, epochs: int) -> bool:
     """Whether the best epoch came so long before the last that the rest was not worth training.
 
-    A quarter of the epochs, and MIN_EPOCHS at least: less may be chance.
+    That is a quarter of the epochs, and at least MIN_EPOCHS; less may be chance.
     """
     return epochs - best_epoch >= max(MIN_EPOCHS, epochs / 4)
 
 
 def _best_epoch(rows: Sequence[EpochRow]) -> int | None:
-    """The epoch with the least `val_data_loss`, the first of equals."""
+    """The first epoch with the lowest `val_data_loss`."""
     measured = [(row.values.get("val_data_loss"), row.epoch) for row in rows]
-    found = [(value, epoch) for value, epoch in measured if value is not None]
-    return min(found)[1] if found else None
+    finite = [(value, epoch) for value, epoch in measured if value is not None]
+    return min(finite)[1] if finite else None
 
 
 def _too_few(run: _Run) -> Evidence:
-    message = f"{len(run.epochs)} epochs were measured; a verdict takes {MIN_EPOCHS}."
+    message = f"{len(run.epochs)} epochs were measured; a verdict needs at least {MIN_EPOCHS}."
     return _evidence("too-few-epochs", message, (), *run.epochs)
 
 
@@ -352,8 +355,8 @@ def _no_validation() -> Evidence:
 
 def _contradiction(run: _Run) -> Evidence:
     message = (
-        f"val_data_loss rose, but {run.training.name} did not fall meanwhile: this is not what"
-        " overfitting looks like; the learning rate may be too high."
+        f"val_data_loss rose but {run.training.name} did not fall meanwhile, which is not"
+        " overfitting; the learning rate may be too high."
     )
     series = ("val_data_loss", run.training.name)
     return _evidence("both-rose", message, series, run.epochs[-1])
@@ -368,7 +371,7 @@ def _curve(rows: Sequence[EpochRow], name: str) -> Curve:
 
 
 def _over(value: float | None, reference: float | None) -> float | None:
-    """Value / reference, where there are both and a float64 holds it."""
+    """Value / reference; None without either, or if a float64 cannot hold it."""
     if value is None or reference is None or not math.isfinite(value / reference):
         return None
     return value / reference

@@ -1,55 +1,55 @@
-/** A chart that the service defines, drawn here: one definition serves all who show it. */
+/** Draws charts from the service's Vega-Lite definitions, which notebooks and pictures share. */
 
-import { left, request } from "../api.js";
-import { onThemeChange, theme } from "../colours.js";
+import { isAborted, request } from "../api.js";
+import { onThemeChange, theme } from "../theme.js";
 import { h, replace } from "../dom.js";
 import { hideTooltip, showTooltip } from "./tooltip.js";
 import { loadVega } from "./vega.js";
 
 const VEGA_LITE = "application/vnd.vegalite+json";
-const EVERY_MS = 1000;
-const LEAST_WIDTH = 240;
-const RESIZED_BY = 24;
+const MIN_INTERVAL_MS = 1000;
+const MIN_WIDTH = 240;
+const RESIZE_THRESHOLD = 24;
 
 /**
- * A chart of what `address(parameters)` answers; `now()` asks for it anew, `soon()` at most once a
- * second, since epochs may end faster than anybody looks.
+ * A chart of the definition at `address(parameters)`. `refresh()` reloads it immediately,
+ * `refreshSoon()` at most once a second, since epochs may end faster than that.
  */
 export function chart({ address, height, label, signal }) {
   const canvas = h("div", { class: "canvas" });
   const state = h("p", { class: "quiet" }, "Loading the chart…");
   const element = h("div", { class: "chart", role: "group", "aria-label": label }, state, canvas);
   const drawing = new Drawing(canvas);
-  let [running, again, timer, last, width] = [false, false, null, 0, 0];
+  let [loading, reloadRequested, timer, lastLoad, width] = [false, false, null, 0, 0];
 
   async function load() {
-    if (running) {
-      again = true;
+    if (loading) {
+      reloadRequested = true;
       return;
     }
-    running = true;
-    last = performance.now();
+    loading = true;
+    lastLoad = performance.now();
     width = canvas.clientWidth;
     try {
       const parameters = new URLSearchParams({
         theme: theme(),
-        width: Math.max(LEAST_WIDTH, width),
+        width: Math.max(MIN_WIDTH, width),
         height,
       });
-      const answer = await request("GET", address(parameters), {
+      const response = await request("GET", address(parameters), {
         signal,
         headers: { Accept: VEGA_LITE },
       });
-      await drawing.draw(await answer.json());
+      await drawing.draw(await response.json());
       state.hidden = true;
     } catch (error) {
-      if (!left(error)) fail(error);
+      if (!isAborted(error)) fail(error);
     } finally {
-      running = false;
+      loading = false;
     }
-    if (again && !signal.aborted) {
-      again = false;
-      soon();
+    if (reloadRequested && !signal.aborted) {
+      reloadRequested = false;
+      refreshSoon();
     }
   }
 
@@ -58,9 +58,9 @@ export function chart({ address, height, label, signal }) {
     replace(state, error.message);
   }
 
-  function soon() {
+  function refreshSoon() {
     if (timer !== null) return;
-    const wait = Math.max(0, last + EVERY_MS - performance.now());
+    const wait = Math.max(0, lastLoad + MIN_INTERVAL_MS - performance.now());
     timer = setTimeout(() => {
       timer = null;
       if (!signal.aborted && canvas.clientWidth > 0) load();
@@ -69,7 +69,7 @@ export function chart({ address, height, label, signal }) {
 
   onThemeChange(load, signal);
   const observer = new ResizeObserver(() => {
-    if (Math.abs(canvas.clientWidth - width) > RESIZED_BY) soon();
+    if (Math.abs(canvas.clientWidth - width) > RESIZE_THRESHOLD) refreshSoon();
   });
   observer.observe(canvas);
   signal.addEventListener("abort", () => {
@@ -77,13 +77,13 @@ export function chart({ address, height, label, signal }) {
     clearTimeout(timer);
     drawing.close();
   });
-  return { element, now: load, soon };
+  return { element, refresh: load, refreshSoon };
 }
 
-/** Draws a definition; where only the data is new, the drawing stays and gets the data. */
+/** Draws a definition; if only its data changed, updates the existing drawing. */
 class Drawing {
-  constructor(place) {
-    this.place = place;
+  constructor(container) {
+    this.container = container;
     this.view = null;
     this.shape = "";
   }
@@ -93,7 +93,7 @@ class Drawing {
     const { datasets, ...rest } = definition;
     const shape = JSON.stringify(rest);
     if (this.view !== null && shape === this.shape) {
-      for (const [name, rows] of Object.entries(datasets ?? {})) this.put(vega, name, rows);
+      for (const [name, rows] of Object.entries(datasets ?? {})) this.setRows(name, rows);
       await this.view.runAsync();
       return;
     }
@@ -106,18 +106,18 @@ class Drawing {
       logLevel: vega.Error,
       container: null,
     });
-    const fresh = document.createElement("div");
-    await view.initialize(fresh).runAsync();
+    const element = document.createElement("div");
+    await view.initialize(element).runAsync();
     this.close();
-    this.place.replaceChildren(fresh);
+    this.container.replaceChildren(element);
     [this.view, this.shape] = [view, shape];
   }
 
-  put(vega, name, rows) {
+  setRows(name, rows) {
     try {
       this.view.data(name, rows);
     } catch {
-      // A data set that no mark uses was left out when the definition was compiled.
+      // Vega-Lite drops a data set that no mark uses when it compiles the definition.
     }
   }
 

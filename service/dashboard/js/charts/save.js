@@ -1,10 +1,10 @@
-/** A chart as files, beside it. */
+/** Buttons that save a chart as files. */
 
 import { request } from "../api.js";
 import { alertUser } from "../announce.js";
 import { h } from "../dom.js";
 
-/** A line of buttons, each of `[label, file, address(), media type]`. */
+/** A line of buttons from entries `[label, file, address(), media type]`. */
 export function saveLine(files) {
   const button = ([label, file, address, type]) =>
     h(
@@ -12,7 +12,7 @@ export function saveLine(files) {
       {
         type: "button",
         class: "textual",
-        "aria-label": `${file}, save`,
+        "aria-label": `Save ${file}`,
         onclick: () => save(file, address(), type),
       },
       label,
@@ -21,15 +21,15 @@ export function saveLine(files) {
     "figcaption",
     {},
     "Save as ",
-    files.map((each) => [button(each), " "]),
+    files.map((entry) => [button(entry), " "]),
   );
 }
 
-/** Fetch what is to be a file: which representation it is depends on Accept, which no link can say. */
+/** Fetch and save a file: a link cannot set Accept, which selects the representation. */
 async function save(file, address, type) {
   try {
-    const answer = await request("GET", address, { headers: { Accept: type } });
-    const url = URL.createObjectURL(await answer.blob());
+    const response = await request("GET", address, { headers: { Accept: type } });
+    const url = URL.createObjectURL(await response.blob());
     h("a", { href: url, download: file }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   } catch (error) {

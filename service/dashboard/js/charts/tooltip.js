@@ -1,4 +1,4 @@
-/** What a chart says of the point under the pointer. */
+/** The tooltip of a chart's point under the pointer. */
 
 import { h, replace } from "../dom.js";
 import { number } from "../format.js";
@@ -7,7 +7,7 @@ const GAP = 14;
 
 const box = h("div", { class: "tooltip", hidden: true, role: "presentation" });
 
-/** Vega's tooltip handler: `value` is null where there is nothing to say. */
+/** Vega's tooltip handler: `value` is null where nothing is under the pointer. */
 export function showTooltip(_, event, __, value) {
   if (value === null || value === undefined || value === "") {
     box.hidden = true;
@@ -25,7 +25,7 @@ export function showTooltip(_, event, __, value) {
   box.style.setProperty("top", `${Math.max(0, top)}px`);
 }
 
-/** Take it away, with the chart it belongs to. */
+/** Hide the tooltip, when its chart is closed. */
 export function hideTooltip() {
   box.hidden = true;
 }
@@ -34,8 +34,8 @@ function rows(value) {
   return h(
     "dl",
     {},
-    Object.entries(value).map(([name, each]) =>
-      h("div", {}, h("dt", {}, name), h("dd", {}, text(each))),
+    Object.entries(value).map(([name, field]) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, text(field))),
     ),
   );
 }

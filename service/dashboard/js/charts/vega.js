@@ -1,8 +1,8 @@
-/** Loads Vega when a chart is first shown: it is larger than all the rest together. */
+/** Loads Vega for the first chart: it is larger than the rest of the dashboard together. */
 
 let loading = null;
 
-/** Vega, Vega-Lite and the interpreter, which needs no `eval`: the policy forbids it. */
+/** Vega, Vega-Lite and the interpreter, which avoids `eval`: the content security policy forbids it. */
 export function loadVega() {
   loading ??= load().catch((error) => {
     loading = null;
@@ -12,7 +12,7 @@ export function loadVega() {
 }
 
 async function load() {
-  // Built for script elements, they leave a global behind; the second one needs the first one's.
+  // Both are built for script elements and set a global; Vega-Lite needs Vega's.
   await import("../../vendor/vega.min.js");
   await import("../../vendor/vega-lite.min.js");
   const { expressionInterpreter } = await import("../../vendor/vega-interpreter.js");

@@ -1,10 +1,10 @@
-/** What jobs measured, and where their specs differ, as tables. */
+/** Tables of the jobs' measurements and of the differences between their specs. */
 
 import { h } from "../dom.js";
 import { number, plural } from "../format.js";
 import { statusBadge } from "../status.js";
 
-const FIRST = [
+const LEADING_METRICS = [
   "val_data_loss",
   "train_data_loss",
   "gap",
@@ -14,42 +14,44 @@ const FIRST = [
   "test_accuracy",
 ];
 
-/** The tables of a comparison. */
-export function comparisonTables({ jobs, differences, differences_left_out: more }) {
+/** The tables of a GET /compare response. */
+export function comparisonTables({ jobs, differences, differences_left_out: omitted }) {
   return [
     h(
       "section",
       { "aria-labelledby": "measured-title" },
-      h("h2", { id: "measured-title" }, "Measured"),
-      measured(jobs),
+      h("h2", { id: "measured-title" }, "Measurements"),
+      measurementTable(jobs),
     ),
     h(
       "section",
       { "aria-labelledby": "differences-title" },
-      h("h2", { id: "differences-title" }, "Where the specs differ"),
-      differing(jobs, differences),
-      differences.some(leavesUnsaid)
-        ? h("p", { class: "note" }, "Paler: not said in the spec, but what its silence means.")
+      h("h2", { id: "differences-title" }, "Differences between the specs"),
+      differenceTable(jobs, differences),
+      differences.some(hasDefaults)
+        ? h("p", { class: "note" }, "Gray: default, not set in the spec.")
         : null,
-      more > 0 ? h("p", { class: "note" }, `and ${plural(more, "difference")} more`) : null,
+      omitted > 0
+        ? h("p", { class: "note" }, `${plural(omitted, "more difference")} not shown`)
+        : null,
     ),
   ];
 }
 
-function measured(jobs) {
+function measurementTable(jobs) {
   const names = [...new Set(jobs.flatMap(({ metrics }) => Object.keys(metrics)))];
   const ordered = [
-    ...FIRST.filter((name) => names.includes(name)),
-    ...names.filter((name) => !FIRST.includes(name)),
+    ...LEADING_METRICS.filter((name) => names.includes(name)),
+    ...names.filter((name) => !LEADING_METRICS.includes(name)),
   ];
   const rows = ordered.map((name) =>
     row(
       name,
       jobs.map(({ metrics }) => metrics[name]),
-      better(name),
+      bestOf(name),
     ),
   );
-  const states = h(
+  const statuses = h(
     "tr",
     {},
     h("th", { scope: "row" }, "status"),
@@ -61,12 +63,12 @@ function measured(jobs) {
     h("th", { scope: "row" }, "verdict"),
     jobs.map(({ verdict }) => h("td", { class: "verdict-cell" }, verdict ?? "–")),
   );
-  return table("measured-title", jobs, [states, verdicts, ...rows]);
+  return table("measured-title", jobs, [statuses, verdicts, ...rows]);
 }
 
-function row(name, values, choose) {
-  const known = values.filter((value) => typeof value === "number");
-  const best = choose === null || known.length < 2 ? null : choose(...known);
+function row(name, values, pickBest) {
+  const finite = values.filter((value) => typeof value === "number");
+  const best = pickBest === null || finite.length < 2 ? null : pickBest(...finite);
   return h(
     "tr",
     {},
@@ -75,63 +77,64 @@ function row(name, values, choose) {
       h(
         "td",
         { class: best !== null && value === best ? "figure best" : "figure" },
-        // Null where it was no finite number, which is a finding and no gap in the data.
+        // Null means measured but not finite; undefined means not measured.
         value === null ? "not finite" : number(value),
-        best !== null && value === best ? h("span", { class: "unseen" }, " (best)") : null,
+        best !== null && value === best ? h("span", { class: "visually-hidden" }, " (best)") : null,
       ),
     ),
   );
 }
 
 /**
- * How to choose the best value of a measurement; null where none is better. Only rows that were not
- * trained on say which model is better, and a loss with its penalty does not say it either.
+ * How to pick the best value of a metric; null where no value is better. Training rows do not show
+ * which model is better, and neither does a loss that includes its penalty.
  */
-function better(name) {
+function bestOf(name) {
   if (!/^(gap|(val|test)_(?!loss$|penalty$).+)$/.test(name)) return null;
   return /(accuracy|auc|precision|recall|f1_score|r2_score)$/.test(name) ? Math.max : Math.min;
 }
 
-function differing(jobs, differences) {
-  if (differences.length === 0) return h("p", { class: "note" }, "The specs say the same.");
+function differenceTable(jobs, differences) {
+  if (differences.length === 0) return h("p", { class: "note" }, "The specs are identical.");
   const rows = differences.map(({ label, pointers, values }) =>
     h(
       "tr",
       {},
       h("th", { scope: "row" }, h("code", {}, breakable(label))),
-      jobs.map(({ id }) => h("td", {}, shown(id, values, pointers))),
+      jobs.map(({ id }) => h("td", {}, specValue(id, values, pointers))),
     ),
   );
   return table("differences-title", jobs, rows);
 }
 
-/** A label that may be broken behind its points, where a screen is narrow. */
+/** A label that may wrap after its dots on a narrow screen. */
 function breakable(label) {
   return label.split(/(?<=\.)/).flatMap((part, index) => (index ? [h("wbr", {}), part] : part));
 }
 
-function leavesUnsaid({ pointers, values }) {
+function hasDefaults({ pointers, values }) {
   return Object.keys(values).some((id) => !(id in pointers));
 }
 
-/** A job's value, paler where its spec does not say it. */
-function shown(id, values, pointers) {
+/** A job's value, grayed if it is a default that the spec does not set. */
+function specValue(id, values, pointers) {
   if (!(id in values)) return h("span", { class: "quiet" }, "none");
-  const text = h("code", {}, written(values[id]));
+  const text = h("code", {}, formatted(values[id]));
   if (id in pointers) return text;
-  return h("span", { class: "quiet" }, text, h("span", { class: "unseen" }, " (not said)"));
+  return h("span", { class: "quiet" }, text, h("span", { class: "visually-hidden" }, " (default)"));
 }
 
-/** A value as JSON; a layer as Python calls it. */
-function written(value) {
+/** A value as JSON; a layer as a Python call. */
+function formatted(value) {
   if (typeof value?.type !== "string") return JSON.stringify(value);
-  const { type, ...given } = value;
-  const names = Object.entries(given).map(([name, each]) => `${name}=${JSON.stringify(each)}`);
-  return `${type}(${names.join(", ")})`;
+  const { type, ...settings } = value;
+  const pairs = Object.entries(settings);
+  const parameters = pairs.map(([name, setting]) => `${name}=${JSON.stringify(setting)}`);
+  return `${type}(${parameters.join(", ")})`;
 }
 
 function table(labelledby, jobs, rows) {
-  const heads = jobs.map(({ id, name }) =>
+  const jobHeaders = jobs.map(({ id, name }) =>
     h(
       "th",
       { scope: "col" },
@@ -148,7 +151,12 @@ function table(labelledby, jobs, rows) {
       h(
         "thead",
         {},
-        h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "What")), heads),
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Item")),
+          jobHeaders,
+        ),
       ),
       h("tbody", {}, rows),
     ),

@@ -1,39 +1,42 @@
-/** What the form's lists offer: from the catalogue, and the data sets that were uploaded. */
+/** Options of the form's lists: the catalog's entries and the stored data sets. */
 
-import { get } from "../api.js";
+import { get, isAborted } from "../api.js";
 import { count } from "../format.js";
 
-const MOST_UPLOADS = 100;
+const MAX_STORED = 100;
 
-/** Lists by name: `losses`, `optimizers`, `datasets`. */
+/** The lists by name: `losses`, `optimizers`, `datasets`. */
 export async function choices(signal) {
-  const [catalog, uploads] = await Promise.all([get("/catalog", { signal }), uploaded(signal)]);
+  const [catalog, stored] = await Promise.all([
+    get("/catalog", { signal }),
+    storedDatasets(signal),
+  ]);
   return {
     losses: catalog.losses.map(({ name }) => [name, name]),
     optimizers: catalog.optimizers.map(({ name }) => [name, name]),
     datasets: [
-      ["With the worker", of(catalog, "builtin")],
-      ["Keras's, downloaded once", of(catalog, "keras")],
-      ...(uploads.length > 0 ? [["Uploaded", uploads]] : []),
+      ["Built in", catalogDatasets(catalog, "builtin")],
+      ["Keras (downloaded once)", catalogDatasets(catalog, "keras")],
+      ...(stored.length > 0 ? [["Stored", stored]] : []),
     ],
   };
 }
 
-function of(catalog, source) {
+function catalogDatasets(catalog, source) {
   return catalog.datasets
-    .filter((each) => each.source === source)
+    .filter((dataset) => dataset.source === source)
     .map(({ name, rows, classes }) => [
       `${source} ${name}`,
-      `${name}: ${count(rows)} rows, ${classes === null ? "a real value" : `${count(classes)} classes`}`,
+      `${name}: ${count(rows)} rows, ${classes === null ? "real-valued target" : `${count(classes)} classes`}`,
     ]);
 }
 
-async function uploaded(signal) {
+async function storedDatasets(signal) {
   try {
-    const { items } = await get(`/datasets?limit=${MOST_UPLOADS}`, { signal });
+    const { items } = await get(`/datasets?limit=${MAX_STORED}`, { signal });
     return items.map(({ id, name, rows }) => [`upload ${id}`, `${name}: ${count(rows)} rows`]);
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAborted(error)) throw error;
     return [];
   }
 }

@@ -1,42 +1,41 @@
-/** One setting as a labelled control; the JSON and the control follow each other. */
+/** A setting as a labeled control, kept in sync with the JSON spec. */
 
-import { h, replace, say, uniqueId } from "../dom.js";
+import { h, replace, setText, uniqueId } from "../dom.js";
 import { readField } from "./fields.js";
 
 /**
- * A control of a field. `onChange(value)` gets what the user enters, undefined for nothing;
- * `show(spec)` shows what a spec says, `fault(text)` what is wrong with it.
+ * The control of a field. `onChange(value)` receives the user's input, undefined if empty;
+ * `show(spec)` displays the spec's value, `showFault(text)` an error, null for none.
  */
 export function control(field, onChange) {
   const id = uniqueId("field");
-  const made = MAKERS[field.kind](field, id, onChange);
+  const input = MAKERS[field.kind](field, id, onChange);
   const hint = field.hint ? h("small", { id: `${id}-hint`, class: "hint" }, field.hint) : null;
   const fault = h("small", { id: `${id}-fault`, class: "field-fault", hidden: true });
-  const element = h("div", { class: `field ${field.kind}` }, made.parts, hint, fault);
+  const element = h("div", { class: `field ${field.kind}` }, input.parts, hint, fault);
   describe(null);
 
   function describe(text) {
     const ids = [hint && hint.id, text && fault.id].filter(Boolean).join(" ");
-    for (const input of made.inputs) {
-      if (ids) input.setAttribute("aria-describedby", ids);
-      else input.removeAttribute("aria-describedby");
-      if (text) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
+    for (const node of input.inputs) {
+      if (ids) node.setAttribute("aria-describedby", ids);
+      else node.removeAttribute("aria-describedby");
+      if (text) node.setAttribute("aria-invalid", "true");
+      else node.removeAttribute("aria-invalid");
     }
   }
 
   return {
     element,
     field,
-    focus: () => made.inputs[0].focus(),
-    options: made.options ?? (() => {}),
+    setOptions: input.setOptions ?? (() => {}),
     show(spec) {
-      element.hidden = field.needs ? !field.needs(spec) : false;
-      made.show(readField(field, spec));
+      element.hidden = field.visibleIf ? !field.visibleIf(spec) : false;
+      input.show(readField(field, spec));
     },
-    fault(text) {
+    showFault(text) {
       fault.hidden = text === null;
-      say(fault, text ?? "");
+      setText(fault, text ?? "");
       describe(text);
     },
   };
@@ -52,7 +51,8 @@ const MAKERS = {
 };
 
 function numberControl(field, id, onChange) {
-  const usual = field.placeholder ?? (field.usual === undefined ? null : String(field.usual));
+  const placeholder =
+    field.placeholder ?? (field.default === undefined ? null : String(field.default));
   const input = h("input", {
     id,
     type: "number",
@@ -60,7 +60,7 @@ function numberControl(field, id, onChange) {
     step: field.step,
     min: field.min,
     max: field.max,
-    placeholder: usual,
+    placeholder,
     oninput: changed,
   });
 
@@ -73,7 +73,7 @@ function numberControl(field, id, onChange) {
     inputs: [input],
     parts: [h("label", { for: id }, field.label), input],
     show(value) {
-      // What is being typed stays as it is: "0.0" on the way to "0.01" is no 0.
+      // Keep a number that is still being typed: "0.0" on the way to "0.01" must not become 0.
       const shown = typeof value === "number" ? value : undefined;
       const typed = input.value === "" ? undefined : Number(input.value);
       if (typed !== shown && !input.validity.badInput)
@@ -133,7 +133,7 @@ function checkControl(field, id, onChange) {
     inputs: [input],
     parts: [h("label", { for: id, class: "checked" }, input, h("span", {}, field.label))],
     show(value) {
-      input.checked = Boolean(value ?? field.usual);
+      input.checked = Boolean(value ?? field.default);
     },
   };
 }
@@ -157,7 +157,7 @@ function checksControl(field, id, onChange) {
       h("fieldset", { id }, h("legend", {}, field.label), h("div", { class: "row" }, labels)),
     ],
     show(value) {
-      const chosen = new Set(Array.isArray(value) ? value : field.usual);
+      const chosen = new Set(Array.isArray(value) ? value : field.default);
       for (const box of boxes) box.checked = chosen.has(box.value);
     },
   };
@@ -165,37 +165,36 @@ function checksControl(field, id, onChange) {
 
 function selectControl(field, id, onChange) {
   const select = h("select", { id, onchange: () => onChange(select.value) });
-  const known = Array.isArray(field.options) ? field.options : [];
   let current;
-  options(known);
+  setOptions(Array.isArray(field.options) ? field.options : []);
 
-  function options(found) {
-    replace(select, found.map(choice));
-    put(current);
+  function setOptions(options) {
+    replace(select, options.map(optionElement));
+    show(current);
   }
 
-  function put(value) {
+  function show(value) {
     current = value;
-    const wanted = value ?? field.usual;
-    if (wanted === undefined) {
+    const selected = value ?? field.default;
+    if (selected === undefined) {
       select.selectedIndex = -1;
       return;
     }
-    const has = [...select.options].some((option) => option.value === String(wanted));
-    if (!has) select.append(h("option", { value: wanted }, wanted));
-    select.value = String(wanted);
+    const listed = [...select.options].some((option) => option.value === String(selected));
+    if (!listed) select.append(h("option", { value: selected }, selected));
+    select.value = String(selected);
   }
 
   return {
     inputs: [select],
     parts: [h("label", { for: id }, field.label), select],
-    options,
-    show: put,
+    setOptions,
+    show,
   };
 }
 
-/** `[value, label]`, or `[label, [[value, label], …]]` for a group. */
-function choice([value, label]) {
-  if (Array.isArray(label)) return h("optgroup", { label: value }, label.map(choice));
+/** An option from `[value, label]`, or a group from `[label, [[value, label], …]]`. */
+function optionElement([value, label]) {
+  if (Array.isArray(label)) return h("optgroup", { label: value }, label.map(optionElement));
   return h("option", { value }, label);
 }

@@ -1,9 +1,9 @@
-/** The spec as text, with what is wrong marked in it. */
+/** The spec as editable text with its faulty lines marked. */
 
 import { h, replace } from "../dom.js";
 import { lineOf, parse, pretty, rangeOf, rangesOf } from "./json-text.js";
 
-/** A text area for JSON; `onInput(text, parsed)` is called with each change by the user. */
+/** A text area for JSON; `onInput(text, parsed)` is called after each change by the user. */
 export function editor({ onInput }) {
   const area = h("textarea", {
     id: "spec-text",
@@ -13,73 +13,75 @@ export function editor({ onInput }) {
     "aria-describedby": "spec-hint",
     wrap: "off",
     rows: 28,
-    oninput: typed,
-    onscroll: follow,
-    onkeydown: tab,
+    oninput: onTyped,
+    onscroll: syncScroll,
+    onkeydown: onKey,
   });
   const gutter = h("pre", { class: "gutter", "aria-hidden": "true" });
   const element = h(
     "div",
     { class: "editor" },
-    h("label", { for: "spec-text", class: "editor-label" }, "Spec, as JSON"),
+    h("label", { for: "spec-text", class: "editor-label" }, "Spec (JSON)"),
     h("div", { class: "editor-box" }, gutter, area),
     h(
       "small",
       { id: "spec-hint", class: "hint" },
-      "Edit it, or paste one. Ctrl+Enter submits; Escape, then Tab, leaves the text.",
+      "Edit or paste a spec. Ctrl+Enter submits it. To leave the editor, press Escape, then Tab.",
     ),
   );
   let marked = new Set();
-  let numbered = "";
-  let leaving = false;
+  let shownGutter = "";
+  let escaped = false;
 
-  function typed() {
+  function onTyped() {
     marked = new Set();
-    number();
+    updateGutter();
     onInput(area.value, parse(area.value));
   }
 
-  function follow() {
+  function syncScroll() {
     gutter.scrollTop = area.scrollTop;
   }
 
-  /** Tab indents, unless Escape came before: the keyboard must get out. */
-  function tab(event) {
-    if (event.key === "Escape") leaving = true;
-    else if (event.key === "Tab" && !event.shiftKey && !leaving) {
+  /** Tab indents, except after Escape: keyboard users must be able to leave. */
+  function onKey(event) {
+    if (event.key === "Escape") escaped = true;
+    else if (event.key === "Tab" && !event.shiftKey && !escaped) {
       event.preventDefault();
-      // Deprecated, but nothing else types as a user does, so that it can be undone.
+      // Deprecated, but the only way to insert text that undo covers.
       document.execCommand("insertText", false, "  ");
-    } else if (event.key !== "Shift") leaving = false;
+    } else if (event.key !== "Shift") escaped = false;
   }
 
-  /** Number the lines. What is not marked is one text: an element a line would take seconds. */
-  function number() {
+  /** Number the lines. Unmarked lines share a text node: one element per line would take seconds. */
+  function updateGutter() {
     const lines = area.value.split("\n").length;
-    const shown = [lines, ...marked].join();
-    if (shown !== numbered) {
-      numbered = shown;
-      replace(gutter, gutterOf(lines, [...marked].sort((one, other) => one - other)));
+    const wanted = [lines, ...marked].join();
+    if (wanted !== shownGutter) {
+      shownGutter = wanted;
+      replace(
+        gutter,
+        gutterOf(
+          lines,
+          [...marked].sort((one, other) => one - other),
+        ),
+      );
     }
-    follow();
+    syncScroll();
   }
 
   return {
     element,
     text: () => area.value,
-    put(spec) {
+    setSpec(spec) {
       area.value = pretty(spec);
-      number();
-    },
-    putText(text) {
-      area.value = text;
-      number();
+      updateGutter();
     },
     mark(faults) {
       const text = area.value;
       const ranges = faults.length > 0 ? rangesOf(text) : null;
       marked = new Set(faults.map((fault) => lineOf(text, rangeIn(text, fault, ranges)[0]).line));
-      number();
+      updateGutter();
     },
     select(fault) {
       const [from, to] = rangeIn(area.value, fault);
@@ -96,17 +98,17 @@ function gutterOf(lines, marked) {
   const children = [];
   let next = 1;
   for (const line of marked) {
-    children.push(numbers(next, line - 1), h("span", { class: "marked" }, `${line}\n`));
+    children.push(lineNumbers(next, line - 1), h("span", { class: "marked" }, `${line}\n`));
     next = line + 1;
   }
-  return [...children, numbers(next, lines)];
+  return [...children, lineNumbers(next, lines)];
 }
 
-function numbers(from, to) {
-  return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}\n`).join("");
+function lineNumbers(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}\n`).join("");
 }
 
-/** What is not JSON has no pointer into it, but a place where it goes wrong. */
-function rangeIn(text, { pointer, place }, ranges) {
-  return place === undefined ? rangeOf(text, pointer, ranges) : [place, place];
+/** The range of a fault; a JSON syntax error has a position instead of a pointer. */
+function rangeIn(text, { pointer, position }, ranges) {
+  return position === undefined ? rangeOf(text, pointer, ranges) : [position, position];
 }

@@ -1,11 +1,11 @@
-/** The settings that are controls of the form, each with its place in the spec. */
+/** The settings that have form controls, with their pointers into the spec. */
 
 import { valueAt, withValue } from "./pointer.js";
 
-const PATIENCE = 5;
+const DEFAULT_PATIENCE = 5;
 
-/** A name that may stand for an object with it: `"adam"` is `{"name": "adam"}`. */
-function named(pointer, kept = []) {
+/** A name that is shorthand for an object: `"adam"` means `{"name": "adam"}`. */
+function namedObject(pointer, keptMembers = []) {
   return {
     read(spec) {
       const value = valueAt(spec, pointer);
@@ -13,7 +13,7 @@ function named(pointer, kept = []) {
     },
     write(spec, name) {
       const before = valueAt(spec, pointer);
-      const members = kept
+      const members = keptMembers
         .filter((member) => before?.[member] !== undefined)
         .map((member) => [member, before[member]]);
       return withValue(
@@ -25,38 +25,39 @@ function named(pointer, kept = []) {
   };
 }
 
-/** A member of something that may be a name alone. */
-function ofNamed(pointer, member) {
+/** A member of an object that may be written as a name alone. */
+function memberOfNamed(pointer, member) {
   return {
     read: (spec) => valueAt(spec, `${pointer}/${member}`),
     write(spec, value) {
       const holder = valueAt(spec, pointer);
-      const whole = typeof holder === "string" ? withValue(spec, pointer, { name: holder }) : spec;
+      const expanded =
+        typeof holder === "string" ? withValue(spec, pointer, { name: holder }) : spec;
       const ready =
-        value !== undefined && valueAt(whole, pointer) === undefined
-          ? withValue(whole, pointer, { name: "adam" })
-          : whole;
+        value !== undefined && valueAt(expanded, pointer) === undefined
+          ? withValue(expanded, pointer, { name: "adam" })
+          : expanded;
       return withValue(ready, `${pointer}/${member}`, value);
     },
   };
 }
 
-/** λ of a weight penalty; without any λ the section goes, with its scaling. */
+/** λ of a weight penalty; clearing the last λ removes the section with its scaling. */
 function strength(kind) {
   const pointer = `/regularization/weights/${kind}`;
   const other = `/regularization/weights/${kind === "l1" ? "l2" : "l1"}`;
   return {
     read: (spec) => valueAt(spec, pointer),
     write(spec, value) {
-      const alone = value === undefined && valueAt(spec, other) === undefined;
-      return alone
+      const isLast = value === undefined && valueAt(spec, other) === undefined;
+      return isLast
         ? withValue(spec, "/regularization/weights", undefined)
         : withValue(spec, pointer, value);
     },
   };
 }
 
-/** A section that is there with its usual content, or is not. */
+/** A checkbox that adds a section with default content or removes it. */
 function section(pointer, content) {
   return {
     read: (spec) => Boolean(valueAt(spec, pointer)),
@@ -66,14 +67,14 @@ function section(pointer, content) {
 
 const hasPenalty = (spec) => valueAt(spec, "/regularization/weights") != null;
 const hasDropout = (spec) => valueAt(spec, "/regularization/dropout") != null;
-const stops = (spec) => valueAt(spec, "/training/early_stopping") != null;
-const textbook = (spec) => valueAt(spec, "/regularization/weights/scaling") === "textbook";
-const penalisesL1 = (spec) => valueAt(spec, "/regularization/weights/l1") !== undefined;
+const stopsEarly = (spec) => valueAt(spec, "/training/early_stopping") != null;
+const isTextbook = (spec) => valueAt(spec, "/regularization/weights/scaling") === "textbook";
+const penalizesL1 = (spec) => valueAt(spec, "/regularization/weights/l1") !== undefined;
 
 const number = { kind: "number", step: "any", min: 0 };
-const whole = { kind: "number", step: 1, min: 1 };
+const positiveInteger = { kind: "number", step: 1, min: 1 };
 
-/** Groups of fields: `options` may be a name of a list in the catalogue. */
+/** Groups of fields; `options` is a list, or the name of a list from `choices`. */
 export const GROUPS = [
   {
     title: "Regularization",
@@ -82,7 +83,7 @@ export const GROUPS = [
         ...number,
         label: "L2 (λ)",
         pointer: "/regularization/weights/l2",
-        hint: "of every kernel; 0.0001 to 0.01 is usual",
+        hint: "on every kernel; typically 0.0001 to 0.01",
         placeholder: "none",
         ...strength("l2"),
       },
@@ -90,42 +91,42 @@ export const GROUPS = [
         ...number,
         label: "L1 (λ)",
         pointer: "/regularization/weights/l1",
-        hint: "of every kernel; favours zeros",
+        hint: "on every kernel; favors zeros",
         placeholder: "none",
         ...strength("l1"),
       },
       {
         kind: "select",
-        label: "What λ means",
+        label: "Penalty scaling",
         pointer: "/regularization/weights/scaling",
         options: [
           ["keras", "Keras: λ·Σw²"],
           ["textbook", "Textbook: λ/(2n)·Σw²"],
         ],
-        usual: "keras",
-        needs: hasPenalty,
+        default: "keras",
+        visibleIf: hasPenalty,
       },
       {
         kind: "select",
-        label: "n is",
+        label: "Value of n",
         pointer: "/regularization/weights/n",
         options: [
-          ["batch", "the batch size"],
-          ["rows", "the training rows"],
+          ["batch", "batch size"],
+          ["rows", "number of training rows"],
         ],
-        usual: "batch",
-        needs: textbook,
+        default: "batch",
+        visibleIf: isTextbook,
       },
       {
         kind: "select",
-        label: "L1 is minimized by",
+        label: "L1 method",
         pointer: "/regularization/weights/l1_mode",
         options: [
-          ["penalty", "its gradient, as Keras does"],
-          ["proximal", "a soft threshold: exact zeros"],
+          ["penalty", "gradient, as in Keras"],
+          ["proximal", "soft threshold (exact zeros)"],
         ],
-        usual: "penalty",
-        needs: penalisesL1,
+        default: "penalty",
+        visibleIf: penalizesL1,
       },
       {
         kind: "number",
@@ -134,7 +135,7 @@ export const GROUPS = [
         max: 0.95,
         label: "Dropout rate",
         pointer: "/regularization/dropout/rate",
-        hint: "start at 0.3, raise it to 0.5 on overfitting",
+        hint: "start at 0.3; raise to 0.5 if it overfits",
         placeholder: "none",
         ...dropoutRate(),
       },
@@ -147,21 +148,21 @@ export const GROUPS = [
           ["pooling", "pooling"],
           ["conv", "convolution"],
         ],
-        usual: ["dense"],
-        needs: hasDropout,
+        default: ["dense"],
+        visibleIf: hasDropout,
       },
       {
         kind: "check",
-        label: "Raise the rate on overfitting, up to 0.5",
+        label: "Raise the rate on overfitting (to at most 0.5)",
         pointer: "/regularization/dropout/raise_on_overfit",
-        needs: hasDropout,
+        visibleIf: hasDropout,
         ...section("/regularization/dropout/raise_on_overfit", { to: 0.5 }),
       },
       {
         ...number,
-        label: "Max norm of each unit",
+        label: "Max norm per unit",
         pointer: "/regularization/constraint",
-        hint: "3 is usual with dropout",
+        hint: "typically 3 with dropout",
         placeholder: "none",
         ...maxNorm(),
       },
@@ -169,37 +170,46 @@ export const GROUPS = [
         ...number,
         label: "Weight decay",
         pointer: "/training/optimizer/weight_decay",
-        hint: "decoupled, as in AdamW; spares biases",
+        hint: "decoupled, as in AdamW; excludes biases",
         placeholder: "none",
-        ...ofNamed("/training/optimizer", "weight_decay"),
+        ...memberOfNamed("/training/optimizer", "weight_decay"),
       },
     ],
   },
   {
     title: "Stopping",
     fields: [
-      { ...whole, label: "Epochs", pointer: "/training/epochs", usual: 10, max: 100_000 },
+      {
+        ...positiveInteger,
+        label: "Epochs",
+        pointer: "/training/epochs",
+        default: 10,
+        max: 100_000,
+      },
       {
         kind: "check",
-        label: "Stop early, by the validation data loss",
+        label: "Stop early on validation data loss",
         pointer: "/training/early_stopping",
-        ...section("/training/early_stopping", { patience: PATIENCE, restore_best_weights: true }),
+        ...section("/training/early_stopping", {
+          patience: DEFAULT_PATIENCE,
+          restore_best_weights: true,
+        }),
       },
       {
         kind: "number",
         step: 1,
         min: 0,
-        label: "Patience, in epochs",
+        label: "Patience (epochs)",
         pointer: "/training/early_stopping/patience",
-        usual: 0,
-        needs: stops,
+        default: 0,
+        visibleIf: stopsEarly,
       },
       {
         kind: "check",
-        label: "End with the best epoch's weights",
+        label: "Restore the best epoch's weights",
         pointer: "/training/early_stopping/restore_best_weights",
-        usual: false,
-        needs: stops,
+        default: false,
+        visibleIf: stopsEarly,
       },
     ],
   },
@@ -211,25 +221,25 @@ export const GROUPS = [
         label: "Loss",
         pointer: "/training/loss",
         options: "losses",
-        ...named("/training/loss"),
+        ...namedObject("/training/loss"),
       },
       {
         kind: "select",
         label: "Optimizer",
         pointer: "/training/optimizer",
         options: "optimizers",
-        usual: "adam",
-        ...named("/training/optimizer", ["learning_rate", "weight_decay"]),
+        default: "adam",
+        ...namedObject("/training/optimizer", ["learning_rate", "weight_decay"]),
       },
       {
         ...number,
         label: "Learning rate",
         pointer: "/training/optimizer/learning_rate",
-        placeholder: "the optimizer's",
-        ...ofNamed("/training/optimizer", "learning_rate"),
+        placeholder: "optimizer default",
+        ...memberOfNamed("/training/optimizer", "learning_rate"),
       },
-      { ...whole, label: "Batch size", pointer: "/training/batch_size", usual: 32 },
-      { kind: "number", step: 1, min: 0, label: "Seed", pointer: "/training/seed", usual: 0 },
+      { ...positiveInteger, label: "Batch size", pointer: "/training/batch_size", default: 32 },
+      { kind: "number", step: 1, min: 0, label: "Seed", pointer: "/training/seed", default: 0 },
     ],
   },
   {
@@ -241,25 +251,25 @@ export const GROUPS = [
         step: 0.05,
         min: 0,
         max: 0.95,
-        label: "Share for validation",
+        label: "Validation share",
         pointer: "/split/validation",
-        usual: 0.2,
+        default: 0.2,
       },
       {
         kind: "number",
         step: 0.05,
         min: 0,
         max: 0.95,
-        label: "Share for the test",
+        label: "Test share",
         pointer: "/split/test",
-        usual: 0,
-        hint: "0 where the data set has test rows of its own",
+        default: 0,
+        hint: "0 if the data set has its own test rows",
       },
       {
         kind: "check",
-        label: "Keep the classes' shares in all parts",
+        label: "Keep class proportions in every split (stratify)",
         pointer: "/split/stratify",
-        usual: false,
+        default: false,
       },
     ],
   },
@@ -286,19 +296,19 @@ export const GROUPS = [
           ["onnx", "ONNX"],
           ["tensorboard", "TensorBoard events"],
         ],
-        usual: ["keras"],
+        default: ["keras"],
       },
     ],
   },
 ];
 
-/** What a field shows of a spec. */
+/** A field's value in a spec; undefined if it is not set. */
 export function readField(field, spec) {
   const value = field.read ? field.read(spec) : valueAt(spec, field.pointer);
   return value ?? undefined;
 }
 
-/** The spec with another value for a field; undefined takes it away. */
+/** The spec with a new value for a field; undefined removes it. */
 export function writeField(field, spec, value) {
   return field.write ? field.write(spec, value) : withValue(spec, field.pointer, value);
 }
@@ -327,7 +337,7 @@ function maxNorm() {
   };
 }
 
-/** Data sets are chosen by `source name`; another one keeps none of the former one's options. */
+/** The data set as `source name`; choosing another one drops the previous one's options. */
 function dataset() {
   return {
     read(spec) {

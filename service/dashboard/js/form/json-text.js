@@ -1,64 +1,65 @@
-/** JSON as a person writes it, and where in such a text a pointer leads. */
+/** Formats JSON as a person writes it, and locates JSON pointers in such a text. */
 
 const WIDTH = 72;
-/** Deeper nothing is looked for: the service takes no such spec, and the stack has an end. */
-const DEEPEST = 200;
+/** Maximum nesting: the service rejects deeper specs, and the stack is finite. */
+const MAX_DEPTH = 200;
 
-/** A value as JSON: what fits on a line stands on one. */
+/** A value as JSON, with short values on one line. */
 export function pretty(value, indent = "") {
   const short = oneLine(value);
   if (indent.length + short.length <= WIDTH && (indent !== "" || !isObject(value))) return short;
   const inner = `${indent}  `;
   if (Array.isArray(value)) {
-    return `[\n${value.map((each) => inner + pretty(each, inner)).join(",\n")}\n${indent}]`;
+    return `[\n${value.map((item) => inner + pretty(item, inner)).join(",\n")}\n${indent}]`;
   }
   if (isObject(value) && Object.keys(value).length > 0) {
     const members = Object.entries(value).map(
-      ([name, each]) => `${inner}${JSON.stringify(name)}: ${pretty(each, inner)}`,
+      ([name, member]) => `${inner}${JSON.stringify(name)}: ${pretty(member, inner)}`,
     );
     return `{\n${members.join(",\n")}\n${indent}}`;
   }
   return short;
 }
 
-/** What an RFC 6901 pointer leads to in a text: `[from, to]`, of the nearest thing that is there. */
+/** The range `[from, to]` of an RFC 6901 pointer's value, or of its nearest existing ancestor. */
 export function rangeOf(text, pointer, ranges = rangesOf(text)) {
-  let at = pointer;
-  while (at !== "" && !ranges.has(at)) at = at.slice(0, at.lastIndexOf("/"));
-  return ranges.get(at) ?? [0, text.length];
+  let nearest = pointer;
+  while (nearest !== "" && !ranges.has(nearest))
+    nearest = nearest.slice(0, nearest.lastIndexOf("/"));
+  return ranges.get(nearest) ?? [0, text.length];
 }
 
-/** Line and column, from 1 on, of a place in a text. */
-export function lineOf(text, place) {
-  const before = text.slice(0, place).split("\n");
+/** Line and column, both starting at 1, of a position in a text. */
+export function lineOf(text, position) {
+  const before = text.slice(0, position).split("\n");
   return { line: before.length, column: before.at(-1).length + 1 };
 }
 
-/** Parse JSON; an error has the place in the text, where it can be told. */
+/** Parse JSON; an error carries its position, the end of the text if the parser names none. */
 export function parse(text) {
   try {
     return { value: JSON.parse(text), error: null };
   } catch (error) {
     return {
       value: null,
-      error: { message: readable(error.message), ...placeOf(text, error.message) },
+      error: { message: readable(error.message), ...positionOf(text, error.message) },
     };
   }
 }
 
-/** The parts of a pointer. */
-export function parts(pointer) {
+/** The unescaped tokens of a pointer. */
+export function tokensOf(pointer) {
   return pointer
     .split("/")
     .slice(1)
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+    .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function oneLine(value) {
   if (Array.isArray(value)) return `[${value.map(oneLine).join(", ")}]`;
   if (!isObject(value)) return JSON.stringify(value);
   const members = Object.entries(value).map(
-    ([name, each]) => `${JSON.stringify(name)}: ${oneLine(each)}`,
+    ([name, member]) => `${JSON.stringify(name)}: ${oneLine(member)}`,
   );
   return members.length > 0 ? `{${members.join(", ")}}` : "{}";
 }
@@ -73,15 +74,15 @@ function readable(message) {
     .replace(/ \(line \d+ column \d+\)$/, "");
 }
 
-function placeOf(text, message) {
-  const position = /position (\d+)/.exec(message);
-  const place = position ? Number(position[1]) : text.length;
-  return { place, ...lineOf(text, place) };
+function positionOf(text, message) {
+  const match = /position (\d+)/.exec(message);
+  const position = match ? Number(match[1]) : text.length;
+  return { position, ...lineOf(text, position) };
 }
 
-/** Every value of a JSON text by its pointer, as far as the text is JSON. */
+/** The range of every value by its pointer, up to the first syntax error. */
 export function rangesOf(text) {
-  const found = new Map();
+  const ranges = new Map();
   const token = /\s*(?:("(?:[^"\\]|\\.)*")|([{}[\],:])|([^\s{}[\],:"]+))/y;
 
   function next() {
@@ -100,15 +101,15 @@ export function rangesOf(text) {
 
   function peek() {
     const from = token.lastIndex;
-    const found = next();
+    const following = next();
     token.lastIndex = from;
-    return found?.text ?? null;
+    return following?.text ?? null;
   }
 
   let depth = 0;
 
   function value(pointer) {
-    const first = depth < DEEPEST ? next() : null;
+    const first = depth < MAX_DEPTH ? next() : null;
     if (first === null) {
       token.lastIndex = text.length;
       return;
@@ -116,7 +117,7 @@ export function rangesOf(text) {
     depth += 1;
     if (first.text === "{") members(pointer);
     else if (first.text === "[") items(pointer);
-    found.set(pointer, [first.from, token.lastIndex]);
+    ranges.set(pointer, [first.from, token.lastIndex]);
     depth -= 1;
   }
 
@@ -141,7 +142,7 @@ export function rangesOf(text) {
   }
 
   value("");
-  return found;
+  return ranges;
 }
 
 function escaped(quoted) {

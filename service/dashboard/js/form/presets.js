@@ -1,13 +1,18 @@
-/** A preset's parameters as fields of the form. */
+/** Form fields for a preset's parameters. */
 
-/** The fields of a preset, as GET /presets describes it. */
+/** The fields of a preset from GET /presets. */
 export function presetFields({ parameters }) {
-  return parameters.map(({ name, default: usual, description, json_schema: schema }) => {
+  return parameters.map(({ name, default: value, description, json_schema: schema }) => {
     const pointer = `/model/${name}`;
     const label = name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
-    const common = { label, pointer, usual, hint: description.split("\n")[0] || undefined };
-    const kinds = schema.anyOf ?? [schema];
-    const numeric = kinds.find((each) => each.type === "integer" || each.type === "number");
+    const common = {
+      label,
+      pointer,
+      default: value,
+      hint: description.split("\n")[0] || undefined,
+    };
+    const types = schema.anyOf ?? [schema];
+    const numeric = types.find(({ type }) => type === "integer" || type === "number");
     if (numeric)
       return {
         ...common,
@@ -16,9 +21,9 @@ export function presetFields({ parameters }) {
         min: numeric.minimum,
         max: numeric.maximum,
       };
-    if (kinds.some((each) => each.type === "boolean")) return { ...common, kind: "check" };
+    if (types.some(({ type }) => type === "boolean")) return { ...common, kind: "check" };
     if (schema.enum)
-      return { ...common, kind: "select", options: schema.enum.map((each) => [each, each]) };
+      return { ...common, kind: "select", options: schema.enum.map((option) => [option, option]) };
     return { ...common, kind: "text" };
   });
 }

@@ -1,10 +1,10 @@
-/** Where a new job may begin: an example, a preset, another job, an uploaded data set. */
+/** Initial specs of a new job: an example, another job, or a stored data set. */
 
 import { get } from "../api.js";
-import { datasetSpec } from "../upload/starter.js";
+import { datasetSpec } from "../dataset/starter.js";
 import { patched } from "./pointer.js";
 
-/** Small, trained within seconds, and with both kinds of regularization. */
+/** A small network with both kinds of regularization, which trains in seconds. */
 export const EXAMPLE = {
   name: "digits-l2-dropout",
   dataset: { source: "builtin", name: "digits" },
@@ -27,7 +27,7 @@ export const EXAMPLE = {
   },
 };
 
-/** The same network with nothing against overfitting: what the note begins with. */
+/** A larger network without regularization, which overfits. */
 export const OVERFITS = {
   name: "digits-overfits",
   dataset: { source: "builtin", name: "digits" },
@@ -42,7 +42,7 @@ export const OVERFITS = {
   training: { epochs: 60, loss: "sparse_categorical_crossentropy", metrics: ["accuracy"] },
 };
 
-/** The spec that an address asks to begin with, and what to say of it. */
+/** The initial spec that the address's query selects, and a remark about it. */
 export async function startOf(query, signal) {
   if (query.has("job")) return fromJob(query.get("job"), query.get("change"), signal);
   if (query.has("dataset")) return fromDataset(query, signal);
@@ -53,27 +53,30 @@ async function fromJob(id, change, signal) {
   const path = `/jobs/${encodeURIComponent(id)}`;
   const job = await get(path, { signal });
   const name = job.name ?? id;
-  if (change === null) return { spec: said(job.spec), remark: `Begun from ${name}.` };
+  if (change === null) return { spec: withoutEmpty(job.spec), remark: `Based on ${name}.` };
   const report = await get(`${path}/report`, { signal });
-  const suggestion = report.suggestions.find((each) => each.id === change);
+  const suggestion = report.suggestions.find(({ id: suggested }) => suggested === change);
   if (!suggestion)
     return {
-      spec: said(job.spec),
-      remark: `Begun from ${name}; the report no longer suggests that.`,
+      spec: withoutEmpty(job.spec),
+      remark: `Based on ${name}, without the change: its report no longer suggests it.`,
     };
   return {
     spec: patched(job.resolved, suggestion.patch),
-    remark: `Begun from ${name}. ${suggestion.message}`,
+    remark: `Based on ${name}. ${suggestion.message}`,
   };
 }
 
 async function fromDataset(query, signal) {
   const dataset = await get(`/datasets/${encodeURIComponent(query.get("dataset"))}`, { signal });
-  return { spec: datasetSpec(dataset, query.get("target")), remark: `Begun for ${dataset.name}.` };
+  return {
+    spec: datasetSpec(dataset, query.get("target")),
+    remark: `For the data set ${dataset.name}.`,
+  };
 }
 
-/** A spec without the members that say nothing: a form is to be read. */
-function said(spec) {
+/** A spec without null and empty members, which only make it longer to read. */
+function withoutEmpty(spec) {
   return Object.fromEntries(
     Object.entries(spec).filter(
       ([, value]) => value !== null && !(Array.isArray(value) && value.length === 0),

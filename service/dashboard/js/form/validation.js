@@ -1,71 +1,68 @@
-/** What the service says of a spec while it is typed. */
+/** Validates a spec with the service while it is edited. */
 
-import { ApiError, left, post } from "../api.js";
-import { h, replace, say } from "../dom.js";
+import { ApiError, isAborted, post } from "../api.js";
+import { h, replace, setText } from "../dom.js";
 import { bytes, count, number, plural } from "../format.js";
 import { remark } from "../job/penalties.js";
 
-const PAUSE_MS = 250;
+const DEBOUNCE_MS = 250;
 
 /**
- * Checks `text` a moment after the last call of `check`; `onFaults(faults)` gets what is wrong, and
- * `onFault(fault)` is called where somebody wants to see where in the spec it is.
+ * Validates `text` shortly after the last call of `check`. `onFaults(faults)` receives the faults,
+ * `onSelect(fault)` the one whose place in the spec the user wants to see.
  */
-export function validation({ onFaults, onFault, signal }) {
+export function validation({ onFaults, onSelect, signal }) {
   const headline = h("p", { class: "validity", role: "status" }, "Checking…");
   const content = h("div", {});
   const element = h(
     "section",
     { class: "outlook", "aria-labelledby": "validation-title" },
-    h("h2", { id: "validation-title" }, "What would be trained"),
+    h("h2", { id: "validation-title" }, "Validation"),
     headline,
     content,
   );
   let timer = null;
-  let asking = new AbortController();
-  let valid = false;
+  let request = new AbortController();
 
   function check(text, syntax) {
     clearTimeout(timer);
-    asking.abort();
-    valid = false;
+    request.abort();
     if (syntax !== null) {
-      refuse(
+      showFaults(
         [
           {
             pointer: "",
-            place: syntax.place,
+            position: syntax.position,
             label: `line ${syntax.line}, column ${syntax.column}`,
             detail: syntax.message,
             rule: "json",
           },
         ],
-        "This is not JSON yet",
+        "Not valid JSON",
       );
       return;
     }
     element.dataset.state = "checking";
-    timer = setTimeout(() => ask(text), PAUSE_MS);
+    timer = setTimeout(() => validate(text), DEBOUNCE_MS);
   }
 
-  async function ask(text) {
-    asking = new AbortController();
-    const both = AbortSignal.any([asking.signal, signal]);
+  async function validate(text) {
+    request = new AbortController();
+    const eitherSignal = AbortSignal.any([request.signal, signal]);
     try {
-      const found = await post("/jobs/validate", text, { signal: both });
-      valid = true;
-      accept(found);
+      const outlook = await post("/jobs/validate", text, { signal: eitherSignal });
+      showValid(outlook);
     } catch (error) {
-      if (left(error)) return;
+      if (isAborted(error)) return;
       const faults = error instanceof ApiError ? error.faults : [];
-      if (faults.length > 0) refuse(faults, `${plural(faults.length, "fault")} in the spec`);
-      else refuse([], error.message);
+      if (faults.length > 0) showFaults(faults, `${plural(faults.length, "error")} in the spec`);
+      else showFaults([], error.message);
     }
   }
 
-  function accept({ parameters, memory_bytes: memory, penalties, advice }) {
+  function showValid({ parameters, memory_bytes: memory, penalties, advice }) {
     element.dataset.state = "valid";
-    say(
+    setText(
       headline,
       `Ready: ${plural(parameters.total, "parameter")}, about ${bytes(memory)} of memory, ${plural(advice.length, "remark")}`,
     );
@@ -75,7 +72,7 @@ export function validation({ onFaults, onFault, signal }) {
         ? h(
             "ul",
             { class: "remarks" },
-            advice.map((each) => remark(each, (pointer) => onFault({ pointer }))),
+            advice.map((entry) => remark(entry, (pointer) => onSelect({ pointer }))),
           )
         : null,
       penaltyList(penalties),
@@ -83,37 +80,37 @@ export function validation({ onFaults, onFault, signal }) {
         ? h(
             "p",
             { class: "quiet" },
-            `${count(parameters.non_trainable)} of the parameters are not trained.`,
+            `${count(parameters.non_trainable)} of the parameters are not trainable.`,
           )
         : null,
     );
     onFaults([]);
   }
 
-  function refuse(faults, text) {
+  function showFaults(faults, text) {
     element.dataset.state = "invalid";
-    say(headline, text);
+    setText(headline, text);
     replace(
       content,
       h(
         "ul",
         { class: "faults" },
-        faults.map((fault) => item(fault, onFault)),
+        faults.map((fault) => item(fault, onSelect)),
       ),
     );
     onFaults(faults);
   }
 
-  return { element, check, isValid: () => valid };
+  return { element, check };
 }
 
-function item(fault, onFault) {
+function item(fault, onSelect) {
   return h(
     "li",
     {},
     h(
       "button",
-      { type: "button", class: "pointer", onclick: () => onFault(fault) },
+      { type: "button", class: "pointer", onclick: () => onSelect(fault) },
       fault.label ?? (fault.pointer || "the whole spec"),
     ),
     " ",
@@ -121,7 +118,7 @@ function item(fault, onFault) {
   );
 }
 
-/** One line for each strength, since most layers share one. */
+/** One line for all penalties of equal strength, since most layers share one. */
 function penaltyList(penalties) {
   const groups = Map.groupBy(
     penalties,

@@ -1,54 +1,49 @@
-/** The charts of a job, each with its files. */
+/** The charts of a job, with buttons that save them. */
 
 import { chart } from "../charts/chart.js";
 import { saveLine } from "../charts/save.js";
-import { theme } from "../colours.js";
+import { theme } from "../theme.js";
 import { h } from "../dom.js";
 
 const CHARTS = [
-  { name: "losses", label: "Losses, the penalty apart", height: 380 },
+  { name: "losses", label: "Losses, with the penalty shown separately", height: 380 },
   { name: "accuracy", label: "Metrics", height: 240 },
   { name: "penalty", label: "Penalty by layer", height: 240 },
   { name: "learning_rate", label: "Learning rate", height: 200 },
-  { name: "weights", label: "Distribution of the weights", height: 300 },
+  { name: "weights", label: "Weight distribution", height: 300 },
 ];
 const MAX_POINTS = 500;
 
 export function jobCharts(id, signal) {
   const first = figure(id, CHARTS[0], signal);
-  const others = CHARTS.slice(1).map((each) => lazy(id, each, signal));
-  const waiting = h(
-    "p",
-    { class: "note", hidden: true },
-    "The curves begin when the first epoch has ended.",
-  );
+  const others = CHARTS.slice(1).map((entry) => lazy(id, entry, signal));
+  const waiting = h("p", { class: "note", hidden: true }, "Curves appear after the first epoch.");
   const element = h(
     "section",
     { "aria-labelledby": "curves-title" },
     h("h2", { id: "curves-title" }, "Curves"),
     waiting,
     first.element,
-    others.map((each) => each.element),
+    others.map(({ element: chartElement }) => chartElement),
   );
   const all = [first, ...others];
-  let begun = false;
+  let started = false;
 
   function show(job) {
-    begun ||= job.progress.epoch > 0;
-    waiting.hidden = begun;
-    first.element.hidden = !begun;
-    for (const each of others) each.element.hidden = !begun;
+    started ||= job.progress.epoch > 0;
+    waiting.hidden = started;
+    for (const { element: chartElement } of all) chartElement.hidden = !started;
   }
 
   return {
     element,
-    now(job) {
+    refresh(job) {
       show(job);
-      if (begun) for (const each of all) each.now(job);
+      if (started) for (const drawn of all) drawn.refresh();
     },
-    soon(job) {
+    refreshSoon(job) {
       if (job) show(job);
-      if (begun) for (const each of all) each.soon();
+      if (started) for (const drawn of all) drawn.refreshSoon();
     },
   };
 }
@@ -70,28 +65,28 @@ function figure(id, { name, label, height }, signal) {
   return { ...drawn, element };
 }
 
-/** A chart that is drawn once its part of the page is opened. */
+/** A chart in a disclosure, drawn once it is open. */
 function lazy(id, entry, signal) {
   let drawn = null;
   const open = entry.name === "accuracy" || entry.name === "penalty";
   const element = h(
     "details",
-    { class: "more-chart", open, ontoggle: () => element.open && now() },
+    { class: "more-chart", open, ontoggle: () => element.open && refresh() },
     h("summary", {}, entry.label),
   );
 
-  function now() {
+  function refresh() {
     if (drawn === null) {
       drawn = figure(id, entry, signal);
       element.append(drawn.element);
     }
-    drawn.now();
+    drawn.refresh();
   }
 
   return {
     element,
-    now: () => element.open && now(),
-    soon: () => element.open && (drawn === null ? now() : drawn.soon()),
+    refresh: () => element.open && refresh(),
+    refreshSoon: () => element.open && (drawn === null ? refresh() : drawn.refreshSoon()),
   };
 }
 

@@ -1,22 +1,22 @@
-/** The figures that matter most, large. */
+/** A job's main measurements in large type, and the others below. */
 
 import { h, replace } from "../dom.js";
 import { number, percent } from "../format.js";
 
 const FIGURES = [
   ["val_data_loss", "Validation data loss", "without the penalty"],
-  ["train_data_loss", "Training data loss", "same rows each time, dropout off"],
-  ["gap", "Gap", "validation less training"],
+  ["train_data_loss", "Training data loss", "fixed sample of rows, dropout off"],
+  ["gap", "Gap", "validation minus training"],
   ["penalty", "Penalty", null],
   ["val_accuracy", "Validation accuracy", null],
-  ["test_data_loss", "Test data loss", "of rows never seen before"],
+  ["test_data_loss", "Test data loss", "on rows held out until the end"],
   ["test_accuracy", "Test accuracy", null],
 ];
 
 export function facts() {
   const list = h("dl", { class: "figures" });
   const rest = h("dl", { class: "rest" });
-  const more = h("details", {}, h("summary", {}, "All measurements"), rest);
+  const more = h("details", {}, h("summary", {}, "Other measurements"), rest);
   const element = h(
     "section",
     { class: "facts", "aria-label": "Measurements", hidden: true },
@@ -32,13 +32,13 @@ export function facts() {
         FIGURES.filter(([name]) => name in metrics).map((figure) => entry(figure, metrics)),
       );
       const others = Object.keys(metrics).filter(
-        (name) => !FIGURES.some(([known]) => known === name),
+        (name) => !FIGURES.some(([listed]) => listed === name),
       );
       more.hidden = others.length === 0;
       replace(
         rest,
         others.map((name) =>
-          h("div", {}, h("dt", {}, h("code", {}, name)), h("dd", {}, measured(metrics[name]))),
+          h("div", {}, h("dt", {}, h("code", {}, name)), h("dd", {}, measurement(metrics[name]))),
         ),
       );
     },
@@ -50,17 +50,17 @@ function entry([name, label, remark], metrics) {
     "div",
     { class: `figure-${name.replaceAll("_", "-")}` },
     h("dt", {}, label),
-    h("dd", {}, measured(metrics[name])),
-    h("dd", { class: "remark" }, remark ?? extra(name, metrics)),
+    h("dd", {}, measurement(metrics[name])),
+    h("dd", { class: "remark" }, remark ?? penaltyShare(name, metrics)),
   );
 }
 
-/** A metric is null where it was no finite number, which is a finding and no gap in the data. */
-function measured(value) {
+/** A measurement as text; null means measured but not finite. */
+function measurement(value) {
   return value === null ? "not finite" : number(value);
 }
 
-function extra(name, metrics) {
+function penaltyShare(name, metrics) {
   if (name !== "penalty" || !metrics.loss) return "";
   return `${percent(metrics.penalty / metrics.loss)} of the training loss`;
 }

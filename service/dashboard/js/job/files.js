@@ -1,20 +1,20 @@
-/** The published files, to download. */
+/** Downloads of a job's published files. */
 
 import { h, replace } from "../dom.js";
 import { bytes } from "../format.js";
-import { ended } from "../status.js";
+import { hasEnded } from "../status.js";
 
-const WHAT = {
-  "model.keras": "the model, for keras.saving.load_model",
-  "model.weights.h5": "the weights alone",
-  "model.json": "the architecture the weights belong to",
-  "saved_model.zip": "TensorFlow's SavedModel",
-  "model.tflite": "LiteRT",
-  "model.onnx": "ONNX",
+const DESCRIPTIONS = {
+  "model.keras": "model, for keras.saving.load_model",
+  "model.weights.h5": "weights only",
+  "model.json": "architecture for the weights",
+  "saved_model.zip": "TensorFlow SavedModel",
+  "model.tflite": "LiteRT model",
+  "model.onnx": "ONNX model",
   "tensorboard.zip": "curves and weights for TensorBoard",
-  "report.json": "the report on this page",
-  "split.npz": "which rows were trained on",
-  "features.json": "how a row is encoded",
+  "report.json": "report shown on this page",
+  "split.npz": "row indices of every split",
+  "features.json": "how to encode a row for the model",
 };
 
 export function files() {
@@ -27,18 +27,18 @@ export function files() {
     list,
     none,
   );
-  let shown = null;
+  let shownState = null;
   return {
     element,
     update(job) {
-      const now = `${job.status} ${job.artifacts.length}`;
-      if (now === shown) return;
-      shown = now;
+      const state = `${job.status} ${job.artifacts.length}`;
+      if (state === shownState) return;
+      shownState = state;
       replace(list, job.artifacts.map(item));
       none.hidden = job.artifacts.length > 0;
-      none.textContent = ended(job.status)
-        ? "The job published none."
-        : "The model can be downloaded here once the job has succeeded.";
+      none.textContent = hasEnded(job.status)
+        ? "This job published no files."
+        : "Available once the job has succeeded.";
     },
   };
 }
@@ -49,7 +49,7 @@ function item({ name, bytes: size, sha256, href }) {
     {},
     h("a", { href, download: name }, name),
     h("span", { class: "size" }, bytes(size)),
-    h("span", { class: "what" }, WHAT[name] ?? ""),
+    h("span", { class: "what" }, DESCRIPTIONS[name] ?? ""),
     h("code", { class: "digest", title: `SHA-256 ${sha256}` }, sha256.slice(0, 12)),
   );
 }

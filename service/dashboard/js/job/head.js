@@ -1,76 +1,76 @@
-/** The top of a job's page: what it is, how far it is, and what can be asked of it. */
+/** The head of a job's page: name, progress and actions. */
 
 import { alertUser, announce } from "../announce.js";
 import { post, remove } from "../api.js";
-import { confirmed } from "../dialog.js";
-import { h, replace, say } from "../dom.js";
-import { ago, duration, moment } from "../format.js";
+import { askToConfirm } from "../dialog.js";
+import { h, replace, setText } from "../dom.js";
+import { ago, duration, localTime } from "../format.js";
 import { go } from "../navigation.js";
 import { progressBar, progressText } from "../progress.js";
-import { ended, statusBadge } from "../status.js";
+import { hasEnded, statusBadge } from "../status.js";
 
-const LINKS = {
-  live: "Live: each epoch is shown as it ends",
-  waiting: "Connection lost, trying again",
-  polling: "Asking for changes",
+const CONNECTIONS = {
+  live: "Live: updates after every epoch",
+  waiting: "Connection lost; reconnecting…",
+  polling: "No live stream; polling for changes",
   closed: "",
 };
 
-/** `update(job)` shows the job as it is now; `onJob` gets it after an action. */
+/** `update(job)` shows the job's current state; `onJob(job)` receives it after an action. */
 export function jobHead(onJob) {
   const title = h("h1", {});
-  const line = h("p", { class: "subline" });
+  const details = h("p", { class: "subline" });
   const state = h("div", { class: "progress-line" });
   const reason = h("p", { class: "reason", hidden: true });
-  const link = h("p", { class: "link-state", "data-state": "closed" });
+  const connection = h("p", { class: "connection-state", "data-state": "closed" });
   const buttons = actionButtons();
   const fault = h("p", { class: "fault", role: "alert", hidden: true });
   let job = null;
 
-  async function act(action, word) {
+  async function act(action, message) {
     fault.hidden = true;
     try {
       if (action === "delete") {
         await remove(`/jobs/${job.id}`);
-        announce("The job is deleted.");
+        announce("Job deleted.");
         go("/");
         return;
       }
       onJob(await post(`/jobs/${job.id}/${action}`));
-      announce(word);
+      announce(message);
     } catch (error) {
-      say(fault, error.message);
+      setText(fault, error.message);
       fault.hidden = false;
       alertUser(error.message);
     }
   }
 
   buttons.pause.addEventListener("click", () =>
-    act("pause", "The job is going to pause after this epoch."),
+    act("pause", "The job will pause after this epoch."),
   );
-  buttons.resume.addEventListener("click", () => act("resume", "The job goes on."));
+  buttons.resume.addEventListener("click", () => act("resume", "Job resumed."));
   buttons.cancel.addEventListener("click", async () => {
     const question = {
       title: "Cancel this job?",
-      text: "What it has learned is lost: a cancelled job publishes no model. Pause keeps a checkpoint.",
-      yes: "Cancel the job",
-      no: "Let it train",
+      text: "A cancelled job publishes no model, and its training is lost. To keep a checkpoint, pause it instead.",
+      confirmLabel: "Cancel job",
+      cancelLabel: "Keep training",
     };
-    if (await confirmed(question)) act("cancel", "The job is being cancelled.");
+    if (await askToConfirm(question)) act("cancel", "Cancelling the job.");
   });
   buttons.remove.addEventListener("click", async () => {
     const question = {
       title: "Delete this job?",
-      text: "Its curves, its report and its model files are deleted for good.",
-      yes: "Delete for good",
+      text: "Its curves, report and model files are permanently deleted.",
+      confirmLabel: "Delete permanently",
     };
-    if (await confirmed(question)) act("delete", "");
+    if (await askToConfirm(question)) act("delete", "");
   });
 
   function update(next) {
     job = next;
-    say(title, job.name ?? `Job ${job.id.slice(4, 12)}`);
-    replace(line, ...subline(job));
+    setText(title, job.name ?? `Job ${job.id.slice(4, 12)}`);
+    replace(details, ...subline(job));
     replace(
       state,
       statusBadge(job.status),
@@ -78,7 +78,7 @@ export function jobHead(onJob) {
       h("span", { class: "progress-text" }, progressText(job)),
     );
     reason.hidden = job.reason === null || job.reason.code === "completed";
-    say(reason, job.reason === null ? "" : `${job.reason.detail}`);
+    setText(reason, job.reason === null ? "" : job.reason.detail);
     reason.classList.toggle("bad", job.status === "failed");
     showButtons(buttons, job);
   }
@@ -101,18 +101,18 @@ export function jobHead(onJob) {
         buttons.remove,
       ),
     ),
-    line,
+    details,
     state,
     reason,
     fault,
-    link,
+    connection,
   );
   return {
     element,
     update,
-    link(name) {
-      link.dataset.state = name;
-      say(link, LINKS[name]);
+    showConnection(name) {
+      connection.dataset.state = name;
+      setText(connection, CONNECTIONS[name]);
     },
   };
 }
@@ -125,7 +125,7 @@ function actionButtons() {
     resume: button("Resume", "primary"),
     cancel: button("Cancel"),
     remove: button("Delete"),
-    again: h("a", { class: "button" }, "Train again, changed"),
+    again: h("a", { class: "button" }, "Edit and retrain"),
     compare: h("a", { class: "button" }, "Compare"),
   };
 }
@@ -133,17 +133,17 @@ function actionButtons() {
 function showButtons(buttons, { id, status }) {
   buttons.again.href = `/ui/new?job=${id}`;
   buttons.compare.href = `/ui/compare?jobs=${id}`;
-  keepFocus(buttons.pause, !["queued", "running"].includes(status));
-  keepFocus(buttons.resume, !["paused", "pausing"].includes(status));
-  keepFocus(buttons.cancel, ended(status) || status === "cancelling");
-  keepFocus(buttons.remove, !ended(status));
+  setHidden(buttons.pause, !["queued", "running"].includes(status));
+  setHidden(buttons.resume, !["paused", "pausing"].includes(status));
+  setHidden(buttons.cancel, hasEnded(status) || status === "cancelling");
+  setHidden(buttons.remove, !hasEnded(status));
 }
 
-/** Hide a button; if focus is on it, it goes to the heading rather than nowhere. */
-function keepFocus(button, hidden) {
-  const focused = hidden && document.activeElement === button;
+/** Hide or show a button; if it had the focus, move that to the heading. */
+function setHidden(button, hidden) {
+  const losesFocus = hidden && document.activeElement === button;
   button.hidden = hidden;
-  if (!focused) return;
+  if (!losesFocus) return;
   const heading = button.closest(".job-head")?.querySelector("h1");
   heading?.setAttribute("tabindex", "-1");
   heading?.focus({ preventScroll: true });
@@ -151,12 +151,16 @@ function keepFocus(button, hidden) {
 
 function subline(job) {
   const parts = [
-    h("code", { title: "The job's id" }, job.id),
+    h("code", { title: "Job id" }, job.id),
     h(
       "span",
       {},
       "created ",
-      h("time", { datetime: job.created_at, title: moment(job.created_at) }, ago(job.created_at)),
+      h(
+        "time",
+        { datetime: job.created_at, title: localTime(job.created_at) },
+        ago(job.created_at),
+      ),
     ),
   ];
   if (job.started_at && job.finished_at) {

@@ -1,42 +1,42 @@
-/** The job's log, read when it is opened. */
+/** The job's log, loaded when it is opened. */
 
-import { get, left } from "../api.js";
-import { h, say } from "../dom.js";
+import { get, isAborted } from "../api.js";
+import { h, setText } from "../dom.js";
 
-const LINES = 500;
+const PAGE_SIZE = 500;
 
 export function jobLog(id, signal) {
   const lines = h("ol", { class: "log" });
   const box = h(
     "div",
-    { class: "log-box", tabindex: "0", role: "region", "aria-label": "Lines of the log" },
+    { class: "log-box", tabindex: "0", role: "region", "aria-label": "Log lines" },
     lines,
   );
   const state = h("p", { class: "quiet" });
   const level = h(
     "select",
-    { onchange: () => again() },
+    { onchange: () => reload() },
     ["info", "debug", "warning", "error"].map((name) => h("option", { value: name }, name)),
   );
-  const plain = h(
+  const json = h(
     "a",
     { href: `/jobs/${id}/logs?limit=1000`, target: "_blank", rel: "noopener" },
-    "as JSON",
+    "View as JSON",
   );
   const details = h(
     "details",
     { class: "log-part", ontoggle: () => details.open && load() },
     h("summary", {}, h("h2", { id: "log-title" }, "Log")),
-    h("p", { class: "toolbar" }, h("label", { class: "inline" }, "From level ", level), plain),
+    h("p", { class: "toolbar" }, h("label", { class: "inline" }, "Minimum level ", level), json),
     state,
     box,
   );
   const element = h("section", { "aria-labelledby": "log-title" }, details);
-  let after = 0;
+  let lastId = 0;
   let loading = false;
 
-  function again() {
-    after = 0;
+  function reload() {
+    lastId = 0;
     lines.replaceChildren();
     load();
   }
@@ -48,28 +48,28 @@ export function jobLog(id, signal) {
       let more = true;
       while (more) {
         const page = await get(
-          `/jobs/${id}/logs?after=${after}&limit=${LINES}&level=${level.value}`,
+          `/jobs/${id}/logs?after=${lastId}&limit=${PAGE_SIZE}&level=${level.value}`,
           { signal },
         );
         lines.append(...page.items.map(line));
-        after = page.items.at(-1)?.id ?? after;
+        lastId = page.items.at(-1)?.id ?? lastId;
         more = page.next !== null;
       }
-      say(state, lines.children.length === 0 ? "Nothing was logged yet." : "");
+      setText(state, lines.children.length === 0 ? "No log lines at this level yet." : "");
     } catch (error) {
-      if (!left(error)) say(state, error.message);
+      if (!isAborted(error)) setText(state, error.message);
     } finally {
       loading = false;
     }
   }
 
-  let version = "";
+  let shownState = "";
   return {
     element,
     update(job) {
-      const now = `${job.status} ${job.attempt}`;
-      if (now !== version && details.open) load();
-      version = now;
+      const current = `${job.status} ${job.attempt}`;
+      if (current !== shownState && details.open) load();
+      shownState = current;
     },
   };
 }

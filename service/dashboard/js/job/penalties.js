@@ -1,4 +1,4 @@
-/** Advice on the spec, and the penalties it trains with. */
+/** Advice on a job's spec, and its penalties. */
 
 import { h, replace } from "../dom.js";
 import { number } from "../format.js";
@@ -20,13 +20,13 @@ export function advice() {
       element.hidden = job.advice.length === 0;
       replace(
         list,
-        job.advice.map((each) => remark(each)),
+        job.advice.map((entry) => remark(entry)),
       );
     },
   };
 }
 
-/** One remark of advice as a list item. */
+/** A remark as a list item; `onPointer(pointer)` is called when its place is clicked. */
 export function remark({ severity, pointer, message, source }, onPointer = null) {
   const place = onPointer
     ? h(
@@ -55,8 +55,8 @@ export function penalties() {
     { class: "terms" },
     h(
       "caption",
-      { class: "unseen" },
-      "Penalties: λ as the spec has it, and the coefficient that Keras gets",
+      { class: "visually-hidden" },
+      "Penalties: λ from the spec, and the coefficient passed to Keras",
     ),
     h(
       "thead",
@@ -64,7 +64,7 @@ export function penalties() {
       h(
         "tr",
         {},
-        h("th", { scope: "col" }, "On"),
+        h("th", { scope: "col" }, "Weight"),
         h("th", { scope: "col" }, "Kind"),
         h("th", { scope: "col", class: "figure" }, "λ"),
         h("th", { scope: "col", class: "figure" }, "Keras coefficient"),
@@ -73,11 +73,7 @@ export function penalties() {
     ),
     body,
   );
-  const none = h(
-    "p",
-    { class: "quiet" },
-    "No weight penalty: nothing but the data loss is minimized.",
-  );
+  const none = h("p", { class: "quiet" }, "No weight penalty: only the data loss is minimized.");
   const element = h(
     "section",
     { "aria-labelledby": "penalties-title" },

@@ -1,19 +1,19 @@
-/** The report: verdict, evidence, what to change, and the weights. */
+/** The report: verdict, evidence, suggestions and weights. */
 
-import { get, left } from "../api.js";
+import { get, isAborted } from "../api.js";
 import { h, replace } from "../dom.js";
 import { number, percent } from "../format.js";
 import { weightTable } from "./weights.js";
 
 const VERDICTS = {
-  good: "It learned, and what it learned holds for rows it has not seen.",
-  overfit: "It learned of the training rows what does not hold for others.",
-  underfit: "It has hardly learned the training rows.",
-  diverged: "The loss grew or became infinite in place of falling.",
-  unclear: "Too little was measured, or the signs contradict each other.",
+  good: "It learned, and it does as well on new rows.",
+  overfit: "It memorized the training rows and does worse on new ones.",
+  underfit: "It has barely learned the training rows.",
+  diverged: "The loss grew or became infinite instead of falling.",
+  unclear: "Too little was measured, or the evidence conflicts.",
 };
 
-/** The verdict with all that led to it, and the table of weights, which is wider. */
+/** The verdict with its evidence as `element`, and the wider table of weights as `weights`. */
 export function report(id, signal) {
   const content = h("div", { class: "report" });
   const element = h(
@@ -23,22 +23,22 @@ export function report(id, signal) {
     content,
   );
   const weights = h("section", { "aria-labelledby": "weights-title", hidden: true });
-  let asked = false;
+  let requested = false;
   return {
     element,
     weights,
     async update(job) {
-      if (asked || !hasReport(job)) return;
-      asked = true;
+      if (requested || !hasReport(job)) return;
+      requested = true;
       try {
-        const found = await get(`/jobs/${id}/report`, { signal });
-        replace(content, ...rendered(found, job));
-        replace(weights, ...weightTable(found));
-        weights.hidden = found.weights.length === 0;
+        const loaded = await get(`/jobs/${id}/report`, { signal });
+        replace(content, ...rendered(loaded, job));
+        replace(weights, ...weightTable(loaded));
+        weights.hidden = loaded.weights.length === 0;
         element.hidden = false;
       } catch (error) {
-        // 409 and 404: there is none, since the job ended before it had one.
-        if (left(error) || error.status === 409 || error.status === 404) return;
+        // 409 and 404: the job ended without a report.
+        if (isAborted(error) || error.status === 409 || error.status === 404) return;
         replace(content, h("p", { class: "fault" }, error.message));
         element.hidden = false;
       }
@@ -46,50 +46,53 @@ export function report(id, signal) {
   };
 }
 
-/** Whether training came to an end, good or bad: a job that was broken off has no report. */
+/** Whether training completed or diverged: a job that stopped otherwise has no report. */
 function hasReport({ status, reason }) {
   return status === "succeeded" || (status === "failed" && reason?.code === "diverged");
 }
 
-function rendered(found, job) {
+function rendered(result, job) {
   return [
     h(
       "p",
-      { class: `verdict ${found.verdict}` },
-      h("strong", {}, found.verdict),
+      { class: `verdict ${result.verdict}` },
+      h("strong", {}, result.verdict),
       " ",
-      VERDICTS[found.verdict] ?? "",
+      VERDICTS[result.verdict] ?? "",
     ),
     h(
       "ul",
       { class: "evidence" },
-      found.evidence.map(({ message }) => h("li", {}, message)),
+      result.evidence.map(({ message }) => h("li", {}, message)),
     ),
-    summary(found),
-    suggestions(found, job),
-    raises(found),
+    summary(result),
+    suggestions(result, job),
+    raises(result),
     h(
       "p",
       { class: "quiet" },
-      `Trained with Keras ${found.environment.keras}, TensorFlow ${found.environment.tensorflow} on ${found.environment.devices.join(", ")}.`,
+      `Trained with Keras ${result.environment.keras}, TensorFlow ${result.environment.tensorflow} on ${result.environment.devices.join(", ")}.`,
     ),
   ].filter((part) => part !== null);
 }
 
-function summary(found) {
+function summary(result) {
   const rows = [
     [
       "Gap",
-      found.gap === null
+      result.gap === null
         ? null
-        : `${number(found.gap)} (${percent(found.gap_share)} of ${number(found.reference)})`,
+        : `${number(result.gap)} (${percent(result.gap_share)} of ${number(result.reference)})`,
     ],
-    ["Best epoch", found.best_epoch],
+    ["Best epoch", result.best_epoch],
     [
       "Penalty",
-      found.penalty_share === null ? null : `${percent(found.penalty_share)} of the loss`,
+      result.penalty_share === null ? null : `${percent(result.penalty_share)} of the loss`,
     ],
-    ["A constant prediction's loss", found.baseline === null ? null : number(found.baseline)],
+    [
+      "Baseline loss (constant prediction)",
+      result.baseline === null ? null : number(result.baseline),
+    ],
   ].filter(([, value]) => value !== null);
   return h(
     "dl",
@@ -98,24 +101,24 @@ function summary(found) {
   );
 }
 
-function suggestions(found, job) {
-  if (found.suggestions.length === 0) return null;
+function suggestions({ suggestions: suggested }, job) {
+  if (suggested.length === 0) return null;
   return [
-    h("h3", {}, "What to change"),
+    h("h3", {}, "Suggested changes"),
     h(
       "ul",
       { class: "suggestions" },
-      found.suggestions.map((each) =>
+      suggested.map((suggestion) =>
         h(
           "li",
           {},
-          h("p", {}, each.message),
-          h("p", { class: "source" }, each.source),
+          h("p", {}, suggestion.message),
+          h("p", { class: "source" }, suggestion.source),
           h(
             "a",
             {
               class: "button small",
-              href: `/ui/new?job=${job.id}&change=${encodeURIComponent(each.id)}`,
+              href: `/ui/new?job=${job.id}&change=${encodeURIComponent(suggestion.id)}`,
             },
             "Train with this change",
           ),
@@ -125,16 +128,16 @@ function suggestions(found, job) {
   ];
 }
 
-function raises(found) {
-  if (found.raises.length === 0) return null;
+function raises({ raises: raised }) {
+  if (raised.length === 0) return null;
   const line = ({ epoch, restored_epoch: restored, what, before, after }) =>
-    `After epoch ${epoch}, ${what} was raised from ${number(before)} to ${number(after)}, and training went on from epoch ${restored}.`;
+    `After epoch ${epoch}, ${what} was raised from ${number(before)} to ${number(after)}, and training resumed from epoch ${restored}.`;
   return [
-    h("h3", {}, "Raised on overfitting"),
+    h("h3", {}, "Raised during training"),
     h(
       "ul",
       { class: "evidence" },
-      found.raises.map((each) => h("li", {}, line(each))),
+      raised.map((raise) => h("li", {}, line(raise))),
     ),
   ];
 }

@@ -1,4 +1,4 @@
-/** The spec as it was posted and as it was resolved. */
+/** The spec as posted and as resolved. */
 
 import { announce } from "../announce.js";
 import { h, replace } from "../dom.js";
@@ -6,7 +6,7 @@ import { pretty } from "../form/json-text.js";
 
 export function specs() {
   const posted = block("As posted");
-  const resolved = block("Resolved: every default, layer and penalty spelled out");
+  const resolved = block("Resolved, with every default, layer and penalty");
   const element = h(
     "section",
     { "aria-labelledby": "spec-title" },
@@ -36,7 +36,7 @@ function block(label) {
       replace(copy, "Copied");
     } catch {
       getSelection().selectAllChildren(text);
-      announce("Selected; copy it with your keyboard.");
+      announce("Text selected; copy it with the keyboard.");
     }
   });
   return {

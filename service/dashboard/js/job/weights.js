@@ -1,4 +1,4 @@
-/** What the penalties did to each weight: norms, zeros, units that pass nothing on. */
+/** The weights after training: norms, zeros and idle units. */
 
 import { h, s } from "../dom.js";
 import { count, number, percent } from "../format.js";
@@ -8,7 +8,7 @@ const HEIGHT = 22;
 
 /** The report's weights as a table. */
 export function weightTable(report) {
-  const heads = ["Weight", "Shape", "Distribution"];
+  const headers = ["Weight", "Shape", "Distribution"];
   const figures = ["‖w‖₂", "Nearly zero", "Exactly zero", "Idle units"];
   return [
     h("h2", { id: "weights-title" }, "Weights"),
@@ -24,7 +24,7 @@ export function weightTable(report) {
           h(
             "tr",
             {},
-            heads.map((label) => h("th", { scope: "col" }, label)),
+            headers.map((label) => h("th", { scope: "col" }, label)),
             figures.map((label) => h("th", { scope: "col", class: "figure" }, label)),
           ),
         ),
@@ -51,7 +51,7 @@ function row(weight) {
 }
 
 function histogram({ edges, counts }) {
-  const most = Math.max(...counts, 1);
+  const largest = Math.max(...counts, 1);
   const step = WIDTH / counts.length;
   const [low, high] = [edges[0], edges.at(-1)];
   const zero = low < 0 && high > 0 ? ((0 - low) / (high - low)) * WIDTH : null;
@@ -64,12 +64,12 @@ function histogram({ edges, counts }) {
       "aria-label": `From ${number(low)} to ${number(high)}`,
     },
     zero === null ? null : s("path", { class: "zero", d: `M${zero} 0 V${HEIGHT}` }),
-    counts.map((each, index) =>
+    counts.map((amount, index) =>
       s("rect", {
         x: index * step,
-        y: HEIGHT - (each / most) * HEIGHT,
+        y: HEIGHT - (amount / largest) * HEIGHT,
         width: Math.max(step - 0.4, 0.4),
-        height: (each / most) * HEIGHT,
+        height: (amount / largest) * HEIGHT,
       }),
     ),
   );

@@ -1,11 +1,11 @@
-/** Which jobs are listed: by status and by tag. */
+/** Filters of the jobs list: status and tag. */
 
 import { h } from "../dom.js";
 import { STATUSES } from "../status.js";
 
-const TYPING_MS = 300;
+const DEBOUNCE_MS = 300;
 
-/** A form; `onChange` gets the query parameters that are asked for now. */
+/** The filters as a form; `onChange` receives the selected filters as query parameters. */
 export function filters(query, onChange) {
   const chosen = new Set(query.getAll("status"));
   const boxes = STATUSES.map((status) =>
@@ -14,7 +14,7 @@ export function filters(query, onChange) {
       name: "status",
       value: status,
       checked: chosen.has(status),
-      onchange: changed,
+      onchange: notify,
     }),
   );
   const tag = h("input", {
@@ -28,13 +28,13 @@ export function filters(query, onChange) {
   let timer = null;
   tag.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(changed, TYPING_MS);
+    timer = setTimeout(notify, DEBOUNCE_MS);
   });
 
-  function changed() {
-    const wanted = boxes.filter((box) => box.checked).map((box) => ["status", box.value]);
-    if (tag.value.trim()) wanted.push(["tag", tag.value.trim()]);
-    onChange(wanted);
+  function notify() {
+    const parameters = boxes.filter((box) => box.checked).map((box) => ["status", box.value]);
+    if (tag.value.trim()) parameters.push(["tag", tag.value.trim()]);
+    onChange(parameters);
   }
 
   return h(
@@ -42,7 +42,7 @@ export function filters(query, onChange) {
     {
       class: "filters",
       role: "search",
-      "aria-label": "Jobs",
+      "aria-label": "Filter jobs",
       onsubmit: (event) => event.preventDefault(),
     },
     h(

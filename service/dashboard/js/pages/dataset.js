@@ -1,13 +1,13 @@
-/** One data set: what is in it, and the way to train on it. */
+/** A stored data set: its contents, and a link that trains on it. */
 
 import { announce } from "../announce.js";
-import { get, left, remove } from "../api.js";
-import { confirmed } from "../dialog.js";
-import { h, replace, say } from "../dom.js";
+import { get, isAborted, remove } from "../api.js";
+import { askToConfirm } from "../dialog.js";
+import { h, replace, setText } from "../dom.js";
 import { ago, bytes } from "../format.js";
 import { go } from "../navigation.js";
-import { contents, summary } from "../upload/contents.js";
-import { likelyTarget, targetsOf } from "../upload/starter.js";
+import { contents, summary } from "../dataset/contents.js";
+import { likelyTarget, targetsOf } from "../dataset/starter.js";
 
 export function page({ params, signal }) {
   const element = h(
@@ -16,11 +16,11 @@ export function page({ params, signal }) {
     h("h1", {}, "Data set"),
     h("p", { class: "note" }, "Loading…"),
   );
-  open(element, params.id, signal);
+  load(element, params.id, signal);
   return { title: "Data set", element };
 }
 
-async function open(element, id, signal) {
+async function load(element, id, signal) {
   try {
     const dataset = await get(`/datasets/${encodeURIComponent(id)}`, { signal });
     document.title = `${dataset.name} · Ridgeline`;
@@ -31,13 +31,13 @@ async function open(element, id, signal) {
     heading.setAttribute("tabindex", "-1");
     heading.focus({ preventScroll: true });
   } catch (error) {
-    if (!left(error))
+    if (!isAborted(error))
       replace(
         element,
         h(
           "h1",
           {},
-          error.status === 404 ? "There is no such data set" : "The data set could not be read",
+          error.status === 404 ? "Data set not found" : "The data set could not be loaded",
         ),
         h("p", {}, error.message),
         h("p", {}, h("a", { href: "/ui/datasets" }, "All data sets")),
@@ -50,12 +50,12 @@ function rendered(dataset) {
   const train = h(
     "a",
     { class: "button primary", href: trainAddress(dataset, likelyTarget(dataset)) },
-    "Train on it",
+    "Train on this data set",
   );
   const target = targetsOf(dataset).length > 0 ? targetField(dataset, train) : null;
-  const drop = h(
+  const deleteButton = h(
     "button",
-    { class: "button", type: "button", onclick: () => dropped(dataset, fault) },
+    { class: "button", type: "button", onclick: () => confirmAndDelete(dataset, fault) },
     "Delete",
   );
   return [
@@ -71,7 +71,7 @@ function rendered(dataset) {
           { class: "button", href: `/datasets/${dataset.id}/content`, download: dataset.name },
           "Download",
         ),
-        drop,
+        deleteButton,
       ),
     ),
     h(
@@ -81,7 +81,7 @@ function rendered(dataset) {
       h("span", {}, dataset.format),
       h("span", {}, bytes(dataset.bytes)),
       h("span", {}, summary(dataset)),
-      h("span", {}, `uploaded ${ago(dataset.created_at)}`),
+      h("span", {}, `added ${ago(dataset.created_at)}`),
       h("code", { title: `SHA-256 ${dataset.sha256}` }, dataset.sha256.slice(0, 12)),
     ),
     fault,
@@ -97,12 +97,7 @@ function targetField(dataset, train) {
     targetsOf(dataset).map((name) => h("option", { value: name }, name)),
   );
   select.value = likelyTarget(dataset);
-  return h(
-    "div",
-    { class: "field" },
-    h("label", { for: "target" }, "What is to be predicted"),
-    select,
-  );
+  return h("div", { class: "field" }, h("label", { for: "target" }, "Target to predict"), select);
 }
 
 function trainAddress({ id }, target) {
@@ -110,19 +105,19 @@ function trainAddress({ id }, target) {
   return `/ui/new?${parameters}`;
 }
 
-async function dropped(dataset, fault) {
+async function confirmAndDelete(dataset, fault) {
   const question = {
     title: "Delete this data set?",
-    text: "Jobs that have trained on it keep their models and reports.",
-    yes: "Delete for good",
+    text: "Jobs that trained on it keep their models and reports.",
+    confirmLabel: "Delete permanently",
   };
-  if (!(await confirmed(question))) return;
+  if (!(await askToConfirm(question))) return;
   try {
     await remove(`/datasets/${dataset.id}`);
-    announce("The data set is deleted.");
+    announce("Data set deleted.");
     go("/ui/datasets");
   } catch (error) {
-    say(fault, error.message);
+    setText(fault, error.message);
     fault.hidden = false;
   }
 }

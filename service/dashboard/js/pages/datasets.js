@@ -1,10 +1,10 @@
-/** Data sets that were uploaded, and a place to upload more. */
+/** The stored data sets, and a panel to upload more. */
 
-import { get, left } from "../api.js";
-import { h, replace, say } from "../dom.js";
-import { ago, bytes, moment } from "../format.js";
+import { get, isAborted } from "../api.js";
+import { h, replace, setText } from "../dom.js";
+import { ago, bytes, localTime } from "../format.js";
 import { go } from "../navigation.js";
-import { summary } from "../upload/contents.js";
+import { summary } from "../dataset/contents.js";
 import { uploadPanel } from "../upload/panel.js";
 
 const PAGE_SIZE = 50;
@@ -12,21 +12,21 @@ const PAGE_SIZE = 50;
 export function page({ query, signal }) {
   const body = h("tbody", {});
   const state = h("p", { class: "note" }, "Loading…");
-  const heads = ["Name", "Contents", "Format", "Size", "Uploaded"].map((label) =>
+  const headers = ["Name", "Contents", "Format", "Size", "Added"].map((label) =>
     h("th", { scope: "col", class: label === "Size" ? "figure" : null }, label),
   );
   const table = h(
     "table",
     { class: "datasets", hidden: true },
-    h("caption", { class: "unseen" }, "Uploaded data sets, the newest first"),
-    h("thead", {}, h("tr", {}, heads)),
+    h("caption", { class: "visually-hidden" }, "Stored data sets, newest first"),
+    h("thead", {}, h("tr", {}, headers)),
     body,
   );
   const older = h("a", { href: "#", rel: "next", hidden: true }, "Older data sets");
   const panel = uploadPanel({ signal, onStored });
 
-  function onStored({ id }, alone) {
-    if (alone) go(`/ui/datasets/${id}`);
+  function onStored({ id }, isOnly) {
+    if (isOnly) go(`/ui/datasets/${id}`);
     else load();
   }
 
@@ -40,14 +40,11 @@ export function page({ query, signal }) {
       replace(body, items.map(row));
       table.hidden = items.length === 0;
       state.hidden = items.length > 0;
-      say(
-        state,
-        "None was uploaded yet. The sets that come with the worker, and Keras's, need no upload.",
-      );
+      setText(state, "No stored data sets yet. Built-in and Keras data sets need no upload.");
       older.hidden = next === null;
       if (next !== null) older.href = `/ui/datasets?after=${encodeURIComponent(next)}`;
     } catch (error) {
-      if (!left(error)) say(state, error.message);
+      if (!isAborted(error)) setText(state, error.message);
     }
   }
 
@@ -77,7 +74,7 @@ function row(dataset) {
       {},
       h(
         "time",
-        { datetime: dataset.created_at, title: moment(dataset.created_at) },
+        { datetime: dataset.created_at, title: localTime(dataset.created_at) },
         ago(dataset.created_at),
       ),
     ),

@@ -1,8 +1,9 @@
-/** One job: its curves while it trains, and what came of it. */
+/** A job: its curves while it trains, its report and its files. */
 
-import { get, left } from "../api.js";
+import { get, isAborted } from "../api.js";
 import { announce } from "../announce.js";
-import { h, replace, say } from "../dom.js";
+import { h, replace } from "../dom.js";
+import { attempts } from "../job/attempts.js";
 import { jobCharts } from "../job/charts.js";
 import { files } from "../job/files.js";
 import { facts } from "../job/facts.js";
@@ -12,7 +13,7 @@ import { advice, penalties } from "../job/penalties.js";
 import { report } from "../job/report.js";
 import { specs } from "../job/spec.js";
 import { follow } from "../live.js";
-import { ended } from "../status.js";
+import { hasEnded } from "../status.js";
 
 export function page({ params, signal }) {
   const view = new JobView(params.id, signal);
@@ -31,42 +32,42 @@ class JobView {
       h("h1", {}, "Job"),
       h("p", { class: "note" }, "Loading…"),
     );
-    this.open();
+    this.load();
   }
 
-  async open() {
+  async load() {
     try {
       const job = await get(`/jobs/${encodeURIComponent(this.id)}`, { signal: this.signal });
       this.build(job);
       this.update(job);
-      if (!ended(job.status))
+      if (!hasEnded(job.status))
         follow(
           job,
           {
             onJob: (next) => this.update(next),
-            onEpoch: () => this.charts.soon(),
-            onLink: (state) => this.head.link(state),
-            onGone: () => this.gone(),
+            onEpoch: () => this.charts.refreshSoon(),
+            onConnection: (state) => this.head.showConnection(state),
+            onDeleted: () => this.showDeleted(),
           },
           this.signal,
         );
     } catch (error) {
-      if (left(error)) return;
-      this.instead(
-        error.status === 404 ? "There is no such job" : "The job could not be read",
+      if (isAborted(error)) return;
+      this.showMessage(
+        error.status === 404 ? "Job not found" : "The job could not be loaded",
         error.message,
       );
     }
   }
 
-  /** Somebody deleted the job that is shown. */
-  gone() {
+  /** The job was deleted elsewhere. */
+  showDeleted() {
     document.title = "Job · Ridgeline";
     announce("The job was deleted.");
-    this.instead("The job was deleted", "Its curves, its report and its files are gone.");
+    this.showMessage("The job was deleted", "Its curves, report and files are gone.");
   }
 
-  instead(title, text) {
+  showMessage(title, text) {
     replace(
       this.element,
       h("h1", {}, title),
@@ -79,9 +80,10 @@ class JobView {
     this.charts = jobCharts(job.id, this.signal);
     this.head = jobHead((next) => this.update(next));
     this.report = report(job.id, this.signal);
+    this.attempts = attempts(job.id, this.signal);
     this.log = jobLog(job.id, this.signal);
     const parts = [facts(), advice(), penalties(), files(), specs()];
-    this.parts = [this.head, ...parts, this.report, this.log];
+    this.parts = [this.head, ...parts, this.report, this.attempts, this.log];
     const [figures, remarks, terms, downloads, text] = parts.map((part) => part.element);
     const focused = this.element.contains(document.activeElement);
     replace(
@@ -93,7 +95,13 @@ class JobView {
         { class: "columns" },
         this.charts.element,
         h("div", { class: "side-column" }, this.report.element, downloads, remarks, terms, text),
-        h("div", { class: "rest-column" }, this.report.weights, this.log.element),
+        h(
+          "div",
+          { class: "rest-column" },
+          this.report.weights,
+          this.attempts.element,
+          this.log.element,
+        ),
       ),
     );
     if (focused) {
@@ -110,7 +118,7 @@ class JobView {
     const changed = this.status !== job.status;
     this.status = job.status;
     for (const part of this.parts) part.update(job);
-    if (changed) this.charts.now(job);
-    else this.charts.soon(job);
+    if (changed) this.charts.refresh(job);
+    else this.charts.refreshSoon(job);
   }
 }

@@ -1,19 +1,19 @@
-/** All jobs: the newest first, a row each. */
+/** The jobs list, newest first. */
 
 import { announce } from "../announce.js";
-import { get, left } from "../api.js";
-import { h, replace, say } from "../dom.js";
+import { get, isAborted } from "../api.js";
+import { h, replace, setText } from "../dom.js";
 import { plural } from "../format.js";
 import { filters } from "../jobs/filters.js";
 import { jobRow } from "../jobs/row.js";
-import { go, note } from "../navigation.js";
-import { repeat } from "../repeat.js";
-import { ended } from "../status.js";
+import { go, replaceAddress } from "../navigation.js";
+import { pollWhileVisible } from "../poll.js";
+import { hasEnded } from "../status.js";
 
 const PAGE_SIZE = 25;
-const BUSY_S = 2;
-const QUIET_S = 10;
-const MOST_COMPARED = 20;
+const ACTIVE_INTERVAL_S = 2;
+const IDLE_INTERVAL_S = 10;
+const MAX_COMPARED = 20;
 
 export function page({ query, signal }) {
   const view = new JobsView(query, signal);
@@ -25,7 +25,7 @@ class JobsView {
     this.signal = signal;
     this.query = query;
     this.rows = new Map();
-    this.chosen = new Set();
+    this.selected = new Set();
     this.active = true;
     this.next = null;
     this.body = h("tbody", {});
@@ -54,79 +54,80 @@ class JobsView {
       h(
         "div",
         { class: "toolbar" },
-        filters(query, (changed) => this.filter(changed)),
+        filters(query, (parameters) => this.filter(parameters)),
         this.compare,
       ),
       this.state,
       h("div", { class: "scroll" }, this.table),
       h("nav", { class: "pager", "aria-label": "Pages of jobs" }, this.newer, this.older),
     );
-    repeat(
+    pollWhileVisible(
       () => this.load(),
-      () => (this.active ? BUSY_S : QUIET_S),
+      () => (this.active ? ACTIVE_INTERVAL_S : IDLE_INTERVAL_S),
       signal,
     );
   }
 
   async load() {
-    const asked = this.query.toString();
+    const requested = this.query.toString();
     const parameters = new URLSearchParams(this.query);
     parameters.set("limit", PAGE_SIZE);
     try {
-      const found = await get(`/jobs?${parameters}`, { signal: this.signal });
-      if (asked === this.query.toString()) this.show(found);
+      const listed = await get(`/jobs?${parameters}`, { signal: this.signal });
+      // A response for a filter that has changed since is outdated.
+      if (requested === this.query.toString()) this.show(listed);
     } catch (error) {
-      if (!left(error)) this.fail(error);
+      if (!isAborted(error)) this.fail(error);
     }
   }
 
   show({ items, next }) {
-    this.active = items.some((job) => !ended(job.status) && job.status !== "paused");
-    const kept = new Map();
+    this.active = items.some((job) => !hasEnded(job.status) && job.status !== "paused");
+    const rows = new Map();
     for (const job of items) {
-      const row = this.rows.get(job.id) ?? jobRow(this.signal, (on) => this.choose(job.id, on));
+      const row = this.rows.get(job.id) ?? jobRow(this.signal, (on) => this.select(job.id, on));
       row.update(job);
-      kept.set(job.id, row);
+      rows.set(job.id, row);
     }
-    const order = [...kept.values()].map((row) => row.element);
-    // Rows that stay where they are are left alone: focus in them would be lost.
+    const order = [...rows.values()].map((row) => row.element);
+    // Leave an unchanged order alone: moving a row would lose the focus in it.
     if (
       order.some((row, index) => this.body.children[index] !== row) ||
       order.length !== this.body.children.length
     )
       replace(this.body, order);
-    this.rows = kept;
+    this.rows = rows;
     this.older.hidden = next === null;
     if (next !== null) this.older.href = this.address({ after: next });
     this.table.hidden = items.length === 0;
     this.state.hidden = items.length > 0;
-    if (items.length === 0) replace(this.state, this.nothing());
-    this.chosen = new Set([...this.chosen].filter((id) => kept.has(id)));
-    this.showChoice();
+    if (items.length === 0) replace(this.state, this.emptyMessage());
+    this.selected = new Set([...this.selected].filter((id) => rows.has(id)));
+    this.showSelection();
   }
 
-  nothing() {
-    if (this.query.size > 0) return "No job fits. Take a filter away, or go to the newest jobs.";
+  emptyMessage() {
+    if (this.query.size > 0) return "No jobs match. Remove a filter, or go to the newest jobs.";
     return [
       ridges(),
       h(
         "span",
         {},
-        "No job yet. ",
+        "No jobs yet. ",
         h("a", { href: "/ui/new" }, "Start one from a preset"),
-        ", or post a spec to /jobs.",
+        ", or POST a spec to /jobs.",
       ),
     ];
   }
 
   fail(error) {
     this.state.hidden = false;
-    say(this.state, error.message);
+    setText(this.state, error.message);
   }
 
-  filter(changed) {
-    this.query = new URLSearchParams(changed);
-    note(this.address({}));
+  filter(parameters) {
+    this.query = new URLSearchParams(parameters);
+    replaceAddress(this.address({}));
     this.newer.hidden = true;
     this.load().then(() => announce(`${plural(this.rows.size, "job")} shown`));
   }
@@ -140,26 +141,31 @@ class JobsView {
     return parameters.size > 0 ? `/?${parameters}` : "/";
   }
 
-  choose(id, on) {
-    if (on) this.chosen.add(id);
-    else this.chosen.delete(id);
-    this.showChoice();
+  select(id, on) {
+    if (on) this.selected.add(id);
+    else this.selected.delete(id);
+    this.showSelection();
   }
 
-  showChoice() {
-    const amount = this.chosen.size;
-    this.compare.disabled = amount < 2 || amount > MOST_COMPARED;
-    say(this.compare, amount > 0 ? `Compare ${amount}` : "Compare");
-    this.compare.title = amount < 2 ? "Choose two jobs or more" : "";
+  showSelection() {
+    const amount = this.selected.size;
+    this.compare.disabled = amount < 2 || amount > MAX_COMPARED;
+    setText(this.compare, amount > 0 ? `Compare ${amount}` : "Compare");
+    this.compare.title =
+      amount < 2
+        ? "Select at least two jobs"
+        : amount > MAX_COMPARED
+          ? `Select at most ${MAX_COMPARED} jobs`
+          : "";
   }
 
   goCompare() {
-    const inOrder = [...this.rows.keys()].filter((id) => this.chosen.has(id));
+    const inOrder = [...this.rows.keys()].filter((id) => this.selected.has(id));
     go(`/ui/compare?jobs=${inOrder.join(",")}`);
   }
 }
 
-/** The logo's ridges, which the first curves are to take the place of. */
+/** The logo's ridges, shown until there are curves. */
 function ridges() {
   const logo = document.querySelector(".logo").cloneNode(true);
   logo.classList.replace("logo", "ridges");
@@ -168,7 +174,7 @@ function ridges() {
 
 function jobsTable(body) {
   const columns = [
-    ["choose", h("span", { class: "unseen" }, "Choose to compare")],
+    ["select", h("span", { class: "visually-hidden" }, "Select to compare")],
     ["name", "Job"],
     ["state", "Status"],
     [
@@ -190,12 +196,12 @@ function jobsTable(body) {
     ["data wide", "Data set"],
     ["when wide", "Created"],
   ];
-  const heads = columns.map(([name, label]) => h("th", { class: name, scope: "col" }, label));
+  const headers = columns.map(([name, label]) => h("th", { class: name, scope: "col" }, label));
   return h(
     "table",
     { class: "jobs", hidden: true },
-    h("caption", { class: "unseen" }, "Jobs, the newest first"),
-    h("thead", {}, h("tr", {}, heads)),
+    h("caption", { class: "visually-hidden" }, "Jobs, newest first"),
+    h("thead", {}, h("tr", {}, headers)),
     body,
   );
 }

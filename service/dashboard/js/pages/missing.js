@@ -1,4 +1,4 @@
-/** There is nothing at this address. */
+/** The page for unknown addresses. */
 
 import { h } from "../dom.js";
 
@@ -6,7 +6,7 @@ export function page() {
   const element = h(
     "div",
     { class: "page" },
-    h("h1", {}, "There is no such page"),
+    h("h1", {}, "Page not found"),
     h("p", {}, h("a", { href: "/" }, "All jobs")),
   );
   return { title: "Not found", element };

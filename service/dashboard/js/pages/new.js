@@ -1,8 +1,8 @@
-/** A new job: settings as controls, the spec as text, and what the service says of it. */
+/** The form of a new job: settings as controls, the spec as text, and its validation. */
 
 import { alertUser, announce } from "../announce.js";
-import { ApiError, get, left, post } from "../api.js";
-import { h, replace, say } from "../dom.js";
+import { ApiError, get, isAborted, post } from "../api.js";
+import { h, replace, setText } from "../dom.js";
 import { choices } from "../form/choices.js";
 import { control } from "../form/controls.js";
 import { editor } from "../form/editor.js";
@@ -22,35 +22,35 @@ class NewJob {
   constructor(query, signal) {
     this.signal = signal;
     this.spec = {};
-    this.attempt = { text: null, key: null };
+    this.submission = { text: null, key: null };
     this.presets = [];
-    this.text = editor({ onInput: (text, parsed) => this.typed(text, parsed) });
+    this.text = editor({ onInput: (text, parsed) => this.applyText(text, parsed) });
     this.checks = validation({
       onFaults: (faults) => this.mark(faults),
-      onFault: (fault) => this.lead(fault),
+      onSelect: (fault) => this.text.select(fault),
       signal,
     });
     this.controls = GROUPS.flatMap(({ fields }) => fields).map((field) =>
-      control(field, (value) => this.changed(field, value)),
+      control(field, (value) => this.applyField(field, value)),
     );
-    this.own = [];
-    this.model = h("div", { class: "fields" });
+    this.presetControls = [];
+    this.presetFields = h("div", { class: "fields" });
     this.remark = h("p", { class: "quiet", role: "status" });
     this.fault = h("p", { class: "fault", role: "alert", hidden: true });
     this.submit = h("button", { class: "button primary", type: "submit" }, "Train");
     this.start = h(
       "select",
-      { id: "start", onchange: () => this.begin() },
-      h("option", { value: "" }, "Choose…"),
+      { id: "start", onchange: () => this.startOver() },
+      h("option", { value: "" }, "Select…"),
     );
     this.element = this.layout();
     this.fill(query);
   }
 
   layout() {
-    let at = 0;
+    let offset = 0;
     const groups = GROUPS.map(({ title, fields }) => {
-      const mine = this.controls.slice(at, (at += fields.length));
+      const members = this.controls.slice(offset, (offset += fields.length));
       return h(
         "fieldset",
         { class: "group" },
@@ -58,15 +58,15 @@ class NewJob {
         h(
           "div",
           { class: "fields" },
-          mine.map((each) => each.element),
+          members.map(({ element }) => element),
         ),
       );
     });
-    this.modelGroup = h(
+    this.presetGroup = h(
       "fieldset",
       { class: "group", hidden: true },
       h("legend", {}, "Preset"),
-      this.model,
+      this.presetFields,
     );
     const start = h(
       "div",
@@ -84,7 +84,7 @@ class NewJob {
         onkeydown: (event) =>
           event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(event),
       },
-      h("div", { class: "settings" }, start, this.modelGroup, groups),
+      h("div", { class: "settings" }, start, this.presetGroup, groups),
       h(
         "div",
         { class: "spec-side" },
@@ -97,46 +97,46 @@ class NewJob {
   }
 
   async fill(query) {
-    this.offer();
-    this.presetsLoaded = this.loadPresets();
+    this.fillStarts();
+    this.loadPresets();
     try {
       const { spec, remark } = await startOf(query, this.signal);
-      say(this.remark, remark);
-      this.put(spec);
+      setText(this.remark, remark);
+      this.setSpec(spec);
     } catch (error) {
-      if (left(error)) return;
-      say(this.remark, `${error.message} The example stands here instead.`);
-      this.put(EXAMPLE);
+      if (isAborted(error)) return;
+      setText(this.remark, `${error.message} Starting from the example instead.`);
+      this.setSpec(EXAMPLE);
     }
     try {
       const lists = await choices(this.signal);
-      for (const each of this.controls) {
-        if (typeof each.field.options === "string") each.options(lists[each.field.options]);
+      for (const { field, setOptions } of this.controls) {
+        if (typeof field.options === "string") setOptions(lists[field.options]);
       }
       this.show();
     } catch (error) {
-      if (!left(error)) say(this.remark, error.message);
+      if (!isAborted(error)) setText(this.remark, error.message);
     }
   }
 
   async loadPresets() {
     try {
       this.presets = await get("/presets", { signal: this.signal });
-      this.offer();
+      this.fillStarts();
       this.show();
     } catch (error) {
-      if (!left(error)) say(this.remark, error.message);
+      if (!isAborted(error)) setText(this.remark, error.message);
     }
   }
 
-  offer() {
+  fillStarts() {
     const examples = [
-      ["example", "Digits with L2 and dropout: seconds"],
-      ["overfits", "Digits without any, to see it overfit"],
+      ["example", "Digits with L2 and dropout (trains in seconds)"],
+      ["overfits", "Digits without regularization (overfits)"],
     ];
     replace(
       this.start,
-      h("option", { value: "" }, "Choose…"),
+      h("option", { value: "" }, "Select…"),
       h(
         "optgroup",
         { label: "Examples" },
@@ -145,7 +145,7 @@ class NewJob {
       this.presets.length > 0
         ? h(
             "optgroup",
-            { label: "The note's networks" },
+            { label: "Presets" },
             this.presets.map(({ name, description }) =>
               h(
                 "option",
@@ -158,33 +158,33 @@ class NewJob {
     );
   }
 
-  begin() {
-    const chosen = this.start.value;
-    const preset = this.presets.find(({ name }) => chosen === `preset ${name}`);
-    const spec = preset?.spec ?? { example: EXAMPLE, overfits: OVERFITS }[chosen];
+  startOver() {
+    const selected = this.start.value;
+    const preset = this.presets.find(({ name }) => selected === `preset ${name}`);
+    const spec = preset?.spec ?? { example: EXAMPLE, overfits: OVERFITS }[selected];
     if (spec === undefined) return;
-    this.put(spec);
-    say(this.remark, preset ? preset.source : "The spec was replaced.");
+    this.setSpec(spec);
+    setText(this.remark, preset ? preset.source : "Spec replaced.");
   }
 
-  /** Another spec in place of all. */
-  put(spec) {
+  /** Replace the whole spec. */
+  setSpec(spec) {
     this.spec = spec;
-    this.text.put(spec);
+    this.text.setSpec(spec);
     this.show();
     this.checks.check(this.text.text(), null);
   }
 
-  /** A control has another value. */
-  changed(field, value) {
+  /** Apply a control's new value. */
+  applyField(field, value) {
     this.spec = writeField(field, this.spec, value);
-    this.text.put(this.spec);
+    this.text.setSpec(this.spec);
     this.show();
     this.checks.check(this.text.text(), null);
   }
 
-  /** The text was edited. */
-  typed(text, { value, error }) {
+  /** Apply an edit of the text. */
+  applyText(text, { value, error }) {
     if (error === null) {
       this.spec = value;
       this.show();
@@ -194,77 +194,72 @@ class NewJob {
 
   show() {
     this.showPreset();
-    for (const each of [...this.controls, ...this.own]) each.show(this.spec);
+    for (const { show } of [...this.controls, ...this.presetControls]) show(this.spec);
   }
 
   showPreset() {
     const name = this.spec?.model?.preset ?? null;
-    const preset = this.presets.find((each) => each.name === name);
-    this.modelGroup.hidden = !preset;
+    const preset = this.presets.find((candidate) => candidate.name === name);
+    this.presetGroup.hidden = !preset;
     if ((preset?.name ?? null) === (this.shownPreset ?? null)) return;
     this.shownPreset = preset?.name ?? null;
-    this.own = preset
-      ? presetFields(preset).map((field) => control(field, (value) => this.changed(field, value)))
+    this.presetControls = preset
+      ? presetFields(preset).map((field) => control(field, (value) => this.applyField(field, value)))
       : [];
     replace(
-      this.model,
-      this.own.map((each) => each.element),
+      this.presetFields,
+      this.presetControls.map(({ element }) => element),
     );
   }
 
   mark(faults) {
     this.text.mark(faults);
-    for (const each of [...this.controls, ...this.own]) {
-      const { pointer } = each.field;
-      const mine = faults.find(
-        (fault) => fault.pointer === pointer || fault.pointer.startsWith(`${pointer}/`),
+    for (const { field, showFault } of [...this.controls, ...this.presetControls]) {
+      const match = faults.find(
+        ({ pointer }) => pointer === field.pointer || pointer.startsWith(`${field.pointer}/`),
       );
-      each.fault(mine ? mine.detail : null);
+      showFault(match ? match.detail : null);
     }
-  }
-
-  lead(fault) {
-    this.text.select(fault);
   }
 
   async send(event) {
     event.preventDefault();
     if (this.submit.getAttribute("aria-disabled") === "true") return;
     const { error } = parse(this.text.text());
-    if (error !== null) return this.refuse(`The spec is not JSON yet: ${error.message}.`);
+    if (error !== null) return this.showFault(`The spec is not valid JSON: ${error.message}.`);
     this.submit.setAttribute("aria-disabled", "true");
     this.fault.hidden = true;
     try {
       const job = await post("/jobs", this.text.text(), {
-        headers: { "Idempotency-Key": this.key() },
+        headers: { "Idempotency-Key": this.idempotencyKey() },
       });
-      announce("The job is queued.");
+      announce("Job queued.");
       go(`/ui/jobs/${job.id}`);
     } catch (failure) {
-      if (!left(failure)) this.failed(failure);
+      if (!isAborted(failure)) this.failed(failure);
     } finally {
       this.submit.removeAttribute("aria-disabled");
     }
   }
 
-  /** One key for one text: sent twice, because an answer got lost, it makes one job. */
-  key() {
+  /** One key per text: a resubmission after a lost response creates no second job. */
+  idempotencyKey() {
     const text = this.text.text();
-    if (this.attempt.text !== text)
-      this.attempt = { text, key: `${Date.now()}-${Math.random().toString(36).slice(2)}` };
-    return this.attempt.key;
+    if (this.submission.text !== text)
+      this.submission = { text, key: `${Date.now()}-${Math.random().toString(36).slice(2)}` };
+    return this.submission.key;
   }
 
   failed(error) {
     if (error instanceof ApiError && error.faults.length > 0) {
       this.mark(error.faults);
-      this.lead(error.faults[0]);
+      this.text.select(error.faults[0]);
     }
-    this.refuse(error.message);
+    this.showFault(error.message);
   }
 
-  refuse(text) {
-    say(this.fault, text);
+  showFault(text) {
+    setText(this.fault, text);
     this.fault.hidden = false;
     alertUser(text);
   }

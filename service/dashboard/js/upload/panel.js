@@ -1,16 +1,16 @@
-/** Takes files, and shows how far each is. */
+/** Uploads files and shows their progress. */
 
 import { alertUser, announce } from "../announce.js";
-import { ApiError, left } from "../api.js";
-import { h, replace, say } from "../dom.js";
+import { ApiError, isAborted } from "../api.js";
+import { h, replace, setText } from "../dom.js";
 import { bytes, duration } from "../format.js";
-import { discard, isBegun, upload } from "./transfer.js";
+import { discard, isStarted, upload } from "./transfer.js";
 
 const ACCEPTED = ".csv,.parquet,.npz,.npy,.zip";
 
 /**
- * A place to choose or drop files; `onStored(dataset, alone)` gets each that has arrived, and whether
- * no other is on its way or was refused: who leaves the page then takes nothing with them.
+ * A place to choose or drop files. `onStored(dataset, isOnly)` receives every stored data set, and
+ * whether the list holds no other upload, so that leaving the page interrupts and hides nothing.
  */
 export function uploadPanel({ onStored, signal }) {
   const input = h("input", {
@@ -18,7 +18,7 @@ export function uploadPanel({ onStored, signal }) {
     type: "file",
     multiple: true,
     accept: ACCEPTED,
-    onchange: () => take(input.files),
+    onchange: () => start(input.files),
   });
   const list = h("ul", { class: "uploads" });
   const zone = h(
@@ -29,38 +29,38 @@ export function uploadPanel({ onStored, signal }) {
     h(
       "p",
       { class: "hint" },
-      "CSV with a header line, Parquet, NPZ, two NPY arrays in one file, or a ZIP of images in one folder a class. Drop files here too. What breaks off goes on when the same file is chosen again.",
+      "CSV with a header line, Parquet, NPZ, two NPY arrays concatenated in one file, or a ZIP of images with one folder per class. You can also drop files here. If an upload is interrupted, choose the same file again to resume.",
     ),
   );
-  const over = (on) => (event) => {
+  const highlight = (on) => (event) => {
     event.preventDefault();
     zone.classList.toggle("over", on);
   };
-  zone.addEventListener("dragover", over(true));
-  zone.addEventListener("dragleave", over(false));
+  zone.addEventListener("dragover", highlight(true));
+  zone.addEventListener("dragleave", highlight(false));
   zone.addEventListener("drop", (event) => {
-    over(false)(event);
-    take(event.dataTransfer.files);
+    highlight(false)(event);
+    start(event.dataTransfer.files);
   });
 
-  function take(files) {
-    for (const file of files) list.append(row(file, { stored, signal }));
+  function start(files) {
+    for (const file of files) list.append(row(file, { onDone, signal }));
     input.value = "";
   }
 
-  function stored(file, dataset, element) {
-    const alone = list.children.length === 1;
-    if (alone) element.remove();
+  function onDone(file, dataset, element) {
+    const isOnly = list.children.length === 1;
+    if (isOnly) element.remove();
     else replace(element, storedLine(file, dataset));
-    onStored(dataset, alone);
+    onStored(dataset, isOnly);
   }
 
   return h("section", { "aria-label": "Upload" }, zone, list);
 }
 
-/** The same bytes may have been stored before, and keep the name that they had then. */
+/** Bytes that are already stored keep their existing name. */
 function storedLine(file, { id, name }) {
-  const state = name === file.name ? "is stored" : `was stored before, as ${name}`;
+  const state = name === file.name ? "stored" : `already stored as ${name}`;
   return h(
     "p",
     { class: "upload-name" },
@@ -70,17 +70,17 @@ function storedLine(file, { id, name }) {
   );
 }
 
-function row(file, { stored, signal }) {
+function row(file, { onDone, signal }) {
   const bar = h("progress", {
     class: "bar",
     max: Math.max(file.size, 1),
     value: 0,
-    "aria-label": `${file.name}, sent`,
+    "aria-label": `Upload of ${file.name}`,
   });
   const state = h("p", { class: "upload-state" });
   const faults = h("ul", { class: "faults" });
-  const stop = h("button", { type: "button", class: "button small" }, "Pause");
-  const drop = h("button", { type: "button", class: "button small" }, "Give up");
+  const pauseButton = h("button", { type: "button", class: "button small" }, "Pause");
+  const discardButton = h("button", { type: "button", class: "button small" }, "Discard");
   const element = h(
     "li",
     { class: "upload" },
@@ -94,80 +94,83 @@ function row(file, { stored, signal }) {
     bar,
     state,
     faults,
-    h("div", { class: "buttons" }, stop, drop),
+    h("div", { class: "buttons" }, pauseButton, discardButton),
   );
-  let running = null;
+  let current = null;
 
   async function run() {
-    running = new AbortController();
-    const both = AbortSignal.any([running.signal, signal]);
-    const began = performance.now();
-    let first = null;
-    say(stop, "Pause");
+    current = new AbortController();
+    const eitherSignal = AbortSignal.any([current.signal, signal]);
+    const startedAt = performance.now();
+    let alreadySent = null;
+    setText(pauseButton, "Pause");
     faults.replaceChildren();
-    if (isBegun(file)) announce(`${file.name} goes on where it broke off.`);
+    if (isStarted(file)) announce(`Resuming the upload of ${file.name}.`);
     try {
       const dataset = await upload(file, {
-        signal: both,
-        onWait: (text) => text && say(state, text),
+        signal: eitherSignal,
+        onWait: (text) => text && setText(state, text),
         onProgress(sent) {
-          first ??= sent;
+          alreadySent ??= sent;
           bar.value = sent;
-          say(state, progressText(sent, first, file.size, (performance.now() - began) / 1000));
+          setText(
+            state,
+            progressText(sent, alreadySent, file.size, (performance.now() - startedAt) / 1000),
+          );
         },
       });
-      announce(`${file.name} is stored.`);
-      stored(file, dataset, element);
+      announce(`${file.name} stored.`);
+      onDone(file, dataset, element);
     } catch (error) {
       failed(error);
     } finally {
-      running = null;
+      current = null;
     }
   }
 
   function failed(error) {
-    say(stop, "Go on");
-    if (left(error)) {
-      say(state, "Paused: what was sent is kept for a while.");
+    setText(pauseButton, "Resume");
+    if (isAborted(error)) {
+      setText(state, "Paused. The parts sent so far are kept for a while.");
       return;
     }
-    say(state, error.message);
-    if (error instanceof ApiError && error.faults.length > 0) refused(error.faults);
+    setText(state, error.message);
+    if (error instanceof ApiError && error.faults.length > 0) showFaults(error.faults);
     alertUser(`${file.name}: ${error.message}`);
   }
 
-  /** The same bytes would be refused again: there is nothing to go on with. */
-  function refused(found) {
-    element.classList.add("refused");
+  /** Show why the file was rejected; retrying the same bytes is pointless. */
+  function showFaults(list) {
+    element.classList.add("rejected");
     bar.hidden = true;
-    stop.hidden = true;
-    say(drop, "Dismiss");
+    pauseButton.hidden = true;
+    setText(discardButton, "Dismiss");
     replace(
       faults,
-      found.map(({ pointer, detail }) =>
+      list.map(({ pointer, detail }) =>
         h("li", {}, pointer ? h("code", {}, pointer) : null, " ", detail),
       ),
     );
   }
 
-  stop.addEventListener("click", () => (running ? running.abort() : run()));
-  drop.addEventListener("click", async () => {
-    running?.abort();
+  pauseButton.addEventListener("click", () => (current ? current.abort() : run()));
+  discardButton.addEventListener("click", async () => {
+    current?.abort();
     await discard(file);
     element.remove();
-    announce(`${file.name} was taken from the list.`);
+    announce(`${file.name} removed.`);
     document.getElementById("upload-file")?.focus();
   });
   run();
   return element;
 }
 
-function progressText(sent, first, size, seconds) {
-  if (sent >= size) return "Sent; its rows are being looked at…";
-  const rate = (sent - first) / seconds;
-  const rest =
+function progressText(sent, alreadySent, size, seconds) {
+  if (sent >= size) return "Sent; inspecting rows…";
+  const rate = (sent - alreadySent) / seconds;
+  const pace =
     rate > 0 && seconds > 1
       ? `, ${bytes(Math.round(rate))}/s, ${duration((size - sent) / rate)} left`
       : "";
-  return `${bytes(sent)} of ${bytes(size)}${rest}`;
+  return `${bytes(sent)} of ${bytes(size)}${pace}`;
 }

@@ -1,13 +1,13 @@
-/** Sends a file in parts, and goes on where it was broken off, in this page or in a later one. */
+/** Uploads a file in parts; an interrupted upload resumes, even after a reload. */
 
-import { ApiError, get, left, post, remove } from "../api.js";
+import { ApiError, get, isAborted, post, remove } from "../api.js";
 
-const TRIES = 8;
-const FIRST_WAIT_MS = 500;
+const MAX_TRIES = 8;
+const FIRST_RETRY_MS = 500;
 
 /**
- * Upload a file; `onProgress(sent)` gets the bytes that have arrived, `onWait(text)` why it waits.
- * Returns the stored data set. Aborting the signal keeps what was sent, for `upload` to go on with.
+ * Upload a file; `onProgress(sent)` receives the bytes sent, `onWait(text)` the reason for a retry.
+ * Returns the stored data set. After an abort, calling `upload` again resumes.
  */
 export async function upload(file, { onProgress, onWait, signal }) {
   const started = await begin(file, signal);
@@ -17,11 +17,16 @@ export async function upload(file, { onProgress, onWait, signal }) {
   onProgress(sent);
   for (let part = 1; part <= started.parts; part += 1) {
     if (received.has(part)) continue;
-    const from = (part - 1) * started.part_bytes;
-    const piece = file.slice(from, from + size(part));
-    await persistently(
+    const start = (part - 1) * started.part_bytes;
+    const piece = file.slice(start, start + size(part));
+    await withRetries(
       () =>
-        put(`/uploads/${started.id}/parts/${part}`, piece, (now) => onProgress(sent + now), signal),
+        put(
+          `/uploads/${started.id}/parts/${part}`,
+          piece,
+          (partial) => onProgress(sent + partial),
+          signal,
+        ),
       onWait,
       signal,
     );
@@ -29,64 +34,64 @@ export async function upload(file, { onProgress, onWait, signal }) {
     onProgress(sent);
   }
   try {
-    const stored = await persistently(
+    const stored = await withRetries(
       () => post(`/uploads/${started.id}/complete`, undefined, { signal }),
       onWait,
       signal,
     );
-    forget(file);
+    forgetId(file);
     return stored;
   } catch (error) {
-    // What is no data set is not kept by the service either.
-    if (isLasting(error)) forget(file);
+    // The service discards a file that it rejects.
+    if (isPermanent(error)) forgetId(file);
     throw error;
   }
 }
 
-/** Give up what was sent of a file. */
+/** Discard the parts sent so far. */
 export async function discard(file) {
-  const id = remembered(file);
-  forget(file);
+  const id = storedId(file);
+  forgetId(file);
   if (id) await remove(`/uploads/${id}`).catch(() => {});
 }
 
-/** Whether a part of this file is with the service already. */
-export function isBegun(file) {
-  return remembered(file) !== null;
+/** Whether an upload of this file was started earlier. */
+export function isStarted(file) {
+  return storedId(file) !== null;
 }
 
 async function begin(file, signal) {
-  const id = remembered(file);
+  const id = storedId(file);
   if (id) {
     try {
       return await get(`/uploads/${id}`, { signal });
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
-      forget(file);
+      forgetId(file);
     }
   }
   const started = await post("/uploads", { name: file.name, bytes: file.size }, { signal });
-  remember(file, started.id);
+  storeId(file, started.id);
   return started;
 }
 
-/** Try again what failed on its way; what the service refuses is refused for good. */
-async function persistently(send, onWait, signal) {
-  for (let attempt = 1; ; attempt += 1) {
+/** Retry transport failures; throw when the service rejects the request. */
+async function withRetries(send, onWait, signal) {
+  for (let tries = 1; ; tries += 1) {
     try {
-      const answer = await send();
+      const result = await send();
       onWait("");
-      return answer;
+      return result;
     } catch (error) {
-      if (left(error) || isLasting(error) || attempt === TRIES) throw error;
-      onWait(`${error.message} Trying again…`);
-      await pause(FIRST_WAIT_MS * 2 ** (attempt - 1), signal);
+      if (isAborted(error) || isPermanent(error) || tries === MAX_TRIES) throw error;
+      onWait(`${error.message} Retrying…`);
+      await pause(FIRST_RETRY_MS * 2 ** (tries - 1), signal);
     }
   }
 }
 
-/** Whether the same request would be refused again. */
-function isLasting(error) {
+/** Whether the service would reject the same request again. */
+function isPermanent(error) {
   return (
     error instanceof ApiError &&
     error.status >= 400 &&
@@ -96,28 +101,28 @@ function isLasting(error) {
   );
 }
 
-/** XMLHttpRequest, since fetch tells nothing of how much has been sent. */
+/** Uses XMLHttpRequest, since fetch does not report upload progress. */
 async function put(path, piece, onProgress, signal) {
   const digest = await contentDigest(piece);
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const stop = () => request.abort();
+    const abort = () => request.abort();
     request.open("PUT", path);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     if (digest) request.setRequestHeader("Content-Digest", digest);
     request.upload.onprogress = (event) => onProgress(event.loaded);
     request.onload = () =>
       request.status < 300 ? resolve() : reject(new ApiError(request.status, problemOf(request)));
-    request.onerror = () => reject(new ApiError(0, { detail: "The connection broke off." }));
+    request.onerror = () => reject(new ApiError(0, { detail: "The connection was lost." }));
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));
-    request.onloadend = () => signal.removeEventListener("abort", stop);
-    signal.addEventListener("abort", stop);
+    request.onloadend = () => signal.removeEventListener("abort", abort);
+    signal.addEventListener("abort", abort);
     request.send(piece);
   });
 }
 
-/** RFC 9530; a page that did not come over HTTPS or loopback has no means to compute it. */
+/** Content-Digest (RFC 9530); null unless the page came over HTTPS or loopback. */
 async function contentDigest(piece) {
   if (!globalThis.crypto?.subtle) return null;
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await piece.arrayBuffer()));
@@ -144,20 +149,20 @@ function pause(milliseconds, signal) {
 
 const keyOf = (file) => `ridgeline.upload ${file.name} ${file.size} ${file.lastModified}`;
 
-function remembered(file) {
-  return stored((storage) => storage.getItem(keyOf(file)));
+function storedId(file) {
+  return withStorage((storage) => storage.getItem(keyOf(file)));
 }
 
-function remember(file, id) {
-  stored((storage) => storage.setItem(keyOf(file), id));
+function storeId(file, id) {
+  withStorage((storage) => storage.setItem(keyOf(file), id));
 }
 
-function forget(file) {
-  stored((storage) => storage.removeItem(keyOf(file)));
+function forgetId(file) {
+  withStorage((storage) => storage.removeItem(keyOf(file)));
 }
 
-/** Storage may be forbidden: then an upload goes on within this page alone. */
-function stored(use) {
+/** Access localStorage; if it is forbidden, an upload cannot resume after a reload. */
+function withStorage(use) {
   try {
     return use(localStorage) ?? null;
   } catch {

@@ -18,7 +18,7 @@ def test_the_ends_take_the_first_and_the_last_window() -> None:
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0]])
 def test_short_curves_are_their_own_course(values: list[float]) -> None:
     curve = Curve("loss", values)
-    assert len(curve.course) == len(values)
+    assert len(curve.trend) == len(values)
     assert curve.noise == 0
 
 
@@ -38,7 +38,7 @@ def test_a_line_with_one_jump_has_no_noise() -> None:
     assert noise(line) == pytest.approx(0, abs=1e-12)
 
 
-def test_the_least_place_is_that_of_the_least_value_there() -> None:
+def test_the_lowest_index_is_that_of_the_lowest_value() -> None:
     curve = Curve("loss", [9.0, 2.0, 5.0, 5.1, 6.0, 7.0, 8.0])
-    assert curve.course[0] == min(curve.course) == 5
-    assert curve.least_place == 1
+    assert curve.trend[0] == min(curve.trend) == 5
+    assert curve.lowest_index == 1

@@ -10,10 +10,12 @@ from ridgeline.planning.resolve import resolve
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.patch import apply_patch
+from tests.unit import conftest as spec_fixtures
 from worker.engine.diagnosis.suggestions import suggest
 from worker.engine.diagnosis.verdict import Diagnosis
 
 MakeSpec = Callable[..., JobSpec]
+make_spec = spec_fixtures.make_spec  # digits; the engine's own tests make iris specs
 Json = dict[str, Any]
 
 BOTH: Json = {"weights": {"l2": 0.001}, "dropout": {"rate": 0.3}}

@@ -1,30 +1,30 @@
-/** What was found in a data set: its columns, arrays or images, and how the classes balance. */
+/** A data set's contents: its columns, arrays or images, and its class balance. */
 
 import { h } from "../dom.js";
 import { count, number, percent, plural } from "../format.js";
 
-const MOST_BARS = 12;
-const FIGURES = new Set(["Missing", "Different"]);
+const MAX_BARS = 12;
+const NUMERIC_COLUMNS = new Set(["Missing", "Distinct"]);
 
-/** One line that says what a data set is. */
+/** A one-line summary of a data set. */
 export function summary(dataset) {
-  const rows = plural(dataset.rows, "row") + parts(dataset.split);
+  const rows = plural(dataset.rows, "row") + splitNote(dataset.split);
   if (dataset.columns) return `${rows}, ${plural(dataset.columns.length, "column")}`;
   if (dataset.arrays)
     return `${rows}, ${dataset.arrays.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ")}`;
   return `${plural(dataset.rows, "image")}, ${plural(dataset.images.classes.length, "class").replace("classs", "classes")}`;
 }
 
-/** The rows of each part of a file that is divided already. */
-function parts(split) {
+/** The rows per part of a file that is already split. */
+function splitNote(split) {
   if (!split) return "";
-  const named = [
+  const parts = [
     [split.train, "training"],
     [split.validation, "validation"],
     [split.test, "test"],
   ];
-  const told = named.filter(([rows]) => rows > 0).map(([rows, part]) => `${count(rows)} ${part}`);
-  return ` (${told.join(", ")})`;
+  const counts = parts.filter(([rows]) => rows > 0).map(([rows, part]) => `${count(rows)} ${part}`);
+  return ` (${counts.join(", ")})`;
 }
 
 /** The contents as an element. */
@@ -34,14 +34,14 @@ export function contents(dataset) {
   return imageFolder(dataset.images);
 }
 
-/** How many rows each value has, as bars. */
+/** The number of rows per value, as bars. */
 export function balance(values, rows) {
   const shown =
-    values.length > MOST_BARS
-      ? [...values].sort((a, b) => b.rows - a.rows).slice(0, MOST_BARS)
+    values.length > MAX_BARS
+      ? [...values].sort((a, b) => b.rows - a.rows).slice(0, MAX_BARS)
       : values;
-  const most = Math.max(...shown.map((each) => each.rows), 1);
-  const rest = values.length - shown.length;
+  const largest = Math.max(...shown.map((value) => value.rows), 1);
+  const hiddenValues = values.length - shown.length;
   return h(
     "ul",
     { class: "balance" },
@@ -53,20 +53,22 @@ export function balance(values, rows) {
         h(
           "span",
           { class: "track", "aria-hidden": "true" },
-          h("span", { class: "amount", style: { width: `${(100 * amount) / most}%` } }),
+          h("span", { class: "amount", style: { width: `${(100 * amount) / largest}%` } }),
         ),
         h("span", { class: "figure" }, `${count(amount)}, ${percent(amount / rows)}`),
       ),
     ),
-    rest > 0 ? h("li", { class: "quiet" }, `and ${plural(rest, "value")} more`) : null,
+    hiddenValues > 0
+      ? h("li", { class: "quiet" }, `${plural(hiddenValues, "more value")} not shown`)
+      : null,
   );
 }
 
 function columnTable({ columns, rows }) {
-  const heads = ["Column", "Type", "Missing", "Different", "Values"];
-  return scrolled(
+  const headers = ["Column", "Type", "Missing", "Distinct", "Values"];
+  return scrollableTable(
     "Columns",
-    heads,
+    headers,
     columns.map((column) =>
       h(
         "tr",
@@ -84,7 +86,7 @@ function columnTable({ columns, rows }) {
         h(
           "td",
           {},
-          column.values && column.values.length <= MOST_BARS
+          column.values && column.values.length <= MAX_BARS
             ? balance(column.values, rows)
             : range(column),
         ),
@@ -100,7 +102,7 @@ function range({ minimum, maximum }) {
 }
 
 function arrayTable({ arrays }) {
-  return scrolled(
+  return scrollableTable(
     "Arrays",
     ["Array", "Shape", "Type", "Values"],
     arrays.map((array) =>
@@ -117,8 +119,9 @@ function arrayTable({ arrays }) {
 }
 
 function imageFolder({ height, width, channels, classes }) {
-  const span = ([least, most]) => (least === most ? String(least) : `${least} to ${most}`);
-  const total = classes.reduce((sum, each) => sum + each.rows, 0);
+  const span = ([minimum, maximum]) =>
+    minimum === maximum ? String(minimum) : `${minimum} to ${maximum}`;
+  const total = classes.reduce((sum, { rows }) => sum + rows, 0);
   return h(
     "div",
     { class: "page" },
@@ -136,10 +139,10 @@ function imageFolder({ height, width, channels, classes }) {
   );
 }
 
-function scrolled(label, heads, rows) {
+function scrollableTable(title, headers, rows) {
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
     h(
       "table",
       { class: "contents" },
@@ -149,8 +152,8 @@ function scrolled(label, heads, rows) {
         h(
           "tr",
           {},
-          heads.map((each) =>
-            h("th", { scope: "col", class: FIGURES.has(each) ? "figure" : null }, each),
+          headers.map((label) =>
+            h("th", { scope: "col", class: NUMERIC_COLUMNS.has(label) ? "figure" : null }, label),
           ),
         ),
       ),

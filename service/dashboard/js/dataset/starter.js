@@ -1,29 +1,29 @@
-/** A spec to begin with for an uploaded data set: a small network with L2 and dropout. */
+/** A starter spec for a stored data set: a small network with L2 and dropout. */
 
-const MOST_CLASSES = 100;
-const USUAL_TARGETS = ["target", "label", "class", "y"];
+const MAX_CLASSES = 100;
+const COMMON_TARGETS = ["target", "label", "class", "y"];
 const IMAGE_SIDE = 64;
 const REGULARIZATION = { weights: { l2: 0.0001 }, dropout: { rate: 0.3, after: ["dense"] } };
 
-/** The columns, or arrays, that may be predicted; none of images, whose folders are classes. */
+/** The columns or arrays that can be the target; none for images, whose folders are classes. */
 export function targetsOf(dataset) {
-  return (dataset.columns ?? training(dataset.arrays ?? [])).map(named);
+  return (dataset.columns ?? trainingArrays(dataset.arrays ?? [])).map(specName);
 }
 
-/** What a spec calls a column or array: the parts of a divided file go by one name. */
-function named({ name, stem }) {
+/** A column's or array's name in a spec: arrays of a split file (`x_train`) share one (`x`). */
+function specName({ name, stem }) {
   return stem ?? name;
 }
 
-/** The arrays of the training rows: of a file that is not divided, all of them. */
-function training(arrays) {
+/** The training rows' arrays; all arrays of a file that is not split. */
+function trainingArrays(arrays) {
   return arrays.filter(({ part }) => (part ?? "train") === "train");
 }
 
-/** The target that is meant most probably: by its name, else the last one. */
+/** The most likely target: a common name, else the last one. */
 export function likelyTarget(dataset) {
   const names = targetsOf(dataset);
-  return names.find((name) => USUAL_TARGETS.includes(name.toLowerCase())) ?? names.at(-1) ?? null;
+  return names.find((name) => COMMON_TARGETS.includes(name.toLowerCase())) ?? names.at(-1) ?? null;
 }
 
 /** A spec that trains on the data set. */
@@ -45,34 +45,36 @@ export function datasetSpec(dataset, target) {
   };
 }
 
-/** What is held out, beside the rows that the file holds out itself. */
+/** The shares to hold out, except where the file brings its own validation or test rows. */
 function split(own, classes) {
   const shares = {
     ...(own?.validation ? {} : { validation: 0.2 }),
     ...(own?.test ? {} : { test: 0.1 }),
   };
-  const divides = Object.keys(shares).length > 0 && classes !== null;
-  return { ...shares, ...(divides ? { stratify: true } : {}) };
+  const stratifies = Object.keys(shares).length > 0 && classes !== null;
+  return { ...shares, ...(stratifies ? { stratify: true } : {}) };
 }
 
 function source(dataset, target) {
-  const named = { source: "upload", id: dataset.id };
-  if (!dataset.images) return { ...named, target };
+  const stored = { source: "upload", id: dataset.id };
+  if (!dataset.images) return { ...stored, target };
   const { height, width } = dataset.images;
-  const alike = height[0] === height[1] && width[0] === width[1];
-  return alike ? named : { ...named, image: { height: IMAGE_SIDE, width: IMAGE_SIDE } };
+  const sameSize = height[0] === height[1] && width[0] === width[1];
+  return sameSize ? stored : { ...stored, image: { height: IMAGE_SIDE, width: IMAGE_SIDE } };
 }
 
-/** How many classes there are; null for a real value. */
+/** The number of classes; null for a real-valued target. */
 function classesOf(dataset, target) {
   if (dataset.images) return dataset.images.classes.length;
   if (dataset.arrays) {
-    const values = training(dataset.arrays).find((each) => named(each) === target)?.values;
-    return values && values.length <= MOST_CLASSES ? values.length : null;
+    const values = trainingArrays(dataset.arrays).find(
+      (array) => specName(array) === target,
+    )?.values;
+    return values && values.length <= MAX_CLASSES ? values.length : null;
   }
   const column = dataset.columns.find(({ name }) => name === target);
   if (!column?.values || column.type === "number") return null;
-  return column.type === "integer" && column.values.length > MOST_CLASSES
+  return column.type === "integer" && column.values.length > MAX_CLASSES
     ? null
     : column.values.length;
 }
@@ -86,7 +88,7 @@ function body(dataset, target) {
     ];
     return [...block(16), ...block(32), { type: "GlobalAveragePooling2D" }, dense];
   }
-  const features = dataset.arrays?.find((each) => named(each) !== target);
+  const features = dataset.arrays?.find((array) => specName(array) !== target);
   const flat = features && features.shape.length > 2 ? [{ type: "Flatten" }] : [];
   return [...flat, dense, { ...dense, units: 32 }];
 }
