@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from ridgeline.storage import Database
-from ridgeline.storage.migrations.upgrade import migrate
+from tests.rig.migrations import migrate_by_copy
 
 # TensorFlow's start-up lines would drown a failing test's output, here and in what tests start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,8 +20,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def migrations_here() -> Iterator[None]:
-    """Migrate in the tests' own process: one for each of hundreds of databases takes minutes."""
+def migrations_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Migrate by copying a template: Alembic for each of a thousand databases takes minutes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "migrate", migrate)
+        copy = migrate_by_copy(tmp_path_factory.mktemp("migrated"))
+        patch.setattr(Database, "migrate", copy)
         yield

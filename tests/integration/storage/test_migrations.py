@@ -17,11 +17,17 @@ from sqlalchemy.exc import IntegrityError
 from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import Database, JobStore, LeaseStore, MigrationFailed, NewerDatabase
 from ridgeline.storage.migrations import REVISIONS, is_current, migrate_apart
-from ridgeline.storage.migrations.upgrade import config
+from ridgeline.storage.migrations.upgrade import config, migrate
 from ridgeline.storage.tables import metadata
 from tests.integration.storage.conftest import execute_on
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def by_alembic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests' databases are copies of a migrated one."""
+    monkeypatch.setattr(Database, "migrate", migrate)
 
 
 def test_the_migrated_schema_is_the_tables(database: Database) -> None:
