@@ -8,12 +8,12 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-CODE = $(wildcard ridgeline service worker tests benchmarks docs/generate.py)
+CODE = $(wildcard ridgeline service worker tests benchmarks docs/generate.py requirements)
 
-# Starting fast is a feature, and byte code that may not be written is compiled anew at every start.
+# Without byte code on disk, every start compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The last thing each step of the installation writes, so that half an installation never counts.
+# The last file that each step of the installation writes: a partial installation never counts.
 LOCKED := $(VENV)/.locked
 GPU_LOCKED := $(VENV)/.locked-gpu
 READY := $(VENV)/.ready $(if $(GPU),$(GPU_LOCKED))
@@ -27,7 +27,7 @@ help: ## List these commands
 	@echo '  ARGS=...    further arguments of demo, run, test, chaos or bench'
 
 .PHONY: demo
-demo: $(READY) ## Train a network on this machine, from the POST to a checked model file
+demo: $(READY) ## Train a network on this machine, from the spec to a verified model file
 	@$(BIN)/ridgeline demo $(ARGS)
 
 .PHONY: run
@@ -47,46 +47,46 @@ quick: $(READY)
 	@$(BIN)/python -m pytest --numprocesses auto -m 'not slow' $(ARGS) tests/unit tests/architecture
 
 .PHONY: chaos
-chaos: $(READY) ## Kill, stop and cut off everything for minutes, then check every guarantee
+chaos: $(READY) ## Kill, stop and disconnect processes for minutes, then check every guarantee
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: lint
-lint: $(READY) ## Check style, format, types and the direction of imports
+lint: $(READY) ## Check style, format, types and import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(READY) ## Rewrite the code in the house's format
+format: $(READY) ## Reformat the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(READY) ## Measure against plain Keras and a bare route (minutes)
+bench: $(READY) ## Measure against plain Keras and a bare HTTP route (minutes)
 	@for subject in job train api queue events curves transfer dashboard; do $(BIN)/python benchmarks/bench_$$subject.py $(ARGS); done
 
 .PHONY: openapi
-openapi: $(READY) ## Write openapi/openapi.json from the code
+openapi: $(READY) ## Generate openapi/openapi.json from the code
 	$(BIN)/python -m service.openapi
 
 .PHONY: reference
-reference: $(READY) ## Write docs/reference from the code
+reference: $(READY) ## Generate docs/reference from the code
 	$(BIN)/python docs/generate.py
 
 .PHONY: install
-install: $(READY) ## Make or refresh .venv
+install: $(READY) ## Create or update .venv
 
 .PHONY: clean
-clean: ## Remove what these commands built (your jobs and models stay)
+clean: ## Remove what these commands built (your jobs and models are kept)
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------- installation
 
-# Prints the interpreter to build from, or says what is missing. TensorFlow has wheels for these
-# versions only; ensurepip is what Debian leaves out of its python3 package. An active virtual
-# environment hands over its base, since it may be the very one that is about to be replaced.
+# Finds the interpreter to create .venv with, or says what is missing. TensorFlow has wheels for
+# these versions only; Debian's python3 package lacks ensurepip. In an active virtual environment the
+# base interpreter is used, because the environment may be the one to be replaced.
 PYTHONS = $(or $(PYTHON),python3 python3.12 python3.11 python3.13)
 define find_python
 usable='import sys, ensurepip, venv; \
@@ -97,29 +97,25 @@ for name in $(PYTHONS); do \
 done; \
 if test -z "$${python:-}"; then \
     echo "Ridgeline needs Python 3.11, 3.12 or 3.13 with its venv and ensurepip modules" >&2; \
-    echo "(on Debian and Ubuntu: apt install python3-venv); none of these is one:" >&2; \
+    echo "(on Debian and Ubuntu: apt install python3-venv). None of these qualifies:" >&2; \
     echo "    $(PYTHONS)" >&2; \
-    echo "Name another: make install PYTHON=/path/to/python3.12" >&2; \
+    echo "To use another: make install PYTHON=/path/to/python3.12" >&2; \
     exit 1; \
 fi
 endef
 
-# uv reads no pip configuration, so a company's index and certificates are handed on.
-define uv
-index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}; \
-if test -n "$$index"; then export UV_DEFAULT_INDEX="$$index"; fi; \
-if test -n "$${PIP_CERT:-}"; then export SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}"; fi; \
-$(BIN)/uv --quiet pip
-endef
+# uv does not read pip's configuration: the script passes on the index, certificates and proxy.
+uv := $(BIN)/python requirements/run_uv.py
 install = $(uv) install --python $(BIN)/python --compile-bytecode --require-hashes
 
-# New locks, or an installation that broke off: begin again. The download cache makes that cheap,
-# and nothing that an older lock named is left behind.
+# With new locks, or after an interrupted installation, start over. The download cache makes that
+# cheap, and no package of an older lock remains.
 $(LOCKED): requirements/bootstrap.txt requirements/dev.txt
 	@$(find_python); \
 	echo "Installing into $(VENV) with $$("$$python" --version) (about a minute the first time) ..."; \
 	rm -rf $(VENV); \
 	"$$python" -m venv $(VENV)
+	@$(BIN)/python requirements/redis_notice.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	    --require-hashes -r requirements/bootstrap.txt
 	@$(install) -r requirements/dev.txt
@@ -127,8 +123,7 @@ $(LOCKED): requirements/bootstrap.txt requirements/dev.txt
 
 # The project itself, editable: one line in site-packages and the `ridgeline` command.
 $(VENV)/.ready: $(LOCKED) pyproject.toml
-	@$(BIN)/uv --quiet pip install --python $(BIN)/python --offline --no-deps \
-	    --no-build-isolation --editable .
+	@$(uv) install --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(GPU_LOCKED): $(LOCKED) requirements/worker-gpu.txt
@@ -138,16 +133,16 @@ $(GPU_LOCKED): $(LOCKED) requirements/worker-gpu.txt
 
 # -------------------------------------------------------------------------------------- locks
 
-# One resolution for every Python version and platform, with hashes and without an index's address.
-# dev.txt comes first and holds all of it; the others are parts of it, so that an image runs what
-# the tests ran. UPGRADE=1 takes new releases; without it only what pyproject.toml demands changes.
+# One resolution for every Python version and platform, with hashes and without an index URL.
+# dev.txt comes first and has all packages; the others are subsets, so an image runs the versions
+# that were tested. UPGRADE=1 upgrades; without it only what pyproject.toml requires changes.
 compile = $(uv) compile --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
     $(if $(UPGRADE),--upgrade)
 image = $(compile) pyproject.toml -c requirements/dev.txt
 
 .PHONY: lock
-lock: $(READY) ## Compile requirements/*.txt from pyproject.toml (UPGRADE=1: newest releases)
+lock: $(READY) ## Compile requirements/*.txt from pyproject.toml (UPGRADE=1: latest releases)
 	@$(compile) --group pyproject.toml:bootstrap -o requirements/bootstrap.txt
 	@$(compile) pyproject.toml --extra service --extra worker --extra embedded --group dev \
 	    -o requirements/dev.txt

@@ -28,7 +28,7 @@ from service.charts.rendering import Renderer
 from service.events.feed import Feed
 from service.events.watch import Watcher
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
-from service.jobs.dispatch import CeleryDispatch
+from service.jobs.dispatch import CeleryDispatch, NoBroker, open_dispatch
 from service.jobs.submissions import Submissions
 from service.services import DatasetParts, Parts, dataset_parts, read
 from service.settings import Settings
@@ -68,7 +68,7 @@ def running(settings: Settings) -> Iterator[Parts]:
 def _parts(settings: Settings, closing: ExitStack) -> Parts:
     database, own = _databases(settings, closing)
     reads = _Reads(database, own)
-    dispatch = CeleryDispatch(settings.redis_url.get_secret_value())
+    dispatch = open_dispatch(settings.redis_url)
     closing.callback(dispatch.close)
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     uploaded = dataset_parts(settings, database, own)
@@ -173,7 +173,7 @@ def _janitor(
     artifacts: ArtifactStore,
     uploaded: DatasetParts,
     ownership: Ownership,
-    dispatch: CeleryDispatch,
+    dispatch: CeleryDispatch | NoBroker,
 ) -> Janitor:
     outbox = Outbox(database)
     sweep = Repeating("sweep", Sweep(outbox, dispatch), settings.sweep_interval_s, SWEEP_GAP_S)

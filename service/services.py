@@ -28,7 +28,7 @@ from service.datasets.receiving import Receiver
 from service.events.feed import Feed, ReadEvents
 from service.events.watch import Watcher
 from service.janitor import Janitor
-from service.jobs.dispatch import CeleryDispatch
+from service.jobs.dispatch import CeleryDispatch, NoBroker
 from service.jobs.submissions import Submissions
 from service.settings import Settings
 
@@ -76,7 +76,7 @@ class Parts:
     """To be confirmed before a file is stored or deleted."""
     datasets: DatasetParts
     readers: Executor
-    dispatch: CeleryDispatch
+    dispatch: CeleryDispatch | NoBroker
     janitor: Janitor
     watcher: Watcher
     read_events: ReadEvents

@@ -1,5 +1,5 @@
 """The forkserver's imports: those of worker.trainer.preloaded and this package's engine."""
 
-from worker.trainer.preload import ENGINE, preload
+from worker.trainer.forkserver import ENGINE, preload
 
 preload((*ENGINE, "benchmarks.stamped.engine"))

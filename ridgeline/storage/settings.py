@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+NO_BROKER = "none"
+"""RIDGELINE_REDIS_URL where there is no broker."""
 _BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://")
 
 
@@ -21,9 +23,14 @@ def _artifacts_in_home(data: dict[str, Any]) -> Path:
     return Path(data["home"] / "artifacts")
 
 
-def _broker(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(_BROKER_SCHEMES):
-        raise ValueError(f"expected a URL that starts with one of {', '.join(_BROKER_SCHEMES)}")
+def _none(url: object) -> object:
+    return None if url == NO_BROKER else url
+
+
+def _broker(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value().startswith(_BROKER_SCHEMES):
+        schemes = ", ".join(_BROKER_SCHEMES)
+        raise ValueError(f"expected a URL that starts with one of {schemes}, or {NO_BROKER!r}")
     return url
 
 
@@ -48,8 +55,11 @@ class StorageSettings(BaseSettings):
     artifacts_url: str | None = None
     """The bucket that takes its place, `s3://BUCKET/PREFIX`: the folder then holds what attempts on
     this machine are making. Endpoint and keys are in `AWS_*`."""
-    redis_url: Annotated[SecretStr, AfterValidator(_broker)] = SecretStr("redis://127.0.0.1:6379/0")
-    """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`."""
+    redis_url: Annotated[SecretStr | None, BeforeValidator(_none), AfterValidator(_broker)] = (
+        SecretStr("redis://127.0.0.1:6379/0")
+    )
+    """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`; `none`: no
+    broker, workers find jobs by polling the database."""
     lease_s: Annotated[float, Field(gt=0)] = 30.0
     """How long a worker may be silent before its job is taken from it."""
     crash_cap: Annotated[int, Field(ge=1)] = 3

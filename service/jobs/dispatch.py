@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import SecretStr
+
 from ridgeline.optional import without
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 
@@ -68,6 +70,25 @@ class CeleryDispatch:
     def close(self) -> None:
         """Close the connections."""
         self._app.close()
+
+
+class NoBroker:
+    """Stands in for the broker where there is none: workers poll the database for jobs."""
+
+    def send(self, job_id: str) -> None:
+        """Drop the hint."""
+
+    def waiting(self) -> int:
+        """Raise BrokerUnavailable: no hint is ever kept."""
+        raise BrokerUnavailable("there is no broker")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def open_dispatch(redis_url: SecretStr | None) -> CeleryDispatch | NoBroker:
+    """Return what sends hints to the broker at the address."""
+    return NoBroker() if redis_url is None else CeleryDispatch(redis_url.get_secret_value())
 
 
 @contextmanager

@@ -18,13 +18,14 @@ from ridgeline.storage import (
 )
 from service.http.answers import json_answer
 from service.http.problems import RETRY_AFTER_S, ApiProblem, responses
-from service.jobs.dispatch import BrokerUnavailable
+from service.jobs.dispatch import BrokerUnavailable, NoBroker
 from service.services import Parts, PartsDep
 
 router = APIRouter(tags=["operations"])
 
 
 State = Literal["up", "down"]
+BrokerState = Literal["up", "down", "none"]
 
 
 class Health(Contract):
@@ -46,7 +47,8 @@ class Readiness(Contract):
     """`degraded`: jobs are taken and wait in the database until the broker is back, and files can
     be had once the artifact store is."""
     database: State
-    broker: State
+    broker: BrokerState
+    """`none`: the service runs without a broker, and workers poll the database for jobs."""
     artifacts: State | Literal["foreign"]
     """`foreign`: the store is not known to belong to the database, so no file is stored there, and
     none deleted."""
@@ -57,7 +59,7 @@ def ready(parts: PartsDep) -> Response:
     """Say whether requests can be served, and which part is down."""
     found = readiness(parts)
     if found.status == "unavailable":
-        detail = f"The database is down; the broker is {found.broker}."
+        detail = f"The database is down (broker: {found.broker})."
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         raise ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers)
     return json_answer(found.model_dump_json())
@@ -66,7 +68,7 @@ def ready(parts: PartsDep) -> Response:
 def readiness(parts: Parts) -> Readiness:
     """Ask database, broker and artifact store for a sign of life."""
     database = _state(parts.database.ping, DatabaseUnavailable)
-    broker = _state(parts.dispatch.ping, BrokerUnavailable)
+    broker = _broker(parts)
     artifacts = _artifacts(parts)
     status: Literal["ready", "degraded", "unavailable"] = "ready"
     if broker == "down" or artifacts != "up":
@@ -74,6 +76,12 @@ def readiness(parts: Parts) -> Readiness:
     if database == "down":
         status = "unavailable"
     return Readiness(status=status, database=database, broker=broker, artifacts=artifacts)
+
+
+def _broker(parts: Parts) -> BrokerState:
+    if isinstance(parts.dispatch, NoBroker):
+        return "none"
+    return _state(parts.dispatch.ping, BrokerUnavailable)
 
 
 def _artifacts(parts: Parts) -> State | Literal["foreign"]:

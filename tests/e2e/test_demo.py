@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def test_trains_downloads_and_agrees_with_plain_keras(run: "Run", tmp_path: Path) -> None:
+def test_demo_agrees_with_plain_keras_and_names_the_next_commands(
+    run: "Run", tmp_path: Path
+) -> None:
     demo = run("demo")
     assert demo.exit_status(seconds=240) == 0, demo.output
     output = demo.output
@@ -25,15 +27,18 @@ def test_trains_downloads_and_agrees_with_plain_keras(run: "Run", tmp_path: Path
     assert str(model) in output
     assert hashlib.sha256(model.read_bytes()).hexdigest() in output
 
-    said = re.search(r"test_accuracy +(\S+) in plain Keras, (\S+) in the job: they agree", output)
-    assert said is not None, output
-    assert float(said[1]) == pytest.approx(float(said[2]), abs=1e-6)
-    assert float(said[1]) > 0.9
+    line = re.search(r"test_accuracy +(\S+) in plain Keras, (\S+) in the job: they agree", output)
+    assert line is not None, output
+    assert float(line[1]) == pytest.approx(float(line[2]), abs=1e-6)
+    assert float(line[1]) > 0.9
 
     rows = re.findall(r"^ +(\d+) +(\d\.\d+) +(\d\.\d+) +(\d\.\d+)", output, re.MULTILINE)
     assert [int(row[0]) for row in rows] == [1, 5, 10, 15, 20, 25, 30]
     for _, loss, data_loss, penalty in rows:
         assert float(loss) == pytest.approx(float(data_loss) + float(penalty), abs=2e-4)
+
+    assert f"ridgeline up --home {Path('.ridgeline', 'demo')} " in output
+    assert re.search(r"ridgeline report job_\w+ ", output)
 
     assert len(demo.seen) >= 3
     assert demo.nothing_left()
@@ -43,9 +48,9 @@ def test_trains_downloads_and_agrees_with_plain_keras(run: "Run", tmp_path: Path
     free_address(Address("127.0.0.1", int(port[1])))
 
 
-def test_ctrl_c_stops_it_in_order(run: "Run", tmp_path: Path) -> None:
+def test_ctrl_c_stops_the_demo_cleanly(run: "Run", tmp_path: Path) -> None:
     demo = run("demo")
-    demo.says("posted")
+    demo.says("submitted")
     demo.signal(signal.SIGINT)
     assert demo.exit_status() == 130, demo.output
     assert demo.nothing_left()

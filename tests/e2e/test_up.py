@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import signal
 import sqlite3
 import time
@@ -15,7 +16,7 @@ from ridgeline.api.job import Job
 from ridgeline.cli.local.address import Address, free_address
 from ridgeline.client import Client, UnreachableError
 from ridgeline.storage import Database, JobRecord, JobStore
-from tests.e2e.conftest import poll
+from tests.e2e.conftest import CHECKOUT, poll
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Run
@@ -29,18 +30,20 @@ IRIS: dict[str, Any] = {
     "training": {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "epochs": 3},
 }
 LONG = IRIS | {"training": IRIS["training"] | {"epochs": 100_000}}
-#: Three seconds are promised on an idle machine; this one may be busy.
+#: Three seconds are promised on an idle machine, but this one may be busy.
 HEALTHY_S = 30.0
 STOPPED_S = 30.0
+#: About a second on an idle machine; polls alone would take 10 s.
+STARTED_S = 5.0
 
 
-def test_a_job_from_the_post_to_the_download(run: "Run", tmp_path: Path) -> None:
+def test_job_from_submission_to_download(run: "Run", tmp_path: Path) -> None:
     started = time.monotonic()
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
     up.says("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
-        job = client.submit(IRIS)  # The worker is not ready yet; the job waits for it.
+        job = client.submit(IRIS)  # The worker is not ready yet; the job waits in the queue.
         assert time.monotonic() - started < HEALTHY_S
         job = client.wait(job.id, timeout=90)
         assert job.status == "succeeded", job
@@ -60,7 +63,34 @@ def test_a_job_from_the_post_to_the_download(run: "Run", tmp_path: Path) -> None
     free_address(Address("127.0.0.1", port))
 
 
-def test_sigkill_amid_training_leaves_no_process(run: "Run") -> None:
+def test_jobs_start_at_once_without_a_redis_server(
+    run: "Run", no_redis: Path, tmp_path: Path
+) -> None:
+    path = os.pathsep.join([str(no_redis), str(CHECKOUT)])
+    up = run("up", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
+    output = up.says("takes jobs", seconds=90)
+    assert "found no redis-server" in output
+    url = next(word for word in output.split() if word.startswith("http://"))
+    with Client(url, transport=httpx.HTTPTransport()) as client:
+        for _ in range(3):  # each starts to wait when the worker has just looked for others
+            job = client.wait(client.submit(IRIS).id, timeout=90)
+            assert job.status == "succeeded", job
+            assert job.started_at is not None
+            assert (job.started_at - job.created_at).total_seconds() < STARTED_S
+    readiness = httpx.get(f"{url}/readyz", trust_env=False).json()
+    assert (readiness["status"], readiness["broker"]) == ("ready", "none")
+    up.signal(signal.SIGINT)
+    assert up.exit_status(STOPPED_S) == 0, up.output
+    assert up.nothing_left()
+    logs = tmp_path / ".ridgeline" / "logs"
+    assert not (logs / "redis.log").exists()
+    for name in ("api.log", "worker.log"):
+        lines = (logs / name).read_text().splitlines()
+        complaints = [line for line in lines if "broker" in line and "no_broker" not in line]
+        assert complaints == []
+
+
+def test_sigkill_during_training_leaves_no_process(run: "Run") -> None:
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
     up.says("API ", seconds=HEALTHY_S)
@@ -77,7 +107,7 @@ def test_sigkill_amid_training_leaves_no_process(run: "Run") -> None:
             client.job(job.id)
 
 
-def test_ctrl_c_amid_training_hands_the_job_back_and_the_next_up_goes_on(
+def test_ctrl_c_during_training_requeues_the_job_and_the_next_up_resumes_it(
     run: "Run", tmp_path: Path
 ) -> None:
     port = free_address(Address("127.0.0.1", 0)).port
@@ -94,15 +124,15 @@ def test_ctrl_c_amid_training_hands_the_job_back_and_the_next_up_goes_on(
         assert up.exit_status(STOPPED_S) == 0, up.output
         assert time.monotonic() - began < STOPPED_S
         assert up.nothing_left()
-        handed_back = _record(tmp_path, job.id)
-        assert (handed_back.status, handed_back.attempt) == ("queued", 1)
-        assert (handed_back.drain_count, handed_back.crash_count) == (1, 0)
+        requeued = _record(tmp_path, job.id)
+        assert (requeued.status, requeued.attempt) == ("queued", 1)
+        assert (requeued.drain_count, requeued.crash_count) == (1, 0)
         run("up", "--port", str(port)).says("API ", seconds=HEALTHY_S)
-        poll("the job to go on", 90, lambda: _record(tmp_path, job.id).attempt == 2)
-        done = handed_back.progress_epoch
+        poll("the second attempt", 90, lambda: _record(tmp_path, job.id).attempt == 2)
+        done = requeued.progress_epoch
         poll("its next epoch", 90, lambda: _record(tmp_path, job.id).progress_epoch > done)
         first = _first_epoch(tmp_path, job.id, attempt=2)
-        assert first == done + 1, "it went on from the checkpoint"
+        assert first == done + 1, "it resumed from the checkpoint"
 
 
 def _record(folder: Path, job_id: str) -> JobRecord:
@@ -117,7 +147,7 @@ def _record(folder: Path, job_id: str) -> JobRecord:
 
 
 def _first_epoch(folder: Path, job_id: str, attempt: int) -> int:
-    """The first epoch that an attempt has told of."""
+    """The first epoch that an attempt has recorded."""
     url = f"file:{folder}/.ridgeline/ridgeline.db?mode=ro"
     with contextlib.closing(sqlite3.connect(url, uri=True)) as connection:
         query = "SELECT min(epoch) FROM epochs WHERE job_id = ? AND attempt = ?"
@@ -130,5 +160,5 @@ def _model(job: Job) -> Any:
 
 
 def _begin(path: Path, content: bytes, sha256: str) -> None:
-    """Leave behind what a download that was interrupted leaves."""
+    """Leave the partial file of an interrupted download."""
     path.with_name(f"{path.name}.{sha256[:12]}.part").write_bytes(content)

@@ -1,4 +1,4 @@
-"""`ridgeline up` around a service and a worker of a few lines each: quick, and easy to break."""
+"""`ridgeline up` with a fake service and worker of a few lines each, which are easy to break."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if self.path == "/healthz" else 404)
         self.end_headers()
     def do_POST(self):
-        print("the API breaks now", flush=True)
+        print("the API crashes now", flush=True)
         os._exit(3)
     def log_message(self, *arguments):
         pass
@@ -60,7 +60,7 @@ def _url(output: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_starts_answers_and_stops_in_order(
+def test_up_starts_responds_and_stops_cleanly(
     run: "Run", fakes: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
@@ -74,15 +74,16 @@ def test_starts_answers_and_stops_in_order(
     assert (tmp_path / ".ridgeline" / "logs" / "redis.log").stat().st_size > 0
 
 
-def test_a_script_is_told_where_it_is(run: "Run", fakes: str, tmp_path: Path) -> None:
+def test_json_output_names_address_and_folders(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--json", "--port", "0", PYTHONPATH=fakes)
-    told = json.loads(up.says("takes jobs").splitlines()[0])
-    assert httpx.get(f"{told['url']}/healthz", trust_env=False).status_code == 200
+    document = json.loads(up.says("takes jobs").splitlines()[0])
+    url = document["url"]
+    assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     home = tmp_path / ".ridgeline"
-    assert told == {"url": told["url"], "home": str(home), "logs": str(home / "logs")}
+    assert document == {"url": url, "home": str(home), "logs": str(home / "logs")}
 
 
-def test_what_is_set_needs_no_option(run: "Run", fakes: str, tmp_path: Path) -> None:
+def test_environment_sets_home_host_and_port(run: "Run", fakes: str, tmp_path: Path) -> None:
     home = tmp_path / "elsewhere"
     environment = {
         "RIDGELINE_HOME": str(home),
@@ -90,9 +91,9 @@ def test_what_is_set_needs_no_option(run: "Run", fakes: str, tmp_path: Path) -> 
         "RIDGELINE_HOST": "127.0.0.2",
     }
     up = run("up", "--json", PYTHONPATH=fakes, **environment)
-    told = json.loads(up.says("takes jobs").splitlines()[0])
-    assert told["home"] == str(home)
-    assert told["url"].startswith("http://127.0.0.2:")
+    document = json.loads(up.says("takes jobs").splitlines()[0])
+    assert document["home"] == str(home)
+    assert document["url"].startswith("http://127.0.0.2:")
 
 
 def test_redis_has_a_private_socket_and_no_port(run: "Run", fakes: str, tmp_path: Path) -> None:
@@ -107,11 +108,39 @@ def test_redis_has_a_private_socket_and_no_port(run: "Run", fakes: str, tmp_path
     assert f"redis+socket://{folder}/redis.sock" in log
 
 
-def test_a_named_redis_is_used_and_none_is_started(run: "Run", fakes: str, tmp_path: Path) -> None:
+def test_configured_redis_is_used_and_none_is_started(
+    run: "Run", fakes: str, tmp_path: Path
+) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes, RIDGELINE_REDIS_URL="redis://elsewhere/0")
     up.says("takes jobs")
     assert not [child for child in up.descendants() if "redis" in child.name()]
     assert "redis://elsewhere/0" in (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
+
+
+def test_up_without_a_redis_server_runs_without_a_broker(
+    run: "Run", fakes: str, no_redis: Path, tmp_path: Path
+) -> None:
+    path = os.pathsep.join([str(no_redis), fakes])
+    up = run("up", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
+    output = up.says("takes jobs")
+    (line,) = [line for line in output.splitlines() if line.startswith("broker ")]
+    assert "found no redis-server" in line
+    assert len(up.descendants()) == 3  # API, worker and the process that the worker started
+    log = (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
+    assert "fake API, redis at none\n" in log
+    up.signal(signal.SIGINT)
+    assert up.exit_status() == 0, up.output
+    assert up.nothing_left()
+
+
+def test_json_document_comes_first_without_a_redis_server(
+    run: "Run", fakes: str, no_redis: Path
+) -> None:
+    path = os.pathsep.join([str(no_redis), fakes])
+    up = run("up", "--json", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
+    document, *others = up.says("takes jobs").splitlines()
+    assert json.loads(document)["url"].startswith("http://127.0.0.1:")
+    assert "found no redis-server" in "".join(others)
 
 
 def _break(url: str) -> None:
@@ -126,32 +155,32 @@ def _answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ["redis", "worker", "API"])
-def test_what_dies_is_started_again(run: "Run", fakes: str, name: str) -> None:
-    """A night's jobs must not wait until somebody looks: not for Redis, nor for anything."""
+def test_process_that_dies_is_restarted(run: "Run", fakes: str, name: str) -> None:
+    """Jobs that run overnight must not wait for an operator."""
     up = run("up", "--port", "0", PYTHONPATH=fakes)
     url = _url(up.says("takes jobs"))
     parts = {"redis": "redis.sock", "worker": "worker", "API": "service"}
-    poll("the part", 20, lambda: _running(up, parts[name])).kill()
-    up.says(f"{name} ended with status -9 and is started again")
+    poll("the process", 20, lambda: _running(up, parts[name])).kill()
+    up.says(f"{name} exited with status -9; restarting it")
     poll("the new one", 20, lambda: _running(up, parts[name]))
     poll("the API to answer", 20, lambda: _answers(url))
-    poll("all to be there", 20, lambda: len(up.descendants()) == 4)
+    poll("all processes", 20, lambda: len(up.descendants()) == 4)
     up.signal(signal.SIGINT)
     assert up.exit_status() == 0, up.output
     assert up.nothing_left()
 
 
 def _running(up: "Command", word: str) -> psutil.Process | None:
-    """The child whose command ends so."""
+    """The child whose command ends with `word`."""
     for child in up.descendants():
         with contextlib.suppress(psutil.NoSuchProcess):
-            command = [each.strip() for each in child.cmdline() if each.strip()]
+            command = [part.strip() for part in child.cmdline() if part.strip()]
             if child.ppid() == up.process.pid and command[-1].endswith(word):
                 return child
     return None
 
 
-def test_a_child_that_dies_again_and_again_stops_everything(run: "Run", fakes: str) -> None:
+def test_process_that_keeps_dying_stops_everything(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
     url = _url(up.says("takes jobs"))
     for _ in range(2):
@@ -159,12 +188,12 @@ def test_a_child_that_dies_again_and_again_stops_everything(run: "Run", fakes: s
         poll("the API to answer again", 20, lambda: _answers(url))
     _break(url)
     assert up.exit_status() == 1
-    assert "API ended with status 3" in up.output
-    assert "| the API breaks now" in up.output
+    assert "API exited with status 3" in up.output
+    assert "| the API crashes now" in up.output
     assert up.nothing_left()
 
 
-def test_a_worker_that_does_not_end_is_killed_when_asked_twice(run: "Run", fakes: str) -> None:
+def test_second_ctrl_c_kills_a_worker_that_ignores_sigterm(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes, STUBBORN="1")
     up.says("takes jobs")
     up.signal(signal.SIGINT)
@@ -174,21 +203,21 @@ def test_a_worker_that_does_not_end_is_killed_when_asked_twice(run: "Run", fakes
     assert up.nothing_left()
 
 
-def test_sigkill_takes_the_children_along(run: "Run", fakes: str, tmp_path: Path) -> None:
+def test_sigkill_kills_the_children_too(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
     up.says("takes jobs")
     direct = [child for child in up.descendants() if child.ppid() == up.process.pid]
     assert len(direct) == 3
-    up.seen = set(direct)  # What the fake worker started is the fake's to look after.
+    up.seen = set(direct)  # What the fake worker started is the responsibility of the real one.
     up.process.kill()
     assert up.nothing_left()
-    (left_behind,) = (tmp_path / "t").iterdir()
+    (stale,) = (tmp_path / "t").iterdir()
     again = run("up", "--port", "0", PYTHONPATH=fakes)
     again.says("takes jobs")
-    assert not left_behind.exists()
+    assert not stale.exists()
 
 
-def test_a_second_one_on_the_same_home_is_refused(run: "Run", fakes: str) -> None:
+def test_second_up_on_the_same_home_is_rejected(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
     url = _url(up.says("takes jobs"))
     second = run("up", "--port", "0", PYTHONPATH=fakes)
@@ -198,14 +227,14 @@ def test_a_second_one_on_the_same_home_is_refused(run: "Run", fakes: str) -> Non
     assert "--home" in second.output
 
 
-def test_a_taken_port_is_said_before_anything_starts(
+def test_port_in_use_is_reported_before_anything_starts(
     run: "Run", fakes: str, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         up = run("up", "--port", str(port), PYTHONPATH=fakes)
         assert up.exit_status() == 1
-    assert f"port {port} of 127.0.0.1 is taken" in up.output
+    assert f"port {port} of 127.0.0.1 is in use" in up.output
     assert "--port" in up.output
     assert list((tmp_path / ".ridgeline" / "logs").iterdir()) == []
     assert list((tmp_path / "t").iterdir()) == []

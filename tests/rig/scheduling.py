@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.rig.lanes import group_of
 
 
-class ByServers(LoadScopeScheduling):
+class ByServers(LoadScopeScheduling):  # type: ignore[misc] # xdist is not typed
     """Sends a group of tests to a process whenever it has nearly finished its last one."""
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""The worker as a process, with everything of a real one but TensorFlow."""
+"""The worker as a process, complete except for TensorFlow."""
 
 import os
 import sys
@@ -23,22 +23,22 @@ class Worker(Process):
         self._log_start = 0
 
     def launch(self) -> None:
-        """Start it, if it does not run, and wait for nothing."""
+        """Start it if it is not running, without waiting."""
         if not self.running:
             self._log_start = self.log.stat().st_size if self.log.exists() else 0
         super().launch()
 
     def answers(self) -> bool:
-        """Whether it can start trainers; its broker may be away."""
+        """Whether it is ready to start trainers; its broker may be away."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return _READY.encode() in log.read()
 
     def trainers(self) -> list[psutil.Process]:
-        """The processes that train: each leads a session of its own."""
-        found = []
+        """The processes that train, each of which leads its own session."""
+        trainers = []
         for process in self.descendants():
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 if os.getsid(process.pid) == process.pid:
-                    found.append(process)
-        return found
+                    trainers.append(process)
+        return trainers

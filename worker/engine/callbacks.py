@@ -1,10 +1,6 @@
-"""Early stopping (Prechelt, 1998), epoch by epoch as Keras's callback.
+"""Early stopping (Prechelt, 1998) and ReduceLROnPlateau as state machines.
 
-Lower the learning rate on a plateau, epoch by epoch as Keras's ReduceLROnPlateau.
-
-Whether a monitored value is better than another.
-
-What watches the epochs: state machines that a checkpoint can hold.
+They decide as Keras's callbacks do, and a checkpoint can hold their state.
 """
 
 from collections.abc import Mapping
@@ -17,24 +13,24 @@ from ridgeline.spec.training import EarlyStopping, ReduceLROnPlateau
 
 
 class Judgement(NamedTuple):
-    """What an epoch was: whether training should end, and whether its weights are the best."""
+    """Whether training should end after an epoch, and whether its weights are the best so far."""
 
     stop: bool
     best: bool
 
 
 class EarlyStopper:
-    """Says after each epoch whether to stop, and whose weights to keep.
+    """Decides after each epoch whether to stop, and whose weights to keep.
 
-    It keeps no weights itself: where `best` is said they are the ones to end with, if
-    `restore_best_weights` was asked for. Keras restores them at the end of every run, stopped early
-    or not.
+    It keeps no weights itself: the caller keeps those of the last epoch with `best`, if
+    `restore_best_weights` is set. Like Keras, they are restored at the end of every run, stopped
+    early or not.
     """
 
-    def __init__(self, said: training.EarlyStopping) -> None:
-        self.restores_best = said.restore_best_weights
-        self._said = said
-        self._better = Improvement(said)
+    def __init__(self, settings: training.EarlyStopping) -> None:
+        self.restores_best = settings.restore_best_weights
+        self._settings = settings
+        self._better = Improvement(settings)
         self.best: float | None = None
         self.best_epoch: int | None = None
         """The epoch, from 1, whose weights are the best."""
@@ -42,43 +38,43 @@ class EarlyStopper:
         """Epochs without an improvement."""
 
     def epoch_ended(self, epoch: int, values: Mapping[str, float | None]) -> Judgement:
-        """Take the values of an epoch, from 1. Without the monitored one nothing changes."""
-        value = values.get(self._said.monitor)
-        if value is None or epoch <= self._said.start_from_epoch:
+        """Judge epoch `epoch`, counted from 1. Without the monitored value nothing changes."""
+        value = values.get(self._settings.monitor)
+        if value is None or epoch <= self._settings.start_from_epoch:
             return Judgement(stop=False, best=False)
         self.wait += 1
         if self._better(value, self.best):
             self.best, self.best_epoch = value, epoch
-            if self._said.baseline is None or self._better(value, self._said.baseline):
+            if self._settings.baseline is None or self._better(value, self._settings.baseline):
                 self.wait = 0
             return Judgement(stop=False, best=True)
-        return Judgement(stop=self.wait >= self._said.patience and epoch > 1, best=False)
+        return Judgement(stop=self.wait >= self._settings.patience and epoch > 1, best=False)
 
     def state(self) -> dict[str, Any]:
-        """All it remembers, as JSON values."""
+        """The state, as JSON values."""
         return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Restore a `state()`."""
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.wait = state["wait"]
 
 
 class Plateau:
-    """Says after each epoch what the learning rate should be from now on."""
+    """Decides after each epoch whether the learning rate is lowered."""
 
-    def __init__(self, said: ReduceLROnPlateau) -> None:
-        self._said = said
-        self._better = Improvement(said)
+    def __init__(self, settings: ReduceLROnPlateau) -> None:
+        self._settings = settings
+        self._better = Improvement(settings)
         self.best: float | None = None
         self.cooldown = 0
-        """Epochs that are yet not to be counted."""
+        """Epochs left in which none is counted."""
         self.wait = 0
         """Epochs without an improvement."""
 
     def epoch_ended(self, values: Mapping[str, float | None], learning_rate: float) -> float | None:
-        """Take an epoch's values and its learning rate; the new rate, or None where it stays."""
-        value = values.get(self._said.monitor)
+        """The new learning rate after an epoch's values, or None if it stays."""
+        value = values.get(self._settings.monitor)
         if value is None:
             return None
         if self.cooldown > 0:
@@ -90,32 +86,35 @@ class Plateau:
         if self.cooldown > 0:
             return None
         self.wait += 1
-        if self.wait < self._said.patience or learning_rate <= np.float32(self._said.min_lr):
+        if self.wait < self._settings.patience or learning_rate <= np.float32(
+            self._settings.min_lr
+        ):
             return None
-        self.cooldown, self.wait = self._said.cooldown, 0
-        return max(learning_rate * self._said.factor, self._said.min_lr)
+        self.cooldown, self.wait = self._settings.cooldown, 0
+        return max(learning_rate * self._settings.factor, self._settings.min_lr)
 
     def state(self) -> dict[str, Any]:
-        """All it remembers, as JSON values."""
+        """The state, as JSON values."""
         return {"best": self.best, "cooldown": self.cooldown, "wait": self.wait}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Restore a `state()`."""
         self.best, self.cooldown, self.wait = state["best"], state["cooldown"], state["wait"]
 
 
 class Improvement:
-    """Compares as Keras's MonitorCallback does: by more than `min_delta`, in float32.
+    """Compares monitored values as Keras's MonitorCallback does.
 
-    NaN is never better, and nothing is better than NaN.
+    A value improves by more than `min_delta`, in float32. NaN is never better, and
+    nothing is better than NaN.
     """
 
-    def __init__(self, said: EarlyStopping | ReduceLROnPlateau) -> None:
-        self._rising = said.direction == "max"
-        self._min_delta = said.min_delta
+    def __init__(self, settings: EarlyStopping | ReduceLROnPlateau) -> None:
+        self._rising = settings.direction == "max"
+        self._min_delta = settings.min_delta
 
     def __call__(self, value: float, reference: float | None) -> bool:
-        """Whether `value` improves on `reference`; on None anything does."""
+        """Whether `value` improves on `reference`; anything improves on None."""
         if reference is None:
             return True
         with np.errstate(over="ignore"):

@@ -1,4 +1,4 @@
-"""What the engine tells the outside, and what it asks of it."""
+"""The engine's interface to its surroundings: what it reports, and what it asks for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,31 +11,31 @@ from ridgeline.api.report import Report
 
 
 class TrainingContext(Protocol):
-    """The engine's only way out."""
+    """All that the engine knows of its surroundings."""
 
     workdir: Path
-    """An empty folder of this attempt's own; exported files are written into it."""
+    """An empty folder that belongs to this attempt; exported files are written into it."""
     checkpoints: Path | None
-    """A folder of the job that outlives the attempt; None: no checkpoints are kept."""
+    """A folder of the job that outlives the attempt; None keeps no checkpoints."""
     checkpoint_interval_s: float
-    """The least seconds from one checkpoint to the next; 0 means one after every epoch."""
+    """Minimum seconds between checkpoints; 0 writes one after every epoch."""
     dataset_file: Path | None
-    """The file of an uploaded data set; None where the spec has none."""
+    """The file of a stored data set; None if the spec names none."""
 
     def phase(self, name: str) -> None:
-        """Take note of what comes now: "training" for the epochs, any other word elsewhere.
+        """Report what starts now: "training" for the epochs, any other word elsewhere.
 
-        Where no epochs end, a new phase is the only sign that training gets on.
+        Between epochs, a new phase is the only sign of progress.
         """
 
     def resumed(self, rows: Sequence[EpochRow]) -> None:
-        """Take what the epochs before this attempt measured, where it goes on from a checkpoint.
+        """Report the epochs before this attempt, when it resumes from a checkpoint.
 
-        All of them, from the first epoch on, before epoch_ended() tells of the next.
+        All of them from the first epoch, before epoch_ended() reports the next.
         """
 
     def epoch_ended(self, row: EpochRow) -> None:
-        """Take an epoch's measurements."""
+        """Report an epoch's measurements."""
 
     def stop_requested(self) -> bool:
         """Whether training should end now, without a result; asked after every epoch."""
@@ -43,7 +43,7 @@ class TrainingContext(Protocol):
 
 @dataclass
 class InMemoryContext:
-    """A context that keeps what it is told: for tests, benchmarks and notebooks."""
+    """A context that keeps what is reported, for tests, benchmarks and notebooks."""
 
     workdir: Path
     rows: list[EpochRow] = field(default_factory=list)
@@ -73,7 +73,7 @@ class InMemoryContext:
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file the engine wrote into the workdir, to be published under its name."""
+    """A file in the workdir, to be published under its name."""
 
     path: Path
     media_type: str
@@ -86,7 +86,7 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training gives: the final metrics, the files to publish, and the diagnosis."""
+    """The result of a training: final metrics, files to publish, and report."""
 
     metrics: dict[str, float | None]
     files: tuple[ExportedFile, ...]
@@ -94,7 +94,7 @@ class TrainingResult:
 
 
 class TrainingFailed(Exception):
-    """Training cannot succeed; `detail` tells the user what to change, `report` what was seen."""
+    """Training cannot succeed; `detail` says what to change, `report` holds the diagnosis."""
 
     def __init__(self, code: EndCode, detail: str, report: Report | None = None) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Prepares the devices TensorFlow will use; to be called before anything touches one."""
+"""Configures TensorFlow's devices; must run before anything touches one."""
 
 import os
 
@@ -8,7 +8,7 @@ from ridgeline.planning.resolve import resolve
 from ridgeline.spec.job_spec import JobSpec
 
 SMALL_STEP = 8_000_000
-"""Multiply-adds of a batch's forward pass up to which one thread is quicker than several.
+"""Multiply-adds of a batch's forward pass up to which one thread is faster than several.
 
 Handing a small operation to another thread takes longer than doing it. On 2 cores, an epoch of the
 digits MLP (0.3 million) takes 7 ms with one thread and 14 ms with two, at 10 million 29 and 39 ms,
@@ -19,18 +19,18 @@ NO_GPU = "-1"
 
 
 def prepare(spec: JobSpec) -> None:
-    """Set up threads and GPU memory for training `spec`.
+    """Configure threads and GPU memory for training `spec`.
 
-    Memory of a GPU grows as it is needed, so that other processes keep theirs. Raises RuntimeError
-    where a device is in use already.
+    GPU memory grows on demand, so that other processes keep theirs. Raises RuntimeError if a device
+    is in use already.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads_per_operation(spec))
-    if os.environ.get("CUDA_VISIBLE_DEVICES") != NO_GPU:  # looking would only log that
+    if os.environ.get("CUDA_VISIBLE_DEVICES") != NO_GPU:  # listing would only log its absence
         _let_memory_grow()
 
 
 def threads_per_operation(spec: JobSpec) -> int:
-    """How many threads one operation of a step is spread over; 0 is as many as there are cores."""
+    """Threads that one operation of a step may use; 0 means all cores."""
     graph = resolve(spec, memory_limit=None).graph
     return 1 if graph.multiply_adds * spec.training.batch_size <= SMALL_STEP else ALL_CORES
 

@@ -12,27 +12,27 @@ from worker.engine.optimization import apply_gradients
 
 
 class Rows(NamedTuple):
-    """Data that lies on the device: features (rows, …) and encoded targets."""
+    """Data on the device: features (rows, …) and encoded targets."""
 
     x: tf.Tensor
     y: tf.Tensor
 
 
 class Controls(NamedTuple):
-    """What may change from epoch to epoch without a retrace."""
+    """Inputs that may change from epoch to epoch without a retrace."""
 
     coefficients: tf.Tensor
     """Penalty coefficients, shape (terms,)."""
     rates: tf.Tensor
     """Dropout rates, shape (rated layers,)."""
     seed: tf.Tensor
-    """Two int32 from which every dropout mask of the epoch follows."""
+    """Two int32 that determine every dropout mask of the epoch."""
     start: tf.Tensor
-    """How many rows of the epoch came before these; metrics start anew at 0."""
+    """Rows of the epoch before these; at 0 the metrics are reset."""
 
 
 class Sums(NamedTuple):
-    """What a pass over some rows measured, each a sum over the rows."""
+    """Measurements of a pass, each summed over its rows."""
 
     data_loss: tf.Tensor
     penalties: tf.Tensor
@@ -42,7 +42,7 @@ class Sums(NamedTuple):
 
 
 MASK_BYTES = 64 * 2**20
-"""Up to where all dropout masks of an epoch are drawn before it."""
+"""Limit up to which all dropout masks of an epoch are drawn before it."""
 Decode = Callable[[tf.Tensor], tf.Tensor]
 _ORDER = tf.TensorSpec([None], tf.int32)
 _START = tf.TensorSpec([], tf.int32)
@@ -55,11 +55,11 @@ _CONTROLS = Controls(
 
 
 class CompiledEpoch:
-    """Trains and evaluates a network, a compiled call per pass.
+    """Trains and evaluates a network, one compiled call per pass.
 
     One step minimizes data_loss + Σ penalties. The steps run inside the function
     (`tf.while_loop`), gathering each batch by a slice of the permutation, so nothing returns to
-    Python until the epoch has ended, or a block of it where the rows do not fit on the device.
+    Python before the end of the epoch, or of a block if the rows do not fit on the device.
     It agrees with `keras.Model.fit` on the same batches.
     """
 
@@ -73,7 +73,7 @@ class CompiledEpoch:
         rows: int,
         batch_size: int,
     ) -> None:
-        """`rows` is how many it is trained on at once, all of them or a block."""
+        """`rows` is the number trained on per call: all of them, or a block."""
         self._network = network
         self._objective = objective
         self._decode = decode
@@ -85,8 +85,8 @@ class CompiledEpoch:
         self._batch_size = batch_size
         self._draws_ahead = BYTES_PER_NUMBER * rows * network.mask_numbers <= MASK_BYTES
         self._evaluated = evaluation_rows(network.graph, batch_size=batch_size)
-        # No autograph: the loops are written out, and tracing takes a fraction of the time.
-        # Numbers of rows are left open, so that validation and test share one trace.
+        # No autograph: the loops are explicit, and tracing is several times faster.
+        # The number of rows is dynamic, so that validation and test share one trace.
         self.train = tf.function(
             self._train, autograph=False, input_signature=(row_spec, _ORDER, _CONTROLS)
         )
@@ -106,12 +106,12 @@ class CompiledEpoch:
 
         def step(start: tf.Tensor, data_loss: tf.Tensor, penalties: tf.Tensor) -> list[tf.Tensor]:
             end = start + self._batch_size
-            taken = order[start:end]
-            batch = Rows(tf.gather(rows.x, taken), tf.gather(rows.y, taken))
+            indices = order[start:end]
+            batch = Rows(tf.gather(rows.x, indices), tf.gather(rows.y, indices))
             drawn = {name: mask[start:end] for name, mask in masks.items()}
             seed = block_seed + tf.stack([start, 0])
             batch_loss, batch_penalties = self._step(batch, drawn, controls._replace(seed=seed))
-            weight = tf.cast(tf.shape(taken)[0], tf.float32)
+            weight = tf.cast(tf.shape(indices)[0], tf.float32)
             return [
                 start + self._batch_size,
                 data_loss + weight * batch_loss,
@@ -177,7 +177,7 @@ class CompiledEpoch:
         return tf.while_loop(lambda start, *_: start < count, step, state, parallel_iterations=1)
 
     def _reset(self, start: tf.Tensor) -> None:
-        """Begin the metrics anew at the first row of a pass."""
+        """Reset the metrics at the first row of a pass."""
         for metric in self._metrics.values():
             for variable in metric.variables:
                 value = variable.value

@@ -1,4 +1,4 @@
-"""The epochs of a training: what follows from each, checkpoints, and the way back from one."""
+"""The loop over epochs: measurements, callbacks, checkpoints, and resuming from one."""
 
 import time
 from typing import Any, Protocol
@@ -24,24 +24,24 @@ from worker.engine.seeds import mask_seed, row_order, sample_rows, set_generator
 from worker.engine.state import Arrays, flat, restore, restore_weights, snapshot, under
 
 SAMPLE_ROWS = 1024
-"""How many training rows the gap is measured on: an accuracy of 0.9 has an error of 0.01."""
+"""Training rows for measuring the gap: an accuracy of 0.9 then has a standard error of 0.01."""
 
 
 class Stateful(Protocol):
-    """What a checkpoint has to hold besides the variables."""
+    """State that a checkpoint holds besides the variables."""
 
     def state(self) -> dict[str, Any]:
-        """The present state, as JSON values."""
+        """The state, as JSON values."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
+        """Restore a state."""
 
 
 class Fitting:
     """Trains a network epoch by epoch.
 
-    All that the next epoch depends on is in the variables and in `_state()`, so training goes on
-    from a checkpoint as if it had never stopped.
+    The next epoch depends only on the variables and the state in the checkpoint, so a resumed
+    training continues as if it had never stopped.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Fitting:
         training, policy = resolution.spec.training, resolution.spec.regularization
         self.training = training
         self.rows: list[EpochRow] = []
-        """What every epoch measured, those before a resumption too."""
+        """The measurements of every epoch, including those before a resumption."""
         self._network, self._objective, self._epoch = network, objective, epoch
         early, plateau = training.early_stopping, training.reduce_lr_on_plateau
         self._early = EarlyStopper(early) if early else None
@@ -64,7 +64,7 @@ class Fitting:
             policy, network.rates, network.dropping, resolution.penalties
         )
         self.kept_epoch: int | None = None
-        """The epoch whose weights were kept, where it was not simply the last."""
+        """The epoch whose weights were kept, if it was not the last."""
         self._best: dict[str, Arrays] = {}
         batch_size = training.batch_size
         self._train = place(data.train, batch_size=batch_size)
@@ -90,14 +90,14 @@ class Fitting:
 
     @property
     def raises(self) -> list[Raise]:
-        """What was raised because the model overfitted."""
+        """The raises made because the model overfitted."""
         return self._raising.raises
 
     def run(self, context: TrainingContext, checkpoints: CheckpointStore | None) -> None:
-        """Run every epoch that is left, and end with the weights that are to be kept.
+        """Run the remaining epochs, and end with the weights to keep.
 
-        Raises TrainingFailed where a loss is no longer finite, TrainingStopped where the context
-        asks to stop; a checkpoint is written before.
+        Raises TrainingFailed if a loss is no longer finite, TrainingStopped after a checkpoint if
+        the context asks to stop.
         """
         keeper = Keeper(checkpoints, context.checkpoint_interval_s)
         self._resume(keeper.newest(), context)
@@ -116,7 +116,7 @@ class Fitting:
         self._finish()
 
     def final_values(self) -> dict[str, float | None]:
-        """What the kept weights give: the last epoch's values, or theirs, and the test rows'."""
+        """The values of the kept epoch, and of the test rows under the kept weights."""
         values = dict(self.rows[(self.kept_epoch or len(self.rows)) - 1].values)
         if self.training.optimizer.use_ema and self.kept_epoch is None:
             values |= self._averaged_values()
@@ -126,7 +126,7 @@ class Fitting:
         return values
 
     def _averaged_values(self) -> dict[str, float | None]:
-        """Averages have taken the place of the weights that the last epoch measured."""
+        """Measure again: averages have replaced the weights that the last epoch measured."""
         parts = {"train_": self._sample, "val_": self._validation}
         values: dict[str, float | None] = {}
         for prefix, placed in parts.items():
@@ -151,7 +151,7 @@ class Fitting:
         controls = Controls(coefficients, rates, mask_seed(seed, number), tf.constant(0))
         set_generators(self._network.generators, seed, number)
         order = row_order(seed, number, self._train.part.rows)
-        # What the epoch starts with: a schedule changes the rate at every step.
+        # The settings at the start of the epoch: a schedule changes the rate at every step.
         settings = {"learning_rate": self.learning_rate} | raising.settings
         trained = train_pass(self._epoch, self._train, order, controls)
         sample = evaluate_pass(self._epoch, self._sample, coefficients)
@@ -163,7 +163,7 @@ class Fitting:
         return epoch_row(number, passes, self._objective.penalties.terms, settings, seconds)
 
     def _follow(self, row: EpochRow) -> bool:
-        """Do what the epoch calls for; whether training is over."""
+        """Run the callbacks after an epoch; return whether training is over."""
         if self._plateau is not None:
             rate = self._plateau.epoch_ended(row.values, self.learning_rate)
             if rate is not None:
@@ -176,20 +176,20 @@ class Fitting:
         word = self._raising.epoch_ended(row.epoch, row.values)
         if word == "best":
             self._best["raise"] = snapshot(self._network, self._objective)
-        # After the last epoch there is nothing to go on with: its weights are those measured.
+        # Not after the last epoch: nothing would be trained with the raise.
         if word == "raise" and not stop and row.epoch < self.training.epochs:
             self._raise(row.epoch)
         return stop
 
     def _raise(self, epoch: int) -> None:
-        """Go back to the best weights, and on with more regularization."""
+        """Restore the best weights, and continue with more regularization."""
         restore(self._network, self._objective, self._best["raise"])
         self._raising.increase(epoch)
         if self._early is not None:
             self._early.wait = 0
 
     def _finish(self) -> None:
-        """Leave the model with the weights that are to be kept."""
+        """Give the model the weights to keep."""
         finalize(self._objective.optimizer, self._network.model.trainable_variables)
         best = self._best.get("early_stopping")
         if best is not None and self._early is not None:
@@ -215,22 +215,22 @@ class Fitting:
         return Checkpoint(len(self.rows), flat(arrays), state, tuple(self.rows))
 
     def _holders(self) -> dict[str, Stateful]:
-        """What keeps a state of its own from epoch to epoch."""
-        held = {
+        """The callbacks that keep state between epochs."""
+        holders = {
             "early_stopping": self._early,
             "plateau": self._plateau,
             "raising": self._raising,
         }
-        return {name: holder for name, holder in held.items() if holder is not None}
+        return {name: holder for name, holder in holders.items() if holder is not None}
 
     @property
     def learning_rate(self) -> float:
-        """The optimizer's present one."""
+        """The optimizer's current learning rate."""
         return float(self._objective.optimizer.learning_rate)
 
     def _check_finite(self, row: EpochRow) -> None:
-        watched = ("data_loss", "penalty", "val_data_loss", "train_data_loss")
-        broken = [name for name in watched if name in row.nonfinite]
+        monitored = ("data_loss", "penalty", "val_data_loss", "train_data_loss")
+        broken = [name for name in monitored if name in row.nonfinite]
         if not broken:
             return
         raise TrainingFailed(

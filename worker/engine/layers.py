@@ -1,4 +1,4 @@
-"""Builds the Keras layers that a contract's layers say."""
+"""Builds the Keras layers of a spec."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,11 +21,11 @@ def build_layer(
     *,
     in_training: bool = False,
 ) -> keras.Layer:
-    """The Keras layer of a node, with the regularizers its penalty terms say.
+    """The Keras layer of a node, with the regularizers of its penalty terms.
 
-    It is the one of prediction and of the saved model unless `in_training`, where some layers have
-    another. Penalties on outputs are left out: in training Keras would add them to losses of its
-    own. `dtype` is a Keras dtype policy, such as `mixed_bfloat16`.
+    It serves prediction and the saved model; `in_training`, some layers have another. Penalties on
+    outputs are left out, since Keras would add them to its own losses in training. `dtype` is a
+    Keras dtype policy, such as `mixed_bfloat16`.
     """
     terms = [term for term in penalties if term.layer == node.name]
     keras_name = None if in_training else node.layer.in_prediction
@@ -33,7 +33,7 @@ def build_layer(
 
 
 def penalize_output(layer: keras.Layer, terms: Sequence[PenaltyTerm]) -> None:
-    """Give a layer that will be saved the penalty on its output."""
+    """Add the penalty on a layer's output, for the saved model."""
     own = [term for term in terms if term.layer == layer.name and term.weight == ACTIVITY]
     layer.activity_regularizer = keras_regularizer(own)
 
@@ -49,14 +49,14 @@ def _build(
 
 
 def _regularizers(layer: Layer, terms: Sequence[PenaltyTerm]) -> dict[str, Any]:
-    """By argument. Weights of one role have the same terms, so those of the first say them all."""
-    found = {}
+    """Regularizers by argument. Weights of one role share their terms; the first one's suffice."""
+    regularizers = {}
     for argument, (role, _) in layer.regularizers.items():
         if role == ACTIVITY:
             continue
         names = [term.weight for term in terms if term.weight.rpartition("/")[2] == role]
-        found[argument] = keras_regularizer([t for t in terms if t.weight in names[:1]])
-    return found
+        regularizers[argument] = keras_regularizer([t for t in terms if t.weight in names[:1]])
+    return regularizers
 
 
 def _constraints(layer: Layer) -> dict[str, Any]:

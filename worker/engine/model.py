@@ -1,4 +1,4 @@
-"""The network of a graph: its Keras layers, and the ways they are applied."""
+"""The network of a graph: its Keras layers, and the ways to apply them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +18,17 @@ from worker.engine.seeds import seed_generators
 
 Apply = Callable[[Node, list[tf.Tensor]], tf.Tensor]
 Masks = Mapping[str, tf.Tensor]
-"""By layer, for a batch of rows."""
+"""Dropout masks by layer, for a batch of rows."""
 
 
 class Flow(NamedTuple):
-    """What a pass through the network gave."""
+    """The result of a pass through the network."""
 
     prediction: tf.Tensor
     outputs: dict[str, tf.Tensor]
     """Every layer's output, by its name."""
     target: tf.Tensor | None = None
-    """The target, mixed where a layer mixes rows."""
+    """The target, mixed if a layer mixes rows."""
 
 
 class Network:
@@ -64,7 +64,7 @@ class Network:
             if node.layer.type_name() not in RATED and _is_other_in_training(node)
         }
         self.generators = seed_generators([*self.layers.values(), *self._in_training.values()])
-        """Where all other layers take their random numbers from."""
+        """The random number generators of all other layers."""
 
     @property
     def rates(self) -> list[float]:
@@ -73,11 +73,11 @@ class Network:
 
     @property
     def dropping(self) -> list[bool]:
-        """Which of the layers in `rated` drop: not noise, nor what the spec has switched off."""
+        """Which layers in `rated` drop: not noise, and not those with rate 0."""
         return [node.layer.drops and strength(node.layer) > 0 for node in self.rated]
 
     def draw_masks(self, rows: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> Masks:
-        """The masks of all Dropout layers for so many rows."""
+        """The masks of all Dropout layers for `rows` rows."""
         return {
             node.name: masks(node.shape, rows, rates[index], seed + tf.constant([0, index]))
             for index, node in enumerate(self.rated)
@@ -94,8 +94,8 @@ class Network:
     ) -> Flow:
         """Pass a batch of rows with their targets through in training mode.
 
-        `rates` has shape (rated,); `seed`, shape (2,), is this step's, to which each layer
-        adds its number. `drawn` are masks for these rows, by layer; others are drawn here.
+        `rates` has shape (rated,); `seed`, shape (2,), is the step's, and each layer adds its
+        index. `drawn` are masks for these rows, by layer; the others are drawn here.
         """
         number = {node.name: index for index, node in enumerate(self.rated)}
         target = y
@@ -139,14 +139,15 @@ class Network:
         return keras.Model(source, outputs[self.graph.output.name])
 
     def penalize_outputs(self) -> None:
-        """Give the Keras layers their penalties on outputs, for the model that is saved."""
+        """Add the penalties on outputs to the Keras layers, for the saved model."""
         for layer in self.layers.values():
             penalize_output(layer, self._terms)
 
     def settle(self, terms: Sequence[PenaltyTerm], rates: Sequence[float]) -> None:
-        """Give the Keras layers what training ended with, for the model that is saved.
+        """Set coefficients and rates to those at the end of training, for the saved model.
 
-        `terms` are those it was built with, with other coefficients; `rates` are as in `rates`.
+        `terms` are those of the constructor with new coefficients; `rates` has the order of
+        `rates`.
         """
         self._terms = tuple(terms)
         for term in terms:
@@ -164,17 +165,17 @@ class Network:
         return outputs
 
     def _dtype(self, node: Node, precision: str) -> str:
-        """What a layer computes in.
+        """The dtype policy of a layer.
 
-        The output in full precision: a loss of half-precision numbers is noise. So too what comes
-        before an Embedding, for bfloat16 holds no number of a token above 256 exactly.
+        The output layer uses full precision, since a loss of half-precision numbers is noise; so do
+        layers before an Embedding, since bfloat16 holds no token number above 256 exactly.
         """
         full = node is self.graph.output or node.name in _before_embeddings(self.graph)
         return FLOAT32 if full else precision
 
     def _call(self, node: Node, inputs: list[tf.Tensor], **mode: bool) -> tf.Tensor:
         layer = self.layers.get(node.name)
-        if layer is None:  # there in training only
+        if layer is None:  # exists in training only
             return inputs[0]
         if node.layer.inputs_as == "arguments":
             # Attention over one input attends to itself.
@@ -184,11 +185,11 @@ class Network:
 
 def _before_embeddings(graph: Graph) -> set[str]:
     """The layers whose output reaches an Embedding."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in reversed(graph.nodes):
-        if node.layer.type_name() == "Embedding" or node.name in found:
-            found |= set(node.layer.inputs or ())
-    return found
+        if node.layer.type_name() == "Embedding" or node.name in names:
+            names |= set(node.layer.inputs or ())
+    return names
 
 
 def _is_other_in_training(node: Node) -> bool:
@@ -196,7 +197,7 @@ def _is_other_in_training(node: Node) -> bool:
 
 
 def _masked(output: tf.Tensor, source: tf.Tensor) -> tf.Tensor:
-    """Hand on the mask that an Embedding has put on `source`, as Keras's dropout layers do."""
+    """Copy the mask that an Embedding put on `source`, as Keras's dropout layers do."""
     mask = getattr(source, "_keras_mask", None)
     if mask is not None:
         output._keras_mask = mask  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""What training minimizes and measures: the Keras loss, metrics and optimizer a spec names."""
+"""What training minimizes and measures: the Keras loss, metrics and optimizer of a spec."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -45,14 +45,14 @@ _MARGIN_LOSSES = {"hinge", "squared_hinge"}
 
 
 class Objective(NamedTuple):
-    """The data loss, the penalties beside it, the metrics, and the optimizer of their sum."""
+    """The data loss, the penalties, the metrics, and the optimizer."""
 
     loss: keras.Loss
     penalties: Penalties
     metrics: dict[str, keras.Metric]
     optimizer: keras.Optimizer
     row_weights: Callable[[tf.Tensor], tf.Tensor | None]
-    """How much each row of a batch of targets counts in training; None: all alike."""
+    """The weight of each row of a batch of targets in training; None if equal."""
 
 
 def build_objective(resolution: Resolution, network: Network, data: Data) -> Objective:
@@ -70,11 +70,11 @@ def build_objective(resolution: Resolution, network: Network, data: Data) -> Obj
 
 def build_loss(loss: Loss) -> keras.Loss:
     """The loss, averaged over a batch, without the penalty."""
-    not_taken = {"name"} if loss.takes_logits else {"name", "from_logits"}
+    excluded = {"name"} if loss.takes_logits else {"name", "from_logits"}
     if loss.name == "sparse_categorical_crossentropy":
-        not_taken.add("label_smoothing")
+        excluded.add("label_smoothing")
     built: keras.Loss = getattr(keras.losses, type(loss).__name__)(
-        **loss.model_dump(exclude=not_taken)
+        **loss.model_dump(exclude=excluded)
     )
     return built
 
@@ -82,7 +82,7 @@ def build_loss(loss: Loss) -> keras.Loss:
 def build_metrics(
     names: Sequence[MetricName], loss: Loss, encoding: TargetEncoding
 ) -> dict[str, keras.Metric]:
-    """The metrics by the names the spec gives them."""
+    """The metrics by their names in the spec."""
     return {name: _metric(name, loss, encoding) for name in names}
 
 
@@ -92,10 +92,10 @@ def _metric(name: str, loss: Loss, encoding: TargetEncoding) -> keras.Metric:
 
 
 def _metric_arguments(name: str, loss: Loss, encoding: TargetEncoding) -> dict[str, Any]:
-    """Where the output is a logit or a margin, its threshold is 0 in place of ½."""
+    """Arguments of a metric: for logits and margins the threshold is 0 instead of ½."""
     margin = loss.from_logits or loss.name in _MARGIN_LOSSES
     if name == "f1_score":
-        # One column is cut at ½; of several the largest is the class. Classes count alike.
+        # One column: threshold ½; several: the largest is the class. All classes count equally.
         return {"average": "macro", "threshold": 0.5 if encoding == "binary" else None}
     if name.endswith("_crossentropy"):
         return {"from_logits": loss.from_logits}
@@ -111,20 +111,20 @@ def _metric_arguments(name: str, loss: Loss, encoding: TargetEncoding) -> dict[s
 def class_weights(
     training: Training, encoding: TargetEncoding, y: npt.NDArray[Any], classes: int | None
 ) -> npt.NDArray[np.float32] | None:
-    """How much a row of each class counts in the training loss, shape (classes,); None if alike.
+    """The weight of each class in the training loss, shape (classes,); None if equal.
 
     `y` are the encoded targets of the training rows. `balanced` is rows/(classes·rows of the
     class) (King & Zeng, 2001), 1 for a class without rows.
     """
-    said = training.class_weight
-    if said is None or classes is None:
+    setting = training.class_weight
+    if setting is None or classes is None:
         return None
-    if said == "balanced":
+    if setting == "balanced":
         rows = np.bincount(row_classes(y, encoding), minlength=classes)
         balanced = len(y) / (classes * np.maximum(rows, 1))
         return np.where(rows > 0, balanced, 1.0).astype(np.float32)
     weights = np.ones(classes, np.float32)
-    for number, weight in said.items():
+    for number, weight in setting.items():
         weights[int(number)] = weight
     return weights
 
@@ -132,7 +132,7 @@ def class_weights(
 def _row_weights(
     weights: npt.NDArray[np.float32] | None, encoding: TargetEncoding
 ) -> Callable[[tf.Tensor], tf.Tensor | None]:
-    """What gives each row of a batch of targets its class's weight, shape (batch,)."""
+    """A function from a batch of targets to the rows' weights, shape (batch,)."""
 
     def of_class(y: tf.Tensor) -> tf.Tensor:
         number = tf.argmax(y, axis=1) if encoding == "one_hot" else tf.reshape(y, [-1])

@@ -1,6 +1,6 @@
-"""Brings rows through the compiled epoch: at once from the device, or block by block from disk.
+"""Passes of rows through the compiled epoch, and the measurements that they give.
 
-Turns what the passes of an epoch measured into the numbers of the curves.
+Rows come at once from the device, or block by block from disk.
 """
 
 import math
@@ -23,7 +23,7 @@ Order = npt.NDArray[np.int32]
 
 
 class Measured(NamedTuple):
-    """What a pass measured; each a mean over its rows."""
+    """Measurements of a pass, each a mean over its rows."""
 
     data_loss: float
     penalties: npt.NDArray[np.float32]
@@ -33,29 +33,29 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Placed:
-    """A part of the data where its passes find it."""
+    """A part of the data, placed for its passes."""
 
     part: Part
     on_device: Rows | None
-    """None where the rows stream from disk."""
+    """None if the rows stream from disk."""
     block_rows: int
     """A multiple of the batch size, so that blocks end where batches do."""
 
 
 def place(part: Part, *, batch_size: int) -> Placed:
-    """Put the rows on the device, unless they are to stream."""
+    """Put the rows on the device, unless they stream."""
     row_bytes = max(1, int(np.prod(part.x.shape[1:])) * part.x.dtype.itemsize)
     on_device = None if part.streamed else Rows(tf.constant(part.x), tf.constant(part.y))
     return Placed(part, on_device, block_rows(row_bytes, batch_size=batch_size))
 
 
 def row_spec(part: Part) -> Rows:
-    """What the rows of any part look like to TensorFlow."""
+    """The TensorSpec of the rows of any part."""
     return Rows(*(tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in (part.x, part.y)))
 
 
 def decoding(data: Data) -> Decode:
-    """What makes the network's input of rows as they are stored: float32, scaled."""
+    """The function from stored rows to the network's input: float32, scaled."""
     if data.scaled:
         return lambda x: x
     if data.scaling.identity:
@@ -65,7 +65,7 @@ def decoding(data: Data) -> Decode:
 
 
 def train_pass(epoch: CompiledEpoch, placed: Placed, order: Order, controls: Controls) -> Measured:
-    """Train on the rows in the given order, and measure them on the way."""
+    """Train on the rows in the given order, measuring meanwhile."""
 
     def block(rows: Rows, count: int, start: int) -> Sums:
         within = tf.constant(order) if placed.on_device else tf.range(count)
@@ -75,7 +75,7 @@ def train_pass(epoch: CompiledEpoch, placed: Placed, order: Order, controls: Con
 
 
 def evaluate_pass(epoch: CompiledEpoch, placed: Placed, coefficients: tf.Tensor) -> Measured:
-    """Measure the rows in inference mode, at the present weights."""
+    """Measure the rows in inference mode with the current weights."""
 
     def block(rows: Rows, count: int, start: int) -> Sums:
         del count
@@ -104,7 +104,7 @@ def _means(sums: list[Sums], rows: int) -> Measured:
 
 
 class Passes(NamedTuple):
-    """What one epoch measured."""
+    """The measurements of one epoch."""
 
     trained: Measured
     """In training mode, while the weights changed."""
@@ -142,7 +142,7 @@ def epoch_row(
 
 
 def prefixed(prefix: str, measured: Measured) -> dict[str, float | None]:
-    """What an evaluation gave, by name behind `prefix`; null where not finite."""
+    """The results of an evaluation, names prefixed; null if not finite."""
     return finite({prefix + name: value for name, value in _values(measured).items()})[0]
 
 
@@ -153,7 +153,7 @@ def finite(values: Mapping[str, float]) -> tuple[dict[str, float | None], tuple[
 
 
 def _values(measured: Measured) -> dict[str, float]:
-    """The losses, of which loss = data_loss + penalty, and the metrics."""
+    """The losses, with loss = data_loss + penalty, and the metrics."""
     penalty = float(np.sum(measured.penalties))
     losses = {
         "loss": measured.data_loss + penalty,

@@ -12,28 +12,28 @@ import numpy.typing as npt
 import tensorflow as tf
 
 _SAMPLE = 2**32 - 1
-"""The number of the epoch that the sample of training rows is drawn in: none that is trained."""
+"""The epoch number for drawing the sample of training rows; no trained epoch has it."""
 
 
 def row_order(seed: int, epoch: int, rows: int) -> npt.NDArray[np.int32]:
-    """The order of rows in an epoch: a permutation of its own for every (seed, epoch)."""
+    """The order of rows in an epoch: one permutation per (seed, epoch)."""
     return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)
 
 
 def sample_rows(seed: int, rows: int, size: int) -> npt.NDArray[np.int32]:
-    """The rows by which all epochs measure how well training rows are fitted, ascending."""
+    """The training rows that every epoch is measured on, ascending."""
     drawn = np.random.default_rng([seed, _SAMPLE]).permutation(rows)[:size]
     return np.sort(drawn).astype(np.int32)
 
 
 def mask_seed(seed: int, epoch: int) -> tf.Tensor:
-    """Two numbers from which an epoch's dropout masks follow, shape (2,)."""
+    """Two numbers that determine an epoch's dropout masks, shape (2,)."""
     state = np.random.SeedSequence([seed, epoch]).generate_state(2)
     return tf.constant(state.astype(np.int32), tf.int32)
 
 
 def seed_generators(layers: Iterable[keras.Layer]) -> list[keras.random.SeedGenerator]:
-    """The generators of all layers and of the layers in them, each once."""
+    """The generators of all layers and nested layers, without duplicates."""
     found = {
         id(generator): generator
         for layer in layers

@@ -1,4 +1,4 @@
-"""What training changes, as arrays that can be put back."""
+"""Snapshots of everything that training changes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,24 +18,24 @@ def snapshot(network: Network, objective: Objective) -> Arrays:
 
 
 def restore(network: Network, objective: Objective, arrays: Mapping[str, object]) -> None:
-    """Put a snapshot back."""
+    """Restore a snapshot."""
     for name, variable in _variables(network, objective):
         variable.assign(arrays[name])
 
 
 def restore_weights(network: Network, arrays: Mapping[str, object]) -> None:
-    """Put a snapshot's weights back, and leave the optimizer as it is."""
+    """Restore a snapshot's weights, but not the optimizer's state."""
     for number, weight in enumerate(network.model.weights):
         weight.assign(arrays[f"model/{number}"])
 
 
 def flat(groups: Mapping[str, Arrays]) -> Arrays:
-    """The arrays of several snapshots under one name each."""
+    """The arrays of several snapshots, with joined names."""
     return {f"{group}/{name}": a for group, arrays in groups.items() for name, a in arrays.items()}
 
 
 def under(group: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Arrays:
-    """One snapshot out of what `flat` has joined."""
+    """One snapshot of those that `flat` joined."""
     start = f"{group}/"
     return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
 

@@ -24,8 +24,8 @@ from worker.engine.passes import decoding, row_spec
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     """Train `spec`, telling `context` of every epoch; go on from its checkpoint if it has one.
 
-    Raises TrainingFailed where a loss is no longer finite, with the report up to there, and
-    TrainingStopped where the context asks to stop.
+    Raises TrainingFailed with a report if a loss is no longer finite, and TrainingStopped if the
+    context asks to stop.
     """
     resolution = resolve(spec, memory_limit=None)
     context.phase("preparing the data")
@@ -93,7 +93,7 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
 
 
 def _baseline(resolution: Resolution, data: Data) -> float | None:
-    """What the model has to beat, by the loss that curves are measured in."""
+    """The loss of the best constant prediction, which the model has to beat."""
     training, y = resolution.spec.training, data.train.y
     weights = class_weights(
         training, resolution.encoding, y, dataset_shape(resolution.spec.dataset).classes
@@ -104,7 +104,7 @@ def _baseline(resolution: Resolution, data: Data) -> float | None:
 
 
 def _floor(resolution: Resolution, data: Data) -> float:
-    """What a perfect prediction costs."""
+    """The loss of a perfect prediction."""
     loss, columns = resolution.spec.training.loss, data.train.y.shape[-1]
     smoothing = getattr(loss, "label_smoothing", 0.0)
     return perfect_loss(loss.name, columns, label_smoothing=smoothing)

@@ -1,4 +1,4 @@
-"""`ridgeline demo`: from the POST of a spec to a model file that plain Keras agrees about."""
+"""`ridgeline demo`: from a spec to a model file whose metrics plain Keras confirms."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from ridgeline.cli.errors import reporting
 from ridgeline.cli.local.address import Address
 from ridgeline.cli.local.embedded import Embedded
 from ridgeline.cli.local.signals import StopSignals
 from ridgeline.cli.options import AsJson
-from ridgeline.cli.reporting import reporting
 
 _INTERRUPTED = 130
 
@@ -21,15 +21,16 @@ def demo(
     ] = Path(".ridgeline/demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Train a network on the digits here, and check the saved model with plain Keras."""
+    """Train a network on the digits data set here and check the saved model with plain Keras."""
     with (
         reporting(),
         StopSignals() as signals,
         Embedded(home, Address("127.0.0.1", 0), _environment(), signals) as servers,
-        reporting(),  # The inner one speaks before the servers are stopped.
+        reporting(),  # The inner one prints before the servers stop.
     ):
         # Imported while the servers start: the other commands do without the client.
         from ridgeline.cli.local.showcase import showcase
+        # Imported while the servers start: the other commands do not need the client.
 
         servers.wait_for_api()
         agreed = not signals.stopped and showcase(servers, signals, as_json=as_json)
@@ -40,5 +41,5 @@ def demo(
 
 
 def _environment() -> dict[str, str]:
-    """The environment less any settings: a demo has no business in a database that is in use."""
+    """Return the environment without settings: a demo must not use the database of a service."""
     return {name: text for name, text in os.environ.items() if not name.startswith("RIDGELINE_")}

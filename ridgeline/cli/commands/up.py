@@ -1,4 +1,4 @@
-"""`ridgeline up`: the whole service on this machine, until Ctrl-C."""
+"""`ridgeline up`: run the whole service on this machine until Ctrl-C."""
 
 import json
 import os
@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from ridgeline.cli.errors import reporting
 from ridgeline.cli.local.address import Address
-from ridgeline.cli.local.embedded import Embedded
+from ridgeline.cli.local.embedded import WITHOUT_REDIS, Embedded
 from ridgeline.cli.local.signals import StopSignals
 from ridgeline.cli.options import AsJson
-from ridgeline.cli.reporting import reporting
 
 CHECK_S = 0.2
 
@@ -22,7 +22,7 @@ def up(
         str,
         typer.Option(
             envvar="RIDGELINE_HOST",
-            help="Address to listen on. There is no password: keep it private.",
+            help="Address to listen on. There is no authentication: keep it private.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
@@ -31,7 +31,7 @@ def up(
             envvar="RIDGELINE_PORT",
             min=0,
             max=65535,
-            help="Port to listen on; 0 takes any free one.",
+            help="Port to listen on; 0 uses any free one.",
         ),
     ] = 8000,
     home: Annotated[
@@ -44,13 +44,13 @@ def up(
     ] = Path(".ridgeline"),
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole service here, until Ctrl-C: Redis, the API and a worker.
+    """Run the whole service here until Ctrl-C: Redis if installed, the API and a worker.
 
-    With --json it prints where the service is, once that answers.
+    With --json it prints the address once the API responds.
     """
     started = time.monotonic()
     with reporting(), StopSignals() as signals:
-        # The inner one speaks before the servers are stopped, which may take a while.
+        # The inner reporting() prints before the servers stop, which may take a while.
         with Embedded(home, Address(host, port), os.environ, signals) as servers, reporting():
             servers.wait_for_api()
             if not signals.stopped:
@@ -65,29 +65,32 @@ def _introduce(servers: Embedded, seconds: float, *, as_json: bool) -> None:
         home = {"home": str(servers.home.path), "logs": str(servers.home.logs)}
         typer.echo(json.dumps({"url": url, **home}))
     else:
-        _tell(servers, url, seconds)
+        _print_addresses(servers, url, seconds)
+    if servers.without_redis:
+        typer.echo(f"broker  {WITHOUT_REDIS}", err=as_json)
+    if not as_json:
+        typer.echo("worker  is starting; you can submit jobs already. Ctrl-C stops everything.")
     if not servers.address.loopback:
         typer.echo(
-            f"WARNING: {servers.address.host} can be reached from other machines, and there is no"
-            " password yet: anybody there can post and delete jobs.",
+            f"WARNING: {servers.address.host} can be reached from other machines. There is no"
+            " authentication: anyone there can submit and delete jobs.",
             err=True,
         )
 
 
-def _tell(servers: Embedded, url: str, seconds: float) -> None:
-    typer.echo(f"API     {url}  (answered after {seconds:.1f} s)")
+def _print_addresses(servers: Embedded, url: str, seconds: float) -> None:
+    typer.echo(f"API     {url}  (ready after {seconds:.1f} s)")
     typer.echo(f"browser {url}/  (the dashboard)")
-    typer.echo(f"specs   {url}/catalog  (what a job may say)")
+    typer.echo(f"specs   {url}/catalog  (what a job spec may contain)")
     typer.echo(f"home    {servers.home.path}  (logs in {servers.home.logs})")
-    typer.echo("worker  is starting; jobs may be posted already. Ctrl-C stops everything.")
 
 
 def _supervise(servers: Embedded, signals: StopSignals, started: float, *, quiet: bool) -> None:
     ready = False
     while not signals.stopped:
         if ready:
-            for said in servers.revive():
-                typer.echo(said, err=True)
+            for message in servers.revive():
+                typer.echo(message, err=True)
         else:
             servers.check()
             ready = servers.worker_ready()
@@ -96,5 +99,5 @@ def _supervise(servers: Embedded, signals: StopSignals, started: float, *, quiet
                 typer.echo(f"worker  takes jobs  (after {seconds:.1f} s)", err=quiet)
         time.sleep(CHECK_S)
     typer.echo(
-        "Stopping; a job that is training goes back to the queue. Ctrl-C again: at once.", err=quiet
+        "Stopping; a running job is requeued. Press Ctrl-C again to stop at once.", err=quiet
     )

@@ -1,4 +1,4 @@
-"""A database takes a store of files over, on the machine that serves it: no API is asked."""
+"""A database takes over a store of files, on the machine that serves it, without the API."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,22 +14,22 @@ from ridgeline.storage.settings import StorageSettings
 
 
 class Found(NamedTuple):
-    """What a database and its store say before an adoption."""
+    """The state of a database and its store before an adoption."""
 
     database: str
     marks: dict[str, str | None]
-    """The identity at each place; None for one without, empty if it cannot be read."""
+    """The identity at each place; None if it has none, empty if it is unreadable."""
     belongs: bool
-    """Whether all of it is the database's."""
+    """Whether all places belong to the database."""
     known: int
-    """How many jobs and files of data sets there the database knows."""
+    """How many of the jobs and data set files there are in the database."""
     unknown: int
 
 
 class Adoption:
-    """The database and the store of the settings, or of the folder `home` in place of theirs.
+    """The database and the store of the settings, or those in the folder `home`.
 
-    Raises CommandError, as do the methods, where one of them cannot be used.
+    The constructor and the methods raise CommandError if one of them is unusable.
     """
 
     def __init__(self, home: Path | None) -> None:
@@ -42,18 +42,18 @@ class Adoption:
             raise CommandError(str(error)) from None
 
     def look(self) -> Found:
-        """Look through the store, which takes a while where it is large."""
+        """Scan the store, which takes a while if it is large."""
         try:
             belongs = self._belongs()
             identity, marks = IdentityStore(self._database).get(), self._ownership.marks()
-            known = {each.name: each.known for each in self._ownership.holdings()}
+            known = {item.name: item.known for item in self._ownership.holdings()}
         except (StorageError, OSError) as error:
             raise CommandError(str(error)) from None
         ours = sum(known.values())
         return Found(identity, marks, belongs, ours, len(known) - ours)
 
     def adopt(self, *, renew: bool) -> str:
-        """Mark the store as the database's; with `renew` under an identity that is drawn now."""
+        """Mark the store as the database's and return the identity, a new one with `renew`."""
         try:
             if renew:
                 IdentityStore(self._database).renew()
@@ -70,7 +70,7 @@ class Adoption:
 
 
 def _places(settings: StorageSettings) -> list[Place]:
-    """The store; and this machine's own folder beside a bucket, which a worker clears up in."""
+    """Return the store and, with a bucket, the local folder in which a worker cleans up."""
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
     places = [Place(artifacts, open_datasets(settings))]
     if isinstance(artifacts, ObjectArtifacts) and settings.artifacts_dir.is_dir():
@@ -79,10 +79,10 @@ def _places(settings: StorageSettings) -> list[Place]:
 
 
 def _check_there(database: Database) -> None:
-    """See that the file of a SQLite database is there: to connect would make an empty one."""
+    """Raise CommandError if a SQLite file is missing: connecting would create an empty one."""
     file = Path(str(database.url.database))
     if database.is_sqlite and not file.is_file():
         raise CommandError(
-            f"there is no database {file} yet: start the API once, which makes it; or say where it"
-            " is by --home or RIDGELINE_DATABASE_URL"
+            f"there is no database {file}: start the API once to create it, or point to another"
+            " with --home or RIDGELINE_DATABASE_URL"
         )

@@ -1,4 +1,4 @@
-"""Child processes with a log file each, which are stopped together and never outlive the parent."""
+"""Child processes, each with a log file, that stop together and never outlive the parent."""
 
 import contextlib
 import json
@@ -12,15 +12,15 @@ from pathlib import Path
 
 LAUNCH = Path(__file__).with_name("scripts") / "launch.py"
 POLL_S = 0.02
-#: A log that has grown past this is set aside when its process is started again.
+#: A larger log is rotated when its process is restarted.
 MAX_LOG_BYTES = 10 * 2**20
-_BESIDE = ("event", "level", "logger", "timestamp")
+_OMITTED = ("event", "level", "logger", "timestamp")
 
 
 class Child:
-    """A process in a session of its own, so that Ctrl-C in the terminal reaches only the parent.
+    """A process in its own session, so that Ctrl-C in the terminal reaches only the parent.
 
-    Create it in the main thread: the kernel kills it when the thread that started it ends.
+    Create it in the main thread: the kernel kills it when the thread that started it exits.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        _set_aside(log)
+        _rotate(log)
         self._log_start = log.stat().st_size if log.exists() else 0
         launched = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command]
         with log.open("ab") as output:
@@ -43,15 +43,15 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, which is its group's as well."""
+        """The process id, which is also its group's."""
         return self._process.pid
 
     @property
     def exit_status(self) -> int | None:
-        """How it ended (minus the signal's number if by one), or None while it runs.
+        """The exit status (minus the signal's number if killed by one), or None while it runs.
 
-        What it left behind in its group is ended when its end is first noticed: later the number
-        may be another group's.
+        The first call after the exit kills what remains of its group: later the number may belong
+        to another group.
         """
         noticed = self._process.returncode is not None
         status = self._process.poll()
@@ -60,26 +60,26 @@ class Child:
         return status
 
     def terminate(self) -> None:
-        """Ask the process to end; it ends those it started."""
+        """Send SIGTERM to the process, which stops the processes that it has started."""
         if self.exit_status is None:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End the process and its group, at once."""
+        """Kill the process and its group."""
         if self.exit_status is None:
             self._kill_group()
             self._process.wait()
 
     def log_text(self) -> str:
-        """What it has logged since it was started."""
+        """Return what it has logged since it was started."""
         with self.log.open("rb") as file:
             file.seek(self._log_start)
             return file.read().decode(errors="replace")
 
     def last_words(self, lines: int = 15) -> str:
-        """The last lines of its log, for an error message: of a JSON object what people need."""
-        said = "\n".join(map(_plain, self.log_text().splitlines()))
-        return "\n".join(f"  | {line}" for line in said.splitlines()[-lines:])
+        """Return the last lines of its log for an error message, with JSON made readable."""
+        text = "\n".join(map(_plain, self.log_text().splitlines()))
+        return "\n".join(f"  | {line}" for line in text.splitlines()[-lines:])
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -89,7 +89,7 @@ class Child:
 def stop_all(
     children: Sequence[Child], *, grace_s: float, hurried: Callable[[], bool] = lambda: False
 ) -> None:
-    """Ask all `children` to end; after `grace_s`, or once `hurried` says so, kill what is left."""
+    """Send SIGTERM to all `children`; after `grace_s`, or once `hurried` is true, kill the rest."""
     for child in children:
         child.terminate()
     deadline = time.monotonic() + grace_s
@@ -103,15 +103,15 @@ def stop_all(
 
 def _plain(line: str) -> str:
     try:
-        said = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return line
-    if not isinstance(said, dict) or "event" not in said:
+    if not isinstance(entry, dict) or "event" not in entry:
         return line
-    details = (f"{name}: {said[name]}" for name in said if name not in _BESIDE)
-    return "\n".join((str(said["event"]), *details))
+    details = (f"{name}: {entry[name]}" for name in entry if name not in _OMITTED)
+    return "\n".join((str(entry["event"]), *details))
 
 
-def _set_aside(log: Path) -> None:
+def _rotate(log: Path) -> None:
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))

@@ -15,29 +15,31 @@ from ridgeline.cli.local.address import Address, free_address
 from ridgeline.cli.local.applications import application_roots
 from ridgeline.cli.local.children import Child, stop_all
 from ridgeline.cli.local.home import Home
-from ridgeline.cli.local.redis_server import redis_answers, socket_path, start_redis
+from ridgeline.cli.local.redis_server import NoRedisServer, redis_answers, socket_path, start_redis
 from ridgeline.cli.local.signals import StopSignals
 
 REDIS_START_S = 10.0
 API_START_S = 30.0
-#: How long API and worker may take to end: the worker gives its jobs back to the queue.
+#: How long API and worker may take to stop: the worker requeues its jobs.
 STOP_S = 25.0
 REDIS_STOP_S = 5.0
 ANSWER_S = 5.0
 POLL_S = 0.02
-#: So many ends of a part within this time are too many to start it again.
+#: A process that exits this often within this time is not restarted again.
 TOO_OFTEN = 3
 WITHIN_S = 60.0
+WITHOUT_REDIS = "none: found no redis-server, so the worker polls the database for jobs"
 _REDIS = "redis"
-#: The worker's word, in its log, that it takes jobs: if not from the broker, then by asking.
+_NO_BROKER = "none"
+#: The event in the worker's log from which on it runs jobs, with or without a broker.
 _WORKER_READY = "trainers_warm"
 
 
 class Embedded:
-    """Starts everything when entered, and stops it when left. Enter it in the main thread.
+    """Starts all servers on entry and stops them on exit. Enter it in the main thread.
 
-    `environment` is what the parts are started with. A broker that it names in
-    RIDGELINE_REDIS_URL is used as it is; otherwise a redis-server is started.
+    `environment` is passed on to the servers. If it sets RIDGELINE_REDIS_URL, that broker is used;
+    otherwise a redis-server is started. Where none is installed, there is no broker.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Embedded:
         self.address = address
         self._environment = environment
         self._signals = signals
+        self.without_redis = False
+        """Whether no redis-server was found to start."""
         self._starts: dict[str, Callable[[], Child]] = {}
         self._children: dict[str, Child] = {}
         self._ends: dict[str, list[float]] = {}
@@ -66,28 +70,28 @@ class Embedded:
         self._undo.close()
 
     def wait_for_api(self) -> None:
-        """Return once the API answers, or somebody asked to stop."""
+        """Return once the API responds, or once a stop signal arrives. Raises StartError."""
         self._wait(self._api_answers, API_START_S, "the API")
 
     def worker_ready(self) -> bool:
-        """Whether the worker takes jobs."""
+        """Return whether the worker runs jobs."""
         return _WORKER_READY in self._children["worker"].log_text()
 
     def check(self) -> None:
-        """Raise StartError if a child has ended."""
+        """Raise StartError if a process has exited."""
         for child in self._children.values():
             if child.exit_status is not None:
                 raise StartError(
-                    f"{child.name} ended with status {child.exit_status}, so all is stopped; the"
-                    f" last lines of {child.log}:\n{child.last_words()}"
+                    f"{child.name} exited with status {child.exit_status}, so everything is"
+                    f" stopped. The last lines of {child.log}:\n{child.last_words()}"
                 )
 
     def revive(self) -> list[str]:
-        """Start again what has ended, and say so; call it when all was ready once.
+        """Restart every process that has exited, and return a message for each.
 
-        Raises StartError for what ends too often.
+        Call it once everything was ready. Raises StartError for a process that exits too often.
         """
-        said = []
+        messages = []
         for name, child in list(self._children.items()):
             if child.exit_status is None:
                 continue
@@ -96,12 +100,11 @@ class Embedded:
             self._ends[name] = [*recent, now]
             if len(self._ends[name]) >= TOO_OFTEN:
                 self.check()
-            said.append(
-                f"{name} ended with status {child.exit_status} and is started again; see"
-                f" {child.log}"
+            messages.append(
+                f"{name} exited with status {child.exit_status}; restarting it. Log: {child.log}"
             )
             self._children[name] = self._starts[name]()
-        return said
+        return messages
 
     def _start(self, roots: list[str]) -> None:
         environment = dict(self._environment)
@@ -114,9 +117,13 @@ class Embedded:
             "RIDGELINE_PORT": str(self.address.port),
         }
         if not environment.get("RIDGELINE_REDIS_URL"):
-            environment["RIDGELINE_REDIS_URL"] = self._start_redis()
+            try:
+                environment["RIDGELINE_REDIS_URL"] = self._start_redis()
+            except NoRedisServer:
+                self.without_redis = True
+                environment["RIDGELINE_REDIS_URL"] = _NO_BROKER
         for name, package in (("API", "service"), ("worker", "worker")):
-            # -P: a folder that happens to hold a service.py must not stand in for ours.
+            # -P: a service.py in the working folder must not shadow our package.
             command = [sys.executable, "-P", "-m", package]
             log = self.home.logs / f"{name.lower()}.log"
             self._begin(name, partial(Child, name, command, log=log, environment=environment))
@@ -138,7 +145,7 @@ class Embedded:
             self.check()
             if time.monotonic() > deadline:
                 logs = self.home.logs
-                raise StartError(f"{name} did not answer within {seconds:g} s; see {logs}")
+                raise StartError(f"{name} did not respond within {seconds:g} s; see {logs}")
             time.sleep(POLL_S)
 
     def _api_answers(self) -> bool:
@@ -154,7 +161,7 @@ class Embedded:
             connection.close()
 
     def _stop(self) -> None:
-        """Stop API and worker together, and then the broker, which they need to end in order."""
+        """Stop API and worker together, then the broker, which they need for an orderly exit."""
         broker = [child for name, child in self._children.items() if name == _REDIS]
         others = [child for name, child in self._children.items() if name != _REDIS]
         stop_all(others, grace_s=STOP_S, hurried=lambda: self._signals.hurried)

@@ -1,4 +1,4 @@
-"""The folder where an embedded Ridgeline keeps its data, held by one process at a time."""
+"""The folder with the data of an embedded Ridgeline, locked by one process at a time."""
 
 import contextlib
 import fcntl
@@ -15,10 +15,10 @@ _PREFIX = "ridgeline-"
 
 
 class Home:
-    """Holds the home folder for this process, and gives it a private folder for sockets.
+    """Locks the home folder for this process and creates a private folder for sockets.
 
-    As a context manager: both go when the block ends. If the process is killed the lock goes with
-    it, and the next holder removes the socket folder.
+    A context manager: on exit the lock is released and the socket folder removed. If the process is
+    killed, the lock is released too, and the next holder removes the socket folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,33 +29,33 @@ class Home:
 
     def __enter__(self) -> Self:
         lock = self._open()
-        held = _read(lock)
+        holder = _read(lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise StartError(self._taken(held)) from None
+            raise StartError(self._in_use(holder)) from None
         self._lock = lock
-        _remove_left_behind(held.get("sockets"))
-        # mkdtemp's folders are entered by their owner alone, and short enough for a socket's path.
+        _remove_stale(holder.get("sockets"))
+        # mkdtemp's folders are private, and their paths short enough for a socket.
         self.sockets = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self.announce("an address not known yet")
+        self.announce("an address that is not known yet")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._lock is None:
             return
         shutil.rmtree(self.sockets, ignore_errors=True)
-        # The file stays: were it removed, two processes could lock two files of one name.
+        # The file stays: without it, two processes could lock two files of the same name.
         _write(self._lock, {})
         self._lock.close()
         self._lock = None
 
     def announce(self, url: str) -> None:
-        """Write down who holds the folder and serves at `url`, for whoever else asks for it."""
+        """Record in the lock file which process holds the folder, and that it serves at `url`."""
         if self._lock is not None:
-            held = {"pid": os.getpid(), "url": url, "sockets": str(self.sockets)}
-            _write(self._lock, held)
+            holder = {"pid": os.getpid(), "url": url, "sockets": str(self.sockets)}
+            _write(self._lock, holder)
 
     def _open(self) -> IO[str]:
         try:
@@ -67,30 +67,30 @@ class Home:
                 " choose another with --home"
             ) from error
 
-    def _taken(self, held: dict[str, Any]) -> str:
+    def _in_use(self, holder: dict[str, Any]) -> str:
         return (
-            f"another Ridgeline (process {held.get('pid', 'unknown')}) uses the home folder"
-            f" {self.path} and serves at {held.get('url', 'an unknown address')};"
-            " stop it, or choose another folder with --home"
+            f"another Ridgeline (process {holder.get('pid', 'unknown')}) uses the home folder"
+            f" {self.path} and serves at {holder.get('url', 'an unknown address')};"
+            " stop it or choose another folder with --home"
         )
 
 
 def _read(lock: IO[str]) -> dict[str, Any]:
     lock.seek(0)
     try:
-        held = json.load(lock)
-    except ValueError:  # new, or just being written
+        holder = json.load(lock)
+    except ValueError:  # a new file, or one that is being written
         return {}
-    return held if isinstance(held, dict) else {}
+    return holder if isinstance(holder, dict) else {}
 
 
-def _write(lock: IO[str], held: dict[str, Any]) -> None:
-    lock.truncate(0)  # opened for appending, so what is written begins at the start again
-    json.dump(held, lock)
+def _write(lock: IO[str], holder: dict[str, Any]) -> None:
+    lock.truncate(0)  # opened for appending, so the next write starts at the beginning
+    json.dump(holder, lock)
     lock.flush()
 
 
-def _remove_left_behind(sockets: object) -> None:
+def _remove_stale(sockets: object) -> None:
     """Remove the socket folder of a holder that was killed, and nothing else."""
     if not isinstance(sockets, str) or not Path(sockets).name.startswith(_PREFIX):
         return

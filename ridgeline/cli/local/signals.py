@@ -1,16 +1,16 @@
-"""Signals that ask to stop, noted instead of obeyed at once."""
+"""Stop signals, counted instead of raised."""
 
 import signal
 from types import FrameType
 from typing import Any, Self
 
-_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """Counts Ctrl-C, TERM and hang-ups while the block lasts.
+    """Counts SIGINT, SIGTERM and SIGHUP inside its block.
 
-    No exception is raised amid the start of a process: whoever works looks at `stopped`.
+    No exception interrupts the start of a process: callers poll `stopped`.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in _ASKING:
+        for number in _STOPPING:
             self._before[number] = signal.signal(number, self._receive)
         return self
 
@@ -28,12 +28,12 @@ class StopSignals:
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Whether a stop signal has arrived."""
         return self._received > 0
 
     @property
     def hurried(self) -> bool:
-        """Whether somebody asked again, and so will not wait for an orderly end."""
+        """Whether a second one has arrived: the user will not wait for an orderly exit."""
         return self._received > 1
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:

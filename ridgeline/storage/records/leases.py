@@ -61,6 +61,8 @@ from ridgeline.storage.tables import QUEUED, artifacts, jobs, reports
 LEASE_S = 30.0
 """Seconds a worker may be silent before its job is taken from it."""
 
+_NEXT = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
+
 
 class LeaseStore:
     """What workers and the reaper write. `jitter` gives numbers in [0, 1).
@@ -88,16 +90,19 @@ class LeaseStore:
         with self._database.write() as connection:
             return self._take(connection, job_id, owner, lease_s)
 
+    def any_claimable(self) -> bool:
+        """Return whether claim_next() would find a job now."""
+        with self._database.read() as connection:
+            return connection.execute(_NEXT).first() is not None
+
     def claim_next(self, owner: str, lease_s: float = LEASE_S) -> Claim | None:
         """Take the job that has been claimable for longest, as claim() does; None: there is none.
 
         So a worker finds its work without the broker.
         """
-        waiting = select(jobs.c.id).where(*CLAIMABLE).order_by(jobs.c.available_at).limit(1)
-        with self._database.read() as connection:  # most calls find nothing and need no lock
-            if connection.execute(waiting).first() is None:
-                return None
-        unlocked = waiting.with_for_update(skip_locked=True)
+        if not self.any_claimable():  # most calls find nothing and need no lock
+            return None
+        unlocked = _NEXT.with_for_update(skip_locked=True)
         with self._database.write() as connection:
             job_id = connection.execute(unlocked).scalar_one_or_none()
             return None if job_id is None else self._take(connection, job_id, owner, lease_s)

@@ -15,10 +15,10 @@ from tests.integration.artifacts.seaweed import Seaweed
 from tests.integration.worker import conftest as worker_fixtures
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.stub_engine import row
-from tests.integration.worker.test_resume import again, told, trained
+from tests.integration.worker.test_resume import epoch_events, next_attempt, trained
 from worker.drain import Drain
 from worker.engine.checkpoint import Checkpoint, CheckpointStore
-from worker.supervision.checkpoints import Saving
+from worker.supervision.publication import CheckpointMirror
 
 context = worker_fixtures.context
 settings = worker_fixtures.settings
@@ -80,10 +80,10 @@ def test_killed_and_resumed_on_another_machine(
     assert len(objects(seaweed, url, "manifest.json")) == 1
     assert files(tmp_path / "scratch") == []
     house.change(artifacts=elsewhere)
-    again(house, job.id)
+    next_attempt(house, job.id)
     job = house.record(job.id)
     assert (job.status, job.attempt, job.progress_epoch) == (JobStatus.SUCCEEDED, 2, 6)
-    assert told(house, job.id) == [(1, 1), (1, 2), (1, 3), (2, 3), (2, 4), (2, 5), (2, 6)]
+    assert epoch_events(house, job.id) == [(1, 1), (1, 2), (1, 3), (2, 3), (2, 4), (2, 5), (2, 6)]
     (file,) = job.artifacts
     assert b"".join(elsewhere.read(file.key, 0, file.bytes)) == trained(6)
     # Published, and nothing else: neither here nor there.
@@ -94,20 +94,20 @@ def test_killed_and_resumed_on_another_machine(
 def test_the_last_checkpoint_is_saved_before_the_job_is_given_back(
     house: House, elsewhere: ObjectArtifacts
 ) -> None:
-    with house.running("give_back_at_two", epochs=4) as job_id:
+    with house.running("stop_at_two", epochs=4) as job_id:
         eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
         house.supervisor.drain.start()
     job = house.record(job_id)
     assert (job.status, job.drain_count) == (JobStatus.QUEUED, 1)
     house.change(drain=Drain(), artifacts=elsewhere)
     house.supervisor.supervise(job_id, CPU)
-    assert told(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert epoch_events(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
     (file,) = house.record(job_id).artifacts
     assert b"".join(elsewhere.read(file.key, 0, file.bytes)) == trained(4)
 
 
 def test_paused_here_and_resumed_there(house: House, elsewhere: ObjectArtifacts) -> None:
-    with house.running("give_back_at_two", epochs=4) as job_id:
+    with house.running("stop_at_two", epochs=4) as job_id:
         eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
         house.jobs.request_pause(job_id)
     assert house.record(job_id).status is JobStatus.PAUSED
@@ -116,7 +116,7 @@ def test_paused_here_and_resumed_there(house: House, elsewhere: ObjectArtifacts)
     house.change(artifacts=elsewhere)
     house.supervisor.supervise(job_id, CPU)
     assert house.record(job_id).status is JobStatus.SUCCEEDED
-    assert told(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert epoch_events(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
     assert elsewhere.checkpointed() == []
 
 
@@ -199,7 +199,7 @@ def test_what_the_store_does_not_take_is_saved_later(link: Link, url: str, tmp_p
     store = ObjectArtifacts(url, tmp_path / "scratch")
     checkpoints = store.attempt_checkpoints(JOB, 1)
     link.cut()
-    with Saving(checkpoints, interval_s=0.01) as saving:
+    with CheckpointMirror(checkpoints, interval_s=0.01) as saving:
         CheckpointStore(checkpoints.folder, "key").write(
             Checkpoint(1, {"weights": np.full(3, 1)}, {}, [row(1)])
         )

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from ridgeline.api.job import JobStatus
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
 from ridgeline.storage import (
     ArtifactStore,

@@ -1,25 +1,26 @@
 """Files of data sets from a mirror: whole and right, or not at all."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage.files.bucket import Bucket
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
-from worker.inputs import mirror as module
+from tests.integration.worker.conftest import spec_json
+from worker.inputs import fetch as module
+from worker.inputs.fetch import Mirror
 from worker.inputs.keras_files import DATASET_FILES, KERAS_FILES
-from worker.inputs.mirror import Mirror
 
 FASHION = [KERAS_FILES[name].path for name in DATASET_FILES["fashion_mnist"]]
 CONTENT = os.urandom(5 * 2**20)
 
 
-def spec(name: str, source: str = "keras") -> str:
-    return json.dumps({"dataset": {"source": source, "name": name}})
+def spec(name: str, source: str = "keras") -> JobSpec:
+    return JobSpec.model_validate_json(spec_json(dataset={"source": source, "name": name}))
 
 
 @pytest.fixture
@@ -73,9 +74,9 @@ def test_a_file_that_is_too_large(
     assert found(mirror) == []
 
 
-@pytest.mark.parametrize("text", [spec("mnist"), spec("iris", "builtin"), spec("new"), "{}"])
-def test_what_it_has_not(mirror: Mirror, text: str) -> None:
-    mirror.fetch(text)
+@pytest.mark.parametrize("missing", [spec("mnist"), spec("iris", "builtin")])
+def test_data_set_without_files_in_the_mirror_is_no_error(mirror: Mirror, missing: JobSpec) -> None:
+    mirror.fetch(missing)
     assert found(mirror) == []
 
 

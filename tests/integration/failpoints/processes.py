@@ -27,10 +27,10 @@ from service.main import create_app
 from service.settings import Settings
 from tests.integration.worker import stub_engine
 from worker.drain import Drain
-from worker.logs import configure_logs
 from worker.settings import WorkerSettings
 from worker.slots.slots import Slot
 from worker.supervision.supervisor import Supervisor
+from worker.trainer.logs import configure_logs
 
 EPOCHS = 5
 

@@ -1,4 +1,4 @@
-"""The rig is what it says: real servers, which can be killed and brought back."""
+"""The rig runs real servers that can be killed and restarted."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,24 +24,24 @@ def cluster() -> Iterator[Cluster]:
 
 
 def post(cluster: Cluster, work: Work, epochs: int, api: int = 0) -> str:
-    answer = httpx.post(f"{cluster.apis[api].url}/jobs", json=work.spec(epochs))
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
+    response = httpx.post(f"{cluster.apis[api].url}/jobs", json=work.spec(epochs))
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])
 
 
 def ended(cluster: Cluster, job_id: str) -> JobRecord:
     jobs = cluster.jobs()
 
-    def end() -> JobRecord | None:
+    def terminal() -> JobRecord | None:
         record = jobs.get(job_id)
         return record if record is not None and record.status.terminal else None
 
-    record: JobRecord = poll("the job's end", end, END_S)
+    record: JobRecord = poll("the job's end", terminal, END_S)
     return record
 
 
 def published(cluster: Cluster, record: JobRecord) -> dict[str, str]:
-    """The hashes of the files, taken from the files."""
+    """The hashes of the published files."""
     return {
         file.name: hashlib.sha256((cluster.artifacts / file.key).read_bytes()).hexdigest()
         for file in record.artifacts
@@ -53,22 +53,22 @@ def expected(work: Work, epochs: int) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
-def test_a_job_goes_all_the_way(cluster: Cluster) -> None:
+def test_job_succeeds_with_the_expected_files(cluster: Cluster) -> None:
     work = Work("whole")
     record = ended(cluster, post(cluster, work, epochs=3))
     assert (record.status, record.attempt) == (JobStatus.SUCCEEDED, 1)
     assert published(cluster, record) == expected(work, 3)
 
 
-def test_every_server_comes_back_and_the_job_goes_on(cluster: Cluster) -> None:
+def test_servers_are_restarted_and_the_job_is_resumed(cluster: Cluster) -> None:
     work = Work("resumed", epoch_s=0.2)
     job_id = post(cluster, work, epochs=12, api=1)
     jobs = cluster.jobs()
     poll("two epochs", lambda: len(jobs.epochs(job_id)) >= 2, END_S)
     assert len(cluster.workers[0].trainers()) >= 1
     assert cluster.postgresql is not None
-    cluster.redis.kill()  # first: a hint that it takes and forgets is ordered again after 30 s
-    assert cluster.workers[0].stop() == 0  # which is quicker than to wait for a lease to expire
+    cluster.redis.kill()  # first: a hint that it loses is sent again only after 30 s
+    assert cluster.workers[0].stop() == 0  # quicker than waiting for a lease to expire
     cluster.postgresql.kill()
     cluster.apis[0].kill()
     cluster.apis[1].freeze()
@@ -79,7 +79,7 @@ def test_every_server_comes_back_and_the_job_goes_on(cluster: Cluster) -> None:
     assert published(cluster, record) == expected(work, 12)
 
 
-def test_a_fault_strikes_as_it_is_told_to(cluster: Cluster) -> None:
+def test_each_fault_ends_the_job_with_its_code(cluster: Cluster) -> None:
     codes = {}
     for fault in (Fault.NAN, Fault.MEMORY, Fault.DISK_FULL, Fault.ERROR):
         record = ended(cluster, post(cluster, Work("poison", fault=fault, at=2), epochs=3))
@@ -92,7 +92,7 @@ def test_a_fault_strikes_as_it_is_told_to(cluster: Cluster) -> None:
     }
 
 
-def test_nothing_outlives_the_cluster(cluster: Cluster) -> None:
+def test_no_process_outlives_the_cluster(cluster: Cluster) -> None:
     started = [process for server in cluster.processes for process in server.descendants()]
     assert started
     servers = cluster.processes

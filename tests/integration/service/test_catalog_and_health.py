@@ -9,7 +9,9 @@ from starlette.testclient import TestClient
 from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
 from service.jobs.dispatch import CeleryDispatch
+from service.main import create_app
 from service.services import Parts
+from service.settings import Settings
 from service.system.catalog import Catalog
 
 
@@ -29,6 +31,16 @@ def test_head(client: TestClient, path: str) -> None:
 
 def test_alive(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_ready_where_no_broker_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIDGELINE_REDIS_URL", "none")
+    with TestClient(create_app(Settings(home=tmp_path))) as client:
+        answer = client.get("/readyz").json()
+    up = {"database": "up", "artifacts": "up"}
+    assert answer == {"status": "ready", "broker": "none", **up}
 
 
 def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:

@@ -45,6 +45,16 @@ def reclaim(
 REPORTED = '{"verdict": "good"}'
 
 
+def test_job_is_claimable_until_it_is_claimed(
+    leases: LeaseStore, submit: Callable[..., str]
+) -> None:
+    assert not leases.any_claimable()
+    submit()
+    assert leases.any_claimable()
+    assert leases.claim_next("worker") is not None
+    assert not leases.any_claimable()
+
+
 class TestReport:
     def test_is_stored_with_the_end(
         self, jobs: JobStore, leases: LeaseStore, start: Callable[..., Claim]

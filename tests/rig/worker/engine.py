@@ -1,4 +1,4 @@
-"""An engine without TensorFlow: real checkpoints, real files, and the faults it is told to have."""
+"""An engine without TensorFlow: real checkpoints, real files, and requested faults."""
 
 import ctypes
 import errno
@@ -26,7 +26,7 @@ from worker.engine.context import (
 )
 from worker.trainer.child import PipeContext
 
-_FOR_EVER = 3600.0
+_FOREVER = 3600.0
 _EXIT_CODE = 7
 _MEGABYTE = 2**20
 _EATEN_MB = 600
@@ -34,7 +34,7 @@ _CHATTER_S = 0.05
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Do what the job's name says, as the real engine does it."""
+    """Do the work encoded in the job's name, with checkpoints like the real engine."""
     work, training = Work.named(str(spec.name)), spec.training
     store = None
     if context.checkpoints is not None:
@@ -58,11 +58,11 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def _resumed(keeper: Keeper, context: TrainingContext) -> tuple[np.ndarray, list[EpochRow]]:
-    found = keeper.newest()
-    if found is None:
+    newest = keeper.newest()
+    if newest is None:
         return np.zeros(SIZE), []
-    context.resumed(found.rows)
-    return found.arrays["weights"], list(found.rows)
+    context.resumed(newest.rows)
+    return newest.arrays["weights"], list(newest.rows)
 
 
 def _exported(context: TrainingContext, files: dict[str, bytes]) -> TrainingResult:
@@ -77,7 +77,7 @@ def _row(epoch: int, loss: float, seconds: float) -> EpochRow:
 
 
 def _attempt() -> int:
-    """Which attempt this is: the trainer's log lines carry it."""
+    """The number of this attempt, from the fields of the trainer's log lines."""
     return int(structlog.contextvars.get_contextvars()["attempt"])
 
 
@@ -95,7 +95,7 @@ def _kill(epoch: int, context: TrainingContext) -> None:
 
 def _hang(epoch: int, context: TrainingContext) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(_FOR_EVER)
+    time.sleep(_FOREVER)
 
 
 def _nan(epoch: int, context: TrainingContext) -> None:
@@ -115,7 +115,7 @@ def _disk_full(epoch: int, context: TrainingContext) -> None:
 
 
 def _error(epoch: int, context: TrainingContext) -> None:
-    raise KeyError("nobody has foreseen this")
+    raise KeyError("an unexpected error")
 
 
 def _leave(epoch: int, context: TrainingContext) -> None:
@@ -124,12 +124,12 @@ def _leave(epoch: int, context: TrainingContext) -> None:
 
 def _garbage(epoch: int, context: TrainingContext) -> None:
     os.write(_pipe_of(context), b"corrupted size vs. prev_size")
-    time.sleep(_FOR_EVER)
+    time.sleep(_FOREVER)
 
 
 def _half(epoch: int, context: TrainingContext) -> None:
     os.write(_pipe_of(context), (1000).to_bytes(4, "big") + b'{"kind": "ep')
-    time.sleep(_FOR_EVER)
+    time.sleep(_FOREVER)
 
 
 def _pipe_of(context: TrainingContext) -> int:
@@ -138,8 +138,8 @@ def _pipe_of(context: TrainingContext) -> int:
 
 
 def _eat(epoch: int, context: TrainingContext) -> None:
-    eaten = [bytearray(b"x" * _MEGABYTE) for _ in range(_EATEN_MB)]
-    raise MemoryError(len(eaten))
+    memory = [bytearray(b"x" * _MEGABYTE) for _ in range(_EATEN_MB)]
+    raise MemoryError(len(memory))
 
 
 def _chatter(epoch: int, context: TrainingContext) -> None:
@@ -148,7 +148,7 @@ def _chatter(epoch: int, context: TrainingContext) -> None:
         if epoch > 1:
             context.epoch_ended(_row(epoch - 1, 0.0, 0.0))
         time.sleep(_CHATTER_S)
-    raise TrainingStopped  # the epoch never ended, be it the last
+    raise TrainingStopped  # the epoch never ended, even if it is the last
 
 
 _FAULTS: dict[Fault, Callable[[int, TrainingContext], None]] = {

@@ -19,7 +19,7 @@ from ridgeline.storage import (
     Reaped,
 )
 from service.janitor import Janitor, Leftovers, Reaper, Redispatch, Repeating, Sweep
-from service.jobs.dispatch import BrokerUnavailable
+from service.jobs.dispatch import BrokerUnavailable, NoBroker
 
 LEASE_S = 30.0
 JOB = NewJob(spec="{}", resolved="{}", epochs=1)
@@ -198,6 +198,20 @@ def test_hints_that_lie_unread_are_not_sent_again(database: Database) -> None:
     a_minute_passes(database)
     redispatch()
     assert sorted(broker.sent) == created
+
+
+def test_without_a_broker_the_outbox_is_emptied_and_nothing_is_logged(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs, broker, outbox = JobStore(database), NoBroker(), Outbox(database)
+    jobs.create(JOB)
+    sweep = Sweep(outbox, broker)
+    redispatch = Redispatch(outbox, broker, sweep)
+    sweep()
+    a_minute_passes(database)
+    redispatch()
+    assert list(outbox.pending_dispatches(hold_s=0)) == []
+    assert caplog.records == []
 
 
 def a_minute_passes(database: Database) -> None:

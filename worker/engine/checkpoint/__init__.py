@@ -1,4 +1,4 @@
-"""What training goes on from after a crash or a drain: a file format of our own, and its folder."""
+"""Checkpoints, from which training resumes after a crash or a drain: file format and folder."""
 
 from worker.engine.checkpoint.format import UnusableCheckpoint
 from worker.engine.checkpoint.store import Checkpoint, CheckpointStore, Keeper, fingerprint

@@ -40,12 +40,12 @@ _DTYPES: dict[str, np.dtype[Any]] = {np.dtype(kind).name: np.dtype(kind) for kin
 
 
 class UnusableCheckpoint(Exception):
-    """The file is no whole checkpoint of this training; the message says why."""
+    """The file is not a complete checkpoint of this training; the message says why."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint's file says besides its arrays."""
+    """The header of a checkpoint file."""
 
     epoch: int
     key: str
@@ -53,7 +53,7 @@ class Header:
     state: Mapping[str, Any]
     """JSON values; infinities and NaN are kept."""
     history: Mapping[str, Any]
-    """Which part of which history belongs to it, as JSON values."""
+    """The part of the history that belongs to it, as JSON values."""
 
 
 def write_checkpoint(path: Path, header: Header, arrays: Mapping[str, np.ndarray]) -> None:
@@ -81,13 +81,13 @@ def write_checkpoint(path: Path, header: Header, arrays: Mapping[str, np.ndarray
 
 
 def read_checkpoint(path: Path, key: str) -> tuple[Header, dict[str, np.ndarray]]:
-    """What the file holds, if it is whole and of this key.
+    """The content of the file, if it is complete and has this key.
 
     No size that the file states is believed before it was compared with the file's own. Raises
     UnusableCheckpoint, and OSError as it comes.
     """
     with path.open("rb") as file:
-        reader = _Reader(file)
+        reader = _HashingReader(file)
         head = reader.exactly(_header_bytes(reader))
         header, table = _decoded(head)
         if header.key != key:
@@ -103,14 +103,14 @@ _Row = tuple[str, np.dtype[Any], tuple[int, ...], int]
 """An array in the header's table: name, dtype, shape, offset from the end of the header."""
 
 
-class _Reader:
+class _HashingReader:
     """Reads a file once, and hashes what it reads."""
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
         self._hash = hashlib.sha256()
         self.left = os.fstat(file.fileno()).st_size - _DIGEST_BYTES
-        """Bytes before the hash that were not read yet."""
+        """Bytes before the hash that are not read yet."""
 
     def exactly(self, count: int) -> bytes:
         if count > self.left:
@@ -134,7 +134,7 @@ class _Reader:
         self.left -= len(view)
 
 
-def _header_bytes(reader: _Reader) -> int:
+def _header_bytes(reader: _HashingReader) -> int:
     magic, version, length = _PREFIX.unpack(reader.exactly(_PREFIX.size))
     if magic != MAGIC:
         raise UnusableCheckpoint("it is no checkpoint")
@@ -191,7 +191,7 @@ def _is_count(value: object) -> bool:
 
 
 def _check_sizes(table: list[_Row], available: int) -> None:
-    """See that the arrays fill the file to its hash, without gaps."""
+    """Check that the arrays fill the file up to its hash, without gaps."""
     end = 0
     for name, dtype, shape, offset in table:
         if offset != end:

@@ -1,4 +1,4 @@
-"""The epochs of a training in a file beside its checkpoints, so that none of them holds all."""
+"""The epochs of a training, in one append-only file instead of in every checkpoint."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ class Mark:
 
 
 class History:
-    """The file of one writer: one row a line, only ever made longer."""
+    """The append-only file of one writer: one row per line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class History:
         self._hash = hashlib.sha256()
 
     def extend(self, rows: Sequence[EpochRow]) -> Mark:
-        """Write, durably, those of `rows` that are not there yet; the mark behind the last.
+        """Append and sync the rows that are not in the file yet; return the mark after the last.
 
         `rows` are all from the first epoch on. Raises ValueError if they are fewer than before, and
         OSError as it comes; what was written then does not count.
@@ -67,7 +67,7 @@ class History:
 
 
 def read_history(path: Path, mark: Mark) -> tuple[EpochRow, ...]:
-    """The epochs up to the mark; what comes behind is of no checkpoint that was finished.
+    """The epochs up to the mark; later ones belong to no finished checkpoint.
 
     Raises UnusableCheckpoint, and OSError as it comes.
     """

@@ -31,40 +31,34 @@ from worker.engine.checkpoint.format import (
 from worker.engine.checkpoint.history import History, Mark, read_history
 
 GENERATIONS = 2
-
-
 _SOFTWARE = ("tensorflow", "keras", "numpy")
-
-
 _NAME = re.compile(r"(\d{6,})-(\d{9,})\.(checkpoint|tmp)|(\d{6,})\.history")
-
-
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything from which training goes on after an epoch."""
+    """Everything that training needs to resume after an epoch."""
 
     epoch: int
-    """The last epoch that is in it."""
+    """The last epoch it contains."""
     arrays: Mapping[str, np.ndarray]
-    """Numbers of any shape and kind by name; bfloat16 is one."""
+    """Arrays of any shape and type by name, including bfloat16."""
     state: dict[str, Any]
     """JSON values: lists, not tuples; text for keys. Infinities and NaN are kept."""
     rows: Sequence[EpochRow] = ()
-    """What all epochs from the first on have measured. They cost a checkpoint nothing but those
-    that came since the one before."""
+    """The measurements of all epochs from the first. Writing a checkpoint appends only the new
+    ones."""
 
 
 def fingerprint(spec_json: str) -> str:
-    """The key of a training: a checkpoint is of use to the same spec on the same software alone."""
+    """The key of a training: a checkpoint fits only the same spec on the same software."""
     software = [(name, version(name)) for name in _SOFTWARE]
     return hashlib.sha256(json.dumps([VERSION, software, spec_json]).encode()).hexdigest()
 
 
 class CheckpointStore:
-    """Writes and finds checkpoints; two generations are kept.
+    """Writes and reads checkpoints; two generations are kept.
 
     Each writer has a term, and the highest counts. So an attempt that was paused, lost its job and
     wakes up harms nothing: what it has written ranks below, and it may write no more.
@@ -79,7 +73,7 @@ class CheckpointStore:
         self._unusable: set[_Entry] = set()
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole and of this key; None without one.
+        """The newest complete checkpoint with this key; None without one.
 
         Takes the folder over: writers that were here before are refused from now on. A checkpoint
         that is of no use is logged, and the one before it is taken.
@@ -97,7 +91,7 @@ class CheckpointStore:
         return None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint, and of those before it one.
+        """Write a checkpoint, and keep one earlier generation.
 
         When this returns, it is durable. Raises OSError (ENOSPC; ESTALE once another writer has
         taken over): then those before it are as they were, and training can go on. Raises TypeError
@@ -133,7 +127,7 @@ class CheckpointStore:
         return Checkpoint(header.epoch, arrays, dict(header.state), rows)
 
     def _take_over(self) -> tuple[int, History]:
-        """This writer's term, and its history, whose file claims the term."""
+        """This writer's term and history; the history's file claims the term."""
         if self._term is None or self._history is None:
             term = 1 + max((entry.term for entry in self._entries()), default=0)
             path = self._folder / _Entry(term, 0, "history").name
@@ -151,7 +145,7 @@ class CheckpointStore:
             raise OSError(errno.ESTALE, detail, str(self._folder))
 
     def _remove_old(self, term: int) -> None:
-        """Remove what this writer and those before it have left, but for the newest two."""
+        """Remove the files of this and earlier writers, except for the newest two checkpoints."""
         own = [entry for entry in self._entries() if entry.term <= term]
         usable = {entry for entry in own if entry.kind == "checkpoint"} - self._unusable
         kept = sorted(usable, reverse=True)[:GENERATIONS]
@@ -164,7 +158,7 @@ class CheckpointStore:
                 (self._folder / entry.name).unlink(missing_ok=True)
 
     def _entries(self, kind: str | None = None) -> Iterator["_Entry"]:
-        """What of the folder is a store's."""
+        """The files of the folder that belong to a store."""
         for path in self._folder.iterdir():
             entry = _entry(path.name)
             if entry is not None and kind in (None, entry.kind):
@@ -172,7 +166,7 @@ class CheckpointStore:
 
 
 class _Entry(NamedTuple):
-    """A file in the folder; a later one of the same kind is greater."""
+    """A file in the folder, ordered by age within its kind."""
 
     term: int
     epoch: int
@@ -194,7 +188,7 @@ def _entry(name: str) -> _Entry | None:
 
 
 def _fsync(folder: Path) -> None:
-    """Make the folder's entries durable: a rename alone can be lost with the power."""
+    """Sync the folder: a power failure can undo a rename."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -203,7 +197,7 @@ def _fsync(folder: Path) -> None:
 
 
 class Keeper:
-    """Writes to a store, if there is one, at most once in `interval_s` seconds."""
+    """Writes to a store, if there is one, at most once per `interval_s` seconds."""
 
     def __init__(self, store: CheckpointStore | None, interval_s: float) -> None:
         self._store = store
@@ -216,11 +210,11 @@ class Keeper:
         return self._store is not None and time.monotonic() - self._last >= self._interval_s
 
     def newest(self) -> Checkpoint | None:
-        """What an earlier attempt has left."""
+        """The newest checkpoint of earlier attempts."""
         return self._store.newest() if self._store is not None else None
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint. A full disk costs the checkpoint, not the training."""
+        """Write a checkpoint; on a full disk, training continues without it."""
         if self._store is None:
             return
         try:

@@ -12,39 +12,39 @@ Indices = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class MappedRows:
-    """Some rows of an array on disk; it looks like an array of them, and reads what is asked."""
+    """Some rows of an array on disk, with an array's interface; reads only the rows asked for."""
 
     file: npt.NDArray[Any]
-    """All rows, as np.load(mmap_mode="r") gives them."""
+    """All rows, from np.load(mmap_mode="r")."""
     indices: Indices
-    """Which of them, and in which order."""
+    """Which rows, in which order."""
 
     def __len__(self) -> int:
         return len(self.indices)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows, and the shape of one."""
+        """(rows, *shape of a row)."""
         return (len(self.indices), *self.file.shape[1:])
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the numbers on disk."""
+        """The type of the numbers on disk."""
         return self.file.dtype
 
     def __getitem__(self, rows: slice | Indices) -> npt.NDArray[Any]:
-        """Read rows, in the order they lie on disk, and give them in the order asked for."""
+        """Read rows in the order of the disk, and return them in the order asked for."""
         wanted = self.indices[rows]
-        by_place = np.argsort(wanted, kind="stable")
-        found = np.empty((len(wanted), *self.file.shape[1:]), self.file.dtype)
-        found[by_place] = self.file[wanted[by_place]]
-        return found
+        disk_order = np.argsort(wanted, kind="stable")
+        values = np.empty((len(wanted), *self.file.shape[1:]), self.file.dtype)
+        values[disk_order] = self.file[wanted[disk_order]]
+        return values
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
         """All rows, in memory."""
-        del copy  # reading is copying
+        del copy  # reading always copies
         return np.asarray(self[:], dtype)
 
 
@@ -56,9 +56,9 @@ class Part:
     """Features (rows, …) and encoded targets of one part of the split."""
 
     x: Features
-    """Scaled float32, or as the source has them where `Data.scaled` is false."""
+    """Scaled float32, or as in the source if `Data.scaled` is false."""
     y: npt.NDArray[Any]
-    """In memory even where the features are not."""
+    """In memory even if the features are not."""
 
     @property
     def rows(self) -> int:
@@ -71,12 +71,12 @@ class Part:
 
     @property
     def streamed(self) -> bool:
-        """Whether the features lie on disk."""
+        """Whether the features are on disk."""
         return isinstance(self.x, MappedRows)
 
 
 def in_pieces(features: Features, rows: int) -> Iterator[npt.NDArray[Any]]:
-    """All rows once, so many at a time, in the order in which they are quickest to read."""
+    """All rows once, `rows` at a time, in the order that is fastest to read."""
     if isinstance(features, MappedRows):
         features = MappedRows(features.file, np.sort(features.indices))
     for start in range(0, len(features), rows):

@@ -1,7 +1,4 @@
-"""Splits, scales and encodes rows for training.
-
-How much memory this process may still take.
-"""
+"""Loads, splits, scales and encodes rows for training."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,37 +25,30 @@ from worker.engine.data.sources.rows import Chunk
 from worker.engine.data.stream import write_rows
 
 MEMORY_SHARE = 0.3
-"""How much of the memory that is left rows may take before they stream by themselves.
+"""Share of the free memory above which rows stream under `auto`.
 
-They are there three times while TensorFlow takes them over: as they were read, as its own copy,
-and as one more for the time of copying.
+Three copies exist while TensorFlow takes them over: as read, its own, and one while copying.
 """
-
-
 Phase = Callable[[str], None]
-"""Takes note of what comes now, as TrainingContext.phase does."""
-
-
+"""Reports a phase, as TrainingContext.phase does."""
 _CGROUP = Path("/sys/fs/cgroup")
-
-
 _MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
 class Data:
-    """All parts, the scaling that was fitted on the training rows, and which rows are where."""
+    """All parts, the scaling fitted on the training rows, and the row numbers of each part."""
 
     train: Part
     validation: Part
     test: Part
     scaling: FeatureScaling
     scaled: bool
-    """False where the parts hold raw features: the epoch takes `scaling` of float32(x)."""
+    """False if the parts hold raw features: the epoch then applies `scaling` to float32(x)."""
     indices: dict[str, Indices]
-    """Row numbers of each part. Rows that the set keeps apart have numbers of their own."""
+    """Row numbers of each part. Rows that the set holds out itself are numbered separately."""
     row_encoding: RowEncoding | None = None
-    """How a row was encoded, where the file is a user's."""
+    """How a row of a stored data set was encoded."""
 
 
 class _Group(NamedTuple):
@@ -75,13 +65,13 @@ def prepare_data(
     file: Path | None = None,
     phase: Phase = lambda _: None,
 ) -> Data:
-    """Load the data set of a spec and make it ready: split, then scale, then encode.
+    """Load the data set of a spec, then split, scale and encode it.
 
-    Rows that stream are written into `scratch`, which must stay until training has ended; without
-    it `auto` loading holds them in memory. Tables in memory are scaled here; images, texts and what
-    streams stay as the source has them, a byte or four a number, and the epoch scales. Keras's
-    files are looked for in `cache`, an upload is `file`; while that is read, `phase` is told how
-    far it is. Raises TrainingFailed where the data cannot be had, or cannot be split as asked.
+    Rows that stream are written into `scratch`, which must exist until training has ended; without
+    it, `auto` loading keeps them in memory. Tables in memory are scaled here; images, texts and
+    streamed rows stay as in the source, one or four bytes per number, and the epoch scales them.
+    Keras's files come from `cache`, a stored data set from `file`; `phase` reports the progress of
+    reading it. Raises TrainingFailed if the data are unavailable, or cannot be split as asked.
     """
     spec = resolution.spec
     groups = _groups(resolution, cache, file, phase)
@@ -110,7 +100,7 @@ def prepare_data(
 
 
 def gather(raw: RawRows, parts: Mapping[str, Indices]) -> dict[str, npt.NDArray[Any]]:
-    """The parts' features in memory, the source's chunks beside them one at a time."""
+    """The features of each part in memory, read one chunk of the source at a time."""
     held = {name: np.empty((len(rows), *raw.shape), raw.dtype) for name, rows in parts.items()}
     orders = {name: np.argsort(rows, kind="stable") for name, rows in parts.items()}
     ascending = {name: rows[orders[name]] for name, rows in parts.items()}
@@ -124,9 +114,9 @@ def gather(raw: RawRows, parts: Mapping[str, Indices]) -> dict[str, npt.NDArray[
 def split_indices(
     target: npt.NDArray[Any], split: Split, rows: SplitRows, *, seed: int
 ) -> dict[str, Indices]:
-    """Row numbers of train, validation and test, shuffled by `seed`; stratified where asked.
+    """Row numbers of train, validation and test, shuffled by `seed`, stratified if asked.
 
-    Raises TrainingFailed where a class has too few rows to be in every part.
+    Raises TrainingFailed if a class has too few rows to be in every part.
     """
     everything: Indices = np.arange(len(target))
     rest, test = _hold_out(everything, rows.test, target, split, seed)
@@ -161,17 +151,17 @@ def _groups(
         if own.rows:
             del indices[name]
             groups.append(_Group(own, {name: np.arange(own.rows)}))
-    return groups if file is None else [_telling(group, phase) for group in groups]
+    return groups if file is None else [_with_progress(group, phase) for group in groups]
 
 
-def _telling(group: _Group, phase: Phase) -> _Group:
+def _with_progress(group: _Group, phase: Phase) -> _Group:
     raw, parts = group
     what = "data" if "train" in parts else f"{next(iter(parts))} rows"
-    return _Group(replace(raw, chunks=partial(_told, raw, what, phase)), parts)
+    return _Group(replace(raw, chunks=partial(_reporting, raw, what, phase)), parts)
 
 
-def _told(raw: RawRows, what: str, phase: Phase) -> Iterator[Chunk]:
-    """The chunks; a large file's every tenth is a phase, for it may take long to read."""
+def _reporting(raw: RawRows, what: str, phase: Phase) -> Iterator[Chunk]:
+    """The chunks; every tenth of a file is reported as a phase, since reading may take long."""
     tenth = 0
     for start, chunk in raw.chunks():
         yield start, chunk
@@ -203,29 +193,29 @@ def _hold_out(
     stratify = target[rows] if split.stratify else None
     try:
         return train_test_split(rows, test_size=count, random_state=seed, stratify=stratify)
-    except ValueError as error:  # the classes of rows that no catalogue has counted
+    except ValueError as error:  # sets whose classes no catalog counts
         raise TrainingFailed(
             EndCode.INVALID_SPEC,
-            f"the rows cannot be split with each class in every part ({error}); set split.stratify"
-            " to false, or take more rows",
+            f"the rows cannot be split with every class in every part ({error}); set split.stratify"
+            " to false, or use more rows",
         ) from error
 
 
 def available_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
-    """Bytes that can be taken without swapping: the machine's, or the container's if it is less."""
+    """Free memory in bytes, without swapping: the lower of the machine's and the container's."""
     machine, container = _machine(meminfo), _container(cgroup)
     return machine if container is None else min(machine, container)
 
 
 def _machine(meminfo: Path) -> int:
-    if not meminfo.is_file():  # not Linux: what the machine has, of which some is in use
+    if not meminfo.is_file():  # not Linux: the installed memory, part of which is in use
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024
 
 
 def _container(cgroup: Path) -> int | None:
-    """What the control group's limit leaves; files it has read (cache) make room when needed."""
+    """Free memory under the control group's limit; its file cache counts as free."""
     try:
         limit = (cgroup / "memory.max").read_text().strip()
         used = int((cgroup / "memory.current").read_text())

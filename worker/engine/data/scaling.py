@@ -15,13 +15,13 @@ from worker.engine.data.part import Features, in_pieces
 Method = TableMethod | ImageScaling | UploadScaling
 Rows = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.bool_]
-"""Which numbers along the last axis."""
+"""A mask over the last axis."""
 EPSILON = 1e-7
-"""Keras's: Normalization takes no smaller deviation."""
+"""The smallest deviation that Keras's Normalization accepts."""
 BRIGHTEST = 255.0
-"""What `unit` divides by."""
+"""The divisor of `unit`."""
 _PIECE = 2**20
-"""About how many numbers are summed at once."""
+"""How many numbers are summed at once, about."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,17 @@ class FeatureScaling:
 
     @property
     def identity(self) -> bool:
-        """Whether it changes nothing."""
+        """Whether it leaves values unchanged."""
         return bool(np.all(self.mean == 0) and np.all(self.variance == 1))
 
 
 def fit_scaling(
     training_rows: Features, method: Method, unscaled: Columns | None = None
 ) -> FeatureScaling:
-    """Fit `method` on the training rows; columns that are `unscaled` stay as they are.
+    """Fit `method` on the training rows; `unscaled` columns are left as they are.
 
-    `minmax` and `unit` are written as normalizations too: their mean is the minimum (0 for `unit`)
-    and their √variance the range (255). A column that never varies keeps its size: it is divided by
-    1.
+    `minmax` and `unit` are expressed as normalizations: mean = minimum (0 for `unit`) and √variance
+    = range (255). A constant column is divided by 1.
     """
     channels = training_rows.shape[-1]
     scaled = np.ones(channels, bool) if unscaled is None else ~unscaled
@@ -67,7 +66,7 @@ def fit_scaling(
 
 
 def _columns(rows: Features, scaled: Columns) -> Iterator[npt.NDArray[np.float64]]:
-    """All numbers that are scaled, a piece at a time, as (numbers, channels)."""
+    """The numbers to scale, a piece at a time, as (numbers, channels)."""
     step = max(1, _PIECE // max(1, int(np.prod(rows.shape[1:]))))
     for piece in in_pieces(rows, step):
         flat = piece.reshape(-1, len(scaled))
@@ -75,17 +74,17 @@ def _columns(rows: Features, scaled: Columns) -> Iterator[npt.NDArray[np.float64
 
 
 def _range(pieces: Iterator[npt.NDArray[np.float64]]) -> tuple[Rows, Rows]:
-    """The minimum of each column and how far the maximum lies above it."""
+    """Minimum and range of each column."""
     bounds = [(piece.min(axis=0), piece.max(axis=0)) for piece in pieces]
     low, high = (np.asarray(side, np.float32) for side in zip(*bounds, strict=True))
     return low.min(axis=0), high.max(axis=0) - low.min(axis=0)
 
 
 def _moments(pieces: Iterator[npt.NDArray[np.float64]]) -> tuple[Rows, Rows]:
-    """Mean and standard deviation of each column, the pieces' put together.
+    """Mean and standard deviation of each column, combined from those of the pieces.
 
     With n = nₐ + nᵦ and δ = meanᵦ − meanₐ: mean = meanₐ + δ·nᵦ/n and M₂ = M₂ₐ + M₂ᵦ + δ²·nₐ·nᵦ/n
-    (Chan, Golub & LeVeque, 1979), which loses no digits where Σx² − n·mean² does.
+    (Chan, Golub & LeVeque, 1979), which keeps digits that Σx² − n·mean² loses.
     """
     count, mean, squares = 0, np.float64(0), np.float64(0)
     for piece in pieces:

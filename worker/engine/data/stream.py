@@ -18,9 +18,8 @@ Block = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 def blocks(part: Part, order: Indices, block_rows: int) -> Iterator[Block]:
     """The rows of `part` in the given order (a permutation of them), `block_rows` at a time.
 
-    The last block may have fewer rows. While one block is in use, a thread reads the next, and no
-    further; it has ended when the iterator has, also where that is closed early. What reading
-    raises is raised here.
+    The last block may have fewer rows. While one block is in use, a thread reads the next one only.
+    The thread ends with the iterator, even if that is closed early; its errors are raised here.
     """
     starts = iter(range(0, len(order), block_rows))
 
@@ -39,9 +38,9 @@ def blocks(part: Part, order: Indices, block_rows: int) -> Iterator[Block]:
 
 
 def write_rows(raw: RawRows, path: Path) -> npt.NDArray[Any]:
-    """Write the features as an .npy file, a chunk in memory at a time, and map it for reading.
+    """Write the features as an .npy file, one chunk at a time, and map it for reading.
 
-    Raises OSError where the disk is full.
+    Raises OSError if the disk is full.
     """
     shape = (raw.rows, *raw.shape)
     header = {"descr": np.lib.format.dtype_to_descr(raw.dtype), "fortran_order": False}

@@ -1,7 +1,4 @@
-"""Prediction as one graph of constants, which other formats are converted from.
-
-What a writer raises.
-"""
+"""Prediction as one graph of constants, from which other formats are converted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +13,21 @@ from worker.engine.export.recurrence import plain_loops
 
 
 def rows_of(model: keras.Model) -> tf.TensorSpec:
-    """What `model` takes: any number of raw rows."""
+    """The input of `model`: any number of raw rows."""
     (rows,) = model.inputs
     return tf.TensorSpec([None, *rows.shape[1:]], rows.dtype, name=INPUT)
 
 
 def frozen_function(model: keras.Model) -> Any:
-    """Prediction as a concrete function: no variables, no state, no functions within.
+    """Prediction as a concrete function without variables, state or nested functions.
 
-    It computes in float32 whatever the model was trained in: half precision is a matter of training
-    speed, and few of LiteRT's and ONNX Runtime's operations on a CPU take it.
+    It computes in float32 whatever precision was trained in: half precision only speeds up
+    training, and few CPU operations of LiteRT and ONNX Runtime support it.
     """
     model = _in_float32(model)
     with plain_loops(model), _inlining():
         traced = tf.compat.v1.wrap_function(lambda x: model(x, training=False), [rows_of(model)])
-    # What no prediction needs goes: seeds that dropout and augmentation move on in inference too.
+    # Pruning removes what prediction does not need: seeds that advance in inference too.
     pruned = traced.prune(traced.inputs[0], traced.outputs[0])
     return convert_variables_to_constants_v2(pruned, lower_control_flow=False)
 

@@ -1,9 +1,4 @@
-"""Writes every asked format, and which rows the model was trained on.
-
-The model as it is published.
-
-How a row of a user's file becomes what the saved model takes.
-"""
+"""Writes the model in every requested format, and the files that describe its rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,9 +21,7 @@ from worker.engine.model import Network
 from worker.engine.objective import Objective
 
 Writer = Callable[[keras.Model, Path], tuple[ExportedFile, ...]]
-
-
-WRITERS: Mapping[OutputName, Writer] = {  # `tensorboard` holds no model: train() writes it
+WRITERS: Mapping[OutputName, Writer] = {  # train() writes `tensorboard`, which holds no model
     "keras": write_keras,
     "weights": write_weights,
     "saved_model": write_saved_model,
@@ -44,14 +37,14 @@ def export(
     outputs: Sequence[OutputName],
     context: TrainingContext,
 ) -> tuple[ExportedFile, ...]:
-    """Write the model in every asked format, and which rows it was trained on, into the workdir.
+    """Write the model in every requested format, and the row numbers of each part.
 
     The saved model takes raw rows: the feature scaling is its first layer. Raises TrainingFailed,
-    naming the format, where one cannot hold the network.
+    naming the format, if one cannot hold the network.
     """
     model = complete_model(network, objective, data)
     files: list[ExportedFile] = []
-    for output in (each for each in outputs if each in WRITERS):
+    for output in (name for name in outputs if name in WRITERS):
         context.phase(f"exporting {output}")
         files.extend(_written(output, model, context.workdir))
     return (*files, _write_split(data, context.workdir))
@@ -63,13 +56,13 @@ def _written(output: OutputName, model: keras.Model, folder: Path) -> tuple[Expo
     except CannotHold as error:
         raise TrainingFailed(
             EndCode.EXPORT_FAILED,
-            f"the network trained, but {output} cannot hold it: {error}; remove {output!r} from"
-            " outputs",
+            f"training succeeded, but {output} cannot hold the network: {error}; remove {output!r}"
+            " from outputs",
         ) from error
 
 
 def _write_split(data: Data, folder: Path) -> ExportedFile:
-    """Row numbers of each part, so that anyone can evaluate on the same rows."""
+    """Write the row numbers of each part, so that anyone can evaluate on the same rows."""
     path = folder / "split.npz"
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **data.indices)
@@ -77,9 +70,9 @@ def _write_split(data: Data, folder: Path) -> ExportedFile:
 
 
 def complete_model(network: Network, objective: Objective, data: Data) -> keras.Model:
-    """The network behind its scaling, compiled: plain Keras evaluates it and trains on.
+    """The network after its scaling, compiled, so that plain Keras evaluates it and trains further.
 
-    Layers that are there in training only are left out, so that nothing needs our code.
+    Layers that exist in training only are left out, so that loading needs none of our code.
     """
     scaling = None
     if not data.scaling.identity:
@@ -95,7 +88,7 @@ def complete_model(network: Network, objective: Objective, data: Data) -> keras.
 
 
 def write_features(data: Data, folder: Path) -> tuple[ExportedFile, ...]:
-    """Write `features.json`, a contract.features.RowEncoding, where the file is a user's."""
+    """Write `features.json`, a RowEncoding, for a stored data set."""
     if data.row_encoding is None:
         return ()
     path = folder / "features.json"

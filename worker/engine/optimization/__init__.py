@@ -1,4 +1,4 @@
-"""The optimizer a spec names, and its step as a few kernels."""
+"""The optimizer of a spec, and its step as a few kernels."""
 
 from worker.engine.optimization.build import build_optimizer
 from worker.engine.optimization.step import apply_gradients, finalize

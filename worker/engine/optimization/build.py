@@ -1,7 +1,4 @@
-"""Builds the Keras optimizer a spec names.
-
-Keras's learning-rate schedules, as a spec says them.
-"""
+"""Builds the Keras optimizer and the learning-rate schedule of a spec."""
 
 from collections.abc import Sequence
 
@@ -16,17 +13,17 @@ _OURS = {"name", "learning_rate", "weight_decay_on"}
 def build_optimizer(training: Training, variables: Sequence[keras.Variable]) -> keras.Optimizer:
     """The optimizer, built for `variables`.
 
-    In mixed_float16 it is Keras's LossScaleOptimizer around it: scale the loss by its
-    `scale_loss`; a step whose gradients overflow is left out and halves the scale.
+    In mixed_float16 Keras's LossScaleOptimizer wraps it: its `scale_loss` scales the loss, and a
+    step whose gradients overflow is skipped and halves the scale.
     """
-    said = training.optimizer
-    rate = said.learning_rate
-    keras_class = getattr(keras.optimizers, type(said).__name__)
+    settings = training.optimizer
+    rate = settings.learning_rate
+    keras_class = getattr(keras.optimizers, type(settings).__name__)
     optimizer: keras.Optimizer = keras_class(
         learning_rate=build_schedule(rate) if isinstance(rate, Schedule) else rate,
-        **said.model_dump(exclude=_OURS),
+        **settings.model_dump(exclude=_OURS),
     )
-    optimizer.exclude_from_weight_decay(var_list=spared(variables, said.weight_decay_on))
+    optimizer.exclude_from_weight_decay(var_list=spared(variables, settings.weight_decay_on))
     if training.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)

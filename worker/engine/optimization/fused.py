@@ -1,7 +1,7 @@
-"""Optimizer updates by TensorFlow's fused kernels: one operation a variable in place of a dozen.
+"""Optimizer updates by TensorFlow's fused kernels: one operation per variable instead of a dozen.
 
-Each function makes the update that the Keras optimizer's `update_step` makes, of variables and
-slots alike, to rounding.
+Each function updates variables and slots as the Keras optimizer's `update_step` does, up to
+rounding.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 
 class Update(NamedTuple):
-    """A gradient, the variable it is of, and the variable's place among the slots."""
+    """A gradient, its variable, and the variable's index among the slots."""
 
     place: int
     variable: keras.Variable
@@ -24,7 +24,7 @@ Kernel = Callable[[keras.Optimizer, Sequence[Update], tf.Tensor], None]
 
 
 def kernel_of(optimizer: keras.Optimizer) -> Kernel | None:
-    """The fused update for `optimizer`, or None where there is none."""
+    """The fused update for `optimizer`, or None if there is none."""
     return _KERNELS.get(type(optimizer))
 
 
@@ -75,10 +75,10 @@ def _adam(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor
 
 
 def _rounding(beta_2: float, step: tf.Tensor) -> tf.Tensor | float:
-    """√(v of the kernel / v of Keras) of a gradient that stays the same.
+    """√(v of the kernel / v of Keras) for a constant gradient.
 
-    The kernel takes 1 − β₂ in float32, 0.00100005 for 0.001, and Keras in double precision. Left
-    alone it would change every step by 2·10⁻⁵ of its length.
+    The kernel computes 1 − β₂ in float32 (0.00100005 for 0.001), Keras in double precision.
+    Uncorrected, every step would differ by 2·10⁻⁵ of its length.
     """
     exact, rounded = 1 - beta_2, float(np.float32(1) - np.float32(beta_2))
     if exact == rounded:
@@ -89,7 +89,7 @@ def _rounding(beta_2: float, step: tf.Tensor) -> tf.Tensor | float:
 
 
 def _rmsprop(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor) -> None:
-    """The fused kernels keep a momentum; without one the update is written out."""
+    """The fused kernels need a momentum; without one the update is explicit."""
     for place, variable, gradient in updates:
         velocity = optimizer._velocities[place].value  # noqa: SLF001
         if not optimizer.momentum:

@@ -21,15 +21,14 @@ def apply_gradients(
     variables: Variables,
     proximal: Mapping[int, tf.Tensor] | None = None,
 ) -> None:
-    """Take one step, as `optimizer.apply` does, and leave the optimizer's state as it would.
+    """Take one step, with the same effect on variables and state as `optimizer.apply`.
 
-    `variables` are all the optimizer was built for, in order; one without a gradient is left
-    alone. `proximal` maps a variable's place among them to an L1 coefficient, a scalar: the
-    variable is thresholded right after the update (worker.engine.regularization.proximal).
+    `variables` are all that the optimizer was built for, in order; one without a gradient is
+    skipped. `proximal` maps a variable's index to a scalar L1 coefficient: the variable is
+    thresholded right after the update (worker.engine.regularization.proximal).
 
-    Keras writes a step out as a dozen operations a variable, which is half the time of a small
-    network's epoch. Here it is one by a fused kernel, where there is one, and a few more for each
-    option in use.
+    Keras's step has a dozen operations per variable, which take half the time of a small network's
+    epoch. Here it is one fused kernel, if there is one, and a few more per option in use.
     """
     if optimizer.gradient_accumulation_steps or _scales_loss(optimizer):
         _apply_by_keras(optimizer, gradients, variables, proximal or {})
@@ -48,26 +47,26 @@ def apply_gradients(
 
 
 def finalize(optimizer: keras.Optimizer, variables: Variables) -> None:
-    """Put the averages in the weights' place, if there are any, as `fit` does at its end."""
+    """Replace the weights by their averages, if there are any, as `fit` does at its end."""
     optimizer.finalize_variable_values(variables)
 
 
 def _updates(
     optimizer: keras.Optimizer, gradients: Sequence[Gradient | None], variables: Variables
 ) -> list[Update]:
-    given = [index for index, gradient in enumerate(gradients) if gradient is not None]
-    clipped = clip(optimizer, [gradients[index] for index in given])
+    present = [index for index, gradient in enumerate(gradients) if gradient is not None]
+    clipped = clip(optimizer, [gradients[index] for index in present])
     return [
         Update(index, variables[index], gradient)
-        for index, gradient in zip(given, clipped, strict=True)
+        for index, gradient in zip(present, clipped, strict=True)
     ]
 
 
 def _update(optimizer: keras.Optimizer, updates: Sequence[Update], rate: tf.Tensor) -> None:
-    """Keras does what has no kernel, and embeddings' sparse gradients.
+    """Update by the kernel; Keras handles the rest.
 
-    Of rows that a batch holds several times it squares each before it sums them, which no kernel
-    does.
+    The rest: optimizers without a kernel, and sparse gradients of embeddings. For rows that occur
+    several times in a batch, Keras squares each gradient before summing, which no kernel does.
     """
     kernel = kernel_of(optimizer)
     dense: list[Update] = []
@@ -90,19 +89,19 @@ def _apply_by_keras(
     variables: Variables,
     proximal: Mapping[int, tf.Tensor],
 ) -> None:
-    """Let Keras accumulate or unscale the gradients; threshold only where it then took a step.
+    """Let Keras accumulate or unscale the gradients; threshold only if it then took a step.
 
-    The moving average has seen the weights before they are thresholded.
+    The moving average then includes the weights before thresholding.
     """
     rate = tf.convert_to_tensor(optimizer.learning_rate)
     before = tf.identity(optimizer.iterations)
     optimizer.apply(gradients, variables)
     if not proximal:
         return
-    taken = tf.cast(optimizer.iterations - before, rate.dtype)
+    steps_taken = tf.cast(optimizer.iterations - before, rate.dtype)
     inner = optimizer.inner_optimizer if _scales_loss(optimizer) else optimizer
     step = tf.cast(before + 1, tf.float32)
-    threshold(inner, variables, proximal, rate * taken, step)
+    threshold(inner, variables, proximal, rate * steps_taken, step)
     constrain(variables)
 
 

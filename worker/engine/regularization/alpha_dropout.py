@@ -6,7 +6,7 @@ from ridgeline.spec.layers.regularization import AlphaDropout
 from worker.engine.regularization.dropout import mask_shape
 
 SELU_SATURATION = -1.6732632423543772 * 1.0507009873554804
-"""What selu tends to from below: −α·λ."""
+"""The lower limit of selu: −α·λ."""
 
 
 def alpha_dropout(layer: AlphaDropout, x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 
 
 def clip(optimizer: keras.Optimizer, gradients: Sequence[Gradient]) -> list[Gradient]:
-    """Clip as the optimizer's own options say, in Keras's order of precedence.
+    """Clip by the optimizer's options, in Keras's order of precedence.
 
     clipnorm: g·c/max(‖g‖, c); global_clipnorm: the same with the norm of all gradients together
     (Pascanu et al., 2013); clipvalue: each entry to ±c. As in Keras, rows that an embedding's

@@ -6,7 +6,7 @@ from ridgeline.spec.layers.regularization import DropBlock2D
 
 
 def drop_block(layer: DropBlock2D, x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Zero b x b squares of each feature map and scale what is left by all/kept.
+    """Zero b x b squares of each feature map and scale the rest by all/kept.
 
     A square's corner is drawn at every place where the square fits, with probability
     γ = rate/b² · h·w/((h − b + 1)·(w − b + 1)), so that `rate` of the map is covered but for

@@ -22,12 +22,12 @@ def dropout(
 
 
 def is_plain_dropout(layer: Layer) -> bool:
-    """Whether every unit of every row has a draw of its own."""
+    """Whether every unit of every row is drawn independently."""
     return isinstance(layer, Dropout) and layer.noise_shape is None
 
 
 def masks(shape: Sequence[int], rows: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """What dropout multiplies so many rows of `shape` by: 0, or 1/(1 − rate) where a unit is kept.
+    """The masks of `rows` rows of `shape`: 0, or 1/(1 − rate) where a unit is kept.
 
     Drawn at once they take a tenth of the time of a draw in every step of a small network.
     """
@@ -36,7 +36,7 @@ def masks(shape: Sequence[int], rows: tf.Tensor, rate: tf.Tensor, seed: tf.Tenso
 
 
 def mask_shape(layer: AlphaDropout | Dropout | SpatialDropout, x: tf.Tensor) -> tf.Tensor:
-    """The shape of the mask over `x`: its own, but for the axes that share one draw.
+    """The shape of the mask over `x`: that of `x`, except for axes that share one draw.
 
     Those are the spatial ones in SpatialDropout (batch, 1, …, channels), and what `noise_shape`
     says elsewhere.

@@ -13,7 +13,7 @@ Weights = Mapping[tuple[str, str], keras.Variable]
 
 
 class Penalties:
-    """All penalties of a model as one vector, a term each.
+    """All penalties of a model as one vector, one entry per term.
 
     A term is coefficient·Σ|w| (l1), coefficient·Σw² (l2) or the orthogonal one, as
     keras.regularizers computes them; on a layer's output the sum is divided by the batch's rows.
@@ -30,9 +30,9 @@ class Penalties:
             for number, (term, weight) in enumerate(zip(terms, self._weights, strict=True))
             if term.proximal
         }
-        """The variable of each term that a soft threshold minimizes, by the term's number."""
+        """The variables of terms that a soft threshold minimizes, by term number."""
         self.on_outputs = any(term.weight == ACTIVITY for term in terms)
-        """Whether a term needs the layers' outputs."""
+        """Whether any term needs the layers' outputs."""
         self._differentiated = np.array([not term.proximal for term in terms], np.float32)
 
     @property
@@ -41,7 +41,7 @@ class Penalties:
         return tf.constant([term.coefficient for term in self.terms], tf.float32, [len(self.terms)])
 
     def __call__(self, coefficients: tf.Tensor, outputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """The penalties at the present weights and outputs (by layer), shape (terms,)."""
+        """The penalties of the current weights and outputs (by layer), shape (terms,)."""
         if not self.terms:
             return tf.zeros([0])
         sums = [
@@ -52,14 +52,14 @@ class Penalties:
         return tf.ensure_shape(coefficients, [len(sums)]) * tf.stack(sums)
 
     def differentiated(self, penalties: tf.Tensor) -> tf.Tensor:
-        """The sum of those terms that are minimized by their gradient."""
+        """The sum of the terms that are minimized by gradient."""
         if not self.proximal:
             return tf.reduce_sum(penalties)
         return tf.reduce_sum(penalties * self._differentiated)
 
 
 def keras_regularizer(terms: Sequence[PenaltyTerm]) -> keras.Regularizer | None:
-    """The Keras regularizer that says the same as one weight's terms, for the saved model."""
+    """The Keras regularizer equivalent to one weight's terms, for the saved model."""
     by_kind = {term.kind: term.coefficient for term in terms}
     if not by_kind:
         return None
@@ -73,7 +73,7 @@ def keras_regularizer(terms: Sequence[PenaltyTerm]) -> keras.Regularizer | None:
 
 
 def _sum(term: PenaltyTerm, value: tf.Tensor) -> tf.Tensor:
-    """What the term's coefficient multiplies, as a float32 scalar."""
+    """The factor of the term's coefficient, as a float32 scalar."""
     if term.kind == "orthogonal":
         return _mean_cosine(value, term.mode or "rows")
     # A layer's output may be a half-precision number; its sum would overflow.
@@ -95,7 +95,7 @@ def _mean_cosine(matrix: tf.Tensor, mode: OrthogonalMode) -> tf.Tensor:
 
 
 _EPSILON = 1e-14
-"""Least square of a norm that is divided by: that of Keras's 1e-7."""
+"""Smallest squared norm to divide by: that of Keras's 1e-7."""
 # l2_loss is Σw²/2 in one kernel, and its gradient another.
 _SUMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "l1": lambda value: tf.reduce_sum(tf.abs(value)),

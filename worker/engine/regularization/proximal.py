@@ -48,7 +48,7 @@ def threshold(
     rate: tf.Tensor,
     step: tf.Tensor,
 ) -> None:
-    """Soft-threshold the variables that `coefficients` names by their place, by c·s_i.
+    """Soft-threshold the variables in `coefficients`, by index, by c·s_i.
 
     `rate` is the learning rate η of the step just taken, 0 for one that was not; `step` is its
     number k, from 1.
@@ -108,7 +108,7 @@ def _adadelta(optimizer: keras.Optimizer, index: int, step: tf.Tensor) -> tf.Ten
 
 
 def _gain(momentum: float, steps: tf.Tensor) -> tf.Tensor | float:
-    """What a momentum makes of so many equal gradients."""
+    """The gain of a momentum after this many equal gradients."""
     return (1 - tf.pow(momentum, steps)) / (1 - momentum) if momentum else 1.0
 
 

@@ -19,7 +19,7 @@ Word = Literal["best", "raise"]
 
 
 class RaiseOnOverfit:
-    """Counts the signs of overfitting, and holds the present rates and strengths."""
+    """Counts signs of overfitting, and holds the current rates and strengths."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class RaiseOnOverfit:
         dropping: Sequence[bool],
         terms: Sequence[PenaltyTerm],
     ) -> None:
-        """`dropping` says which of the rates are dropout's and not switched off by the spec."""
+        """`dropping` tells which rates belong to dropout layers that the spec has not disabled."""
         strengths = [term.strength for term in terms]
         self._terms = tuple(terms)
         dropout = policy.dropout.raise_on_overfit if policy.dropout else None
@@ -41,17 +41,17 @@ class RaiseOnOverfit:
 
     @property
     def active(self) -> bool:
-        """Whether anything is to be raised at all."""
+        """Whether anything can be raised."""
         return bool(self._dropout.policy or self._l2.policy)
 
     @property
     def rates(self) -> list[float]:
-        """The present dropout rates, a layer each."""
+        """The current dropout rates, one per layer."""
         return self._dropout.values
 
     @property
     def coefficients(self) -> list[float]:
-        """The present penalty coefficients, a term each: they grow as the strengths do."""
+        """The current penalty coefficients, one per term; they grow with the strengths."""
         return [
             term.coefficient * (strength / term.strength)
             for term, strength in zip(self._terms, self._l2.values, strict=True)
@@ -59,12 +59,12 @@ class RaiseOnOverfit:
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the curves show: the least of the values that are raised."""
+        """The series for the curves: the lowest of the raised values."""
         shown = {"dropout_rate": self._dropout, "l2": self._l2}
         return {name: raised.least for name, raised in shown.items() if raised.policy}
 
     def epoch_ended(self, epoch: int, values: Mapping[str, float | None]) -> Word | None:
-        """Whether the epoch was the best so far, or the signs suffice for a raise."""
+        """Whether the epoch was the best so far, or calls for a raise."""
         loss, train = values.get("val_data_loss"), values.get("train_data_loss")
         if not self.active or loss is None or train is None:
             return None
@@ -77,7 +77,7 @@ class RaiseOnOverfit:
         return "raise" if due else None
 
     def increase(self, epoch: int) -> list[Raise]:
-        """Raise what is due after `epoch`, and say from what to what."""
+        """Raise what is due after `epoch`, and record the change."""
         made = []
         for what, raised in (("dropout", self._dropout), ("l2", self._l2)):
             if raised.due(self._signs):
@@ -96,7 +96,7 @@ class RaiseOnOverfit:
         return made
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint has to hold."""
+        """The state for a checkpoint."""
         best = [self._best_loss, self._best_train, self._best_epoch] if self._best_epoch else None
         return {
             "rates": self._dropout.values,
@@ -107,7 +107,7 @@ class RaiseOnOverfit:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state of a checkpoint."""
         self._dropout.values = list(state["rates"])
         self._l2.values = list(state["strengths"])
         if state["best"]:
@@ -117,12 +117,12 @@ class RaiseOnOverfit:
 
 
 def _is_kernels(term: PenaltyTerm) -> bool:
-    """Whether it is L2 on a kernel: what the policy's `weights` speak of."""
+    """Whether it is L2 on a kernel, which the policy's `weights` governs."""
     return term.kind == "l2" and term.weight.rpartition("/")[2] in MULTIPLIED
 
 
 class _Raised:
-    """Values that rise together, each up to the policy's `to`."""
+    """Values that are raised together, each up to the policy's `to`."""
 
     def __init__(
         self,
@@ -136,16 +136,16 @@ class _Raised:
 
     @property
     def least(self) -> float:
-        """The lowest of the values that are raised."""
+        """The lowest of the raised values."""
         return min(value for value, raised in zip(self.values, self._raised, strict=True) if raised)
 
     def due(self, signs: int) -> bool:
-        """Whether so many signs call for a raise, and there is room for one."""
+        """Whether this many signs call for a raise, and one is possible."""
         policy = self.policy
         return policy is not None and signs >= policy.patience and self.least < policy.to
 
     def increase(self) -> tuple[float, float]:
-        """Raise the values; the least one before and after."""
+        """Raise the values; return the lowest before and after."""
         before = self.least
         self.values = [
             max(value, self._higher(value)) if raised else value

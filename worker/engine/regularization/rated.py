@@ -34,6 +34,6 @@ exactly, so a rate may rise from 0 and fall to it without a retrace.
 
 
 def strength(layer: Layer) -> float:
-    """What the spec gives for it: the `rate` of what drops, the `stddev` of noise."""
+    """The strength in the spec: the `rate` of dropping layers, the `stddev` of noise."""
     given: float = getattr(layer, "rate" if layer.drops else "stddev")
     return given

@@ -1,4 +1,4 @@
-"""Decoupled weight decay, sparing what is no kernel."""
+"""Decoupled weight decay of kernels; other variables are spared."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,7 +12,7 @@ from ridgeline.spec.training import KERNELS
 def spared(
     variables: Sequence[keras.Variable], decayed: Literal["kernels", "all"]
 ) -> list[keras.Variable]:
-    """The variables that weight decay leaves alone.
+    """The variables that weight decay spares.
 
     With `kernels` all but kernels and embeddings: biases, gamma and beta are not what makes a
     network complex. With `all`, Keras's way, none.

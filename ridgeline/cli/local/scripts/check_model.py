@@ -1,9 +1,9 @@
-"""Measure a model that was trained on the digits, with plain Keras.
+"""Evaluates a model that was trained on the digits with plain Keras.
 
     python check_model.py model.keras split.npz
 
-Nothing of Ridgeline is used here: the file is loaded as anybody would load it, and tried on the
-rows that training never saw. `split.npz` holds their numbers in the data set under `test`.
+It imports nothing of Ridgeline: the file is loaded as anyone would load it, and evaluated on the
+rows that were not used in training. `split.npz` has their indices in the data set under `test`.
 """
 
 import json
@@ -19,17 +19,17 @@ from sklearn.datasets import load_digits
 
 
 def main() -> None:
-    """Print the accuracy and the mean crossentropy on the test rows as JSON."""
+    """Print accuracy and mean cross-entropy on the test rows as JSON."""
     model = keras.saving.load_model(sys.argv[1])
     rows = np.load(sys.argv[2])["test"]
     digits = load_digits()
-    truth = digits.target[rows]
+    labels = digits.target[rows]
     probabilities = model.predict(digits.data[rows], verbose=0)
-    of_the_truth = probabilities[np.arange(len(rows)), truth]
+    of_labels = probabilities[np.arange(len(rows)), labels]
     measured = {
         "rows": len(rows),
-        "test_accuracy": float(np.mean(probabilities.argmax(axis=1) == truth)),
-        "test_data_loss": float(np.mean(-np.log(of_the_truth))),
+        "test_accuracy": float(np.mean(probabilities.argmax(axis=1) == labels)),
+        "test_data_loss": float(np.mean(-np.log(of_labels))),
     }
     sys.stdout.write(json.dumps(measured) + "\n")
 

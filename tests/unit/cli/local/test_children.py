@@ -1,4 +1,4 @@
-"""Child processes: their logs, and that they end."""
+"""Child processes: their logs and their ends."""
 
 import json
 import os
@@ -22,7 +22,7 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print("ready", flush=True)
 time.sleep(600)
 """
-#: Starts a child that says its id, and then is killed without a chance to tidy up.
+#: Starts a child and prints its id; the test then kills this parent without a chance to clean up.
 PARENT = """
 import os, sys, time
 from pathlib import Path
@@ -46,7 +46,7 @@ def _python(code: str, log: Path) -> Child:
     return Child("child", [sys.executable, "-c", code], log=log, environment=os.environ)
 
 
-def test_the_last_words_are_of_this_start(tmp_path: Path) -> None:
+def test_last_log_lines_come_from_the_current_start(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     log.write_text("of an earlier start\n")
     child = _python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)", log)
@@ -57,7 +57,7 @@ def test_the_last_words_are_of_this_start(tmp_path: Path) -> None:
     assert log.read_text().startswith("of an earlier start\n")
 
 
-def test_the_last_words_are_for_people(tmp_path: Path) -> None:
+def test_last_log_lines_are_readable(tmp_path: Path) -> None:
     lines = [
         {"event": "Started.", "level": "info", "timestamp": "2026"},
         {"event": "cannot_start", "because": 'wrong "URL"', "logger": "x"},
@@ -79,7 +79,7 @@ def test_the_last_words_are_for_people(tmp_path: Path) -> None:
     assert child.last_words(lines=2).splitlines() == ["  | {broken", "  | plain"]
 
 
-def test_a_long_log_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_log_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "MAX_LOG_BYTES", 10)
     (tmp_path / "child.log").write_text("x" * 11)
     child = _python("print('new')", tmp_path / "child.log")
@@ -88,7 +88,7 @@ def test_a_long_log_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "child.log.1").read_text() == "x" * 11
 
 
-def test_who_does_not_end_is_killed_with_its_own(tmp_path: Path) -> None:
+def test_child_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     child = _python(STUBBORN, tmp_path / "child.log")
     _until(lambda: "ready" in child.log_text())
     family = [psutil.Process(child.pid), *psutil.Process(child.pid).children()]
@@ -98,7 +98,7 @@ def test_who_does_not_end_is_killed_with_its_own(tmp_path: Path) -> None:
     assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
-def test_what_a_crashed_child_left_behind_is_ended(tmp_path: Path) -> None:
+def test_children_of_a_crashed_child_are_killed(tmp_path: Path) -> None:
     child = _python(STUBBORN, tmp_path / "child.log")
     _until(lambda: "ready" in child.log_text())
     family = psutil.Process(child.pid).children()
@@ -107,7 +107,7 @@ def test_what_a_crashed_child_left_behind_is_ended(tmp_path: Path) -> None:
     assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
-def test_who_ends_is_not_waited_for(tmp_path: Path) -> None:
+def test_stop_returns_once_the_child_has_exited(tmp_path: Path) -> None:
     child = _python("print('ready', flush=True); import time; time.sleep(600)", tmp_path / "log")
     _until(lambda: "ready" in child.log_text())
     started = time.monotonic()
@@ -116,14 +116,14 @@ def test_who_ends_is_not_waited_for(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_a_child_has_no_signals_from_the_terminal(tmp_path: Path) -> None:
+def test_child_gets_no_signals_from_the_terminal(tmp_path: Path) -> None:
     child = _python("import time; time.sleep(600)", tmp_path / "log")
     assert os.getsid(child.pid) == child.pid
     stop_all([child], grace_s=10)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child when its parent dies")
+def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path / "log")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
@@ -134,7 +134,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     assert psutil.wait_procs([child], timeout=10)[1] == []
 
 
-def test_a_child_of_a_dead_parent_never_starts(tmp_path: Path) -> None:
+def test_child_of_a_dead_parent_never_starts(tmp_path: Path) -> None:
     other = subprocess.run(["/bin/sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
     flag = tmp_path / "started"
     launched = [sys.executable, "-I", "-S", str(children.LAUNCH), other.stdout.strip()]

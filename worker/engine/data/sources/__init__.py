@@ -1,4 +1,4 @@
-"""Reads raw rows from where the spec says they are."""
+"""Reads raw rows from the source that the spec names."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from worker.engine.data.sources.builtin import builtin_rows
 from worker.engine.data.sources.cache import KerasCache
 from worker.engine.data.sources.keras_datasets import keras_rows
 from worker.engine.data.sources.rows import RawRows, SetRows
-from worker.engine.data.sources.stored import upload_rows
+from worker.engine.data.sources.stored import stored_rows
 
 __all__ = ["KerasCache", "RawRows", "SetRows", "load", "raw_rows"]
 
@@ -19,22 +19,22 @@ __all__ = ["KerasCache", "RawRows", "SetRows", "load", "raw_rows"]
 def raw_rows(
     dataset: Dataset, cache: KerasCache | None = None, file: Path | None = None
 ) -> SetRows:
-    """The rows to be divided by the split, and those that the set keeps apart.
+    """The rows that the split divides, and those that the set holds out itself.
 
-    Keras's files are looked for in `cache`, by default where Keras has them; an upload is `file`.
-    Raises TrainingFailed where they cannot be had or are not what was promised.
+    Keras's files come from `cache`, by default Keras's own; a stored data set from `file`. Raises
+    TrainingFailed if they are unavailable or not as expected.
     """
     if isinstance(dataset, BuiltinDataset):
         return builtin_rows(dataset)
     if isinstance(dataset, UploadDataset):
-        return upload_rows(dataset, file)
+        return stored_rows(dataset, file)
     return keras_rows(dataset, cache or KerasCache())
 
 
 def load(
     dataset: Dataset, cache: KerasCache | None = None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Raw features (rows, …) and target (rows,) of the rows to be divided: for notebooks and tests.
+    """Raw features (rows, …) and target (rows,) of the divided rows, for notebooks and tests.
 
     Raises TrainingFailed as `raw_rows` does.
     """

@@ -21,9 +21,9 @@ _LOADERS: dict[str, Callable[[], Any]] = {
 
 
 def builtin_rows(dataset: BuiltinDataset) -> SetRows:
-    """All rows of a table as float32, none of them kept apart.
+    """All rows of a table as float32; none are held out.
 
-    Raises TrainingFailed where the rows are not what the catalogue promised.
+    Raises TrainingFailed if the rows differ from the catalog.
     """
     bunch = _LOADERS[dataset.name]()
     features, target = np.asarray(bunch.data, dtype=np.float32), np.asarray(bunch.target)

@@ -1,7 +1,4 @@
-"""Keras's own cache of data sets: finds a file in it, or fetches it.
-
-Fetches a file over HTTP so that it is there as a whole, or not at all.
-"""
+"""Keras's cache of data sets: returns a file from it, downloading it atomically if missing."""
 
 import hashlib
 import os
@@ -19,37 +16,27 @@ from worker.engine.context import TrainingFailed
 from worker.inputs.keras_files import KERAS_FILES, KerasFile, keras_folder
 
 CONNECT_S = 3.0
-
-
 READ_S = 10.0
-"""How long the next bytes may be waited for."""
-
-
+"""Deadline for the next bytes, in seconds."""
 TOTAL_S = 1800.0
-
-
 MAX_BYTES = 2**30
 """More than the largest file (170 MB), less than a disk."""
-
-
 _CHUNK = 2**20
-
-
 _MODE = 0o644
-"""As Keras leaves its files: a temporary one would be for its owner only."""
+"""The mode of Keras's own files; a temporary file is readable by its owner only."""
 
 
 @dataclass(frozen=True)
 class KerasCache:
-    """A folder, and the files that belong in it."""
+    """A folder, and the files that belong into it."""
 
     folder: Path = field(default_factory=keras_folder)
     files: Mapping[str, KerasFile] = field(default_factory=lambda: KERAS_FILES)
 
     def path(self, name: str) -> Path:
-        """Where the file is, checked; it is fetched if it is missing.
+        """The path of the verified file, downloaded if missing.
 
-        Raises TrainingFailed where it cannot be fetched, or is not the file Keras knows.
+        Raises TrainingFailed if it cannot be downloaded, or is not the file that Keras expects.
         """
         file = self.files[name]
         path = self.folder / file.path
@@ -71,8 +58,9 @@ class KerasCache:
         if digest != file.sha256 and file.sha256 is not None:
             raise TrainingFailed(
                 EndCode.DATA_UNAVAILABLE,
-                f"what {file.url} gave is not the file Keras knows: its SHA-256 is {digest},"
-                f" expected {file.sha256}; it was thrown away. Put the right file at {path}",
+                f"the file from {file.url} is not the one that Keras expects: its SHA-256 is"
+                f" {digest}, expected {file.sha256}; it was discarded. Put the right file at"
+                f" {path}",
             )
 
 
@@ -84,24 +72,24 @@ def _check(path: Path, file: KerasFile) -> None:
     if digest != file.sha256:
         raise TrainingFailed(
             EndCode.DATA_UNAVAILABLE,
-            f"{path} is not the file Keras knows: its SHA-256 is {digest}, expected {file.sha256};"
-            f" delete it, or put the file of {file.url} there",
+            f"{path} is not the file that Keras expects: its SHA-256 is {digest}, expected"
+            f" {file.sha256}; delete it, or put the file of {file.url} there",
         )
 
 
 class Unreachable(Exception):
-    """The address does not answer, not with the file, or not in time."""
+    """The address does not respond, not with the file, or not in time."""
 
 
 def download(url: str, path: Path, sha256: str | None) -> str:
-    """Fetch `url` into `path` and return its SHA-256.
+    """Download `url` into `path` and return its SHA-256.
 
-    Nothing stays behind where the digest is not `sha256` (None takes any). Raises Unreachable, and
-    OSError where the disk does not take it.
+    A file with another digest than `sha256` is deleted (None accepts any). Raises Unreachable, and
+    OSError if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the file, so that the rename is one within a file system; with a name of its own, so
-    # that two trainers that fetch the same do not meet.
+    # In the same folder, so that the rename is atomic; with a unique name, so that two trainers
+    # that download the same file do not collide.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     partial = Path(name)
     try:
@@ -125,12 +113,12 @@ def _stream(url: str, file: IO[bytes]) -> str:
     digest, received = hashlib.sha256(), 0
     request: dict[str, Any] = {"timeout": timeout, "follow_redirects": True}
     request["headers"] = {"Accept-Encoding": "identity"}  # the digest is that of the file itself
-    with httpx.stream("GET", url, **request) as answer:
-        answer.raise_for_status()
-        for chunk in answer.iter_raw(_CHUNK):
+    with httpx.stream("GET", url, **request) as response:
+        response.raise_for_status()
+        for chunk in response.iter_raw(_CHUNK):
             received += len(chunk)
             if received > MAX_BYTES:
-                raise Unreachable(f"more than {MAX_BYTES} bytes came")
+                raise Unreachable(f"received more than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
                 raise Unreachable(f"it took more than {TOTAL_S:g} s")
             digest.update(chunk)

@@ -24,21 +24,13 @@ from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, held_rows, 
 from worker.engine.data.sources.texts import imdb, reuters
 
 Reader = Callable[[Any, KerasCache], tuple[RawRows, RawRows]]
-
-
 #: What reading a file raises that is not what it should be.
 _UNREADABLE = (
     *(EOFError, IndexError, KeyError, OSError, TypeError, ValueError),
     *(pickle.UnpicklingError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
 )
-
-
 SMALL = 600
-
-
 SEED = 113
-
-
 TEST_SHARE = 0.2
 
 
@@ -103,10 +95,10 @@ def _checked(name: str, part: str, rows: RawRows, count: int, shape: DatasetShap
 def _guarded(name: str, rows: RawRows) -> Iterator[Chunk]:
     with _reading(name):
         for start, chunk in rows.chunks():
-            found, expected = (chunk.shape[1:], chunk.dtype), (rows.shape, rows.dtype)
-            if found != expected:
+            received, expected = (chunk.shape[1:], chunk.dtype), (rows.shape, rows.dtype)
+            if received != expected:
                 raise ValueError(
-                    f"rows of {found[1]} {found[0]}, expected {expected[1]} {rows.shape}"
+                    f"rows of {received[1]} {received[0]}, expected {expected[1]} {rows.shape}"
                 )
             yield start, chunk
 

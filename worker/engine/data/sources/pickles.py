@@ -1,4 +1,4 @@
-"""Reads the arrays in Keras's files, pickled or not, without running what a pickle could hold."""
+"""Reads arrays in Keras's files, pickled or not, without executing code from a pickle."""
 
 import io
 import pickle
@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from worker.engine.data.sources.rows import Chunk, chunk_rows
 
-#: What it takes to make an array again (as keras.src.datasets.npz_utils has found), by the names
-#: that NumPy 1 and NumPy 2 write.
+#: The names that unpickling an array needs (compare keras.src.datasets.npz_utils), as NumPy 1 and
+#: NumPy 2 write them.
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
 _ARRAYS: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
@@ -25,12 +25,12 @@ _ARRAYS: dict[tuple[str, str], Any] = {
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Makes arrays, lists, numbers and text; refuses everything else a pickle could name."""
+    """Unpickles arrays, lists, numbers and text; rejects every other name in a pickle."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """One of the four things an array is made with. Raises UnpicklingError otherwise."""
+        """One of the four names that arrays need. Raises UnpicklingError for others."""
         if (module, name) not in _ARRAYS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}, which no array needs")
         return _ARRAYS[module, name]
 
 
@@ -55,21 +55,21 @@ def npz_chunks(path: Path, member: str) -> Iterator[Chunk]:
     with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as stream:
         shape, fortran, dtype = _header(stream)
         if dtype.hasobject or fortran:
-            raise ValueError(f"{member} is no array of numbers, row by row")
+            raise ValueError(f"{member} is not an array of numbers in C order")
         yield from read_chunks(stream, shape, dtype)
 
 
 def read_chunks(
     stream: IO[bytes] | GzipFile, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Iterator[Chunk]:
-    """An array (rows, …) whose numbers follow in `stream`. Raises EOFError where it is cut off."""
+    """An array (rows, …) whose numbers follow in `stream`. Raises EOFError if it is truncated."""
     row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
     step = chunk_rows(row_bytes)
     for start in range(0, shape[0], step):
         rows = min(step, shape[0] - start)
         content = stream.read(rows * row_bytes)
         if len(content) < rows * row_bytes:
-            raise EOFError("it ends too early")
+            raise EOFError("the file is truncated")
         yield start, np.frombuffer(content, dtype).reshape(rows, *shape[1:])
 
 
@@ -77,5 +77,5 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)
-    # Of version 3 only the header's letters differ, and of those only ASCII ones are in use.
+    # Version 3 only allows other letters in the header, which Keras's files do not use.
     return np.lib.format.read_array_header_2_0(stream)

@@ -127,7 +127,7 @@ def test_a_cached_file_with_another_digest_is_refused(tmp_path: Path, server: st
     detail = failure_of(cache_of(tmp_path, f"{server}/file"))
     assert hashlib.sha256(b"not it").hexdigest() in detail
     assert DIGEST in detail
-    assert f"{path} is not the file Keras knows" in detail
+    assert f"{path} is not the file that Keras expects" in detail
     assert "delete it" in detail
     assert path.read_bytes() == b"not it"
 

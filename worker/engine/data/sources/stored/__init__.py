@@ -1,5 +1,5 @@
-"""Rows of uploaded data sets: tables, arrays, images."""
+"""Rows of stored data sets: tables, arrays, images."""
 
-from worker.engine.data.sources.stored.reading import upload_rows
+from worker.engine.data.sources.stored.reading import stored_rows
 
-__all__ = ["upload_rows"]
+__all__ = ["stored_rows"]

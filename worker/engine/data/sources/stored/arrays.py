@@ -1,4 +1,4 @@
-"""Arrays: one holds the rows, another the target; in a divided file, two for every part."""
+"""Arrays: one holds the features, another the target; a divided file has two for each part."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,17 +14,17 @@ from worker.engine.data.sources.rows import Chunk, RawRows, SetRows, chunk_rows,
 from worker.engine.data.sources.stored.snapshot import Snapshot
 
 Classes = tuple[str, ...] | None
-"""In the order of their numbers; None where the target is a real value."""
+"""In the order of their numbers; None if the target is a real value."""
 
 
 def array_rows(snapshot: Snapshot) -> SetRows:
-    """Rows as bytes where the array's numbers are bytes or booleans, else as float32."""
+    """Rows as bytes if the array holds bytes or booleans, else as float32."""
     arrays = open_arrays(snapshot.file, snapshot.stored.format)
     held, (name,) = arrays_by_name(snapshot.stored), snapshot.dataset.features or ()
     features, targets = held[name], held[str(snapshot.dataset.target)]
     classes = None
     if snapshot.dataset.task == "classification":
-        classes = tuple(each.value for each in targets["train"].values or ())
+        classes = tuple(count.value for count in targets["train"].values or ())
     encoding = snapshot.encoding(classes, array=name)
     parts = {
         part: RawRows(
@@ -40,14 +40,14 @@ def array_rows(snapshot: Snapshot) -> SetRows:
 
 
 def _target(arrays: Arrays, member: ArrayMember, classes: Classes) -> npt.NDArray[Any]:
-    """Each row's number among the classes, or its value."""
+    """Each row's class number, or its value."""
     values = np.concatenate([chunk.reshape(-1) for chunk in _read(arrays, member)])
     if classes is None:
         return values.astype(np.float64)
-    known = np.array([int(each) for each in classes], values.dtype)
+    known = np.array([int(name) for name in classes], values.dtype)
     target = np.searchsorted(known, values).clip(0, len(known) - 1)
     if not np.array_equal(known[target], values):
-        raise ValueError(f"its array {member.name!r} holds values that were not there")
+        raise ValueError(f"its array {member.name!r} holds values that it did not have when stored")
     return target
 
 
@@ -63,5 +63,5 @@ def _read(
 ) -> Iterator[npt.NDArray[Any]]:
     header = arrays.members.get(member.name)
     if header is None or (header.shape, header.dtype.name) != (member.shape, member.dtype):
-        raise ValueError(f"its array {member.name!r} is not the one that was there")
+        raise ValueError(f"its array {member.name!r} has another shape or type than when stored")
     return arrays.chunks(member.name, rows)

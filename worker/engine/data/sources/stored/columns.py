@@ -1,7 +1,4 @@
-"""Encoders of a table's columns, one class for each way; they learn of training rows.
-
-Counts the words of texts, and numbers them.
-"""
+"""Encoders of a table's columns, one class per encoding; some are fitted on the training rows."""
 
 import itertools
 from collections import Counter
@@ -29,64 +26,60 @@ from ridgeline.spec.dataset.encodings import (
 from worker.engine.data.sources.texts import Texts, multi_hot, pad
 
 Numbers = npt.NDArray[Any]
-
-
 _ARROW = {
     ColumnType.INTEGER: pa.int64(),
     ColumnType.NUMBER: pa.float64(),
     ColumnType.BOOLEAN: pa.bool_(),
     ColumnType.TEXT: pa.string(),
 }
-
-
 MOST_COUNTED = 500_000
-"""Different words that are counted at once; beyond it those said least so far are forgotten."""
+"""Limit of distinct words counted at once; beyond it the rarest so far are dropped."""
 
 
 class Encoder(Protocol):
-    """Makes numbers of a column's cells."""
+    """Encodes a column's cells as numbers."""
 
     def encode(self, cells: pa.Array, out: Numbers) -> None:
-        """Write what `cells` become into `out` (cells, width), which holds zeros."""
+        """Write the encoded `cells` into `out` (cells, width), which holds zeros."""
 
     def described(self) -> Mapping[str, Any]:
-        """Its part of `ColumnFeatures`."""
+        """Its fields of `ColumnFeatures`."""
 
 
 @runtime_checkable
 class Learner(Protocol):
-    """Sees a column's cells of the training rows, and makes the encoder."""
+    """Is fitted on a column's cells in the training rows, and makes the encoder."""
 
     def learn(self, cells: pa.Array) -> None:
-        """See some of them."""
+        """Add some cells."""
 
     def encoder(self) -> Encoder:
-        """What encodes, once all were seen."""
+        """The encoder, after the last cell."""
 
 
 def encoder_or_learner(encoding: Encoding, column: Column) -> Encoder | Learner:
-    """What encodes the column, or what has to see its training rows before."""
+    """The encoder of the column, or a learner that must see the training rows first."""
     match encoding:
         case NumberEncoding(missing="mean") if column.missing:
             return _MeanLearner()
-        case NumberEncoding(missing=way):
-            return NumberEncoder(0.0 if way == "zero" and column.missing else None)
+        case NumberEncoding(missing=missing):
+            return NumberEncoder(0.0 if missing == "zero" and column.missing else None)
         case OneHotEncoding(categories=categories) | OrdinalEncoding(categories=categories):
             return CategoryEncoder(encoding.type, column.type, categories or ())
     return _WordLearner(encoding)
 
 
 def places(cells: pa.Array, column_type: ColumnType, categories: tuple[str, ...]) -> Numbers:
-    """Each cell's place among the categories; −1 for a missing or another value."""
+    """Each cell's index among the categories; −1 for a missing or unknown value."""
     keys = pa.array(category_keys(column_type, categories), _ARROW[column_type])
     if column_type is ColumnType.NUMBER:
         cells = pc.add(cells, 0.0)  # minus zero is zero
-    found = pc.index_in(cells, value_set=keys, skip_nulls=True)
-    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False))
+    indices = pc.index_in(cells, value_set=keys, skip_nulls=True)
+    return np.asarray(indices.fill_null(-1).to_numpy(zero_copy_only=False))
 
 
 def floats(cells: pa.Array) -> pa.Array:
-    """Numbers or booleans as float64; beyond 2^53 whole ones are rounded."""
+    """Numbers or booleans as float64; integers beyond 2^53 are rounded."""
     return pc.cast(cells, pa.float64(), safe=False)
 
 
@@ -97,16 +90,16 @@ class NumberEncoder:
     missing: float | None
 
     def encode(self, cells: pa.Array, out: Numbers) -> None:
-        """Write the numbers; raises ValueError where one is missing and nothing stands for it."""
+        """Write the numbers; raises ValueError if one is missing without a replacement."""
         if cells.null_count and self.missing is None:
-            raise ValueError("a value is missing that was there")
+            raise ValueError("a value is missing that was present when stored")
         values = floats(cells)
         if self.missing is not None:
             values = pc.fill_null(values, self.missing)
         out[:, 0] = values.to_numpy(zero_copy_only=False)
 
     def described(self) -> Mapping[str, Any]:
-        """What stands for a missing number."""
+        """The replacement of a missing number."""
         return {"missing": self.missing}
 
 
@@ -120,12 +113,12 @@ class CategoryEncoder:
 
     def encode(self, cells: pa.Array, out: Numbers) -> None:
         """Write the ones or the numbers."""
-        found = places(cells, self.type, self.categories)
+        indices = places(cells, self.type, self.categories)
         if self.way == "ordinal":
-            out[:, 0] = found + 1
+            out[:, 0] = indices + 1
         else:
-            known = np.flatnonzero(found >= 0)
-            out[known, found[known]] = 1
+            known = np.flatnonzero(indices >= 0)
+            out[known, indices[known]] = 1
 
     def described(self) -> Mapping[str, Any]:
         """The categories."""
@@ -133,7 +126,7 @@ class CategoryEncoder:
 
 
 class WordEncoder:
-    """Which words are said, or the words' numbers in order."""
+    """Which words occur, or the words' numbers in order."""
 
     def __init__(self, encoding: TextEncoding, words: tuple[str, ...]) -> None:
         sequence = isinstance(encoding, SequenceEncoding)
@@ -154,7 +147,7 @@ class WordEncoder:
 
 
 class _MeanLearner:
-    """Σx/n of the numbers that are there; 0 where none is."""
+    """Σx/n of the numbers present; 0 without any."""
 
     def __init__(self) -> None:
         self._sum, self._count = 0.0, 0
@@ -187,34 +180,34 @@ class _WordLearner:
 
 @dataclass
 class WordCount:
-    """How often each word is said."""
+    """How often each word occurs."""
 
     counts: Counter[bytes] = field(default_factory=Counter)
 
     def add(self, texts: Iterable[str | None]) -> None:
-        """Count the words of texts; a missing one has none."""
+        """Count the words of texts; a missing text has none."""
         self.counts.update(words_of("\n".join(filter(None, texts))))
         if len(self.counts) > MOST_COUNTED:
             self._forget()
 
     def most_frequent(self, count: int) -> tuple[str, ...]:
-        """The words said most, among equals the one that sorts last first, as adapt() has them."""
+        """The most frequent words; ties in descending order, as in Keras's adapt()."""
         ranked = sorted(self.counts, key=lambda word: (self.counts[word], word), reverse=True)
         return tuple(word.decode() for word in ranked[:count])
 
     def _forget(self) -> None:
-        """Keep the more frequent half at most."""
-        least = 0
+        """Drop the rarest words, keeping at most half."""
+        dropped = 0
         while len(self.counts) > MOST_COUNTED // 2:
-            least += 1
-            self.counts = Counter({w: n for w, n in self.counts.items() if n > least})
+            dropped += 1
+            self.counts = Counter({w: n for w, n in self.counts.items() if n > dropped})
 
 
 def numbered(texts: Iterable[str | None], number: Mapping[bytes, int], unknown: int) -> Texts:
-    """The texts' words by their numbers, one text behind the other."""
-    said = [words_of(text) if text else [] for text in texts]
-    lengths = np.fromiter(map(len, said), np.int64, len(said))
-    every = itertools.chain.from_iterable(said)
+    """The words of the texts by their numbers, concatenated."""
+    words_by_text = [words_of(text) if text else [] for text in texts]
+    lengths = np.fromiter(map(len, words_by_text), np.int64, len(words_by_text))
+    every = itertools.chain.from_iterable(words_by_text)
     numbers = map(number.get, every, itertools.repeat(unknown))
     words = np.fromiter(numbers, np.int32, int(lengths.sum()))
     return Texts(words, np.concatenate([[0], np.cumsum(lengths)]))

@@ -16,9 +16,9 @@ _MOST_THREADS = 8
 
 
 def image_rows(snapshot: Snapshot) -> RawRows:
-    """Images (height, width, channels) as bytes; the target is the number of their folder."""
+    """Images (height, width, channels) as bytes; the target is the index of their folder."""
     folder = snapshot.stored.images
-    classes = tuple(each.value for each in folder.classes) if folder else ()
+    classes = tuple(count.value for count in folder.classes) if folder else ()
     with open_images(snapshot.file) as images:
         target = np.array([entry.class_index for entry in images.entries], np.int64)
         if images.classes != classes or len(target) != snapshot.stored.rows:
@@ -35,7 +35,7 @@ def image_rows(snapshot: Snapshot) -> RawRows:
 
 
 def _chunks(snapshot: Snapshot) -> Iterator[Chunk]:
-    """The images, decoded by as many threads as there are processors: Pillow lets them run."""
+    """The images, decoded by one thread per core: Pillow releases the lock."""
     step = chunk_rows(snapshot.shape.row_bytes)
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     height, width, channels = snapshot.shape.features

@@ -1,4 +1,4 @@
-"""Reads an uploaded file as a spec says."""
+"""Reads the file of a stored data set according to a spec."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,10 +26,10 @@ _READERS: dict[DatasetFormat, Callable[[Snapshot], SetRows]] = {
 }
 
 
-def upload_rows(dataset: UploadDataset, file: Path | None) -> SetRows:
-    """All rows of an upload that is spelled out; of a divided file each part's.
+def stored_rows(dataset: UploadDataset, file: Path | None) -> SetRows:
+    """All rows of a stored data set with its options spelled out, by part if the file is divided.
 
-    Raises TrainingFailed where the file is not there, or is not what was stored.
+    Raises TrainingFailed if the file is missing, or not the one that was stored.
     """
     snapshot = Snapshot.of(dataset, file)
     with _reading():
@@ -45,7 +45,7 @@ def _check_size(snapshot: Snapshot) -> None:
 
 
 def _guarded(rows: RawRows) -> RawRows:
-    """The rows, with what reading them raises turned into TrainingFailed."""
+    """The rows; errors in reading them become TrainingFailed."""
     fit = rows.fit
 
     def chunks() -> Iterator[Chunk]:
@@ -66,5 +66,6 @@ def _reading() -> Iterator[None]:
     except (UnusableDataset, OSError, ValueError) as error:
         raise TrainingFailed(
             EndCode.DATA_UNAVAILABLE,
-            f"the uploaded data set cannot be read as it was stored: {error}; upload it again",
+            f"the stored data set has changed and cannot be read: {error}; store it again with POST"
+            " /datasets",
         ) from error

@@ -1,4 +1,4 @@
-"""An upload's spec beside its file, both known to be there."""
+"""The spec of a stored data set with its file, both known to exist."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -14,7 +14,7 @@ from worker.engine.context import TrainingFailed
 
 
 class Snapshot(NamedTuple):
-    """What is to be read, and what is known of it."""
+    """What is to be read, and its description."""
 
     dataset: UploadDataset
     """With every default spelled out."""
@@ -24,22 +24,22 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def of(cls, dataset: UploadDataset, file: Path | None) -> Self:
-        """Raises TrainingFailed where there is no file."""
+        """Pair spec and file; raises TrainingFailed without a file."""
         if file is None or dataset.stored is None:
             raise TrainingFailed(
                 EndCode.DATA_UNAVAILABLE,
-                f"the uploaded data set {dataset.id} is not on the worker; upload it again, or ask"
-                " whoever runs it whether the worker reaches the store of data sets",
+                f"the stored data set {dataset.id} is not on the worker; store it again, or ask the"
+                " operator whether the worker reaches the store of data sets",
             )
         return cls(dataset, dataset.stored, file, dataset_shape(dataset))
 
     @property
     def dtype(self) -> "np.dtype[Any]":
-        """Of the encoded rows: bytes where they suffice, whole numbers for words, else floats."""
+        """The type of the encoded rows: bytes if they suffice, integers for words, else floats."""
         encodings = self.dataset.encodings.values()
         if self.shape.bytes_per_number == 1:
             return np.dtype(np.uint8)
-        words = any(each.type == "sequence" for each in encodings)
+        words = any(encoding.type == "sequence" for encoding in encodings)
         return np.dtype(np.int32 if words else np.float32)
 
     def encoding(self, classes: tuple[str, ...] | None, **parts: Any) -> RowEncoding:

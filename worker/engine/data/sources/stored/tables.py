@@ -35,7 +35,7 @@ def table_rows(snapshot: Snapshot) -> RawRows:
     classes, target = _target(snapshot, table, columns[str(snapshot.dataset.target)])
     if len(target) != snapshot.stored.rows:
         raise ValueError(f"it has {len(target)} rows, expected {snapshot.stored.rows}")
-    reader = _Reader(snapshot, table, columns, classes)
+    reader = _TableReader(snapshot, table, columns, classes)
     rows = RawRows(
         target,
         snapshot.shape.features,
@@ -67,7 +67,7 @@ def _values(cells: pa.Array) -> npt.NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _TableReader:
     """Reads a table's feature columns."""
 
     snapshot: Snapshot

@@ -160,9 +160,9 @@ def test_every_part_of_a_large_file_says_how_far_it_is(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"y_test": np.where(np.arange(50), 3, 5).astype(np.uint8)}, "values that were not there"),
-        ({"x_test": WHOLE["x_test"][::-1].reshape(50, 6, 5)}, "'x_test' is not the one"),
-        ({"x_train": WHOLE["x_train"].astype(np.int8)}, "'x_train' is not the one"),
+        ({"y_test": np.where(np.arange(50), 3, 5).astype(np.uint8)}, "values that it did not have"),
+        ({"x_test": WHOLE["x_test"][::-1].reshape(50, 6, 5)}, "'x_test' has another shape"),
+        ({"x_train": WHOLE["x_train"].astype(np.int8)}, "'x_train' has another shape"),
     ],
 )
 def test_a_file_that_has_changed(

@@ -35,7 +35,7 @@ def test_no_file(tmp_path: Path) -> None:
     assert "is not on the worker" in failure(upload, None, target="kind")
     detail = failure(upload, tmp_path / "gone.csv", target="kind")
     assert "No such file" in detail
-    assert detail.endswith("upload it again")
+    assert detail.endswith("POST /datasets")
 
 
 def rewritten(upload: Upload, text: str) -> Path:
@@ -50,7 +50,7 @@ def rewritten(upload: Upload, text: str) -> Path:
     ("before", "after", "words"),
     [
         ("2.5,b", "2.5,c", "values that were not there"),
-        ("2.5,b", "2x5,b", "no number"),
+        ("2.5,b", "2x5,b", "not a number"),
         ("2.5,b", ",bbbb", "values that were not there"),
         ("2.5,b\r\n", "2.52225", "row"),
         ("x,kind", "z,kind", "no column"),
@@ -85,4 +85,4 @@ def test_a_spoilt_archive(tmp_path: Path) -> None:
         content = bytearray(upload.file.read_bytes())
         content[: len(content) // 2] = bytes(len(content) // 2)
         upload.file.write_bytes(content)
-        assert "cannot be read as it was stored" in failure(upload, upload.file, **options)
+        assert "has changed and cannot be read" in failure(upload, upload.file, **options)
