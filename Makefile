@@ -104,7 +104,7 @@ install = $(uv) install --python $(BIN)/python --compile-bytecode --require-hash
 # cheap, and no package of an older lock remains.
 $(LOCKED): requirements/bootstrap.txt requirements/dev.txt
 	@$(find_python); \
-	echo "Installing into $(VENV) with $$("$$python" --version) (about a minute the first time) ..."; \
+	echo "Installing into $(VENV) with $$("$$python" --version) (a minute or two the first time) ..."; \
 	rm -rf $(VENV); \
 	"$$python" -m venv $(VENV)
 	@$(BIN)/python requirements/redis_notice.py

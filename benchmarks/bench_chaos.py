@@ -169,13 +169,13 @@ def figures(jobs: JobStore, run: Run) -> Figures:
 
 def was_lost(jobs: JobStore, job_id: str, attempt: int) -> bool:
     """Whether the kill met the attempt, which may have ended in the moment before."""
-    reasons = {each.attempt: each.reason for each in jobs.attempts(job_id)}
+    reasons = {each.number: each.outcome for each in jobs.attempts(job_id)}
     return reasons[attempt] == AttemptReason.LEASE_EXPIRED
 
 
 def noticed_at(jobs: JobStore, job_id: str, attempt: int) -> float:
     """When the end of the attempt was written down."""
-    (ended,) = (each.ended_at for each in jobs.attempts(job_id) if each.attempt == attempt)
+    (ended,) = (each.ended_at for each in jobs.attempts(job_id) if each.number == attempt)
     return ended.timestamp() if ended else float("inf")
 
 

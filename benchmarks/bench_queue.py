@@ -131,7 +131,7 @@ def _timed(leases: LeaseStore, call: Callable[[], Claim | None]) -> float:
     took = time.perf_counter() - began
     if claim is None:
         raise RuntimeError("expected a job to claim; none was to be had")
-    leases.release(claim, penalised=False)
+    leases.release(claim, penalized=False)
     return 1000 * took
 
 

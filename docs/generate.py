@@ -260,7 +260,7 @@ def _text(described: Any) -> str:
 
 
 def _command() -> str:
-    from ridgeline.cli.exits import exit_codes_help  # noqa: PLC0415
+    from ridgeline.cli.errors import exit_codes_help  # noqa: PLC0415
     from ridgeline.cli.main import app  # noqa: PLC0415
 
     command = typer.main.get_command(app)

@@ -1,7 +1,7 @@
-"""Ridgeline: trains Keras models from JSON and says what the regularization did.
+"""Ridgeline: train Keras models from JSON specs and report what the regularization did.
 
 >>> from ridgeline import Client
->>> client = Client("http://127.0.0.1:8000")
+>>> client = Client()
 >>> job = client.wait(client.submit(spec).id)
 """
 
@@ -41,13 +41,13 @@ _HOME = {
 }
 
 
-if not TYPE_CHECKING:  # or every misspelt name would be one
+if not TYPE_CHECKING:  # or mypy would accept every misspelled name
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is first used.
 
-        The API and the trainer import `ridgeline.spec` and so this file: they must not pay
-        for the client's HTTP library, in memory or in start-up time.
+        The API and the trainer import `ridgeline.spec`, and so this file: they must not load the
+        client's HTTP library, which costs memory and start-up time.
         """
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -57,5 +57,5 @@ if not TYPE_CHECKING:  # or every misspelt name would be one
 
 
 def __dir__() -> list[str]:
-    """List the public names, imported or not."""
+    """List the public names, imported or not yet."""
     return sorted({*globals(), *__all__})

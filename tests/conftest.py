@@ -1,13 +1,8 @@
 """What every test runs under. Fixtures live beside the tests that use them."""
 
 import os
-from collections.abc import Iterator
 
-import pytest
 from hypothesis import settings
-
-from ridgeline.storage import Database
-from ridgeline.storage.migrations.upgrade import migrate
 
 # TensorFlow's start-up lines would drown a failing test's output, here and in what tests start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -17,11 +12,3 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def migrations_here() -> Iterator[None]:
-    """Migrate in the tests' own process: one for each of hundreds of databases takes minutes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "migrate", migrate)
-        yield

@@ -1,15 +1,15 @@
 """`python -m worker` runs a worker.
 
-Run it that way: multiprocessing imports a script's main module again in every trainer, but leaves a
-package's `__main__` alone.
+Run it as a module: multiprocessing re-imports a script's main module in every trainer, but not a
+package's `__main__`.
 """
 
 import sys
 
 
 def main() -> int:
-    """Run the worker until it is told to end."""
-    from worker.program import run  # noqa: PLC0415 - see above: importing this must cost nothing
+    """Run the worker until it is stopped; return its exit code."""
+    from worker.program import run  # noqa: PLC0415 - importing this module must stay cheap
 
     return run()
 

@@ -1,11 +1,11 @@
-"""The word that this worker shuts down."""
+"""The signal that this worker is shutting down."""
 
 import os
 from multiprocessing.connection import wait
 
 
 class Drain:
-    """Set once, from any thread or a signal handler; can be waited for together with a pipe."""
+    """A one-shot flag, set from any thread or signal handler, that can be waited on with pipes."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
@@ -13,19 +13,19 @@ class Drain:
 
     @property
     def started(self) -> bool:
-        """Whether the worker shuts down."""
+        """Whether the worker is shutting down."""
         return self._started
 
     def start(self) -> None:
-        """Tell everyone; a second call changes nothing."""
+        """Wake all waiters; further calls do nothing."""
         if not self._started:
             self._started = True
-            os.close(self._writer)  # the reader is at its end for good, so every waiter wakes
+            os.close(self._writer)  # the reader stays at end-of-file, so every waiter wakes
 
     def wait(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds for the shutdown; whether it came."""
+        """Wait up to `timeout` seconds for the shutdown; return whether it started."""
         return bool(wait([self._reader], timeout))
 
     def fileno(self) -> int:
-        """What becomes readable when the shutdown starts."""
+        """The file descriptor that becomes readable when the shutdown starts."""
         return self._reader

@@ -1,4 +1,4 @@
-"""Tells the database that this worker is there, and what it does."""
+"""Reports this worker and its state to the database."""
 
 import threading
 from multiprocessing.connection import wait
@@ -16,9 +16,9 @@ log = structlog.get_logger()
 
 
 class Presence:
-    """Reports the worker every `interval_s` from a thread of its own, so that nothing waits for it.
+    """Reports the worker every `interval_s` seconds from its own thread, so that nothing blocks.
 
-    As a context manager: starting when the block begins, gone when it ends.
+    A context manager: the worker is `starting` on entry and `gone` on exit.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Presence:
         self._worker = worker
         self._interval_s = interval_s
         self._drain = drain
-        # These too happen once, and can be waited for together with it.
+        # One-shot flags as well, which can be waited on together with `drain`.
         self._ready = Drain()
         self._ended = Drain()
         self._failing = False
@@ -43,16 +43,16 @@ class Presence:
         self._thread.join(_END_S)
 
     def ready(self) -> None:
-        """Say that the worker takes jobs."""
+        """Report from now on that the worker accepts jobs."""
         self._ready.start()
 
     def _run(self) -> None:
         while not self._ended.started:
-            # Listed before the state is read: what changes after that ends the wait.
-            pending = (self._ready, self._drain, self._ended)
-            to_come = [each.fileno() for each in pending if not each.started]
+            # Listed before the state is read: any later change then ends the wait.
+            flags = (self._ready, self._drain, self._ended)
+            unset = [flag.fileno() for flag in flags if not flag.started]
             self._report(self._state())
-            wait(to_come, self._interval_s)
+            wait(unset, self._interval_s)
         self._report(WorkerState.GONE)
 
     def _state(self) -> WorkerState:
@@ -63,7 +63,7 @@ class Presence:
     def _report(self, state: WorkerState) -> None:
         try:
             self._store.report(self._worker, state)
-        except DatabaseUnavailable:  # the attempts say so, and being listed matters less
+        except DatabaseUnavailable:  # logged by the attempts already
             return
         except Exception:
             if not self._failing:

@@ -1,4 +1,4 @@
-"""The worker's program: puts the parts together and runs until it is told to end."""
+"""The worker's program: assembles the parts and runs until it is stopped."""
 
 import os
 import secrets
@@ -30,26 +30,23 @@ from ridgeline.storage import (
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.bucket import Bucket
 from ridgeline.storage.files.datasets import DatasetFiles, DatasetStore, open_datasets
-from ridgeline.storage.ownership import Ownership, Place
+from ridgeline.storage.ownership import Ownership, StoreLocation
 from ridgeline.storage.records.outbox import TRAIN_QUEUE
 from ridgeline.version import VERSION
 from worker.broker.app import add_train_task, create_app
 from worker.drain import Drain
-from worker.inputs.mirror import Mirror
-from worker.inputs.stored_datasets import Uploads
-from worker.logs import configure_logs
+from worker.inputs.fetch import Mirror, StoredDatasets
 from worker.presence import Presence
 from worker.settings import WorkerSettings, forget_credentials, hide_first_environment
 from worker.slots.dispatcher import Dispatcher
-from worker.slots.own_store import OwnStore
 from worker.slots.slots import SlotPool, find_slots
-from worker.supervision.journal import keep_line
-from worker.supervision.redaction import Redaction
-from worker.supervision.scratch import clear_scratch
+from worker.supervision.journal import Redaction, keep_line
+from worker.supervision.stores import OwnStore, clear_scratch
 from worker.supervision.supervisor import Supervisor
-from worker.tracking import Tracking
+from worker.tracking.loop import Tracking
 from worker.trainer.child import Engine, keras_engine
 from worker.trainer.forkserver import PRELOAD, Forkserver, ForkserverError
+from worker.trainer.logs import configure_logs
 
 WATCH_S = 0.5
 """How often a worker without a broker looks for queued jobs."""
@@ -59,10 +56,10 @@ log = structlog.get_logger()
 
 
 def run(engine: Engine = keras_engine, preload: Sequence[str] = PRELOAD) -> int:
-    """Take jobs until SIGTERM or Ctrl-C; returns the exit code.
+    """Run jobs until SIGTERM or Ctrl-C; return the exit code.
 
-    `engine` trains in processes that have imported the modules `preload`. Nothing but a program of
-    its own can choose others than Ridgeline's: no setting does.
+    `engine` trains in processes forked from one that has imported the modules in `preload`. No
+    setting changes these two; only another program can.
     """
     configure_logs(keep_line)
     try:
@@ -88,7 +85,7 @@ def _run(
 ) -> int:
     database = Database(settings.database_url.get_secret_value())
     ownership = _ownership(database, artifacts, files)
-    forkserver = Forkserver(preload)  # imports TensorFlow while the rest is put together
+    forkserver = Forkserver(preload)  # imports TensorFlow while the rest is assembled
     drain = Drain()
     slots = SlotPool(find_slots(settings.worker_concurrency))
     jobs = JobStore(database)
@@ -100,14 +97,14 @@ def _run(
         leases=LeaseStore(database, crash_cap=settings.crash_cap, experiment=experiment),
         artifacts=artifacts,
         mirror=mirror,
-        uploads=Uploads(DatasetStore(database), files),
+        stored_datasets=StoredDatasets(DatasetStore(database), files),
         settings=settings,
         drain=drain,
         context=forkserver.context,
         engine=engine,
         owner=me.id,
     )
-    attempts = OwnStore(supervisor, ownership, drain, _tell_to_end)
+    attempts = OwnStore(supervisor, ownership, drain, _terminate)
     dispatcher = Dispatcher(attempts, slots, drain, settings.poll_interval_s)
     presence = Presence(WorkerStore(database), me, drain, settings.heartbeat_s)
     with presence, tracking or nullcontext():
@@ -124,13 +121,13 @@ def _run(
             app = create_app(settings.redis_url.get_secret_value(), slots)
             add_train_task(app, dispatcher)
             exit_code = _consume(app, drain, slots.size)
-        drain.start()  # Celery may end for a reason of its own
+        drain.start()  # Celery may have ended for another reason
         dispatcher.join()
     return os.EX_CONFIG if attempts.foreign else exit_code
 
 
 def _me(slots: SlotPool) -> NewWorker:
-    """What this process is registered as; no other has had its id."""
+    """How this process is registered; its id is never reused."""
     return NewWorker(
         id=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         host=socket.gethostname(),
@@ -141,17 +138,17 @@ def _me(slots: SlotPool) -> NewWorker:
 
 
 def _ownership(database: Database, artifacts: ArtifactStore, files: DatasetFiles) -> Ownership:
-    """What compares database and store; waits for nothing.
+    """Compare the database with the stores without waiting for either.
 
-    Raises UnusableArtifactStore where nothing could ever be published. Beside a bucket the folder
-    of this machine is compared too: it may be another database's store.
+    With a bucket, this machine's folder is compared too: it may be another database's store.
+    Raises UnusableArtifactStore if nothing could ever be published.
     """
-    places = [Place(artifacts, files)]
+    places = [StoreLocation(artifacts, files)]
     if isinstance(artifacts, ObjectArtifacts):
-        places.append(Place(artifacts.scratch))
+        places.append(StoreLocation(artifacts.scratch))
     ownership = Ownership(database, *places)
     try:
-        artifacts.check()  # a store that hangs costs seconds here, and minutes in compare()
+        artifacts.check()  # a store that hangs costs seconds here, minutes in compare()
         ownership.compare()
     except (ArtifactsUnavailable, DatabaseUnavailable) as error:
         log.warning("store_not_compared", because=str(error))
@@ -170,16 +167,16 @@ def _tracking(settings: WorkerSettings, database: Database, holder: str) -> Trac
     )
 
 
-def _tell_to_end() -> None:
-    """Do what an operator does: Celery, if it has begun, ends by its signals."""
+def _terminate() -> None:
+    """Send this process SIGTERM, as an operator would; Celery, once running, handles it."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _drain_on_signals(drain: Drain) -> None:
-    """Heed signals while Celery does not yet: they would kill a worker that has jobs already."""
+    """Handle signals until Celery does: by default they would kill a worker that runs jobs."""
 
     def start_drain(*_: object) -> None:
-        # Celery may be about to begin, and looks at this.
+        # Celery checks this as it starts.
         state.should_stop = os.EX_OK  # type: ignore[assignment]  # not in the stubs
         drain.start()
 
@@ -203,13 +200,13 @@ def _watch_queue(leases: LeaseStore, slots: SlotPool, dispatcher: Dispatcher, dr
 
 
 def _consume(app: Celery, drain: Drain, concurrency: int) -> int:
-    """Run Celery's consumer, which logs "ready." once it takes jobs."""
+    """Run Celery's consumer, which logs "ready." once it accepts hints; return its exit code."""
 
     def start_drain(**_: object) -> None:
         drain.start()
 
     def keep_our_logs(**_: object) -> None:
-        """Being connected is enough: Celery then leaves logging alone."""
+        """Do nothing: a connected receiver is enough for Celery to leave logging alone."""
 
     signals.worker_shutting_down.connect(start_drain)
     signals.setup_logging.connect(keep_our_logs)
@@ -221,7 +218,7 @@ def _consume(app: Celery, drain: Drain, concurrency: int) -> int:
         without_mingle=True,
         without_heartbeat=True,
     )
-    # Otherwise SIGHUP would start the program anew, which has forgotten its credentials.
+    # Otherwise SIGHUP would restart the program, whose environment has lost its credentials.
     worker._isatty = True  # type: ignore[attr-defined]  # noqa: SLF001
     worker.start()
     sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""The command line: one module for each command, and the embedded servers they start."""
+"""The command `ridgeline`: its commands, and the servers that it starts on this machine."""

@@ -1,7 +1,7 @@
-"""What Tab offers: ids and names that the service knows.
+"""Shell completion: ids and names that the service knows.
 
-A person waits for it, so it is asked without the client, whose contract takes half a second to
-import, for little, and once. Whatever goes wrong, nothing is offered and nothing is said.
+The user is waiting, so it sends one small request, without the client, which takes half a second to
+import. If anything goes wrong, it offers nothing and prints nothing.
 """
 
 import json
@@ -10,25 +10,24 @@ from typing import Any
 import typer
 
 from ridgeline.cli.errors import CommandError
-from ridgeline.cli.figures import short
-from ridgeline.cli.references import JOB, identifier
+from ridgeline.cli.references import JOB, identifier, short
 
-_PATIENCE_S = 1.0
+_TIMEOUT_S = 1.0
 _OFFERED = 20
 
 Offer = tuple[str, str]
 
 
 def complete_jobs(context: typer.Context, incomplete: str) -> list[Offer]:
-    """The newest jobs: the ends of their ids, or whole ids behind `job_`."""
-    found = ((job["id"], f"{job['name'] or ''} {job['status']}".strip()) for job in _jobs(context))
-    return _ids(incomplete, list(found))
+    """The newest jobs: the ends of their ids, or whole ids after `job_`."""
+    jobs = [(job["id"], f"{job['name'] or ''} {job['status']}".strip()) for job in _jobs(context)]
+    return _ids(incomplete, jobs)
 
 
 def complete_datasets(context: typer.Context, incomplete: str) -> list[Offer]:
     """The newest data sets."""
-    found = _items(context, f"/datasets?limit={_OFFERED}")
-    return _ids(incomplete, [(each["id"], each["name"]) for each in found])
+    datasets = _items(context, f"/datasets?limit={_OFFERED}")
+    return _ids(incomplete, [(dataset["id"], dataset["name"]) for dataset in datasets])
 
 
 def complete_presets(context: typer.Context, incomplete: str) -> list[Offer]:
@@ -37,7 +36,7 @@ def complete_presets(context: typer.Context, incomplete: str) -> list[Offer]:
 
 
 def complete_artifacts(context: typer.Context, incomplete: str) -> list[Offer]:
-    """The files of the job that was named before."""
+    """The files of the job that precedes them on the command line."""
     jobs = {job["id"]: job for job in _jobs(context)}
     try:
         job = jobs[identifier(str(context.params.get("job")), JOB, lambda: jobs)]
@@ -46,16 +45,16 @@ def complete_artifacts(context: typer.Context, incomplete: str) -> list[Offer]:
     return _names(incomplete, job["artifacts"])
 
 
-def _ids(incomplete: str, found: list[Offer]) -> list[Offer]:
-    """The ends of ids, as they are typed by hand, and whole ids for who began one."""
-    ends = [("@last", found[0][1])] if found else []
-    ends += [(short(whole), says) for whole, says in found]
-    offers = [*ends, *(found if incomplete else ())]
+def _ids(incomplete: str, newest: list[Offer]) -> list[Offer]:
+    """The ends of ids, as they are typed by hand, and whole ids once one was begun."""
+    ends = [("@last", newest[0][1])] if newest else []
+    ends += [(short(id_), description) for id_, description in newest]
+    offers = [*ends, *(newest if incomplete else ())]
     return [offer for offer in offers if offer[0].startswith(incomplete)]
 
 
-def _names(incomplete: str, found: list[dict[str, Any]]) -> list[Offer]:
-    return [(each["name"], "") for each in found if each["name"].startswith(incomplete)]
+def _names(incomplete: str, items: list[dict[str, Any]]) -> list[Offer]:
+    return [(item["name"], "") for item in items if item["name"].startswith(incomplete)]
 
 
 def _jobs(context: typer.Context) -> list[dict[str, Any]]:
@@ -63,14 +62,15 @@ def _jobs(context: typer.Context) -> list[dict[str, Any]]:
 
 
 def _items(context: typer.Context, path: str) -> list[dict[str, Any]]:
-    """What the list at `path` holds; nothing where the service does not answer as it should."""
+    """The items of the list at `path`; none if the request fails."""
     url = str(context.params.get("url") or "")
     url = url if "://" in url else f"http://{url}"
     try:
         from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - --help needs none
 
-        with build_opener(ProxyHandler({})).open(url.rstrip("/") + path, None, _PATIENCE_S) as got:
-            answer = json.load(got)
-        return list(answer["items"] if isinstance(answer, dict) else answer)
+        opener = build_opener(ProxyHandler({}))
+        with opener.open(url.rstrip("/") + path, None, _TIMEOUT_S) as response:
+            document = json.load(response)
+        return list(document["items"] if isinstance(document, dict) else document)
     except Exception:  # noqa: BLE001 - a traceback amid a command line helps nobody
         return []

@@ -1,6 +1,6 @@
-"""The `ridgeline` command. A command is a function in one of the modules here, and one line below.
+"""The `ridgeline` command: each of its commands is a function in `commands` and a name below.
 
-`ridgeline --help` and completion import every one of these modules, so they import nothing heavy.
+`ridgeline --help` and completion import all of these modules, so they import nothing heavy.
 """
 
 import sys
@@ -9,26 +9,30 @@ from typing import Annotated
 import typer
 
 from ridgeline.cli.commands.adopt import adopt
-from ridgeline.cli.commands.compare import compare
-from ridgeline.cli.commands.curves import curves
+from ridgeline.cli.commands.curves import compare, curves
 from ridgeline.cli.commands.datasets import datasets
 from ridgeline.cli.commands.demo import demo
-from ridgeline.cli.commands.jobs import cancel, delete, jobs, pause, resume, show
-from ridgeline.cli.commands.presets import presets
+from ridgeline.cli.commands.jobs import (
+    cancel,
+    delete,
+    jobs,
+    pause,
+    resume,
+    show,
+    watch,
+    workers,
+)
 from ridgeline.cli.commands.results import download, logs, report
-from ridgeline.cli.commands.submit import submit, validate
+from ridgeline.cli.commands.specs import presets, submit, validate
 from ridgeline.cli.commands.up import up
-from ridgeline.cli.commands.watch import watch
-from ridgeline.cli.commands.workers import workers
-from ridgeline.cli.exits import ExitCode, exit_codes_help
+from ridgeline.cli.errors import ExitCode, exit_codes_help
 from ridgeline.cli.options import FOLLOWING, MATERIAL, RESULTS, RUNNING, SERVERS
-from ridgeline.cli.talking import discard_stdout
-from ridgeline.spec import descriptions
+from ridgeline.cli.session import discard_stdout
 from ridgeline.version import VERSION
 
 app = typer.Typer(
     name="ridgeline",
-    help="Trains Keras models from JSON and says what the regularization did.",
+    help="Train Keras models from JSON specs and report what the regularization did.",
     epilog=exit_codes_help(),
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
@@ -58,16 +62,15 @@ def _root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Say which release this is."
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
 ) -> None:
-    """Take the options that belong to no command."""
+    """Accept the options that belong to no command."""
 
 
 def main() -> None:
     """Run the command as a process of its own."""
-    descriptions.wanted = False
     try:
         app()
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Options and arguments shared by several commands."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -16,10 +16,10 @@ RUNNING, FOLLOWING, RESULTS, MATERIAL, SERVERS = (
     "Jobs",
     "Results",
     "Material",
-    "The service",
+    "Service",
 )
 
-# The contract's own enumerations take half a second to import; a test holds these against them.
+# The API's own enumerations take half a second to import; a test compares them with these.
 StatusName = StrEnum(
     "StatusName",
     ["queued", "running", "cancelling", "pausing", "paused", "succeeded", "failed", "cancelled"],
@@ -34,10 +34,10 @@ _DATASET_HELP = "A data set's id, its start or end, or @last."
 Url = Annotated[
     str,
     typer.Option(
-        "--url", envvar=default_url.URL_VARIABLE, metavar="URL", help="Where the service is."
+        "--url", envvar=default_url.URL_VARIABLE, metavar="URL", help="Address of the service."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 JobArgument = Annotated[
     str,
     typer.Argument(metavar="JOB", help=_JOB_HELP, autocompletion=complete_jobs, show_default=False),
@@ -67,7 +67,7 @@ DatasetArguments = Annotated[
 SpecFile = Annotated[
     str,
     typer.Argument(
-        metavar="FILE", help="The spec, a JSON file; - is standard input.", show_default=False
+        metavar="FILE", help="The spec, a JSON file; - reads standard input.", show_default=False
     ),
 ]
 Settings = Annotated[
@@ -75,23 +75,29 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Put a value into the spec: training.epochs=5, model.layers.0.units=32.",
+        help="Set a value in the spec: training.epochs=5, model.layers.0.units=32.",
     ),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", min=0, metavar="SECONDS", help="Wait no longer; the job goes on."),
+    typer.Option(
+        "--timeout",
+        min=0,
+        metavar="SECONDS",
+        help="Stop waiting after this time; the job continues.",
+    ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 PngFile = Annotated[
     Path | None,
-    typer.Option("--png", metavar="FILE", help="Write a picture; - is standard output."),
+    typer.Option("--png", metavar="FILE", help="Write a PNG picture; - is standard output."),
 ]
 SvgFile = Annotated[
-    Path | None, typer.Option("--svg", metavar="FILE", help="The same, that scales.")
+    Path | None,
+    typer.Option("--svg", metavar="FILE", help="Write an SVG picture; - is standard output."),
 ]
-Theme = Annotated[Literal["light", "dark"], typer.Option(help="The colours of a picture.")]
+Theme = Annotated[Literal["light", "dark"], typer.Option(help="Colors of a picture.")]
 MaxPoints = Annotated[
     int | None,
-    typer.Option(min=2, max=10_000, help="At most so many epochs; the extremes are kept."),
+    typer.Option(min=2, max=10_000, help="At most this many epochs; extremes are kept."),
 ]

@@ -1,16 +1,16 @@
 """The Python client of a Ridgeline service.
 
-Every error it raises is one of these; a network library's own never leaks:
+Every error that it raises is one of these; errors of the network library are never passed on:
 
     RidgelineError
     ├── UnreachableError           the service could not be reached, or the connection broke
-    ├── UnexpectedAnswerError      an answer that is not Ridgeline's: another server, or a proxy
-    ├── WaitTimeoutError           the job had not ended within the time given
-    ├── ChecksumError              the bytes that arrived are not those that were sent
+    ├── UnexpectedAnswerError      the response is not Ridgeline's: another server, or a proxy
+    ├── WaitTimeoutError           the job has not ended within the timeout
+    ├── ChecksumError              the bytes received are not those that were sent
     ├── NoSuchArtifactError        the job has published no file of that name
     ├── KerasMissingError          a model cannot be loaded where Keras is not installed
-    └── ProblemError               the service said no; `problem` says why
-        ├── InvalidRequestError    it cannot be accepted as it is; see `problem.errors`
+    └── ProblemError               the service returned a problem; see `problem`
+        ├── InvalidRequestError    the request is invalid; see `problem.errors`
         │   ├── MalformedJsonError
         │   ├── InvalidSpecError
         │   ├── UnusableDatasetError
@@ -21,16 +21,16 @@ Every error it raises is one of these; a network library's own never leaks:
         │   ├── MethodNotAllowedError
         │   └── RangeNotSatisfiableError
         ├── NotFoundError
-        ├── ConflictError          it does not fit the job's present state
+        ├── ConflictError          the state of the job or data set does not allow it
         │   └── IdempotencyKeyReusedError
         ├── UnavailableError       try again later
         │   └── InsufficientStorageError
-        └── InternalError          a fault of the service's own
+        └── InternalError          the service failed
 """
 
-from ridgeline.client.charts import ChartFormat, Look
+from ridgeline.client._downloads import OnProgress
+from ridgeline.client._http import Retries, Spec
 from ridgeline.client.client import Client
-from ridgeline.client.downloads import OnProgress
 from ridgeline.client.errors import (
     BodyTooLargeError,
     ChecksumError,
@@ -57,9 +57,7 @@ from ridgeline.client.errors import (
     UnusableDatasetError,
     WaitTimeoutError,
 )
-from ridgeline.client.jobs import Spec
-from ridgeline.client.retries import Retries
-from ridgeline.client.views import JobView
+from ridgeline.client.notebook import ChartFormat, JobView, Look
 
 __all__ = [
     "BodyTooLargeError",

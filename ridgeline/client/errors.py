@@ -1,4 +1,4 @@
-"""Everything the client raises, and which problem of the service becomes which error."""
+"""The errors that the client raises, and which problem of the service becomes which error."""
 
 from typing import ClassVar
 
@@ -6,23 +6,23 @@ from ridgeline.api.problems import Problem, ProblemCode
 
 
 class RidgelineError(Exception):
-    """Base of everything the client raises."""
+    """Base of every error that the client raises."""
 
 
 class UnreachableError(RidgelineError):
-    """The service could not be reached, or the connection broke, and trying again did not help."""
+    """The service could not be reached, or the connection broke, and no retry succeeded."""
 
 
 class UnexpectedAnswerError(RidgelineError):
-    """An answer that is not Ridgeline's: another server, a proxy, or another version."""
+    """The response is not Ridgeline's: another server, a proxy, or another version."""
 
 
 class WaitTimeoutError(RidgelineError):
-    """The job had not ended within the time given. It goes on."""
+    """The job has not ended within the timeout. It keeps running."""
 
 
 class ChecksumError(RidgelineError):
-    """The bytes that arrived are not those that were sent; they were removed."""
+    """The bytes received are not those that were sent; they were removed."""
 
 
 class NoSuchArtifactError(RidgelineError):
@@ -30,29 +30,29 @@ class NoSuchArtifactError(RidgelineError):
 
 
 class KerasMissingError(RidgelineError):
-    """A model cannot be loaded here: Keras, or the backend it computes with, is not installed."""
+    """A model cannot be loaded: Keras, or the backend it needs, is not installed."""
 
 
 class ProblemError(RidgelineError):
-    """The service said no; `problem` says why, and `problem.errors` points at each fault.
+    """The service returned a problem; `problem.errors` points at each fault.
 
     A problem whose code this client does not know is raised as this class itself; `problem.type`
     ends in the code.
     """
 
     code: ClassVar[ProblemCode]
-    """The code whose problems become this class; the base stands for none."""
+    """The problem code that this class stands for; the base class has none."""
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         faults = "".join(f"\n  {fault.pointer}: {fault.detail}" for fault in problem.errors)
         super().__init__(f"{problem.status} {problem.title}: {problem.detail}{faults}")
         self.problem = problem
         self.retry_after = retry_after
-        """Seconds after which the service would like to be asked again, if it said so."""
+        """Seconds after which the service asks to be retried, if it sent a Retry-After."""
 
 
 class InvalidRequestError(ProblemError):
-    """The request cannot be accepted as it is."""
+    """The request is invalid."""
 
     code = ProblemCode.INVALID_REQUEST
 
@@ -70,7 +70,7 @@ class InvalidSpecError(InvalidRequestError):
 
 
 class UnusableDatasetError(InvalidRequestError):
-    """The file cannot be used as a data set; `problem.errors` say what is wrong with it."""
+    """The file cannot be used as a data set; `problem.errors` lists its faults."""
 
     code = ProblemCode.UNUSABLE_DATASET
 
@@ -82,7 +82,7 @@ class DigestMismatchError(InvalidRequestError):
 
 
 class BodyTooLargeError(InvalidRequestError):
-    """The body is longer than the service takes."""
+    """The body is longer than the service accepts."""
 
     code = ProblemCode.BODY_TOO_LARGE
 
@@ -94,31 +94,31 @@ class UnsupportedMediaTypeError(InvalidRequestError):
 
 
 class NotAcceptableError(InvalidRequestError):
-    """The service has nothing of the media types that were asked for."""
+    """The service offers none of the media types in the Accept header."""
 
     code = ProblemCode.NOT_ACCEPTABLE
 
 
 class MethodNotAllowedError(InvalidRequestError):
-    """The path does not take this method: is the service of another version?"""
+    """The path does not support this method: is the service of another version?"""
 
     code = ProblemCode.METHOD_NOT_ALLOWED
 
 
 class RangeNotSatisfiableError(InvalidRequestError):
-    """The bytes that were asked for lie beyond the file."""
+    """The requested bytes lie beyond the end of the file."""
 
     code = ProblemCode.RANGE_NOT_SATISFIABLE
 
 
 class NotFoundError(ProblemError):
-    """There is no such job, file, data set or preset."""
+    """The job, file, data set or preset does not exist."""
 
     code = ProblemCode.NOT_FOUND
 
 
 class ConflictError(ProblemError):
-    """What was asked does not fit the present state of the job or the data set."""
+    """The state of the job or the data set does not allow the request."""
 
     code = ProblemCode.CONFLICT
 
@@ -130,26 +130,26 @@ class IdempotencyKeyReusedError(ConflictError):
 
 
 class UnavailableError(ProblemError):
-    """The service cannot serve the request now, and could not while it was tried again."""
+    """The service cannot serve the request now, and no retry succeeded."""
 
     code = ProblemCode.UNAVAILABLE
 
 
 class InsufficientStorageError(UnavailableError):
-    """The disk of the service is full; somebody has to see to it, so it is not tried again."""
+    """The service's disk is full. The request is not retried: an operator must free space."""
 
     code = ProblemCode.INSUFFICIENT_STORAGE
 
 
 class InternalError(ProblemError):
-    """A fault of the service's own; its log says more."""
+    """The service failed; see its log."""
 
     code = ProblemCode.INTERNAL
 
 
 ERRORS: dict[ProblemCode, type[ProblemError]] = {
-    each.code: each
-    for each in (
+    error.code: error
+    for error in (
         MalformedJsonError,
         InvalidRequestError,
         InvalidSpecError,
@@ -168,4 +168,4 @@ ERRORS: dict[ProblemCode, type[ProblemError]] = {
         InternalError,
     )
 }
-"""The class of each code."""
+"""The error class of each problem code."""

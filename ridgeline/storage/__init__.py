@@ -1,4 +1,4 @@
-"""Records in SQLite or PostgreSQL and files in a store; shared by service and worker, and sync."""
+"""Records in SQLite or PostgreSQL and files in a store, synchronous; for service and worker."""
 
 from ridgeline.storage.database import Database
 from ridgeline.storage.errors import (
@@ -34,11 +34,9 @@ from ridgeline.storage.files.artifacts import (
     open_artifacts,
 )
 from ridgeline.storage.records.attempts import CRASH_CAP, backoff_s
-from ridgeline.storage.records.events import EventStore
-from ridgeline.storage.records.figures import Figures, FigureStore
+from ridgeline.storage.records.events import KEPT_LINES, EventStore, LogStore
 from ridgeline.storage.records.jobs import JobStore
 from ridgeline.storage.records.leases import LEASE_S, LeaseStore
-from ridgeline.storage.records.logs import KEPT_LINES, LogStore
 from ridgeline.storage.records.outbox import Outbox
 from ridgeline.storage.records.tracking import TrackingStore
 from ridgeline.storage.records.values import (
@@ -48,11 +46,11 @@ from ridgeline.storage.records.values import (
     AttemptRecord,
     Claim,
     Created,
-    Dispatch,
     EventRecord,
     EventRecords,
     EventType,
     HeartbeatAnswer,
+    Hint,
     Idempotency,
     JobRecord,
     LogLine,
@@ -66,7 +64,7 @@ from ridgeline.storage.records.values import (
     TrackedJob,
     WorkerRecord,
 )
-from ridgeline.storage.records.workers import WorkerStore
+from ridgeline.storage.records.workers import Figures, FigureStore, WorkerStore
 
 __all__ = [
     "CRASH_CAP",
@@ -87,7 +85,6 @@ __all__ = [
     "Database",
     "DatabaseUnavailable",
     "DatasetInUse",
-    "Dispatch",
     "EventRecord",
     "EventRecords",
     "EventStore",
@@ -96,6 +93,7 @@ __all__ = [
     "Figures",
     "ForeignStore",
     "HeartbeatAnswer",
+    "Hint",
     "Idempotency",
     "IdempotencyConflict",
     "IllegalTransition",

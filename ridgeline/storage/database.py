@@ -20,51 +20,52 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ridgeline.storage.errors import DatabaseUnavailable, UnusableDatabaseUrl
-from ridgeline.storage.migrations import is_current, migrate_apart
+from ridgeline.storage.errors import DatabaseUnavailable, MigrationFailed, UnusableDatabaseUrl
+from ridgeline.storage.migrations import is_current, upgrade
 from ridgeline.storage.records.account import accounting
 
 _BUSY_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
-#: A host that has vanished, or a network that drops everything, is noticed within half a minute;
-#: TCP by itself would wait for hours for an answer.
 _KEEPALIVE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-#: How long PostgreSQL waits for the next statement of a transaction. Without it a machine that
-#: freezes or vanishes in the middle of one keeps the rows it has locked, and its jobs, for hours.
+"""Detects a lost host or network within half a minute; TCP by itself would wait for hours."""
 _IDLE_TRANSACTION_S = 5.0
-_MIGRATION_LOCK = 0x52494447  # any fixed number: PostgreSQL's advisory locks are known by one
+"""How long PostgreSQL waits for the next statement of a transaction. Without a limit, a client that
+freezes or vanishes within a transaction keeps its row locks, and so its jobs, for hours."""
+_MIGRATION_LOCK = 0x52494447
+"""An arbitrary number that identifies the advisory lock on PostgreSQL."""
+_migrating = threading.Lock()  # Alembic keeps the running migration in a module-level global
 
 
 class Database:
     """One SQLite file or one PostgreSQL database.
 
     `url` is `sqlite:///folder/file.db` or `postgresql://user@host/name`; raises
-    UnusableDatabaseUrl for anything else. Up to twice `pool_size` connections are open at a time.
-    Threads may share it; processes may not: make it after a fork.
+    UnusableDatabaseUrl for anything else. It opens up to twice `pool_size` connections. Threads may
+    share it; processes may not: create it after a fork.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        """Whether the records lie in one SQLite file, so on one machine only."""
+        """Whether the records are in one SQLite file, and thus on one machine only."""
         pool = {"pool_size": pool_size, "max_overflow": pool_size, "hide_parameters": True}
         self._engine = (_sqlite if self.is_sqlite else _postgresql)(self.url, pool)
         if not self.is_sqlite:
             event.listen(self._engine, "connect", _limit_idle_transactions)
-        # Threads that race for SQLite's own lock sleep and poll (p99 700 ms under load, measured);
-        # behind one lock in the process they queue (20 ms).
+        # Threads that compete for SQLite's own lock sleep and poll (p99 under load: 700 ms); with a
+        # lock in the process they queue (20 ms).
         self._writers: AbstractContextManager[object] = (
             _process_lock(str(self.url.database)) if self.is_sqlite else nullcontext()
         )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one snapshot and changes nothing.
+        """A read-only transaction that sees one snapshot.
 
         Raises DatabaseUnavailable.
         """
@@ -77,39 +78,43 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at its end, or rolled back if the block raises.
 
-        On SQLite one runs at a time, so what it has read stays true until it ends; on PostgreSQL
-        lock the rows it decides on. Do not nest. Raises DatabaseUnavailable.
+        On SQLite only one runs at a time, so what it reads stays true until it ends; on PostgreSQL
+        lock the rows that it decides on. Do not nest. Raises DatabaseUnavailable.
         """
         with self._writers, _unavailable(), self._engine.connect() as plain:
             connection = plain.execution_options(sqlite_begin="BEGIN IMMEDIATE")
             with accounting(connection) as account, connection.begin():
                 yield connection
                 account.write(connection)
-        account.tell()
+        account.log()
 
     def ping(self) -> None:
-        """Ask the database for a sign of life; raises DatabaseUnavailable."""
+        """Check that the database responds; raises DatabaseUnavailable."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
 
     def migrate(self) -> None:
-        """Bring the tables up to this version; processes that start at once wait for each other.
+        """Bring the schema to this version; processes that start concurrently wait for each other.
 
-        A process of its own does it: Alembic would take 10 MiB of this one ever after. Raises
-        DatabaseUnavailable, NewerDatabase and MigrationFailed.
+        Raises DatabaseUnavailable, NewerDatabase and MigrationFailed.
         """
         with self.read() as connection:
-            current = is_current(connection)
-        if not current:
-            migrate_apart(self.url)
+            if is_current(connection):
+                return
+        try:
+            with _migrating, self.schema_change() as connection:
+                if not is_current(connection):  # else another process was first
+                    upgrade(connection)
+        except DBAPIError as error:
+            raise MigrationFailed(str(error.orig)) from error
 
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close all unused connections."""
         self._engine.dispose()
 
     @contextmanager
     def schema_change(self) -> Iterator[Connection]:
-        """The one transaction in which a migration runs while others wait.
+        """The transaction of a migration: only one runs at a time.
 
         Raises DatabaseUnavailable.
         """
@@ -120,14 +125,14 @@ class Database:
             return
         with self._writers, _unavailable(), self._engine.connect() as plain:
             connection = plain.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-            # SQLite changes a table by copying and dropping it, and with foreign keys on, dropping
-            # `jobs` would delete every row that belongs to a job.
+            # SQLite alters a table by copying and dropping it. With foreign keys on, dropping
+            # `jobs` would delete all rows that belong to a job.
             with _without_foreign_keys(connection), connection.begin():
                 yield connection
 
 
 def _checked(url: str) -> URL:
-    """The URL with the driver that is used; its text is never echoed, it may hold a password."""
+    """The URL with its driver. Errors do not quote it: it may contain a password."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -156,19 +161,19 @@ def _postgresql(url: URL, pool: dict[str, Any]) -> Engine:
 
 
 def _limit_idle_transactions(dbapi_connection: Any, _record: object) -> None:
-    """Set the limit, unless the URL or the server's own settings have set one."""
+    """Set the limit unless the URL or the server's settings have one."""
     name = "idle_in_transaction_session_timeout"
     limit_ms = round(_IDLE_TRANSACTION_S * 1000)
     dbapi_connection.execute(
         f"SELECT set_config('{name}', '{limit_ms}', false) WHERE current_setting('{name}') = '0'"
     )
-    dbapi_connection.commit()  # a rollback would take it back
+    dbapi_connection.commit()  # a rollback would undo it
 
 
 def _sqlite(url: URL, pool: dict[str, Any]) -> Engine:
     path = Path(str(url.database))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # With isolation_level None the driver begins nothing by itself: _begin does.
+    # With isolation_level None the driver begins no transaction by itself: _begin does.
     arguments = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
     engine = create_engine(url, connect_args=arguments, **pool)
 
@@ -186,7 +191,7 @@ def _sqlite(url: URL, pool: dict[str, Any]) -> Engine:
 
 
 def _enter_wal(dbapi_connection: Any, folder: Path) -> None:
-    """Switch the file to WAL; SQLite answers "locked" at once if two processes do so together."""
+    """Switch the file to WAL; if two processes did so at once, SQLite would raise "locked"."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -195,13 +200,13 @@ def _enter_wal(dbapi_connection: Any, folder: Path) -> None:
         os.close(descriptor)
     if mode != "wal":
         raise UnusableDatabaseUrl(
-            f"SQLite keeps the journal mode {mode!r} there; expected a local disk that allows WAL."
+            f"SQLite has the journal mode {mode!r} there; expected a local disk that allows WAL."
         )
 
 
 @functools.cache
 def _process_lock(_path: str) -> threading.Lock:
-    """The lock that this process's writers to one file share."""
+    """The lock shared by all writers of this process to one file."""
     return threading.Lock()
 
 
@@ -226,7 +231,7 @@ _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
-    """Turn the ways in which a database can be away into one error."""
+    """Turn all errors of an unavailable database into DatabaseUnavailable."""
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:

@@ -1,4 +1,4 @@
-"""Where records, files and the broker are: settings that service and worker share."""
+"""Settings shared by service and worker: where records, files and the broker are."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,36 +35,37 @@ def _broker(url: SecretStr | None) -> SecretStr | None:
 
 
 class StorageSettings(BaseSettings):
-    """Read from `RIDGELINE_*` variables; an empty one counts as unset."""
+    """Settings from the environment variables `RIDGELINE_*`; an empty one counts as unset."""
 
     model_config = SettingsConfigDict(
         env_prefix="RIDGELINE_",
         env_ignore_empty=True,
         frozen=True,
-        # A message about a bad setting goes into logs, and what was set may be a password.
+        # Messages about bad settings are logged, and the value may be a password.
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
 
     home: Annotated[Path, AfterValidator(Path.absolute)] = Field(default_factory=_in_working_folder)
-    """The folder of what has no place of its own; default `.ridgeline` in the working folder."""
+    """The folder for everything without a location of its own; default `.ridgeline` in the working
+    folder."""
     database_url: SecretStr = Field(default_factory=_sqlite_in_home)
     """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; default SQLite in `home`."""
     artifacts_dir: Path = Field(default_factory=_artifacts_in_home)
-    """The folder of the files that jobs publish; default in `home`."""
+    """The folder of published files; default in `home`."""
     artifacts_url: str | None = None
-    """The bucket that takes its place, `s3://BUCKET/PREFIX`: the folder then holds what attempts on
-    this machine are making. Endpoint and keys are in `AWS_*`."""
+    """The bucket to use instead, `s3://BUCKET/PREFIX`; the folder then holds what attempts on this
+    machine have not published yet. Endpoint and keys are in `AWS_*`."""
     redis_url: Annotated[SecretStr | None, BeforeValidator(_none), AfterValidator(_broker)] = (
         SecretStr("redis://127.0.0.1:6379/0")
     )
     """The broker: `redis://`, `rediss://` (TLS, verified) or `redis+socket:///FILE`; `none`: no
     broker, workers find jobs by polling the database."""
     lease_s: Annotated[float, Field(gt=0)] = 30.0
-    """How long a worker may be silent before its job is taken from it."""
+    """Seconds without a heartbeat after which a worker loses its job."""
     crash_cap: Annotated[int, Field(ge=1)] = 3
-    """Crashes after which a job fails instead of being tried again."""
+    """Crashes after which a job fails instead of being retried."""
     garbage_interval_s: Annotated[float, Field(gt=0)] = 3600.0
-    """How often files are looked for that no record points to."""
+    """Seconds between two searches for files without a record."""
     garbage_age_s: Annotated[float, Field(ge=3600)] = 86_400.0
-    """How old such a file must be to be deleted."""
+    """The age in seconds at which such a file is deleted."""

@@ -1,4 +1,4 @@
-"""The tables. The migrations create them, together with the trigger that freezes ended jobs."""
+"""The tables. The migrations create them, and triggers such as the one that freezes ended jobs."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from ridgeline.api.lifecycle import HELD, TERMINAL, TRANSITIONS, JobStatus
-from ridgeline.storage.columns import Status, Timestamp
+from ridgeline.storage.columns import Timestamp, Word, Words
 
 metadata = MetaData(
     naming_convention={
@@ -43,20 +43,21 @@ def _words(statuses: Iterable[JobStatus]) -> str:
 
 
 def _listed() -> str:
-    """Whether a status event tells of a creation or of a transition in the one table."""
-    moves = [(before, after) for before, found in TRANSITIONS.items() for after in sorted(found)]
+    """The check that a status event is a creation or a transition listed in TRANSITIONS."""
+    moves = [(before, after) for before, next_ in TRANSITIONS.items() for after in sorted(next_)]
     words = ["'>queued'", *(f"'{before.value}>{after.value}'" for before, after in moves)]
-    # Without coalesce() a NULL would make the whole of it NULL, which a CHECK lets pass.
-    told = """coalesce("before", '') || '>' || coalesce("after", '')"""
-    return f"type <> 'status' OR {told} IN ({', '.join(words)})"
+    # Without coalesce() a NULL would make the condition NULL, which passes a CHECK.
+    move = """coalesce("before", '') || '>' || coalesce("after", '')"""
+    return f"type <> 'status' OR {move} IN ({', '.join(words)})"
 
 
-# SQLite hands out growing ids only to a column typed exactly INTEGER.
+_STATUS = Word(JobStatus)
+# SQLite assigns growing ids only to a column typed exactly INTEGER.
 _GrowingId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _job_id(*, primary_key: bool = False) -> Column[str]:
-    """The column of a row that goes when its job goes."""
+    """The job of a row, which is deleted with its job."""
     return Column(
         "job_id",
         String(36),
@@ -72,13 +73,13 @@ jobs = Table(
     Column("id", String(36), primary_key=True),
     Column("version", Integer, nullable=False, default=1),
     Column("name", Text),
-    Column("tags", Text, nullable=False),
+    Column("tags", Words, nullable=False),
     Column("spec", Text, nullable=False),
     Column("resolved", Text, nullable=False),
     Column("penalties", Text, nullable=False),
     Column("advice", Text, nullable=False),
     Column("epochs", Integer, nullable=False),
-    Column("status", Status, nullable=False),
+    Column("status", _STATUS, nullable=False),
     Column("reason_code", String(64)),
     Column("reason_detail", Text),
     Column("metrics", Text, nullable=False, default="{}"),
@@ -110,7 +111,7 @@ jobs = Table(
     CheckConstraint("progress_epoch >= 0", name="progress"),
     CheckConstraint("crash_count + drain_count <= attempt", name="counts"),
     Index("ix_jobs_status_id", "status", "id"),
-    # `status` leads although it is always the same: SQLite prefers an index with an equality.
+    # `status` comes first although it is constant: SQLite prefers an index with an equality.
     Index(
         "ix_jobs_queued",
         "status",
@@ -118,7 +119,7 @@ jobs = Table(
         sqlite_where=text("status = 'queued'"),
         postgresql_where=text("status = 'queued'"),
     ),
-    # Of waiting jobs those alone that have been started before have a deadline.
+    # Only queued jobs that were started before have a deadline.
     Index(
         "ix_jobs_queued_deadline",
         "status",
@@ -129,21 +130,21 @@ jobs = Table(
 )
 """One row per job; `version` grows with every change that GET shows."""
 
-# Spelled out, not a parameter: else no planner sees that the index of queued jobs will do.
-QUEUED = jobs.c.status == literal(JobStatus.QUEUED, Status(), literal_execute=True)
-"""Whether a job waits for a worker."""
+# A literal instead of a parameter, so that query planners use the index of queued jobs.
+QUEUED = jobs.c.status == literal(JobStatus.QUEUED, _STATUS, literal_execute=True)
+"""The condition that a job is queued."""
 
 job_tags = Table(
     "job_tags",
     metadata,
     _job_id(primary_key=True),
     Column("tag", Text, primary_key=True),
-    Column("status", Status, nullable=False, server_default=JobStatus.QUEUED.value),
+    Column("status", _STATUS, nullable=False, server_default=JobStatus.QUEUED.value),
     Index("ix_job_tags_tag_status_job_id", "tag", "status", "job_id"),
 )
-"""The tags again, for filtering; jobs.tags keeps them in the order they were given.
+"""The tags for filtering; jobs.tags has them in the user's order.
 
-`status` is the job's: a trigger writes it, so that no code can forget to.
+`status` is that of the job; a trigger keeps it up to date.
 """
 
 attempts = Table(
@@ -160,7 +161,7 @@ attempts = Table(
     Column("reason", String(64)),
     Column("detail", Text),
 )
-"""One row each time a worker started a job."""
+"""One row per attempt."""
 
 events = Table(
     "events",
@@ -170,16 +171,16 @@ events = Table(
     Column("type", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("fence", BigInteger, nullable=False),
-    Column("before", Status),
-    Column("after", Status),
+    Column("before", _STATUS),
+    Column("after", _STATUS),
     Column("payload", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     CheckConstraint(_listed(), name="transition"),
     Index("ix_events_job_id_id", "job_id", "id"),
-    # Without it SQLite gives the id of a deleted last row again, and ids must only grow.
+    # Without it SQLite reuses the id of a deleted last row, and ids must only grow.
     sqlite_autoincrement=True,
 )
-"""What happened to a job, append-only: its transitions and its epochs."""
+"""The transitions and epochs of jobs, append-only."""
 
 epochs = Table(
     "epochs",
@@ -190,7 +191,7 @@ epochs = Table(
     Column("row", Text, nullable=False),
     CheckConstraint("epoch >= 1", name="epoch"),
 )
-"""The job's epochs, each a contract EpochRow as JSON, with the attempt that measured it."""
+"""The epochs of jobs, each an EpochRow as JSON, with the attempt that measured it."""
 
 epoch_summaries = Table(
     "epoch_summaries",
@@ -200,9 +201,9 @@ epoch_summaries = Table(
     Column("last", Integer, primary_key=True, autoincrement=False),
     Column("summary", Text, nullable=False),
 )
-"""What the `size` epochs up to `last` come to: where each of their series is extreme, as JSON.
+"""The extremes of each series in the `size` epochs up to `last`, as JSON.
 
-A trigger removes it with any of these epochs, so that no code can forget to.
+A trigger deletes a summary with any of its epochs.
 """
 
 outbox = Table(
@@ -216,7 +217,7 @@ outbox = Table(
     Index("ix_outbox_job_id", "job_id"),
     sqlite_autoincrement=True,
 )
-"""Hints that still have to go to the broker; a row is deleted once its hint was sent."""
+"""Hints to be sent to the broker; a row is deleted once its hint was sent."""
 
 artifacts = Table(
     "artifacts",
@@ -229,7 +230,7 @@ artifacts = Table(
     Column("xxh3", String(32)),
     Column("media_type", Text, nullable=False),
 )
-"""The published files; a file without a row here was never published."""
+"""The published files; a file without a row is not published."""
 
 reports = Table(
     "reports",
@@ -237,14 +238,14 @@ reports = Table(
     _job_id(primary_key=True),
     Column("report", Text, nullable=False),
 )
-"""The diagnosis of each job that has one, a contract Report as JSON: written when the job ends."""
+"""The reports of ended jobs, each a Report as JSON."""
 
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
     Column("key", Text, primary_key=True),
     Column("body_sha256", String(64), nullable=False),
-    # Deferred: the key is taken first, and only then is it worth inserting the job.
+    # Deferred: the key is inserted first, and the job only if the key was free.
     Column(
         "job_id",
         String(36),
@@ -254,7 +255,7 @@ idempotency_keys = Table(
     Column("created_at", Timestamp, nullable=False),
     Index("ix_idempotency_keys_job_id", "job_id"),
 )
-"""Which POST created which job."""
+"""The idempotency keys of POST requests, and the jobs they created."""
 
 log_lines = Table(
     "log_lines",
@@ -269,19 +270,19 @@ log_lines = Table(
     Column("event", Text, nullable=False),
     Column("fields", Text, nullable=False),
 )
-"""The job's log, numbered from 1; when it is long, the oldest lines go."""
+"""The logs of jobs, numbered from 1; the oldest lines of a long one are deleted."""
 
 tallies = Table(
     "tallies",
     metadata,
     Column("name", String(32), primary_key=True),
     Column("label", String(64), primary_key=True),
-    # Transactions that count at once wait for each other only if they count in the same shard.
+    # Concurrent transactions wait for each other only if they count in the same shard.
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("value", Double, nullable=False),
     CheckConstraint("value >= 0", name="value"),
 )
-"""What was counted since the first start; a count is the sum over its shards, and only grows."""
+"""Counts since the first start; a count is the sum over its shards, and only grows."""
 
 workers = Table(
     "workers",
@@ -289,14 +290,14 @@ workers = Table(
     Column("id", Text, primary_key=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("slots", Text, nullable=False),
+    Column("slots", Words, nullable=False),
     Column("state", String(16), nullable=False),
     Column("version", Text, nullable=False),
     Column("started_at", Timestamp, nullable=False),
     Column("seen_at", Timestamp, nullable=False),
     CheckConstraint("state IN ('draining', 'gone', 'ready', 'starting')", name="state"),
 )
-"""The workers as they report themselves; `id` is what stands in jobs.lease_owner."""
+"""The workers as they report themselves; `id` is the value in jobs.lease_owner."""
 
 datasets = Table(
     "datasets",
@@ -314,7 +315,7 @@ datasets = Table(
     Index("ix_datasets_created_at_id", "created_at", "id"),
     Index("ix_datasets_key", "key", unique=True),
 )
-"""The uploaded data sets: `key` is where the file lies, `contents` a DatasetContents as JSON."""
+"""The stored data sets; `key` is that of the file, `contents` a DatasetContents as JSON."""
 
 job_datasets = Table(
     "job_datasets",
@@ -323,12 +324,12 @@ job_datasets = Table(
     Column("dataset_id", String(36), ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
     Index("ix_job_datasets_dataset_id", "dataset_id"),
 )
-"""Which job trains on which data set; a row goes when either goes."""
+"""The data sets of jobs; a row is deleted with either."""
 
 tracked_jobs = Table(
     "tracked_jobs",
     metadata,
-    # No reference: the run of a job that is deleted has still to be ended.
+    # No reference: the run of a deleted job must still be ended.
     Column("job_id", String(36), primary_key=True, nullable=False),
     Column("experiment", Text, nullable=False),
     Column("run_id", Text),
@@ -337,9 +338,9 @@ tracked_jobs = Table(
     Column("held_until", Timestamp, nullable=False),
     Index("ix_tracked_jobs_held_until", "held_until"),
 )
-"""Jobs that an MLflow server has not been told of to the end; `last_event` is how far it has.
+"""Jobs that an MLflow server does not have completely; `last_event` is the last one it has.
 
-`holder` is the worker that tells of one; no other may before `held_until`.
+`holder` is the worker that reports the job; no other may before `held_until`.
 """
 
 uploads = Table(
@@ -358,7 +359,7 @@ uploads = Table(
     Index("ix_uploads_expires_at", "expires_at"),
     Index("ix_uploads_dataset_id", "dataset_id"),
 )
-"""Files on their way in parts; `dataset_id` is what has become of a whole one."""
+"""Uploads in parts; `dataset_id` is the data set that a complete one became."""
 
 upload_parts = Table(
     "upload_parts",
@@ -374,7 +375,7 @@ upload_parts = Table(
     Column("key", Text, nullable=False),
     CheckConstraint("number >= 1", name="number"),
 )
-"""The parts that have been received; `key` is where one lies."""
+"""The received parts of uploads; `key` is that of the file."""
 
 identity = Table(
     "identity",
@@ -383,4 +384,4 @@ identity = Table(
     Column("id", String(35), nullable=False),
     CheckConstraint("single = 1", name="single"),
 )
-"""Who this database is, in one row: random, made once, and kept by dumps and copies."""
+"""The identity of this database, in one row: random, created once, kept by dumps and copies."""

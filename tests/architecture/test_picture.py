@@ -9,7 +9,7 @@ import pytest
 
 Arrow = tuple[str, str]
 #: Small modules that everything may import; not drawn.
-FLOOR = {"ridgeline.failpoints", "ridgeline.logs", "ridgeline.version"}
+FLOOR = {"ridgeline.default_url", "ridgeline.failpoints", "ridgeline.logs", "ridgeline.version"}
 #: Not layers: the package itself and the import path of an earlier release.
 NOT_DRAWN = {"ridgeline", "ridgeline.contract"}
 

@@ -53,9 +53,9 @@ def _moments(story: Story, evidence: Evidence) -> Iterator[tuple[float, str]]:
         line = f"event {event.id} attempt {event.attempt} fence {event.fence}: {what}"
         yield event.created_at.timestamp(), f"{line} {event.payload}"
     for attempt in story.attempts:
-        yield attempt.started_at.timestamp(), f"attempt {attempt.attempt} of {attempt.owner}"
+        yield attempt.started_at.timestamp(), f"attempt {attempt.number} of {attempt.worker_id}"
         if attempt.ended_at:
-            yield attempt.ended_at.timestamp(), f"attempt {attempt.attempt} ended: {attempt}"
+            yield attempt.ended_at.timestamp(), f"attempt {attempt.number} ended: {attempt}"
     first = story.record.created_at.timestamp()
     last = story.record.finished_at.timestamp() if story.record.finished_at else float("inf")
     for entry in evidence.history:

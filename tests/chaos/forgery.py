@@ -184,12 +184,12 @@ def _attempt(number: int, pid: int, began: float, ended: float, reason: str) -> 
     return AttemptRecord(
         **values
         | {
-            "attempt": number,
+            "number": number,
             "fence": number,
-            "owner": f"host:{pid}:abcd",
+            "worker_id": f"host:{pid}:abcd",
             "started_at": _time(began),
             "ended_at": _time(ended),
-            "reason": reason,
+            "outcome": reason,
         }
     )
 

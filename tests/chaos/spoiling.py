@@ -133,7 +133,7 @@ def combine(*changes: Callable[[Story], Story]) -> Callable[[Story], Story]:
 def _change_attempt(number: int, **changes: Any) -> Callable[[Story], Story]:
     return lambda story: replace(
         story,
-        attempts=tuple(replace(a, **changes) if a.attempt == number else a for a in story.attempts),
+        attempts=tuple(replace(a, **changes) if a.number == number else a for a in story.attempts),
     )
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
+from ridgeline.cli.references import short
 
 pytestmark = pytest.mark.servers
 
-#: Few training rows and many weights, so that the job overfits.
+#: Few training rows and many weights: it overfits, so the report suggests changes.
 OVERFITTING: dict[str, Any] = {
     "name": "plain",
     "dataset": {"source": "builtin", "name": "digits"},
@@ -49,9 +49,7 @@ def ridgeline(
     return run
 
 
-def test_overfit_job_is_diagnosed_changed_and_compared(
-    ridgeline: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_overfit_report_apply_compare(ridgeline: Callable[..., Result], tmp_path: Path) -> None:
     watched = ridgeline("submit", "-", "--watch", stdin=json.dumps(OVERFITTING)).output
     plain = watched.split()[0]
     assert "val_data_loss" in watched
@@ -64,7 +62,7 @@ def test_overfit_job_is_diagnosed_changed_and_compared(
     changes = [suggestion["id"] for suggestion in report["suggestions"]]
     assert all(f"\n{change}: " in page for change in changes)
 
-    # Pipe the suggested spec into a new submission.
+    # A suggested change, through a pipe.
     better = ridgeline("report", plain, "--apply", changes[0]).stdout
     submitted = ridgeline("submit", "-", "--watch", "--json", "--set", "name=better", stdin=better)
     changed = json.loads(submitted.stdout)
@@ -88,7 +86,7 @@ def test_overfit_job_is_diagnosed_changed_and_compared(
     assert "\nval_data_loss\n" in table
 
 
-def test_failed_job_sets_the_exit_code(ridgeline: Callable[..., Result]) -> None:
+def test_failed_job_has_its_exit_code(ridgeline: Callable[..., Result]) -> None:
     training = {"epochs": 20, "loss": "mean_squared_error"}
     diverging = {
         "dataset": {"source": "builtin", "name": "diabetes"},

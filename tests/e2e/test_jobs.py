@@ -13,7 +13,7 @@ import pytest
 from ridgeline.api.job import EndCode, Job, JobStatus
 from ridgeline.api.report import Report, Verdict
 from ridgeline.client import Client
-from ridgeline.spec.patch import apply_patch
+from ridgeline.spec.job_spec import apply_patch
 
 pytestmark = pytest.mark.servers
 

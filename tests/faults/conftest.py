@@ -93,7 +93,7 @@ class Deployment:
 
     def owners(self, job_id: str) -> list[str]:
         """The process ids of the workers that have had the job, in order."""
-        return [attempt.owner.split(":")[1] for attempt in self.jobs.attempts(job_id)]
+        return [attempt.worker_id.split(":")[1] for attempt in self.jobs.attempts(job_id)]
 
     def epochs(self, job_id: str) -> list[int]:
         """The stored epochs, in order."""

@@ -36,5 +36,5 @@ def test_hung_trainer_is_detected_while_its_supervisor_sends_heartbeats(
             deployment.is_whole(record, work, epochs)
             assert (record.attempt, record.crash_count) == (2, 1)
             cut, _ = deployment.jobs.attempts(job_id)
-            assert cut.reason == "crashed", "the reaper ended it: heartbeats were missing"
-            assert "made no progress" in str(cut.detail)
+            assert cut.outcome == "crashed", "the reaper ended it: heartbeats were missing"
+            assert "made no progress" in str(cut.reason)

@@ -22,7 +22,7 @@ ENDINGS = {
     Fault.EAT: ("out_of_memory", "SIGKILL", 3),
     Fault.EXIT: ("crash_loop", "exit code 7", 3),
     Fault.LEAVE: ("crash_loop", "exit code 0", 3),
-    Fault.GARBAGE: ("crash_loop", "no message", 3),
+    Fault.GARBAGE: ("crash_loop", "unreadable message", 3),
     Fault.HANG: ("crash_loop", "made no progress", 3),
     Fault.NAN: ("diverged", "NaN", 1),
     Fault.MEMORY: ("out_of_memory", "batch_size", 1),

@@ -1,4 +1,4 @@
-"""The worker as a process: the real program without TensorFlow."""
+"""The worker as a process, complete except for TensorFlow."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _READY = "trainers_warm"
 
 
 class Worker(Process):
-    """`python -m tests.rig.worker`: the worker's program with the engine of the rig."""
+    """`python -m tests.rig.worker`: the worker's own program with the engine of the rig."""
 
     def __init__(self, name: str, folder: Path, settings: Mapping[str, str]) -> None:
         environment = {**settings, "CUDA_VISIBLE_DEVICES": ""}
@@ -29,13 +29,13 @@ class Worker(Process):
         super().launch()
 
     def responds(self) -> bool:
-        """Whether it can start trainers, with or without a broker."""
+        """Whether it is ready to start trainers; its broker may be away."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return _READY.encode() in log.read()
 
     def trainers(self) -> list[psutil.Process]:
-        """Its trainer processes: those that lead their own session."""
+        """The processes that train, each of which leads its own session."""
         trainers = []
         for process in self.descendants():
             with suppress(psutil.NoSuchProcess, ProcessLookupError):

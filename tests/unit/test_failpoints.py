@@ -1,4 +1,4 @@
-"""A failpoint does nothing until the environment names it, and then exactly once."""
+"""A failpoint does nothing unless it is armed, and then acts exactly once."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def off() -> Iterator[None]:
     failpoints._armed = None
 
 
-def test_off_it_does_nothing() -> None:
+def test_unarmed_failpoint_does_nothing() -> None:
     failpoint("claim.committed")
 
 
@@ -45,7 +45,7 @@ def test_off_it_does_nothing() -> None:
         ("", 0, "1\n2\n"),
     ],
 )
-def test_read_when_the_process_starts(value: str, exit_code: int, said: str) -> None:
+def test_variable_is_read_when_the_process_starts(value: str, exit_code: int, said: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", PASS_TWICE],
         env={**os.environ, VARIABLE: value},
@@ -55,10 +55,10 @@ def test_read_when_the_process_starts(value: str, exit_code: int, said: str) -> 
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (exit_code, said)
-    assert ("here to fail" in ended.stderr) is (value not in ("", "claim.commited"))
+    assert ("fail on purpose" in ended.stderr) is (value not in ("", "claim.commited"))
 
 
-def test_a_full_disk_once() -> None:
+def test_enospc_raises_once() -> None:
     switch_on("publish.renamed:2:enospc")
     failpoint("publish.renamed")
     with pytest.raises(OSError, match="No space") as caught:
@@ -67,7 +67,7 @@ def test_a_full_disk_once() -> None:
     failpoint("publish.renamed")
 
 
-def test_a_fault() -> None:
+def test_raise_raises_an_injected_fault() -> None:
     switch_on("publish.renamed:raise")
     with pytest.raises(InjectedFault):
         failpoint("publish.renamed")
@@ -76,7 +76,7 @@ def test_a_fault() -> None:
 @pytest.mark.parametrize(
     "text", ["", "publish", "publish.renamed:0", "publish.renamed:die", "publish.renamed:1:kill:2"]
 )
-def test_a_slip_in_the_variable_is_told(text: str) -> None:
+def test_invalid_variable_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="expected name") as caught:
         switch_on(text)
     assert repr(text) in str(caught.value)

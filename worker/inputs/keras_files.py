@@ -1,4 +1,4 @@
-"""Which files keras.datasets caches where, and their digests (keras/src/datasets, Keras 3.15)."""
+"""The files that keras.datasets caches, with their digests (keras/src/datasets, Keras 3.15)."""
 
 import os
 from pathlib import Path
@@ -12,10 +12,10 @@ class KerasFile(NamedTuple):
     """A file of a data set."""
 
     path: str
-    """Where Keras caches it, below its folder `datasets`."""
+    """Its path in Keras's folder `datasets`."""
     url: str
     sha256: str | None
-    """None where Keras knows none: the file's own structure and checksums are looked at instead."""
+    """None where Keras has none; the file's own structure and checksums are verified instead."""
 
 
 def _google(name: str, sha256: str) -> dict[str, KerasFile]:
@@ -23,7 +23,7 @@ def _google(name: str, sha256: str) -> dict[str, KerasFile]:
 
 
 def _toronto(name: str, target: str, sha256: str) -> dict[str, KerasFile]:
-    """An archive, which Keras caches by another name than it has."""
+    """An archive, which Keras caches under another name."""
     return {name: KerasFile(target, _TORONTO + name, sha256)}
 
 
@@ -54,7 +54,7 @@ KERAS_FILES: dict[str, KerasFile] = {
     **_fashion("t10k-labels-idx1-ubyte.gz"),
     **_fashion("t10k-images-idx3-ubyte.gz"),
 }
-"""By the names their makers gave them."""
+"""By their original names."""
 
 DATASET_FILES: dict[str, tuple[str, ...]] = {
     **{name: (f"{name}.npz",) for name in ("mnist", "imdb", "reuters", "california_housing")},
@@ -62,7 +62,7 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "cifar100": ("cifar-100-python.tar.gz",),
     "fashion_mnist": tuple(name for name in KERAS_FILES if name.endswith("-ubyte.gz")),
 }
-"""Which of them each data set of a spec is read from."""
+"""The files of each data set of a spec."""
 
 
 def keras_folder() -> Path:

@@ -1,1 +1,1 @@
-"""Slots and the dispatcher: where attempts run, and which job runs there next."""
+"""Slots, where attempts run, and the dispatcher, which finds jobs for them."""

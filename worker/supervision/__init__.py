@@ -1,1 +1,1 @@
-"""One attempt at a job: watched while it trains, and written down when it has ended."""
+"""One attempt at a job: from the claim, through training, to its recorded end."""

@@ -1,6 +1,6 @@
-"""Writes down how an attempt ended: the job's last transition, or its way back into the queue."""
+"""How an attempt ends, and what is recorded: the last transition, or a return to the queue."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -20,21 +20,9 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.records.transitions import CANCELLED_BY_USER
 from worker.settings import WorkerSettings
-from worker.supervision.endings import (
-    Cancelled,
-    Completed,
-    Crashed,
-    Drained,
-    Ending,
-    Hung,
-    Lost,
-    Overdue,
-    Paused,
-    Refused,
-)
-from worker.supervision.patience import IN_DRAIN_S, Patience, in_time
-from worker.supervision.publication import Unwanted, beating, publish
-from worker.trainer.disk import DISK_FULL, is_disk_full
+from worker.supervision.patience import IN_DRAIN_S, Patience, Unwanted, beating, in_time
+from worker.supervision.publication import publish
+from worker.trainer.limits import DISK_FULL, is_disk_full
 from worker.trainer.messages import Finished
 
 _COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
@@ -44,6 +32,66 @@ _OVERDUE = EndReason(
 )
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The model is trained; its files are ready to be published."""
+
+    result: Finished
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The job cannot succeed; the trainer reported why."""
+
+    reason: EndReason
+    report: Report | None = None
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A user cancelled the job."""
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A user paused the job; its checkpoint is written."""
+
+
+@dataclass(frozen=True)
+class Drained:
+    """This worker is shutting down."""
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """The job's deadline has passed."""
+
+
+@dataclass(frozen=True)
+class Hung:
+    """The trainer made no progress for too long."""
+
+    seconds: float
+    phase: str | None
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The process died without a final message."""
+
+    exit: AttemptExit
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Another worker holds the job, or may hold it after a long outage of the database."""
+
+
+Ending = Completed | Refused | Cancelled | Paused | Drained | Overdue | Hung | Crashed | Lost
+ENDS_THE_JOB = Completed | Refused | Cancelled | Overdue
+"""After these no other attempt resumes from this one's checkpoints."""
 
 
 class Conclusion:
@@ -61,13 +109,13 @@ class Conclusion:
         self._leases = leases
         self._artifacts = artifacts
         self._settings = settings
-        self._patiently = patience
+        self._patience = patience
         self._keep_files = False
         self._ended = False
         self._publish_failed = False
 
     def write(self, ending: Ending, workdir: Path) -> None:
-        """Write what `ending` means. Raises DatabaseUnavailable: the reaper then decides."""
+        """Record `ending`. Raises DatabaseUnavailable: the reaper then decides."""
         match ending:
             case Completed(result=result):
                 self._publish(result, workdir)
@@ -91,35 +139,35 @@ class Conclusion:
                 assert_never(ending)
 
     def broken(self) -> None:
-        """Give the job back after a fault of this worker's own, which another may not have."""
-        detail = "The worker could not go on; the log has the details."
+        """Release the job after an internal error of this worker, which another may not have."""
+        detail = "The worker had an internal error; see its log."
         self._release(AttemptExit(detail=detail), penalised=True)
 
     def store_away(self) -> None:
-        """Give the job back, at no cost to it: the artifact store did not answer."""
-        self._release(AttemptExit(detail="The artifact store did not answer."), penalised=False)
+        """Release the job at no cost to it: the artifact store did not respond."""
+        self._release(AttemptExit(detail="The artifact store did not respond."), penalised=False)
 
     def unwanted(self) -> None:
-        """End the job as cancelled, if it is not another's by now."""
-        if self._cancel_came_first():
+        """End the job as cancelled, unless another worker holds it by now."""
+        if self._is_cancelling():
             self._finish(JobStatus.CANCELLED, CANCELLED_BY_USER)
 
-    def refuse(self, reason: EndReason) -> None:
-        """End the job, which cannot begin."""
+    def reject(self, reason: EndReason) -> None:
+        """End a job that cannot start."""
         self._finish(JobStatus.FAILED, reason)
 
     def disk_full(self) -> None:
-        """End the job for want of space."""
+        """End the job for lack of disk space."""
         self._finish(JobStatus.FAILED, DISK_FULL)
 
     def clean_up(self) -> None:
-        """Delete what the attempt has left in the store, but for the files of a success.
+        """Delete what the attempt left in the store, except the files of a success.
 
-        A failure is logged and no more: the next attempt, or the job's deletion, takes the rest.
+        A failure is only logged: the next attempt, or the job's deletion, removes the rest.
         """
         failpoint("clean_up.begun")
         try:
-            in_time(self._delete, self._patiently.drain, IN_DRAIN_S)
+            in_time(self._delete, self._patience.drain, IN_DRAIN_S)
         except (OSError, StorageError):
             log.exception("clean_up_failed")
 
@@ -127,7 +175,7 @@ class Conclusion:
         delete = self._artifacts.clear_staging if self._keep_files else self._artifacts.discard
         delete(self._claim.job_id, self._claim.fence)
         failpoint("clean_up.staging_cleared")
-        if self._ended:  # otherwise the next attempt goes on from them
+        if self._ended:  # otherwise the next attempt resumes from them
             self._artifacts.discard_checkpoints(self._claim.job_id)
 
     def _publish(self, result: Finished, workdir: Path) -> None:
@@ -139,7 +187,7 @@ class Conclusion:
                     self._claim,
                     workdir,
                     result,
-                    self._patiently,
+                    self._patience,
                     unwanted,
                     self._settings.cancel_grace_s,
                 )
@@ -151,12 +199,12 @@ class Conclusion:
             log.warning("publication_failed", error=type(error).__name__)
             if is_disk_full(error):
                 self.disk_full()
-            elif isinstance(error, ArtifactsUnavailable) and self._patiently.drain.started:
-                self.store_away()  # it could have been waited for
+            elif isinstance(error, ArtifactsUnavailable) and self._patience.drain.started:
+                self.store_away()  # only the shutdown cut the wait short
             else:
                 raise
             return
-        # From here on, unless the answer is a clear no, the files may be those of a success.
+        # From here on the files may be those of a success, unless finish() clearly fails.
         self._keep_files = True
         failpoint("attempt.published")
         if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
@@ -171,7 +219,7 @@ class Conclusion:
         files: list[ArtifactRecord] | None = None,
         report: Report | None = None,
     ) -> bool:
-        """End the job; False if it is lost, or does not end so any more."""
+        """End the job; False if it is lost or may no longer end in `status`."""
         metrics = result.metrics if result else None
         diagnosis = result.report if result else report
         text = diagnosis.model_dump_json() if diagnosis else None
@@ -187,15 +235,15 @@ class Conclusion:
                 attempt_exit=AttemptExit(publish_failed=self._publish_failed),
             )
 
-        ended = self._patiently(finish)
+        ended = self._patience(finish)
         failpoint("finish.committed")
         self._ended = self._ended or ended
         if not ended:
             log.warning("write_refused", status=status.value)
         return ended
 
-    def _cancel_came_first(self) -> bool:
-        answer = self._patiently(lambda: self._leases.heartbeat(self._claim))
+    def _is_cancelling(self) -> bool:
+        answer = self._patience(lambda: self._leases.heartbeat(self._claim))
         return answer is not None and answer.status is JobStatus.CANCELLING
 
     def _crashed(self, ended: AttemptExit) -> None:
@@ -206,11 +254,11 @@ class Conclusion:
         ended = replace(ended, publish_failed=self._publish_failed)
 
         def release() -> JobStatus | None:
-            return self._leases.release(self._claim, penalised=penalised, attempt_exit=ended)
+            return self._leases.release(self._claim, penalized=penalised, attempt_exit=ended)
 
-        status = self._patiently(release)
+        status = self._patience(release)
         failpoint("release.committed")
-        if status is not None:  # it has not succeeded, whatever was published
+        if status is not None:  # released, so it has not succeeded, whatever was published
             self._keep_files = False
         self._ended = self._ended or (status is not None and status.terminal)
         if status is None:

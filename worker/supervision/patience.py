@@ -1,15 +1,14 @@
-"""Patience with a database that is away: without it nobody else can take the job either.
+"""Waiting for a database or a store that is away, without losing the job or delaying a shutdown.
 
-And with an artifact store, for as long as the lease is kept.
-
-
-Calls that take as long as a network takes, in a worker that must end in time.
+While the database is away no other worker can claim the job either, so an attempt can wait. While a
+store is away, `beating` keeps the lease.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from math import inf
@@ -17,39 +16,36 @@ from typing import TypeVar
 
 import structlog
 
-from ridgeline.storage import ArtifactsUnavailable, DatabaseUnavailable
+from ridgeline.api.job import JobStatus
+from ridgeline.storage import ArtifactsUnavailable, Claim, DatabaseUnavailable, LeaseStore
 from worker.drain import Drain
+from worker.settings import WorkerSettings
 
 PATIENCE_S = 300.0
-
-
 RETRY_S = 0.5
-
-
 IN_DRAIN_S = 5.0
-
+_TICK_S = 0.1
 
 T = TypeVar("T")
-
 
 log = structlog.get_logger()
 
 
-_TICK_S = 0.1
-
-
 @dataclass(frozen=True)
 class Patience:
-    """Repeats what the database or the artifact store did not answer."""
+    """Retries calls that fail because the database or the artifact store is away."""
 
     drain: Drain
     limit_s: float = PATIENCE_S
-    """How long a worker goes on without the database."""
+    """How long a worker continues without the database."""
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """Call until it answers; raises its DatabaseUnavailable or ArtifactsUnavailable in the end.
+        """Call until it succeeds; after `limit_s`, raise its last error.
 
-        A worker that shuts down cannot wait for long: the reaper will take the job.
+        A worker that is shutting down waits IN_DRAIN_S at most: the reaper requeues the job.
+
+        Raises:
+            ArtifactsUnavailable, DatabaseUnavailable: If the outage lasts longer.
         """
         started = time.monotonic()
         while True:
@@ -67,17 +63,54 @@ class Patience:
                 self.drain.wait(RETRY_S)
 
 
-def in_time(call: Callable[[], T], drain: Drain, grace_s: float) -> T:
-    """What `call` gives, which a thread makes, so that it can be left behind.
+class Unwanted(Exception):
+    """The job was cancelled or reclaimed while this worker waited for the artifact store."""
 
-    Raises ArtifactsUnavailable when it has not ended `grace_s` after this worker was told to end.
+
+@contextmanager
+def beating(
+    leases: LeaseStore, claim: Claim, settings: WorkerSettings
+) -> Iterator[threading.Event]:
+    """Renew the lease during the block: publishing gigabytes takes longer than a lease lasts.
+
+    Yields an event that is set once the job is cancelled or lost.
+    """
+    done, unwanted = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not done.wait(settings.heartbeat_s):
+            with suppress(DatabaseUnavailable):
+                answer = leases.heartbeat(claim, settings.lease_s)
+                if answer is None or answer.status is JobStatus.CANCELLING:
+                    unwanted.set()
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{claim.job_id}", daemon=True)
+    thread.start()
+    try:
+        yield unwanted
+    finally:
+        done.set()
+        thread.join()
+
+
+def if_wanted(unwanted: threading.Event, call: Callable[[], T]) -> T:
+    """The result of `call`; raises Unwanted instead if the event is set."""
+    if unwanted.is_set():
+        raise Unwanted
+    return call()
+
+
+def in_time(call: Callable[[], T], drain: Drain, grace_s: float) -> T:
+    """The result of `call`, made in a thread that can be abandoned.
+
+    Raises ArtifactsUnavailable if it is not done `grace_s` after the shutdown started.
     """
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - whoever waits is told
+        except BaseException as error:  # noqa: BLE001 - re-raised in the waiting thread
             future.set_exception(error)
 
     # A daemon, and with the attempt's log tags.
@@ -85,7 +118,7 @@ def in_time(call: Callable[[], T], drain: Drain, grace_s: float) -> T:
     thread.start()
     wait_for(thread, drain, grace_s)
     if not future.done():
-        raise ArtifactsUnavailable("It did not answer before this worker had to end.")
+        raise ArtifactsUnavailable("The store did not respond before this worker had to shut down.")
     return future.result()
 
 
@@ -96,9 +129,9 @@ def wait_for(
     seconds: float = inf,
     unwanted: threading.Event | None = None,
 ) -> None:
-    """Wait for a thread's end: `seconds`, or `grace_s` from when this worker was told to end.
+    """Wait for a thread to end.
 
-    And no longer once `unwanted` is set.
+    Gives up after `seconds`, `grace_s` after the shutdown started, or once `unwanted` is set.
     """
     until = time.monotonic() + seconds
     while thread.is_alive() and (now := time.monotonic()) < until:

@@ -1,7 +1,4 @@
-"""Whether a trainer gets on. One that says something, but gets no further, hangs all the same.
-
-How long the rest of a training will take.
-"""
+"""Whether a trainer makes progress, and how long the rest of its training will take."""
 
 import time
 from collections import deque
@@ -11,22 +8,19 @@ from ridgeline.api.curves import EpochRow
 
 TRAINING = "training"
 """The phase of the epochs."""
-
-
-_SLOWER = 20
-"""How much longer than the slowest epoch so far another may take."""
-
-
 RECENT = 10
+"""How many epochs the estimate averages."""
+_SLOWER = 20
+"""How many times as long as the slowest epoch so far another may take."""
 
 
-class Progress:
-    """Counts the time since a trainer last came further: by a new epoch, or into a new phase.
+class HangDetector:
+    """Counts the seconds since a trainer last made progress: a new epoch, or a new phase.
 
-    Between epochs `limit_s` of it are a hang or, if that is less, 20 times what the slowest epoch
-    of this attempt has taken, and at least `floor_s`. Elsewhere, where nothing was measured, it is
-    `limit_s`. No look is taken to be more than `look_s` after the one before: in a longer gap this
-    process was stopped or waited for the database, and the trainer may have been stopped with it.
+    Messages alone are no progress. Between epochs the limit is 20 times the slowest epoch of this
+    attempt, but at least `floor_s` and at most `limit_s`; in other phases, and before the first
+    epoch, it is `limit_s`. Between two calls of idle_s() at most `look_s` count: in a longer gap
+    this process was stopped or waited for the database, and the trainer may have been stopped too.
     """
 
     def __init__(
@@ -48,30 +42,30 @@ class Progress:
 
     @property
     def phase(self) -> str | None:
-        """What the trainer does."""
+        """The trainer's current phase."""
         return self._phases[-1] if self._phases else None
 
     def entered(self, phase: str) -> None:
-        """Take note of a phase; one it has been in before is no progress."""
+        """Count a phase as progress, unless it was entered before."""
         if phase not in self._phases:
             self._phases.append(phase)
-            self._came_further()
+            self._reset()
 
     def resumed(self, epoch: int) -> None:
-        """Go on behind an epoch of an earlier attempt."""
+        """Continue after an epoch of an earlier attempt."""
         if epoch > self._epoch:
             self._epoch = epoch
-            self._came_further()
+            self._reset()
 
     def epoch_ended(self, epoch: int) -> None:
-        """Take note of an epoch; one that was told before is no progress."""
+        """Count an epoch as progress, unless it was reported before."""
         if epoch > self._epoch:
             self._epoch = epoch
             self._slowest_s = max(self._slowest_s or 0.0, self.idle_s())
-            self._came_further()
+            self._reset()
 
     def idle_s(self) -> float:
-        """Seconds of this process's own time since the trainer came further."""
+        """Seconds of this process's own time since the last progress."""
         now = self._clock()
         self._idle_s += min(now - self._looked_at, self._look_s)
         self._looked_at = now
@@ -79,18 +73,18 @@ class Progress:
 
     @property
     def limit_s(self) -> float:
-        """How many such seconds are a hang."""
+        """From how many idle seconds on the trainer hangs."""
         if self.phase not in (TRAINING, None) or self._slowest_s is None:
             return self._limit_s
         return min(self._limit_s, max(self._floor_s, _SLOWER * self._slowest_s))
 
-    def _came_further(self) -> None:
+    def _reset(self) -> None:
         self._looked_at = self._clock()
         self._idle_s = 0.0
 
 
-class Pace:
-    """Estimates from the most recent epochs, so a pace that changes is followed."""
+class EtaEstimator:
+    """Estimates the remaining seconds from the most recent epochs, to follow a changing pace."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
@@ -99,12 +93,12 @@ class Pace:
         self._seconds: deque[float] = deque(maxlen=RECENT)
 
     def resumed(self, epoch: int) -> None:
-        """Go on behind an epoch of an earlier attempt, whose pace need not be this one's."""
+        """Continue after an epoch of an earlier attempt, whose pace may differ."""
         self._done = epoch
 
-    def took(self, row: EpochRow) -> None:
+    def epoch_ended(self, row: EpochRow) -> None:
         """Count an epoch."""
-        # The first epoch compiles the network, so it says little about the others.
+        # The first epoch includes compilation, so it says little about the others.
         if self._measured == 1:
             self._seconds.clear()
         self._measured += 1

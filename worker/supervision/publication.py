@@ -1,31 +1,30 @@
-"""Publishes what an attempt has made."""
+"""Stores an attempt's files: checkpoints while it trains, and its results when it has succeeded."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Self
 
-from ridgeline.api.job import JobStatus
+import structlog
+
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import (
     ArtifactRecord,
     ArtifactStore,
+    AttemptCheckpoints,
     Claim,
-    DatabaseUnavailable,
-    LeaseStore,
+    StorageError,
     artifact_key,
 )
-from worker.settings import WorkerSettings
-from worker.supervision.patience import Patience, in_time
+from worker.drain import Drain
+from worker.supervision.patience import Patience, if_wanted, in_time, wait_for
 from worker.trainer.messages import File, Finished
 
-T = TypeVar("T")
+INTERVAL_S = 1.0
+"""How often the folder is checked; a checkpoint gets its final name once it is complete."""
+_JOIN_S = 1.0
 
-
-class Unwanted(Exception):
-    """The job was cancelled, or taken away, while this worker waited for the artifact store."""
+log = structlog.get_logger()
 
 
 def publish(
@@ -39,53 +38,22 @@ def publish(
 ) -> list[ArtifactRecord]:
     """Move every file into the store, durably and hashed.
 
-    They count from the moment `finish` has written their records, and not before. Raises
-    ArtifactsUnavailable when patience ends, or `grace_s` after this worker was told to end, and
-    Unwanted.
+    The files only count once `LeaseStore.finish` has written the returned records.
+
+    Raises:
+        ArtifactsUnavailable: If patience ends, or `grace_s` after the shutdown started.
+        Unwanted: If the job was cancelled or lost meanwhile.
     """
     records = []
     for file in result.files:
-        publish_one = partial(_published, store, claim, workdir, file)
+        publish_one = partial(_publish_one, store, claim, workdir, file)
         publish_one = partial(in_time, publish_one, patience.drain, grace_s)
         records.append(patience(partial(if_wanted, unwanted, publish_one)))
         failpoint("attempt.file_published")
     return records
 
 
-def if_wanted(unwanted: threading.Event, call: Callable[[], T]) -> T:
-    """What `call` gives; raises Unwanted instead once that is known."""
-    if unwanted.is_set():
-        raise Unwanted
-    return call()
-
-
-@contextmanager
-def beating(
-    leases: LeaseStore, claim: Claim, settings: WorkerSettings
-) -> Iterator[threading.Event]:
-    """Keep the lease while the block runs: gigabytes take longer to publish than a lease lasts.
-
-    The event that the block is given says that the job is cancelled or lost.
-    """
-    done, unwanted = threading.Event(), threading.Event()
-
-    def beat() -> None:
-        while not done.wait(settings.heartbeat_s):
-            with suppress(DatabaseUnavailable):
-                answer = leases.heartbeat(claim, settings.lease_s)
-                if answer is None or answer.status is JobStatus.CANCELLING:
-                    unwanted.set()
-
-    thread = threading.Thread(target=beat, name=f"heartbeat-{claim.job_id}", daemon=True)
-    thread.start()
-    try:
-        yield unwanted
-    finally:
-        done.set()
-        thread.join()
-
-
-def _published(store: ArtifactStore, claim: Claim, workdir: Path, file: File) -> ArtifactRecord:
+def _publish_one(store: ArtifactStore, claim: Claim, workdir: Path, file: File) -> ArtifactRecord:
     key = artifact_key(claim.job_id, claim.fence, file.name)
     stored = store.publish(workdir / file.name, key)
     return ArtifactRecord(
@@ -96,3 +64,67 @@ def _published(store: ArtifactStore, claim: Claim, workdir: Path, file: File) ->
         xxh3=stored.xxh3,
         media_type=file.media_type,
     )
+
+
+class CheckpointMirror:
+    """Copies checkpoints off this machine in its own thread, so that heartbeats continue.
+
+    Does nothing where the folder is shared anyway. A failed copy is retried in a later turn, with
+    the checkpoint that is the newest then.
+    """
+
+    def __init__(self, checkpoints: AttemptCheckpoints, interval_s: float = INTERVAL_S) -> None:
+        self._checkpoints = checkpoints
+        self._interval_s = interval_s
+        self._last = threading.Event()
+        self._dropped = threading.Event()
+        self._failing = False
+        # The thread inherits the attempt's log tags.
+        self._tags = structlog.contextvars.get_contextvars()
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._checkpoints.shared:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dropped.set()
+        self._last.set()
+        if not self._checkpoints.shared:
+            self._thread.join(_JOIN_S)  # a request that hangs is abandoned; it can do no harm
+
+    def finish(
+        self, drain: Drain, seconds: float, grace_s: float, unwanted: threading.Event | None = None
+    ) -> None:
+        """Copy the last checkpoint of a trainer that has ended.
+
+        Gives up after `seconds`, `grace_s` after the shutdown started, or once `unwanted` is set.
+        """
+        if self._checkpoints.shared:
+            return
+        self._last.set()
+        wait_for(self._thread, drain, grace_s, seconds, unwanted)
+        if self._thread.is_alive():
+            log.warning("last_checkpoint_not_saved")
+
+    def _run(self) -> None:
+        structlog.contextvars.bind_contextvars(**self._tags)
+        while True:
+            last = self._last.wait(self._interval_s)
+            if self._dropped.is_set():
+                return
+            saved = self._save()
+            if last and (saved or self._dropped.wait(self._interval_s)):
+                return
+
+    def _save(self) -> bool:
+        try:
+            self._checkpoints.save()
+        except (OSError, StorageError) as error:
+            if not self._failing:
+                log.warning("checkpoint_not_saved", because=str(error))
+            self._failing = True
+            return False
+        self._failing = False
+        return True

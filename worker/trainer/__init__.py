@@ -1,1 +1,1 @@
-"""The process that trains: forked from one that has TensorFlow loaded, and spoken to by a pipe."""
+"""The process that trains: forked with TensorFlow already loaded, supervised over a pipe."""

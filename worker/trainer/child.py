@@ -1,7 +1,7 @@
-"""The trainer: one process, one attempt. It has no credentials; a pipe to its supervisor is all.
+"""The trainer: one process for one attempt, without credentials, connected by a pipe alone.
 
-Importing this module imports no TensorFlow: the supervisor names its functions, the forked process
-runs them.
+Importing this module does not import TensorFlow: the supervisor refers to its functions, and the
+forked process runs them.
 """
 
 import importlib
@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndCode, EndReason
-from ridgeline.api.report import Report
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.schema import Contract
@@ -28,10 +27,14 @@ from worker.engine.context import (
     TrainingResult,
     TrainingStopped,
 )
-from worker.trainer import stderr
-from worker.trainer.bounds import die_with_parent, limit_memory, offer_to_die_first
-from worker.trainer.disk import DISK_FULL, is_disk_full
-from worker.trainer.logs import Faucet, log_to
+from worker.trainer.limits import (
+    DISK_FULL,
+    die_with_parent,
+    is_disk_full,
+    limit_memory,
+    offer_to_die_first,
+)
+from worker.trainer.logs import LineLimiter, log_to, redirect_stderr
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
@@ -48,12 +51,12 @@ from worker.trainer.messages import (
 Engine = Callable[[JobSpec, TrainingContext], TrainingResult]
 _MAX_DETAIL = 2000
 _OUT_OF_MEMORY = (
-    "The memory of the worker or its GPU did not suffice; lower training.batch_size or make the"
-    " network smaller."
+    "The worker or its GPU ran out of memory; lower training.batch_size or make the network"
+    " smaller."
 )
 _UNEXPECTED = (
-    "Training ended with an unexpected {}, a fault of Ridgeline's own; the job's log (GET"
-    " /jobs/{{id}}/logs) has the details."
+    "Training ended with an unexpected {}, which is a bug in Ridgeline; see the job's log"
+    " (GET /jobs/{{id}}/logs)."
 )
 
 log = structlog.get_logger()
@@ -61,49 +64,49 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a trainer is to do."""
+    """A trainer's task."""
 
     spec: str
     """A resolved JobSpec as JSON."""
     workdir: Path
     environment: Mapping[str, str]
-    """Variables to set before TensorFlow sees a device."""
+    """Variables to set before TensorFlow initializes a device."""
     tags: Mapping[str, str | int]
-    """What its log lines carry."""
+    """Fields of all its log lines."""
     checkpoints: Path | None = None
-    """The job's folder for checkpoints, which outlives the attempt."""
+    """The job's checkpoint folder, which outlives the attempt."""
     checkpoint_interval_s: float = 0.0
     memory_bytes: int | None = None
-    """How much memory of its own the trainer may have."""
+    """The most private memory the trainer may use."""
     dataset_file: Path | None = None
-    """The file of an uploaded data set, on this machine."""
+    """The file of a stored data set, on this machine."""
 
 
 def keras_engine(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Train with TensorFlow, which the forkserver has imported."""
+    """Train with TensorFlow, which the forkserver has already imported."""
     importlib.import_module("worker.engine.devices").prepare(spec)
     result: TrainingResult = importlib.import_module("worker.engine.train").train(spec, context)
     return result
 
 
 def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
-    """Run in the forked process: train, and say over `pipe` how it went."""
-    os.setsid()  # the supervisor kills the whole group, and a terminal's Ctrl-C does not get here
+    """In the forked process: train, and report over `pipe` how it went."""
+    os.setsid()  # the supervisor kills the whole group; a terminal's Ctrl-C does not reach it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
     offer_to_die_first()
     limit_memory(assignment.memory_bytes)
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
-    stderr.redirect(assignment.workdir)
+    redirect_stderr(assignment.workdir)
     context = PipeContext(pipe, assignment)
-    log_to(context.send, Faucet(pipe.fileno()))
+    log_to(context.send, LineLimiter(pipe.fileno()))
     context.listen()
     context.send(_train(assignment, context, engine))
 
 
 class PipeContext:
-    """The engine's way out, over the pipe to the supervisor."""
+    """The engine's context: reports to the supervisor over the pipe."""
 
     def __init__(self, pipe: Connection, assignment: Assignment) -> None:
         self.workdir = assignment.workdir
@@ -115,11 +118,11 @@ class PipeContext:
         self._stop = threading.Event()
 
     def phase(self, name: str) -> None:
-        """Report what comes now."""
+        """Report the phase that starts now."""
         self.send(Phase(name=name))
 
     def resumed(self, rows: Sequence[EpochRow]) -> None:
-        """Report the epochs before this attempt."""
+        """Report the epochs of earlier attempts."""
         for message in resumed_messages(rows):
             self.send(message)
 
@@ -132,11 +135,11 @@ class PipeContext:
         return self._stop.is_set()
 
     def listen(self) -> None:
-        """Heed the supervisor from now on, in a thread of its own."""
-        threading.Thread(target=self._heed, name="supervisor", daemon=True).start()
+        """Start a thread that receives the supervisor's requests."""
+        threading.Thread(target=self._receive, name="supervisor", daemon=True).start()
 
     def send(self, message: Contract) -> None:
-        """Say something to the supervisor; any thread may."""
+        """Send a message to the supervisor; thread-safe."""
         data = encode(message)
         try:
             with self._sending:
@@ -144,7 +147,7 @@ class PipeContext:
         except OSError:
             _end_as_orphan()
 
-    def _heed(self) -> None:
+    def _receive(self) -> None:
         try:
             while True:
                 decode_stop(self._pipe.recv_bytes(MAX_MESSAGE_BYTES))
@@ -164,33 +167,32 @@ def _train(
     except TrainingStopped:
         return Stopped()
     except TrainingFailed as failure:
-        return _failed(failure.code, failure.detail, failure.report)
-    except Exception as error:  # whatever it is, the user is told how the job ended
+        return Failed(reason=_reason(failure.code, failure.detail), report=failure.report)
+    except Exception as error:  # the user gets a reason in every case
         log.exception("training_failed", error=type(error).__name__)
-        return _failed(*explain(error))
+        return Failed(reason=explain(error))
 
 
-def explain(error: Exception) -> tuple[EndCode, str]:
-    """What to tell the user of an exception that the engine did not foresee."""
-    text = str(error)
-    # TensorFlow has one exception for memory and disk; it is known here by its name alone.
+def explain(error: Exception) -> EndReason:
+    """The reason for the user after an exception that the engine did not expect."""
+    # TensorFlow has one exception for memory and disk; without TensorFlow only its name is known.
     exhausted = any(kind.__name__ == "ResourceExhaustedError" for kind in type(error).__mro__)
     if is_disk_full(error):
-        return DISK_FULL.code, DISK_FULL.detail
+        return DISK_FULL
     if exhausted or isinstance(error, MemoryError):
-        return EndCode.OUT_OF_MEMORY, _OUT_OF_MEMORY
+        return _reason(EndCode.OUT_OF_MEMORY, _OUT_OF_MEMORY)
     if isinstance(error, SpecError | ValidationError):
-        return EndCode.INVALID_SPEC, f"This worker cannot train the spec: {text}"
-    return EndCode.INTERNAL_ERROR, _UNEXPECTED.format(type(error).__name__)
+        return _reason(EndCode.INVALID_SPEC, f"This worker cannot train the spec: {error}")
+    return _reason(EndCode.INTERNAL_ERROR, _UNEXPECTED.format(type(error).__name__))
 
 
-def _failed(code: EndCode, detail: str, report: Report | None = None) -> Failed:
-    return Failed(reason=EndReason(code=code, detail=detail[:_MAX_DETAIL]), report=report)
+def _reason(code: EndCode, detail: str) -> EndReason:
+    return EndReason(code=code, detail=detail[:_MAX_DETAIL])
 
 
 def _end_as_orphan() -> None:
-    """End without a supervisor, and with all that was started here.
+    """Kill this process, which has lost its supervisor, and all that it started.
 
-    Nobody would take the result: whoever holds the job now trains it elsewhere.
+    Nobody would receive the result: the job's next holder trains it elsewhere.
     """
     os.killpg(0, signal.SIGKILL)

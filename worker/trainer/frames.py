@@ -1,4 +1,4 @@
-"""Cuts what comes through the pipe into messages, without ever waiting for the rest of one."""
+"""Splits the bytes from the pipe into messages, without waiting for an incomplete one."""
 
 import struct
 
@@ -10,14 +10,14 @@ _LENGTH = struct.Struct("!i")  # as multiprocessing.Connection.send_bytes writes
 
 
 class UnreadableMessage(Exception):
-    """The trainer said what is no message."""
+    """The trainer sent bytes that are not a message."""
 
 
 class Frames:
-    """Takes bytes as they come, and gives the messages that are whole.
+    """Collects bytes and returns the messages that are complete.
 
-    A trainer may be stopped amid a message, or write anything at all; reading as
-    multiprocessing.Connection does would then wait for ever.
+    A trainer may be stopped in the middle of a message, or write anything at all; reading like
+    multiprocessing.Connection would then block forever.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Frames:
             try:
                 messages.append(decode_from_trainer(frame))
             except ValidationError as error:
-                raise UnreadableMessage(f"{len(frame)} bytes that are no message") from error
+                raise UnreadableMessage(f"{len(frame)} bytes are not a valid message") from error
         return messages
 
     def _next(self) -> bytes | None:
@@ -39,7 +39,9 @@ class Frames:
             return None
         (length,) = _LENGTH.unpack_from(self._bytes)
         if not 0 <= length <= MAX_MESSAGE_BYTES:
-            raise UnreadableMessage(f"a message of {length} bytes")
+            raise UnreadableMessage(
+                f"a message of {length} bytes; expected 0 to {MAX_MESSAGE_BYTES}"
+            )
         end = _LENGTH.size + length
         if len(self._bytes) < end:
             return None

@@ -1,4 +1,4 @@
-"""What a trainer and its supervisor say to each other over their pipe: JSON, never pickles."""
+"""The messages between a trainer and its supervisor over their pipe: JSON, never pickles."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
@@ -24,14 +24,14 @@ class Epoch(Contract):
 
 
 class Phase(Contract):
-    """Training has come to something else: to the epochs, or to what lies before or behind them."""
+    """Training has entered a phase: the epochs, or something before or after them."""
 
     kind: Literal["phase"] = "phase"
     name: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Resumed(Contract):
-    """Training goes on behind the epoch `until`; some of the rows up to there, in order."""
+    """Training resumes after the epoch `until`; a slice of the rows up to it, in order."""
 
     kind: Literal["resumed"] = "resumed"
     until: Annotated[int, Field(ge=1)]
@@ -63,13 +63,13 @@ class Failed(Contract):
 
 
 class Stopped(Contract):
-    """Training has ended because it was asked to."""
+    """Training has ended on request."""
 
     kind: Literal["stopped"] = "stopped"
 
 
-class LogLine(Contract):
-    """Something was logged."""
+class LogMessage(Contract):
+    """A log line."""
 
     kind: Literal["log"] = "log"
     at: float
@@ -81,43 +81,43 @@ class LogLine(Contract):
 
 
 class Stop(Contract):
-    """End training, without a result."""
+    """A request to end training without a result."""
 
     kind: Literal["stop"] = "stop"
 
 
 FromTrainer = Annotated[
-    Phase | Epoch | Resumed | LogLine | Finished | Failed | Stopped, Field(discriminator="kind")
+    Phase | Epoch | Resumed | LogMessage | Finished | Failed | Stopped, Field(discriminator="kind")
 ]
 _FROM_TRAINER: TypeAdapter[FromTrainer] = TypeAdapter(FromTrainer)
 
 
 def resumed_messages(rows: Sequence[EpochRow]) -> Iterator[Resumed]:
-    """All rows before a checkpoint, in messages of which none is too long for the pipe."""
-    taken: list[EpochRow] = []
+    """All rows up to a checkpoint, in messages that are short enough for the pipe."""
+    batch: list[EpochRow] = []
     size = 0
     for row in rows:
         length = len(row.model_dump_json())
-        full = len(taken) == _MAX_RESUMED_ROWS or size + length > _MAX_RESUMED_BYTES
-        if taken and full:
-            yield Resumed(until=rows[-1].epoch, rows=tuple(taken))
-            taken, size = [], 0
-        taken.append(row)
+        full = len(batch) == _MAX_RESUMED_ROWS or size + length > _MAX_RESUMED_BYTES
+        if batch and full:
+            yield Resumed(until=rows[-1].epoch, rows=tuple(batch))
+            batch, size = [], 0
+        batch.append(row)
         size += length
-    if taken:
-        yield Resumed(until=rows[-1].epoch, rows=tuple(taken))
+    if batch:
+        yield Resumed(until=rows[-1].epoch, rows=tuple(batch))
 
 
 def encode(message: Contract) -> bytes:
-    """The message as it goes through the pipe."""
+    """The message as bytes for the pipe."""
     return message.model_dump_json().encode()
 
 
 def decode_from_trainer(data: bytes) -> FromTrainer:
-    """What a trainer said; raises pydantic.ValidationError for anything else."""
+    """A trainer's message; raises pydantic.ValidationError for anything else."""
     return _FROM_TRAINER.validate_json(data)
 
 
 def decode_stop(data: bytes) -> Stop:
-    """What a supervisor said; raises pydantic.ValidationError for anything else."""
+    """A supervisor's message; raises pydantic.ValidationError for anything else."""
     return Stop.model_validate_json(data)

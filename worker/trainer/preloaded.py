@@ -1,5 +1,5 @@
-"""Importing this turns a process into the forkserver's likeness: see worker.trainer.preload."""
+"""Prepares the forkserver's process when imported: see worker.trainer.forkserver.preload."""
 
-from worker.trainer.preload import preload
+from worker.trainer.forkserver import preload
 
 preload()

@@ -1,1 +1,1 @@
-"""The commands. A module here imports nothing heavy before its command runs."""
+"""The commands. A module here imports nothing heavy until its command runs."""

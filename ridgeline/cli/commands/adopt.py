@@ -1,4 +1,4 @@
-"""What to do where a database and a store of files do not belong together, and should."""
+"""Adopt: make a database the owner of a store of files that another one has marked."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from ridgeline.cli.local.adoption import Adoption, Found
     from ridgeline.cli.printing import Output
 
-_CLIENT_ALONE = (
-    "the installed `ridgeline` is the client alone: run this where the API runs, with its settings"
-)
+_CLIENT_ALONE = "only the client is installed here; run this where the API runs, with its settings"
 
 
 def adopt(
@@ -24,14 +22,12 @@ def adopt(
     ] = None,
     new_identity: Annotated[
         bool,
-        typer.Option(
-            "--new-identity", help="For a copied database that is to live beside its original."
-        ),
+        typer.Option("--new-identity", help="Give a copied database its own identity."),
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let the database take over its folder or bucket of files, whoever's that was.
+    """Make the database the owner of its folder or bucket of files.
 
     Run it where the API runs, with its settings, while API and workers are stopped.
     """
@@ -39,12 +35,12 @@ def adopt(
 
     output = Output(as_json=as_json)
     try:
-        found = _adopt(_adoption(home), output, renew=new_identity, yes=yes)
+        state = _adopt(_adoption(home), output, renew=new_identity, yes=yes)
     except CommandError as error:
         output.remark(f"ridgeline: {error}")
         raise typer.Exit(error.code) from None
     if as_json:
-        output.document(found._asdict())
+        output.document(state._asdict())
 
 
 def _adoption(home: Path | None) -> "Adoption":
@@ -56,34 +52,32 @@ def _adoption(home: Path | None) -> "Adoption":
 
 
 def _adopt(adoption: "Adoption", output: "Output", *, renew: bool, yes: bool) -> "Found":
-    from ridgeline.cli.asking import confirm
+    from ridgeline.cli.session import confirm
 
-    found = adoption.look()
+    state = adoption.look()
     if not output.as_json:
-        output.show(*_lines(found))
-    if found.belongs and not renew:
-        output.remark("They belong together: there is nothing to do.")
-        return found
-    places = " and ".join(found.marks)
-    confirm(f"Shall the database take over {places}?", yes=yes)
-    found = found._replace(database=adoption.adopt(renew=renew))
-    output.remark(f"{places}: taken over by {found.database}.")
-    return found
+        output.show(*_lines(state))
+    if state.belongs and not renew:
+        output.remark("They belong together; nothing to do.")
+        return state
+    places = " and ".join(state.marks)
+    confirm(f"Make the database the owner of {places}?", yes=yes)
+    state = state._replace(database=adoption.adopt(renew=renew))
+    output.remark(f"{places}: now owned by {state.database}.")
+    return state
 
 
-def _lines(found: "Found") -> list[str]:
-    strange = {None: "nobody: there is no mark", "": "nobody: the mark cannot be read"}
+def _lines(state: "Found") -> list[str]:
+    unowned = {None: "nobody: there is no mark", "": "nobody: the mark is unreadable"}
     lines = [
-        f"database  {found.database}",
+        f"database  {state.database}",
         *(
-            f"files     {place}, of {strange.get(mark, mark)}"
-            for place, mark in found.marks.items()
+            f"files     {place}, owned by {unowned.get(mark, mark)}"
+            for place, mark in state.marks.items()
         ),
-        f"known     {found.known} of the jobs and files of data sets there",
-        f"unknown   {found.unknown}",
+        f"known     {state.known} of the jobs and files of data sets there",
+        f"unknown   {state.unknown}",
     ]
-    if found.unknown:
-        lines.append(
-            "What is unknown is deleted when it is a day old and the service runs: copy it first."
-        )
+    if state.unknown:
+        lines.append("The running service deletes unknown files after a day: copy them first.")
     return lines

@@ -1,4 +1,4 @@
-"""`ridgeline datasets`: data of one's own to train on."""
+"""Stored data sets: upload, list, show and delete them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +14,9 @@ from ridgeline.cli.options import (
     Url,
     Yes,
 )
-from ridgeline.cli.talking import talking
+from ridgeline.cli.session import confirm, open_session
 
-datasets = typer.Typer(help="Data of your own: upload it, list, show and delete what is there.")
+datasets = typer.Typer(help="Your own data sets: upload, list, show and delete them.")
 
 
 @datasets.command("upload")
@@ -29,24 +29,23 @@ def upload_dataset(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="How to call it; by default as the file is called.")
+        str | None, typer.Option(help="Name of the data set; by default the file's.")
     ] = None,
     format_: Annotated[
         FormatName | None,
-        typer.Option("--format", help="By default the service looks at the first bytes."),
+        typer.Option("--format", help="By default detected from the first bytes."),
     ] = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
     """Upload CSV, Parquet, NPZ, two NPY arrays, or a ZIP of images in class folders.
 
-    A file that is there already is not sent again, and one that broke off goes on where it did.
+    A file that is already stored is not sent again, and an interrupted upload is resumed.
     """
-    with talking(context, url, as_json=as_json) as session:
-        from ridgeline.cli.transfers import transferring
+    with open_session(context, url, as_json=as_json) as session:
         from ridgeline.cli.views.datasets import dataset_page
 
-        with transferring(session.output, file.name) as on_progress:
+        with session.output.transfer_bar(file.name) as on_progress:
             stored = session.client.upload(file, name=name, format=format_, on_progress=on_progress)
         if as_json:
             session.output.document(stored)
@@ -57,24 +56,24 @@ def upload_dataset(
 @datasets.command("list")
 def list_datasets(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many.")] = 20,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """List the data sets that were uploaded, the newest first."""
+    """List the stored data sets, newest first."""
     from datetime import UTC, datetime
     from itertools import islice
 
-    with talking(context, url, as_json=as_json) as session:
+    with open_session(context, url, as_json=as_json) as session:
         from ridgeline.cli.views.datasets import datasets_table
 
-        found = list(islice(session.client.datasets(min(limit, 100)), limit))
+        listed = list(islice(session.client.datasets(min(limit, 100)), limit))
         if as_json:
-            session.output.document(found)
-        elif found:
-            session.output.show(datasets_table(found, datetime.now(UTC)))
+            session.output.document(listed)
+        elif listed:
+            session.output.show(datasets_table(listed, datetime.now(UTC)))
         else:
-            session.output.remark("No data set yet: ridgeline datasets upload FILE")
+            session.output.remark("No data sets yet. To upload one: ridgeline datasets upload FILE")
 
 
 @datasets.command("show")
@@ -84,15 +83,15 @@ def show_dataset(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Show a data set: rows, columns with their types, classes."""
-    with talking(context, url, as_json=as_json) as session:
+    """Show a data set: rows, columns and their types, classes."""
+    with open_session(context, url, as_json=as_json) as session:
         from ridgeline.cli.views.datasets import dataset_page
 
-        found = session.client.dataset(session.dataset_id(dataset))
+        stored = session.client.dataset(session.dataset_id(dataset))
         if as_json:
-            session.output.document(found)
+            session.output.document(stored)
         else:
-            session.output.show(*dataset_page(found))
+            session.output.show(*dataset_page(stored))
 
 
 @datasets.command("delete")
@@ -103,10 +102,10 @@ def delete_datasets(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Delete data sets that no job needs any more."""
-    with talking(context, url, as_json=as_json) as session:
+    """Delete data sets; one that a job still needs is kept."""
+    with open_session(context, url, as_json=as_json) as session:
         ids = [session.dataset_id(reference) for reference in datasets]
-        session.confirm(f"Delete {', '.join(ids)}?", yes=yes)
+        confirm(f"Delete {', '.join(ids)}?", yes=yes)
         for dataset_id in ids:
             session.client.delete_dataset(dataset_id)
             if not as_json:

@@ -1,4 +1,4 @@
-"""Jobs: list them, show one, change what becomes of them."""
+"""Jobs: list, show, watch, change or delete them; and the workers that run them."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +11,11 @@ from ridgeline.cli.options import (
     JobArgument,
     JobArguments,
     StatusName,
+    Timeout,
     Url,
     Yes,
 )
-from ridgeline.cli.talking import talking
+from ridgeline.cli.session import confirm, open_session
 
 if TYPE_CHECKING:
     from ridgeline.api.job import Job
@@ -26,66 +27,111 @@ def jobs(
     status: Annotated[
         list[StatusName] | None,
         typer.Option(
-            metavar="STATUS", help=f"Only those in this state: {', '.join(StatusName)}. Repeatable."
+            metavar="STATUS", help=f"Only with this status: {', '.join(StatusName)}. Repeatable."
         ),
     ] = None,
-    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many.")] = 20,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     from datetime import UTC, datetime
     from itertools import islice
 
-    with talking(context, url, as_json=as_json) as session:
+    with open_session(context, url, as_json=as_json) as session:
         from ridgeline.api.job import JobStatus
         from ridgeline.cli.views.jobs import jobs_table
 
-        wanted = [JobStatus(name.value) for name in status or ()]
-        found = list(
-            islice(session.client.jobs(status=wanted, tag=tag, page_size=min(limit, 100)), limit)
-        )
+        statuses = [JobStatus(name.value) for name in status or ()]
+        matching = session.client.jobs(status=statuses, tag=tag, page_size=min(limit, 100))
+        listed = list(islice(matching, limit))
         if as_json:
-            session.output.document(found)
-        elif found:
-            session.output.show(jobs_table(found, datetime.now(UTC)))
+            session.output.document(listed)
+        elif listed:
+            session.output.show(jobs_table(listed, datetime.now(UTC)))
         else:
-            session.output.remark("There is no such job." if status or tag else "No job yet.")
+            session.output.remark("No jobs match." if status or tag else "No jobs yet.")
 
 
 def show(
-    context: typer.Context, job: JobArgument, url: Url = DEFAULT_URL, as_json: AsJson = False
+    context: typer.Context,
+    job: JobArgument,
+    attempts: Annotated[
+        bool,
+        typer.Option(
+            "--attempts", help="Show the attempts at the job: worker, duration, outcome, exit code."
+        ),
+    ] = False,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Show a job: status, network, penalties, metrics, files, advice."""
-    with talking(context, url, as_json=as_json) as session:
-        from ridgeline.cli.views.jobs import job_page
+    from datetime import UTC, datetime
 
-        found = session.client.job(session.job_id(job))
+    with open_session(context, url, as_json=as_json) as session:
+        from ridgeline.cli.views.jobs import attempts_table, job_page
+
+        job_id = session.job_id(job)
+        if attempts:
+            listed = session.client.attempts(job_id)
+            if as_json:
+                session.output.document(listed)
+            elif listed:
+                session.output.show(attempts_table(listed, datetime.now(UTC)))
+            else:
+                session.output.remark("No attempts yet: no worker has taken the job.")
+            return
+        shown = session.client.job(job_id)
         if as_json:
-            session.output.document(found)
+            session.output.document(shown)
         else:
-            session.output.show(*job_page(found))
+            session.output.show(*job_page(shown))
+
+
+def watch(
+    context: typer.Context,
+    job: JobArgument,
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Print every n-th epoch; by default about 20 rows in all."),
+    ] = None,
+    ndjson: Annotated[
+        bool, typer.Option("--ndjson", help="Print each event as a line of JSON at once.")
+    ] = False,
+    timeout: Timeout = None,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a job until it has ended; the exit code is its outcome.
+
+    With --json the job is printed once it has ended.
+    """
+    with open_session(context, url, as_json=as_json or ndjson) as session:
+        from ridgeline.cli.watching import watch_job
+
+        watched = session.client.job(session.job_id(job))
+        watch_job(session, watched, timeout, every=every, ndjson=ndjson)
 
 
 def cancel(
     context: typer.Context, jobs: JobArguments, url: Url = DEFAULT_URL, as_json: AsJson = False
 ) -> None:
-    """Stop jobs: a waiting one at once, a running one after its epoch."""
+    """Cancel jobs: a queued one at once, a running one after its epoch."""
     _change(context, jobs, url, as_json, lambda client, job_id: client.cancel(job_id))
 
 
 def pause(
     context: typer.Context, jobs: JobArguments, url: Url = DEFAULT_URL, as_json: AsJson = False
 ) -> None:
-    """Pause jobs: each keeps a checkpoint and frees its place."""
+    """Pause jobs: each keeps its checkpoint and frees its slot."""
     _change(context, jobs, url, as_json, lambda client, job_id: client.pause(job_id))
 
 
 def resume(
     context: typer.Context, jobs: JobArguments, url: Url = DEFAULT_URL, as_json: AsJson = False
 ) -> None:
-    """Let paused jobs go on from their checkpoints."""
+    """Resume paused jobs from their checkpoints."""
     _change(context, jobs, url, as_json, lambda client, job_id: client.resume(job_id))
 
 
@@ -96,11 +142,11 @@ def _change(
     as_json: bool,
     change: "Callable[[Client, str], Job]",
 ) -> None:
-    with talking(context, url, as_json=as_json) as session:
+    with open_session(context, url, as_json=as_json) as session:
         from ridgeline.cli.views.jobs import one_line
 
         changed = []
-        # All names first: a wrong one must not leave half of the jobs changed.
+        # Resolve all references first: an invalid one must not leave half of the jobs changed.
         for job_id in session.job_ids(references):
             changed.append(change(session.client, job_id))
             if not as_json:
@@ -117,12 +163,28 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete jobs that have ended, with their curves and files."""
-    with talking(context, url, as_json=as_json) as session:
+    with open_session(context, url, as_json=as_json) as session:
         ids = session.job_ids(jobs)
-        session.confirm(f"Delete {', '.join(ids)} with all curves and files?", yes=yes)
+        confirm(f"Delete {', '.join(ids)} with all curves and files?", yes=yes)
         for job_id in ids:
             session.client.delete(job_id)
             if not as_json:
                 session.output.show(f"{job_id}  deleted")
         if as_json:
             session.output.document({"deleted": ids})
+
+
+def workers(context: typer.Context, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """List the workers and the jobs they run."""
+    from datetime import UTC, datetime
+
+    with open_session(context, url, as_json=as_json) as session:
+        from ridgeline.cli.views.jobs import workers_table
+
+        listed = session.client.workers()
+        if as_json:
+            session.output.document(listed)
+        elif listed:
+            session.output.show(workers_table(listed, datetime.now(UTC)))
+        else:
+            session.output.remark("No workers yet: jobs stay queued.")

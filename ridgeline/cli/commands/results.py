@@ -1,4 +1,4 @@
-"""What a job has brought: its report, its files, its log."""
+"""Results of a job: its report, its log, its files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from ridgeline.cli.options import (
     Timeout,
     Url,
 )
-from ridgeline.cli.talking import talking
+from ridgeline.cli.session import open_session
 
 
 def report(
@@ -25,27 +25,27 @@ def report(
         typer.Option(
             "--apply",
             metavar="CHANGE",
-            help="Print the job's spec with a suggested change (its name, or all) made: pipe it"
-            " into submit.",
+            help="Print the job's spec with a suggested change (its name, or all) applied, to pipe"
+            " into `submit -`.",
         ),
     ] = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Show what training did: verdict, evidence, weights, what to change."""
-    with talking(context, url, as_json=as_json) as session:
+    """Show the report: verdict, evidence, weights, suggested changes."""
+    with open_session(context, url, as_json=as_json) as session:
         job_id = session.job_id(job)
-        found = session.client.report(job_id)
+        diagnosis = session.client.report(job_id)
         if apply:
-            from ridgeline.cli.suggesting import improved
+            from ridgeline.cli.results import improved_spec
 
-            session.output.document(improved(session.client.job(job_id), found, apply))
+            session.output.document(improved_spec(session.client.job(job_id), diagnosis, apply))
         elif as_json:
-            session.output.document(found)
+            session.output.document(diagnosis)
         else:
             from ridgeline.cli.views.report import report_page
 
-            session.output.show(*report_page(found, job_id))
+            session.output.show(*report_page(diagnosis, job_id))
 
 
 def logs(
@@ -56,24 +56,25 @@ def logs(
         typer.Option(
             "--follow",
             "-f",
-            help="Go on with new lines as they come, until the job has ended; the exit code says"
-            " how, as that of watch.",
+            help="Continue with new lines until the job has ended; the exit code is its outcome.",
         ),
     ] = False,
     level: Annotated[
-        LevelName | None, typer.Option(help="Only lines that matter as much, or more.")
+        LevelName | None, typer.Option(help="Only lines of this level or above.")
     ] = None,
-    ndjson: Annotated[bool, typer.Option("--ndjson", help="Print one JSON object a line.")] = False,
+    ndjson: Annotated[
+        bool, typer.Option("--ndjson", help="Print one JSON object per line.")
+    ] = False,
     timeout: Timeout = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Print what was said about a job: its states, its worker, its trainer.
+    """Print a job's log: its status changes, its worker, its trainer.
 
-    With --follow, --json prints one JSON object a line, as --ndjson.
+    With --follow, --json prints one JSON object per line, like --ndjson.
     """
-    with talking(context, url, as_json=as_json or ndjson) as session:
-        from ridgeline.cli.log_printing import follow_log, print_log
+    with open_session(context, url, as_json=as_json or ndjson) as session:
+        from ridgeline.cli.results import follow_log, print_log
 
         job_id = session.job_id(job)
         if follow:
@@ -89,23 +90,23 @@ def download(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Files of the job; all, unless named.",
+            help="Names of files; by default all.",
             autocompletion=complete_artifacts,
             show_default=False,
         ),
     ] = None,
     to: Annotated[
-        Path, typer.Option("--to", "-o", help="A folder, or the name of the one file.")
+        Path, typer.Option("--to", "-o", help="A folder, or the path of a single file.")
     ] = Path(),
     force: Annotated[
-        bool, typer.Option("--force", help="Replace files that are there and differ.")
+        bool, typer.Option("--force", help="Replace existing files that differ.")
     ] = False,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Download a job's files, checked by their SHA-256; broken ones are continued."""
-    with talking(context, url, as_json=as_json) as session:
-        from ridgeline.cli.downloading import download_files
+    """Download a job's files; interrupted downloads are resumed, and SHA-256 is checked."""
+    with open_session(context, url, as_json=as_json) as session:
+        from ridgeline.cli.results import download_files
 
         files = download_files(session, session.job_id(job), names or (), to, force=force)
         if as_json:

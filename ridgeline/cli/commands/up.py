@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from ridgeline.cli.errors import reporting
 from ridgeline.cli.local.address import Address
 from ridgeline.cli.local.embedded import WITHOUT_REDIS, Embedded
 from ridgeline.cli.local.signals import StopSignals
 from ridgeline.cli.options import AsJson
-from ridgeline.cli.reporting import reporting
 
 CHECK_S = 0.2
 

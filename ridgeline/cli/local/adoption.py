@@ -9,7 +9,7 @@ from ridgeline.cli.errors import CommandError
 from ridgeline.storage import Database, ForeignStore, StorageError, open_artifacts
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.datasets import open_datasets
-from ridgeline.storage.ownership import IdentityStore, Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, StoreLocation
 from ridgeline.storage.settings import StorageSettings
 
 
@@ -69,12 +69,12 @@ class Adoption:
         return True
 
 
-def _places(settings: StorageSettings) -> list[Place]:
+def _places(settings: StorageSettings) -> list[StoreLocation]:
     """Return the store and, with a bucket, the local folder in which a worker cleans up."""
     artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_dir)
-    places = [Place(artifacts, open_datasets(settings))]
+    places = [StoreLocation(artifacts, open_datasets(settings))]
     if isinstance(artifacts, ObjectArtifacts) and settings.artifacts_dir.is_dir():
-        places.append(Place(artifacts.scratch))
+        places.append(StoreLocation(artifacts.scratch))
     return places
 
 

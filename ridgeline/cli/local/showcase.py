@@ -17,10 +17,10 @@ from rich.console import Console
 
 from ridgeline.api.job import Job, JobStatus
 from ridgeline.cli.errors import StartError
-from ridgeline.cli.feed import Feed
 from ridgeline.cli.local.embedded import WITHOUT_REDIS, Embedded
 from ridgeline.cli.local.signals import StopSignals
 from ridgeline.cli.views.losses import LossView
+from ridgeline.cli.watching import EventReader
 from ridgeline.client import Client, RidgelineError
 
 NAME = "ridgeline"
@@ -96,13 +96,13 @@ class Showcase:
     def _follow(self, job: Job) -> Job:
         deadline = time.monotonic() + JOB_DEADLINE_S
         view = LossView(self._console, job.progress.epochs, every=ROW_EVERY)
-        with Feed(self._client, job.id) as feed, view:
+        with EventReader(self._client, job.id) as reader, view:
             while time.monotonic() < deadline and not self._signals.stopped:
                 self._servers.check()
-                event = feed.take(SLICE_S)
+                event = reader.next_event(SLICE_S)
                 if event is not None:
-                    view.tell(event)
-                elif feed.ended:
+                    view.show(event)
+                elif reader.ended:
                     return self._client.job(job.id)
         if self._signals.stopped:
             return job

@@ -1,1 +1,1 @@
-"""What people see of jobs, reports, curves, data sets: models in, things for Rich to print out."""
+"""Views: they turn models of the API into tables and pages that Rich prints."""

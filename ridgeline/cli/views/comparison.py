@@ -1,4 +1,4 @@
-"""Jobs beside each other."""
+"""Jobs side by side."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,31 +9,39 @@ from rich.table import Table
 from rich.text import Text
 
 from ridgeline.api.comparison import ComparedJob, Comparison, Difference
-from ridgeline.cli.figures import NOTHING, number, plural, short
-from ridgeline.cli.printing import Alignment, add_row, listing, styled
-from ridgeline.cli.views.facts import headed
+from ridgeline.cli.printing import (
+    NOTHING,
+    Alignment,
+    add_row,
+    headed,
+    listing,
+    number,
+    plural,
+    styled,
+)
+from ridgeline.cli.references import short
 from ridgeline.cli.views.jobs import status_text
-from ridgeline.cli.views.plots import Line, Panel, plotted
+from ridgeline.cli.views.plots import PlotLine, PlotPanel, plotted
 
 LOSS = "loss"
 _ROWS = 16
-#: Of the losses, what is shown of the training and of the validation rows.
-_MEASURES = {LOSS: "data_loss"}
-#: Parts of the rows that were not trained on: a best value there says something.
+#: The series plotted for a measure.
+_SERIES = {LOSS: "data_loss"}
+#: Prefixes of measures on rows that were not trained on: only there is a best value marked.
 _HELD_OUT = ("val_", "test_")
-#: What is neither good nor bad: penalties, and the loss that holds them.
+#: Measures without a better or worse: penalties, and the loss that includes them.
 _NOT_JUDGED = ("loss", "penalty")
-#: What is better the less there is of it.
-_LESS = ("loss", "error", "entropy", "divergence", "hinge")
+#: Endings of measures that are better when lower.
+_LOWER_IS_BETTER = ("loss", "error", "entropy", "divergence", "hinge")
 
 
 def comparison_page(comparison: Comparison) -> Iterator[RenderableType]:
-    """The jobs, what their specs say differently, and what came of it."""
+    """The jobs, the differences between their specs, and their last measures."""
     yield _jobs(comparison.jobs)
     if comparison.differences:
-        yield headed("What their specs say differently", _differences(comparison))
+        yield headed("Differences between the specs", _differences(comparison))
     else:
-        yield headed("What their specs say differently", "Nothing.")
+        yield headed("Differences between the specs", "None.")
     if comparison.differences_left_out:
         yield f"and {plural(comparison.differences_left_out, 'difference')} more"
     if any(job.metrics for job in comparison.jobs):
@@ -43,21 +51,23 @@ def comparison_page(comparison: Comparison) -> Iterator[RenderableType]:
 def comparison_plot(
     comparison: Comparison, measure: str, console: Console
 ) -> Iterator[RenderableType]:
-    """The curves of the validation rows over each other; without such rows, the training's."""
-    name = _MEASURES.get(measure, measure)
+    """The curves of all jobs on the validation rows, or else on the training rows."""
+    name = _SERIES.get(measure, measure)
     names = {job.id: job.name for job in comparison.jobs}
     for series in (f"val_{name}", name):
         lines = [
-            Line(f"{short(job_id)} {names[job_id] or ''}".strip(), each.epoch, each.series[series])
-            for job_id, each in comparison.curves.items()
-            if series in each.series
+            PlotLine(
+                f"{short(job_id)} {names[job_id] or ''}".strip(), curve.epoch, curve.series[series]
+            )
+            for job_id, curve in comparison.curves.items()
+            if series in curve.series
         ]
         if lines:
             yield headed(series)
-            yield from plotted([Panel(lines, _ROWS)], console)
+            yield from plotted([PlotPanel(lines, _ROWS)], console)
             return
-    known = sorted({name for each in comparison.curves.values() for name in each.series})
-    yield f"None of the jobs has measured {measure}; there is {', '.join(known) or 'nothing yet'}."
+    known = sorted({name for curve in comparison.curves.values() for name in curve.series})
+    yield f"No job has measured {measure}; available: {', '.join(known) or 'nothing yet'}."
 
 
 def _jobs(jobs: Sequence[ComparedJob]) -> Table:
@@ -69,14 +79,14 @@ def _jobs(jobs: Sequence[ComparedJob]) -> Table:
 
 
 def _differences(comparison: Comparison) -> Table:
-    table = _beside(comparison.jobs, "wrapped", first="wrapped")
+    table = _columns(comparison.jobs, "wrapped", first="wrapped")
     for difference in comparison.differences:
         add_row(table, (difference.label, *(_cell(difference, job) for job in comparison.jobs)))
     return table
 
 
 def _cell(difference: Difference, job: ComparedJob) -> Text:
-    """A job's value, dim where its spec does not say it; `none` where there is no such place."""
+    """A job's value, dim if it is a default; `none` if its spec has no such member."""
     if job.id not in difference.values:
         return styled("none", "dim")
     text = _value(difference.values[job.id])
@@ -84,9 +94,9 @@ def _cell(difference: Difference, job: ComparedJob) -> Text:
 
 
 def _value(value: JsonValue) -> str:
-    """A value as JSON; a layer as Python calls it."""
+    """A value as JSON; a layer as a call in Python."""
     if isinstance(value, dict) and isinstance(value.get("type"), str):
-        arguments = (f"{name}={_json(each)}" for name, each in value.items() if name != "type")
+        arguments = (f"{name}={_json(item)}" for name, item in value.items() if name != "type")
         return f"{value['type']}({', '.join(arguments)})"
     return _json(value)
 
@@ -96,7 +106,7 @@ def _json(value: JsonValue) -> str:
 
 
 def _metrics(jobs: Sequence[ComparedJob]) -> Table:
-    table = _beside(jobs, "right")
+    table = _columns(jobs, "right")
     for name in dict.fromkeys(name for job in jobs for name in job.metrics):
         best = _best(name, {job.id: job.metrics.get(name) for job in jobs})
         cells = [
@@ -107,17 +117,16 @@ def _metrics(jobs: Sequence[ComparedJob]) -> Table:
 
 
 def _best(name: str, values: Mapping[str, float | None]) -> set[str]:
-    """The jobs with the best value of a held out measure, where there is a best."""
-    there = {job_id: value for job_id, value in values.items() if value is not None}
+    """The jobs with the best value of a measure on held-out rows; none if all are equal."""
+    finite = {job_id: value for job_id, value in values.items() if value is not None}
     held_out = name.startswith(_HELD_OUT) and name.partition("_")[2] not in _NOT_JUDGED
-    if not held_out or len(set(there.values())) == 1:
+    if not held_out or len(set(finite.values())) == 1:
         return set()
-    less = name.endswith(_LESS)
-    best = (min if less else max)(there.values(), default=None)
-    return {job_id for job_id, value in there.items() if value == best}
+    best = (min if name.endswith(_LOWER_IS_BETTER) else max)(finite.values(), default=None)
+    return {job_id for job_id, value in finite.items() if value == best}
 
 
-def _beside(
+def _columns(
     jobs: Sequence[ComparedJob], kind: Alignment, *, first: Alignment = "flexible"
 ) -> Table:
     columns: dict[str, Alignment] = {"": first}

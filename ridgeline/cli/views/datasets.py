@@ -1,4 +1,4 @@
-"""Data sets as a table, and what is in one."""
+"""Stored data sets: as a table, and one on a page."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ridgeline.api.datasets import StoredDataset
-from ridgeline.cli.figures import NOTHING, age, number, plural, short, size
-from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.cli.views.facts import facts, headed
+from ridgeline.cli.printing import (
+    NOTHING,
+    add_row,
+    age,
+    facts,
+    headed,
+    listing,
+    number,
+    plural,
+    size,
+    styled,
+)
+from ridgeline.cli.references import short
 from ridgeline.spec.dataset.contents import ArrayMember, Column, ImageFolder, OwnSplit, ValueCount
 
 #: How many values of a column are listed.
@@ -19,7 +29,7 @@ _VALUES = 6
 
 
 def datasets_table(datasets: Iterable[StoredDataset], now: datetime) -> Table:
-    """One line a data set."""
+    """One line per data set."""
     table = listing(
         {
             "id": "left",
@@ -30,15 +40,23 @@ def datasets_table(datasets: Iterable[StoredDataset], now: datetime) -> Table:
             "age": "right",
         }
     )
-    for each in datasets:
-        rows = f"{each.rows:,}"
-        when = age(each.created_at, now)
-        add_row(table, (short(each.id), each.name, each.format, rows, size(each.bytes), when))
+    for dataset in datasets:
+        add_row(
+            table,
+            (
+                short(dataset.id),
+                dataset.name,
+                dataset.format,
+                f"{dataset.rows:,}",
+                size(dataset.bytes),
+                age(dataset.created_at, now),
+            ),
+        )
     return table
 
 
 def dataset_page(dataset: StoredDataset) -> Iterator[RenderableType]:
-    """What the service found in the file."""
+    """The content of a data set, and how a spec names it."""
     yield Text.assemble((dataset.id, "bold"), styled(f"  {dataset.name}", ""))
     yield facts(
         {
@@ -58,7 +76,7 @@ def dataset_page(dataset: StoredDataset) -> Iterator[RenderableType]:
 
 
 def _parts(split: OwnSplit | None) -> str:
-    """The rows of each part that there is."""
+    """The rows of each part of the split."""
     if split is None:
         return ""
     parts = {"training": split.train, "validation": split.validation, "test": split.test}
@@ -86,9 +104,9 @@ def _range(column: Column) -> str:
 
 def _arrays(arrays: Sequence[ArrayMember]) -> Table:
     table = listing({"name": "left", "type": "left", "shape": "left", "": "flexible"})
-    for each in arrays:
-        shape = "×".join(map(str, each.shape))
-        add_row(table, (each.name, each.dtype, shape, _balance(each.values or ())))
+    for array in arrays:
+        shape = "×".join(map(str, array.shape))
+        add_row(table, (array.name, array.dtype, shape, _balance(array.values or ())))
     return table
 
 
@@ -102,20 +120,20 @@ def _images(images: ImageFolder) -> Iterator[RenderableType]:
         }
     )
     table = listing({"class": "left", "images": "right"})
-    for each in images.classes:
-        add_row(table, (each.value, f"{each.rows:,}"))
+    for class_ in images.classes:
+        add_row(table, (class_.value, f"{class_.rows:,}"))
     yield table
 
 
 def _balance(values: Sequence[ValueCount]) -> str:
-    """The values, each with its rows."""
-    listed = ", ".join(f"{each.value}: {each.rows:,}" for each in values[:_VALUES])
+    """Each value with its number of rows."""
+    listed = ", ".join(f"{count.value}: {count.rows:,}" for count in values[:_VALUES])
     return f"{listed}, …" if len(values) > _VALUES else listed
 
 
 def _in_spec(dataset: StoredDataset) -> str:
     section = {"source": "upload", "id": dataset.id}
-    names = [each.stem or each.name for each in dataset.arrays or ()]
+    names = [array.stem or array.name for array in dataset.arrays or ()]
     if dataset.columns:
         section["target"] = dataset.columns[-1].name
     elif names and "y" not in names:

@@ -1,19 +1,37 @@
-"""Jobs as a table, and a job on a page."""
+"""Jobs: as a table and as a page, their attempts and log lines, and the workers that run them."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ridgeline.api.attempts import Attempt, AttemptOutcome
 from ridgeline.api.job import Artifact, Job, JobStatus
-from ridgeline.cli.figures import age, duration, number, plural, short, size
-from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.cli.views.facts import facts, headed, indented
-from ridgeline.cli.views.measures import measures_table
-from ridgeline.cli.views.networks import data_in_words, network_in_words, penalties_in_words
-from ridgeline.planning.advice import Advice
+from ridgeline.api.log import LogEntry, LogLevel
+from ridgeline.api.worker import Worker, WorkerState
+from ridgeline.cli.printing import (
+    Alignment,
+    add_row,
+    age,
+    duration,
+    facts,
+    headed,
+    listing,
+    number,
+    plural,
+    size,
+    styled,
+)
+from ridgeline.cli.references import short
+from ridgeline.cli.views.specs import (
+    advice_lines,
+    data_in_words,
+    network_in_words,
+    penalties_in_words,
+)
 
 STYLES = {
     JobStatus.QUEUED: "dim",
@@ -25,10 +43,31 @@ STYLES = {
     JobStatus.FAILED: "red",
     JobStatus.CANCELLED: "magenta",
 }
+_WORKER_STYLES = {
+    WorkerState.STARTING: "dim",
+    WorkerState.READY: "green",
+    WorkerState.DRAINING: "yellow",
+    WorkerState.GONE: "dim",
+    WorkerState.LOST: "red",
+}
+_LOG_STYLES = {
+    LogLevel.DEBUG: "dim",
+    LogLevel.INFO: "",
+    LogLevel.WARNING: "yellow",
+    LogLevel.ERROR: "red",
+    LogLevel.CRITICAL: "bold red",
+}
+#: The columns of measures by the prefix of their names; without one, those of the epoch itself.
+_MEASURED_ON = {
+    "": "training",
+    "train_": "in inference mode",
+    "val_": "validation",
+    "test_": "test",
+}
 
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
-    """One line a job."""
+    """One line per job."""
     table = listing(
         {
             "id": "left",
@@ -57,42 +96,33 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
 
 
 def status_text(status: JobStatus) -> Text:
-    """A status in its colour."""
+    """A status in its color."""
     return Text.assemble((status.value, STYLES[status]))
 
 
 def one_line(job: Job) -> Text:
-    """What became of a job, for those who asked for a change."""
+    """A job's id, name and status."""
     name = f"{job.name}, " if job.name else ""
     return Text.assemble(f"{job.id}  ", styled(name, ""), status_text(job.status))
 
 
 def job_page(job: Job) -> Iterator[RenderableType]:
-    """Everything that matters about a job."""
+    """A job on a page."""
     yield Text.assemble((job.id, "bold"), styled(f"  {job.name or ''}", ""))
     yield facts(_facts(job))
     if job.metrics:
         yield headed("Last epoch", measures_table(job.metrics))
     if job.artifacts:
-        yield headed("Files", artifacts_table(job.artifacts))
+        yield headed("Files", _artifacts_table(job.artifacts))
     if job.advice:
         yield headed("Advice", *advice_lines(job.advice))
 
 
-def artifacts_table(artifacts: Iterable[Artifact]) -> Table:
-    """A line a file."""
+def _artifacts_table(artifacts: Iterable[Artifact]) -> Table:
     table = listing({"file": "left", "size": "right", "sha256": "flexible"})
     for artifact in artifacts:
         add_row(table, (artifact.name, size(artifact.bytes), artifact.sha256))
     return table
-
-
-def advice_lines(advice: Iterable[Advice]) -> Iterator[RenderableType]:
-    """Remarks on a spec, each with where it applies."""
-    for each in advice:
-        style = "yellow" if each.severity == "warning" else "cyan"
-        yield Text.assemble((f"{each.severity}  ", style), styled(each.pointer or "/", "bold"))
-        yield indented("  ", f"{each.message} ({each.source})")
 
 
 def _facts(job: Job) -> dict[str, str | Text]:
@@ -131,3 +161,111 @@ def _times(job: Job) -> str:
     if job.started_at and job.finished_at:
         times.append(f"ran {duration((job.finished_at - job.started_at).total_seconds())}")
     return ", ".join(times)
+
+
+def measures_table(measures: Mapping[str, float | None]) -> Table:
+    """Losses and metrics: one line per measure, one column per kind of rows measured on."""
+    prefixes = {name: _prefix(name) for name in measures}
+    present = [prefix for prefix in _MEASURED_ON if prefix in prefixes.values()]
+    columns: dict[str, Alignment] = {"": "left"}
+    table = listing(columns | dict.fromkeys((_MEASURED_ON[prefix] for prefix in present), "right"))
+    for measure in dict.fromkeys(name.removeprefix(prefix) for name, prefix in prefixes.items()):
+        names = [f"{prefix}{measure}" for prefix in present]
+        values = (number(measures[name]) if name in measures else "" for name in names)
+        add_row(table, (measure, *values))
+    return table
+
+
+def _prefix(name: str) -> str:
+    return next((prefix for prefix in _MEASURED_ON if prefix and name.startswith(prefix)), "")
+
+
+def attempts_table(attempts: Iterable[Attempt], now: datetime) -> Table:
+    """One line per attempt: where and when it ran, and how it ended."""
+    table = listing(
+        {
+            "attempt": "right",
+            "worker": "flexible",
+            "started": "right",
+            "duration": "right",
+            "epochs": "right",
+            "outcome": "left",
+            "exit": "left",
+            "reason": "wrapped",
+        }
+    )
+    for attempt in attempts:
+        seconds = ((attempt.ended_at or now) - attempt.started_at).total_seconds()
+        add_row(
+            table,
+            (
+                str(attempt.number),
+                attempt.worker,
+                f"{age(attempt.started_at, now)} ago",
+                duration(max(0.0, seconds)),
+                str(attempt.epochs),
+                styled(attempt.outcome.value, _outcome_style(attempt.outcome)),
+                _exit(attempt),
+                attempt.reason or "",
+            ),
+        )
+    return table
+
+
+def _outcome_style(outcome: AttemptOutcome) -> str:
+    if outcome is AttemptOutcome.COMPLETED:
+        return "green"
+    if outcome is AttemptOutcome.RUNNING:
+        return "cyan"
+    released = (AttemptOutcome.DRAINED, AttemptOutcome.PAUSED, AttemptOutcome.CANCELLED_BY_USER)
+    return "yellow" if outcome in released else "red"
+
+
+def _exit(attempt: Attempt) -> str:
+    """The exit code of the trainer, or the signal that killed it."""
+    if attempt.signal is not None:
+        return attempt.signal
+    return "" if attempt.exit_code is None else f"code {attempt.exit_code}"
+
+
+def log_line(entry: LogEntry) -> Text:
+    """Time, attempt, level, source, event and fields of a log entry."""
+    time = entry.at.strftime("%Y-%m-%d %H:%M:%S")
+    event = f"{entry.level.value:<8} {entry.source.value:<7} {entry.event}"
+    fields = " ".join(f"{name}={_value(value)}" for name, value in entry.fields.items())
+    return Text.assemble(
+        styled(f"{time} #{entry.attempt} ", "dim"),
+        styled(event, _LOG_STYLES[entry.level]),
+        styled(f" {fields}" if fields else "", "dim"),
+    )
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def workers_table(workers: Iterable[Worker], now: datetime) -> Table:
+    """One line per worker."""
+    table = listing(
+        {
+            "worker": "flexible",
+            "state": "left",
+            "slots": "flexible",
+            "jobs": "flexible",
+            "version": "left",
+            "seen": "right",
+        }
+    )
+    for worker in workers:
+        add_row(
+            table,
+            (
+                f"{worker.host}:{worker.pid}",
+                styled(worker.state.value, _WORKER_STYLES[worker.state]),
+                ", ".join(worker.slots),
+                ", ".join(map(short, worker.jobs)),
+                worker.version,
+                f"{age(worker.seen_at, now)} ago",
+            ),
+        )
+    return table

@@ -1,4 +1,4 @@
-"""The losses of a job as they come: rows of a table, and on a terminal a bar below them."""
+"""The losses of a running job: rows of a table, and on a terminal a progress bar below them."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -12,26 +12,26 @@ from rich.text import Text
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
 from ridgeline.api.job import JobStatus
-from ridgeline.cli.figures import duration, number, printable
+from ridgeline.cli.printing import duration, number, printable
 from ridgeline.cli.views.jobs import status_text
 
 _LOSSES = ("loss", "data_loss", "penalty", "val_data_loss", "gap")
-_OF_VALIDATION = "val_"
-_LEAST_WIDTH = 8
+_VALIDATION = "val_"
+_MIN_WIDTH = 8
 _EPOCH_WIDTH = 7
-#: About how many rows a training becomes, however long it is.
+#: About how many rows are printed, however long the training is.
 _ROWS = 20
 _STEPS = (1, 2, 5)
 _REFRESHES_PER_S = 8
-#: What four decimals show well.
+#: Values between these are printed with four decimals.
 _SMALL, _LARGE = 1e-3, 1e4
 
 
 class LossView:
-    """A context manager: while the block lasts, the bar is there.
+    """A context manager that shows the bar during its block.
 
-    Rows are printed for the first epoch, every n-th, and the last; the newest one stands above the
-    bar meanwhile.
+    Rows are printed for the first epoch, every n-th, and the last; the bar shows the newest row
+    above it.
     """
 
     def __init__(self, console: Console, epochs: int, *, every: int | None = None) -> None:
@@ -73,26 +73,26 @@ class LossView:
             self._print_newest()
         self._live.stop()
 
-    def tell(self, event: JobEvent) -> None:
-        """Show what has happened. A resumed job may tell of an epoch again."""
+    def show(self, event: JobEvent) -> None:
+        """Show an event. After a resume an epoch may be shown again."""
         if isinstance(event, EpochEvent):
-            self._tell_epoch(event.row)
+            self._show_epoch(event.row)
         else:
-            self._tell_status(event)
+            self._show_status(event)
 
-    def _tell_status(self, event: StatusEvent) -> None:
+    def _show_status(self, event: StatusEvent) -> None:
         self._bar.update(self._task, description=event.after.value)
         if event.before is None or event.after.terminal:
-            return  # whoever opened the view has said so, or says how it ended
+            return  # the caller prints the first and the last status
         text = Text.assemble(status_text(event.after))
         if event.after is JobStatus.RUNNING and event.attempt > 1:
             text.append(f", attempt {event.attempt}")
-            self._printed = None  # it may begin with the epoch that the last one ended with
+            self._printed = None  # the attempt may start with the last epoch printed
         if event.after is JobStatus.PAUSED:
-            text.append("; ridgeline resume lets it go on")
+            text.append("; `ridgeline resume` continues it")
         self._console.print(text, soft_wrap=True)
 
-    def _tell_epoch(self, row: EpochRow) -> None:
+    def _show_epoch(self, row: EpochRow) -> None:
         self._newest = row
         self._rate.add(row)
         left = self._rate.left_s(self._epochs - row.epoch)
@@ -103,7 +103,7 @@ class LossView:
             self._print_newest()
 
     def _print_newest(self) -> None:
-        """Print the newest row, unless it has been; also the one at which an ended job stands."""
+        """Print the newest row, unless it has been printed; also the last one of an ended job."""
         row = self._newest
         if row is None or row.epoch == self._printed:
             return
@@ -124,7 +124,7 @@ class LossView:
 
 
 class _Rate:
-    """How long an epoch takes, by those that came last."""
+    """The duration of an epoch: an exponential moving average."""
 
     _WEIGHT = 0.2
 
@@ -136,12 +136,12 @@ class _Rate:
         self._seconds = before + self._WEIGHT * (row.seconds - before)
 
     def left_s(self, epochs: int) -> float | None:
-        """Seconds until so many epochs more have ended."""
+        """The seconds that this many epochs take."""
         return None if self._seconds is None or epochs <= 0 else epochs * self._seconds
 
 
 def _every(epochs: int) -> int:
-    """The least round step that makes no more than so many rows of the epochs."""
+    """The smallest round step that prints no more than _ROWS of the epochs."""
     scale = 1
     while True:
         for step in _STEPS:
@@ -151,26 +151,25 @@ def _every(epochs: int) -> int:
 
 
 def _columns(row: EpochRow) -> tuple[str, ...]:
-    """The losses, and the first metric of the validation rows that is none."""
+    """The losses, and the first metric on the validation rows that is not a loss."""
     metrics = [
         name
         for name in row.values
-        if name.startswith(_OF_VALIDATION)
-        and name.removeprefix(_OF_VALIDATION) not in {*_LOSSES, "gap"}
+        if name.startswith(_VALIDATION) and name.removeprefix(_VALIDATION) not in {*_LOSSES, "gap"}
     ]
     return (*_LOSSES, *metrics[:1])
 
 
 def _line(epoch: str, columns: Sequence[str], cells: Sequence[str]) -> str:
     padded = (
-        printable(cell).rjust(max(len(column), _LEAST_WIDTH) + 2)
+        printable(cell).rjust(max(len(column), _MIN_WIDTH) + 2)
         for column, cell in zip(columns, cells, strict=True)
     )
     return f"{epoch:>{_EPOCH_WIDTH}}{''.join(padded)}"
 
 
 def _number(value: float | None) -> str:
-    """Four decimals, so that a column reads down, unless they would show too little or too much."""
+    """Four decimals, so that columns align, except for very small and very large values."""
     if value is None or not _SMALL <= abs(value) < _LARGE:
         return number(value)
     return f"{value:.4f}"

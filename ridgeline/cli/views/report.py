@@ -1,4 +1,4 @@
-"""A report as people read it."""
+"""A job's report on a page."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,11 +7,19 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ridgeline.api.report import Report, Suggestion, Verdict, WeightReport
-from ridgeline.cli.figures import number, percent, short
-from ridgeline.cli.printing import add_row, listing, styled
-from ridgeline.cli.views.facts import facts, headed, indented
-from ridgeline.cli.views.measures import measures_table
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.cli.printing import (
+    add_row,
+    facts,
+    headed,
+    indented,
+    listing,
+    number,
+    percent,
+    styled,
+)
+from ridgeline.cli.references import short
+from ridgeline.cli.views.jobs import measures_table
+from ridgeline.spec.job_spec import PatchOperation
 
 _STYLES = {
     Verdict.GOOD: "bold green",
@@ -20,11 +28,11 @@ _STYLES = {
     Verdict.DIVERGED: "bold red",
     Verdict.UNCLEAR: "bold",
 }
-_VALUE = 60
+_MAX_VALUE_LENGTH = 60
 
 
 def report_page(report: Report, job_id: str) -> Iterator[RenderableType]:
-    """Verdict first, then what speaks for it, the figures, and what to change."""
+    """The verdict, the evidence for it, the figures, and suggested changes."""
     yield styled(report.verdict.value, _STYLES[report.verdict])
     for evidence in report.evidence:
         yield indented("• ", evidence.message)
@@ -36,8 +44,8 @@ def report_page(report: Report, job_id: str) -> Iterator[RenderableType]:
     if report.nonfinite_weights:
         yield styled(f"Not finite: {', '.join(report.nonfinite_weights)}", "red")
     if report.raises:
-        yield headed("Raised while it trained", _raises(report))
-    yield headed("What to change", *_suggestions(report.suggestions, job_id))
+        yield headed("Raised during training", _raises(report))
+    yield headed("Suggested changes", *_suggestions(report.suggestions, job_id))
 
 
 def _figures(report: Report) -> dict[str, str]:
@@ -55,9 +63,9 @@ def _figures(report: Report) -> dict[str, str]:
 
 def _penalties(report: Report) -> RenderableType:
     table = listing({"on": "flexible", "kind": "left", "value": "right", "of the loss": "right"})
-    for each in report.penalties:
-        where = f"{each.layer}/{each.weight}"
-        add_row(table, (where, each.kind, number(each.value), percent(each.share)))
+    for penalty in report.penalties:
+        where = f"{penalty.layer}/{penalty.weight}"
+        add_row(table, (where, penalty.kind, number(penalty.value), percent(penalty.share)))
     return table
 
 
@@ -69,7 +77,7 @@ def _weights(weights: Sequence[WeightReport]) -> RenderableType:
             "L1": "right",
             "L2": "right",
             "zero": "right",
-            "nearly": "right",
+            "nearly zero": "right",
             "idle units": "right",
         }
     )
@@ -91,14 +99,15 @@ def _weights(weights: Sequence[WeightReport]) -> RenderableType:
 
 def _raises(report: Report) -> RenderableType:
     table = listing({"after epoch": "right", "what": "left", "from": "right", "to": "right"})
-    for each in report.raises:
-        add_row(table, (str(each.epoch), each.what, number(each.before), number(each.after)))
+    for change in report.raises:
+        cells = (str(change.epoch), change.what, number(change.before), number(change.after))
+        add_row(table, cells)
     return table
 
 
 def _suggestions(suggestions: Sequence[Suggestion], job_id: str) -> Iterator[RenderableType]:
     if not suggestions:
-        yield "Nothing."
+        yield "None."
         return
     for suggestion in suggestions:
         yield Text.assemble(
@@ -108,11 +117,12 @@ def _suggestions(suggestions: Sequence[Suggestion], job_id: str) -> Iterator[Ren
             yield styled(f"    {_operation(operation)}", "")
         yield styled(f"    {suggestion.source}", "dim")
     change = f"ridgeline report {short(job_id)} --apply {suggestions[0].id}"
-    yield "To train with the first of them:" if len(suggestions) > 1 else "To train with it:"
+    which = "the first change" if len(suggestions) > 1 else "this change"
+    yield f"To train with {which}:"
     yield styled(f"    {change} | ridgeline submit -", "")
 
 
 def _operation(operation: PatchOperation) -> str:
     value = json.dumps(operation.value, ensure_ascii=False)
-    shown = value if len(value) <= _VALUE else f"{value[:_VALUE]}…"
+    shown = value if len(value) <= _MAX_VALUE_LENGTH else f"{value[:_MAX_VALUE_LENGTH]}…"
     return f"{operation.op} {operation.path} = {shown}"

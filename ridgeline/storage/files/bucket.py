@@ -1,6 +1,6 @@
-"""A bucket, or part of one, behind obstore: S3, Google Cloud Storage, Azure, or a folder.
+"""Files in a bucket, through obstore: S3, Google Cloud Storage, Azure, or a folder.
 
-Every refusal and every failure comes out as a StorageError, in words without credentials.
+All errors are raised as StorageErrors, whose messages contain no credentials.
 """
 
 import hashlib
@@ -8,6 +8,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from io import BytesIO
 from typing import IO, Any, NamedTuple
 
 import obstore
@@ -28,11 +29,13 @@ from ridgeline.storage.errors import (
     UnusableArtifactStore,
 )
 from ridgeline.storage.files.digests import Hash
+from ridgeline.storage.files.marker import MARKER, MAX_MARKER_BYTES
+from ridgeline.storage.files.protocol import Keys, StoredObject
 
 CHUNK_BYTES = 4 * 2**20
-"""What one request reads: long enough for the way, short enough for memory and timeouts."""
+"""The bytes read by one request: enough to hide the latency, few enough for memory and timeouts."""
 PART_BYTES = 8 * 2**20
-"""A larger file is uploaded in parts of this size."""
+"""Larger files are sent in parts of this size."""
 _PARTS_AT_ONCE = 4
 _LISTED = 1000
 _PROBE = "ridgeline-probe"
@@ -44,23 +47,14 @@ _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 
 
 class Retrying(NamedTuple):
-    """How long one request is tried; a body of CHUNK_BYTES or PART_BYTES must fit into `request_s`.
+    """The retries of one request; CHUNK_BYTES or PART_BYTES must be transferred within `request_s`.
 
-    Beyond this, callers have patience of their own.
+    Callers retry beyond that.
     """
 
     retries: int = 2
     request_s: float = 60.0
     all_s: float = 10.0
-
-
-class StoredObject(NamedTuple):
-    """What a list of objects says of one."""
-
-    path: str
-    bytes: int
-    modified_at: float
-    """Seconds since 1970, by the store's clock."""
 
 
 class Bucket:
@@ -69,40 +63,40 @@ class Bucket:
     def __init__(self, url: str, retrying: Retrying | None = None) -> None:
         """Use `url`: `s3://bucket/prefix`, `gs://`, `az://`, `file:///folder`.
 
-        Endpoint, region and keys are in the environment, as `AWS_*` for one. Raises
-        UnusableArtifactStore for a URL of another kind; nothing is asked of the store yet.
+        Endpoint, region and keys are in the environment, for example in `AWS_*`. Raises
+        UnusableArtifactStore for any other URL. Sends no request.
         """
         self._url = url
         self._store = _opened(url, retrying or Retrying())
-        # Made now: the keys may be gone from the environment when it is used.
+        # Created now: the keys may be removed from the environment later.
         self._prober = _opened(url, Retrying(0, _PROBE_S, _PROBE_S))
 
     @property
     def place(self) -> str:
-        """The URL without a password that might stand in it."""
+        """The URL without a password."""
         return re.sub(r"//[^/@]*@", "//", self._url)
 
     def check(self) -> None:
-        """Ask for a sign of life, once and for a few seconds.
+        """Check that the store responds, with one request of a few seconds.
 
-        Raises ArtifactsUnavailable, and UnusableArtifactStore where bucket or keys are refused.
+        Raises ArtifactsUnavailable, and UnusableArtifactStore if bucket or keys are rejected.
         """
         try:
             obstore.get(self._prober, _PROBE)
         except (FileNotFoundError, NotFoundError) as error:
             if _code(error) in _NO_BUCKET:
-                raise UnusableArtifactStore(_refusal(self.place, error)) from None
+                raise UnusableArtifactStore(_rejection(self.place, error)) from None
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise UnusableArtifactStore(_refusal(self.place, error)) from None
+            raise UnusableArtifactStore(_rejection(self.place, error)) from None
         except (BaseError, OSError) as error:
             raise ArtifactsUnavailable(_summary(error)) from None
 
     def put(self, path: str, file: IO[bytes], size: int, *, create: bool = False) -> None:
-        """Store `size` bytes of `file` from where it stands, all at once or not at all.
+        """Store `size` bytes of `file` from its current position, atomically.
 
-        With `create` an object that is there stays: raises ArtifactExists. For a large file, which
-        goes up in parts, and by a store without conditions (AWS_CONDITIONAL_PUT=disabled) that is
-        looked at before. Memory for a few parts is needed.
+        With `create`, raises ArtifactExists instead of replacing an object. For a large file, which
+        is sent in parts, and with a store without conditional requests
+        (AWS_CONDITIONAL_PUT=disabled) this is only checked before. Needs memory for a few parts.
         """
         name = path.rpartition("/")[2]
         attributes = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -122,14 +116,14 @@ class Bucket:
             )
 
     def size(self, path: str) -> int:
-        """The bytes of an object; raises UnknownArtifact."""
+        """The size of an object in bytes; raises UnknownArtifact."""
         with _translated(path):
             return int(obstore.head(self._store, path)["size"])
 
     def read(self, path: str, start: int, end: int) -> Generator[bytes, None, None]:
-        """The bytes of a range, a chunk at a time, each by a request of its own.
+        """The bytes of a range, in chunks; raises UnknownArtifact.
 
-        A slow reader thus holds no connection open. Raises UnknownArtifact.
+        Each chunk is a request of its own, so a slow reader holds no connection open.
         """
         while start < end:
             stop = min(start + CHUNK_BYTES, end)
@@ -141,14 +135,14 @@ class Bucket:
             start = stop
 
     def sha256(self, path: str, size: int) -> str | None:
-        """The hash of what the store gives back; None where that has not `size` bytes."""
+        """The hash of the stored bytes; None if there are not `size` of them."""
         digest = hashlib.sha256()
         if self.size(path) != size or self.copy(path, size, None, digest) != size:
             return None
         return digest.hexdigest()
 
     def copy(self, path: str, size: int, file: IO[bytes] | None, digest: Hash) -> int:
-        """Read an object of `size` bytes into `file` and `digest`; how many came."""
+        """Read an object of `size` bytes into `file` and `digest`; returns how many it read."""
         received = 0
         for chunk in self.read(path, 0, size):
             received += len(chunk)
@@ -158,21 +152,21 @@ class Bucket:
         return received
 
     def objects(self, prefix: str = "") -> Iterator[StoredObject]:
-        """The objects below a folder, in the order of their paths."""
+        """The objects below a folder, in the order of their keys."""
         with _translated(prefix):
             for batch in obstore.list(self._store, prefix or None, chunk_size=_LISTED):
-                for each in batch:
-                    modified_at = each["last_modified"].timestamp()
-                    yield StoredObject(each["path"], each["size"], modified_at)
+                for entry in batch:
+                    modified_at = entry["last_modified"].timestamp()
+                    yield StoredObject(entry["path"], entry["size"], modified_at)
 
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the folders in a folder."""
         with _translated(prefix):
-            found = obstore.list_with_delimiter(self._store, prefix or None)
-        return sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+            listed = obstore.list_with_delimiter(self._store, prefix or None)
+        return sorted(path.rpartition("/")[2] for path in listed["common_prefixes"])
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Delete objects; those that are gone already are passed over."""
+        """Delete objects; those that no longer exist are skipped."""
         doomed = list(paths)
         if not doomed:
             return
@@ -185,10 +179,10 @@ class Bucket:
 
     def delete_below(self, prefix: str) -> None:
         """Delete every object below a folder."""
-        self.delete([each.path for each in self.objects(prefix)])
+        self.delete([stored.key for stored in self.objects(prefix)])
 
     def signed_url(self, path: str, seconds: float) -> str | None:
-        """An address for GET that is good for `seconds`; None where the store has no such thing."""
+        """A URL for GET that is valid for `seconds`; None if the store cannot sign URLs."""
         if type(self._store).__name__ not in _SIGNING:
             return None
         with _translated(path):
@@ -214,10 +208,67 @@ class Bucket:
         return True
 
 
+class BucketFiles:
+    """A FileStore in a bucket, below the folder `prefix`."""
+
+    def __init__(self, bucket: Bucket, keys: Keys, prefix: str = "") -> None:
+        self._bucket = bucket
+        self._keys = keys
+        self._prefix = prefix
+
+    def size(self, key: str) -> int:
+        """The size of a file in bytes; raises UnknownArtifact."""
+        return self._bucket.size(self._path(key))
+
+    def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
+        """The bytes of a range, in chunks of 4 MiB; raises UnknownArtifact."""
+        return self._bucket.read(self._path(key), start, end)
+
+    def signed_url(self, key: str, seconds: float) -> str | None:
+        """A URL from which anyone can download the file for a time; None if there is none."""
+        return self._bucket.signed_url(self._path(key), seconds)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files; those that no longer exist are skipped."""
+        self._bucket.delete([self._path(key) for key in keys])
+
+    def _path(self, key: str) -> str:
+        """The path of the object of `key`; raises InvalidArtifactKey."""
+        return self._prefix + self._keys.checked(key)
+
+
+class BucketMarker:
+    """The marker of a store in a bucket."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    @property
+    def place(self) -> str:
+        """The URL, without a password."""
+        return self._bucket.place
+
+    def read(self) -> bytes | None:
+        """The content of the marker, or None without one; raises ArtifactsUnavailable."""
+        try:
+            size = self._bucket.size(MARKER)
+            return b"".join(self._bucket.read(MARKER, 0, min(size, MAX_MARKER_BYTES)))
+        except UnknownArtifact:
+            return None
+
+    def create(self, data: bytes) -> None:
+        """Create the marker; raises ArtifactExists and ArtifactsUnavailable."""
+        self._bucket.put(MARKER, BytesIO(data), len(data), create=True)
+
+    def replace(self, data: bytes) -> None:
+        """Write the marker, replacing any other."""
+        self._bucket.put(MARKER, BytesIO(data), len(data))
+
+
 def _opened(url: str, retrying: Retrying) -> obstore.store.ObjectStore:
     request = timedelta(seconds=retrying.request_s)
     options: dict[str, Any] = {"timeout": request, "connect_timeout": timedelta(seconds=3)}
-    options["allow_http"] = True  # the URL of the endpoint says whether it is meant
+    options["allow_http"] = True  # the URL of the endpoint decides
     retry: dict[str, Any] = {
         "max_retries": retrying.retries,
         "retry_timeout": timedelta(seconds=retrying.all_s),
@@ -229,13 +280,13 @@ def _opened(url: str, retrying: Retrying) -> obstore.store.ObjectStore:
         return from_url(url, client_options=options, retry_config=retry)  # type: ignore[call-overload,no-any-return] # dicts of obstore's shape
     except (BaseError, ValueError, OSError) as error:
         raise UnusableArtifactStore(
-            f"Expected an address such as s3://bucket/prefix: {_summary(error)}"
+            f"Expected a URL such as s3://bucket/prefix: {_summary(error)}"
         ) from None
 
 
 @contextmanager
 def _translated(path: str) -> Iterator[None]:
-    """Turn what obstore raises into what the storage raises."""
+    """Turn the errors of obstore into StorageErrors."""
     try:
         yield
     except AlreadyExistsError:
@@ -249,7 +300,7 @@ def _translated(path: str) -> Iterator[None]:
 def _exactly(file: IO[bytes], size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
-        raise OSError(f"a file of {size} bytes has only {len(data)}; something else shortened it")
+        raise OSError(f"expected {size} more bytes in the file, read {len(data)}: it was truncated")
     return data
 
 
@@ -260,20 +311,20 @@ def _parts(file: IO[bytes], size: int) -> Iterator[bytes]:
         yield part
 
 
-def _refusal(place: str, error: Exception) -> str:
+def _rejection(place: str, error: Exception) -> str:
     return (
-        f"Received {place!r}, and was refused: {_summary(error)} Create the bucket, and see"
-        " that the keys (AWS_ACCESS_KEY_ID and so on) may read, write, list and delete in it."
+        f"{place!r} rejected the request: {_summary(error)} Create the bucket, and check that the"
+        " keys (AWS_ACCESS_KEY_ID and so on) may read, write, list and delete in it."
     )
 
 
 def _code(error: Exception) -> str:
-    found = _CODE.search(str(error))
-    return found[1] if found else ""
+    match = _CODE.search(str(error))
+    return match[1] if match else ""
 
 
 def _summary(error: Exception) -> str:
-    """What is of use in a message that may hold pages of the library's inner state."""
+    """The useful part of a message, which may contain pages of the library's inner state."""
     status = _STATUS.search(str(error))
     known = [f"HTTP {status[1]}"] if status else []
     known += [_code(error)] if _code(error) else []

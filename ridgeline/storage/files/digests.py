@@ -1,9 +1,9 @@
-"""The hashes of a file, both taken of the same bytes.
+"""The two hashes of a file, computed in one pass.
 
-A file is named by its SHA-256, and clients check that. It takes half a second for a gigabyte, so
-what is read again for a download is compared by XXH3 with 128 bits, which is faster than memory: a
-fault of the disk escapes it once in 2**128 times. It is no defence against somebody who writes into
-the store; the client's own look at the SHA-256 is.
+Files are named by their SHA-256, and clients verify it. It takes half a second per gigabyte, so
+downloads are compared by 128-bit XXH3, which is faster than memory: it misses a disk error with a
+probability of 2**-128. It does not protect against someone who writes into the store; the client's
+check of the SHA-256 does.
 """
 
 import hashlib
@@ -16,40 +16,40 @@ _BLOCK_BYTES = 2**20
 
 
 class Hash(Protocol):
-    """What hashlib and xxhash have alike."""
+    """The common interface of hashlib and xxhash."""
 
     def update(self, data: bytes, /) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
 
     def hexdigest(self) -> str:
-        """The hash of all that came."""
+        """The hash of all bytes, in hex."""
 
 
 class FileDigests:
-    """The hashes of bytes that come one after the other; both let other threads run meanwhile."""
+    """The hashes of a stream of bytes; both release the interpreter lock."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
         self._xxh3 = xxhash.xxh3_128()
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self._sha256.update(data)
         self._xxh3.update(data)
 
     @property
     def sha256(self) -> str:
-        """Of all that came, in hex."""
+        """SHA-256 of all bytes, in hex."""
         return self._sha256.hexdigest()
 
     @property
     def xxh3(self) -> str:
-        """XXH3 with 128 bits of all that came, in hex."""
+        """128-bit XXH3 of all bytes, in hex."""
         return self._xxh3.hexdigest()
 
 
 def file_digests(file: BufferedIOBase) -> FileDigests:
-    """Hash a file from where it stands to its end."""
+    """Hash a file from its current position to its end."""
     digests = FileDigests()
     block = memoryview(bytearray(_BLOCK_BYTES))
     while count := file.readinto(block):

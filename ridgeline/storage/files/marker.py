@@ -1,4 +1,4 @@
-"""The mark at the root of a store of files, which says whose it is: one small object, made once."""
+"""The marker at the root of a store: a small object with the identity of its database."""
 
 import errno
 import os
@@ -13,31 +13,31 @@ from ridgeline.storage.errors import ArtifactExists, ArtifactsUnavailable
 from ridgeline.storage.files.staging import sync_folder
 
 MARKER = ".identity.json"
-"""Its name, which no file of a job or of a data set can have."""
+"""Its name, which is not a valid key of a job's or a data set's file."""
 MAX_MARKER_BYTES = 2**12
 _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 _READABLE = 0o644
 
 
 class Marker(Protocol):
-    """The mark of one store. Every call may raise ArtifactsUnavailable."""
+    """The marker of a store. Every call may raise ArtifactsUnavailable."""
 
     @property
     def place(self) -> str:
-        """Where the store is, for people; without credentials."""
+        """The location of the store, for messages; without credentials."""
 
     def read(self) -> bytes | None:
-        """What the mark says, or None if there is none; no more than MAX_MARKER_BYTES."""
+        """The content of the marker, at most MAX_MARKER_BYTES; None without one."""
 
     def create(self, data: bytes) -> None:
-        """Set the mark, durably and whole; raises ArtifactExists if there is one."""
+        """Create the marker durably and atomically; raises ArtifactExists if there is one."""
 
     def replace(self, data: bytes) -> None:
-        """Set the mark, durably and whole, whatever there is."""
+        """Write the marker durably and atomically, replacing any other."""
 
 
 class FolderMarker:
-    """The mark of a store in a folder."""
+    """The marker of a store in a folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -49,7 +49,7 @@ class FolderMarker:
         return str(self._root)
 
     def read(self) -> bytes | None:
-        """What the mark says, or None if there is none; raises ArtifactsUnavailable."""
+        """The content of the marker, or None without one; raises ArtifactsUnavailable."""
         with _unavailable():
             try:
                 with self._path.open("rb") as file:
@@ -58,7 +58,7 @@ class FolderMarker:
                 return None
 
     def create(self, data: bytes) -> None:
-        """Set the mark by a link, which appears whole, once; raises ArtifactExists."""
+        """Create the marker by a hard link, which is atomic; raises ArtifactExists."""
         with _unavailable(), self._staged(data) as staged:
             failpoint("marker.synced")
             try:
@@ -73,13 +73,13 @@ class FolderMarker:
             sync_folder(self._root)
 
     def replace(self, data: bytes) -> None:
-        """Set the mark, whatever there is."""
+        """Write the marker, replacing any other."""
         with _unavailable(), self._staged(data) as staged:
             staged.rename(self._path)
             sync_folder(self._root)
 
     def _create_in_place(self, data: bytes) -> None:
-        """Set the mark where the file system has no links: a crash may leave half of it."""
+        """Create the marker on a file system without links: a crash may leave half of it."""
         try:
             with self._path.open("xb") as file:
                 file.write(data)
@@ -90,7 +90,7 @@ class FolderMarker:
 
     @contextmanager
     def _staged(self, data: bytes) -> Iterator[Path]:
-        """A durable file with the data beside the mark, for a block; a process killed leaves it."""
+        """A durable temporary file with the data; it remains if the process is killed."""
         handle, name = tempfile.mkstemp(dir=self._root, prefix=f"{MARKER}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -105,7 +105,7 @@ class FolderMarker:
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
-    """Turn what a file system refuses into what the storage raises: a full disk, for one."""
+    """Turn errors of the file system, such as a full disk, into ArtifactsUnavailable."""
     try:
         yield
     except OSError as error:

@@ -1,11 +1,8 @@
-"""Files on their way into the store: each is held by who makes it, and one that nobody holds goes.
+"""Files that are being written: each is locked by its process, and unlocked ones are deleted.
 
-A lock ends with its process, however that ends. It is heeded by this machine's processes alone:
-what others see of it depends on how they have mounted a shared folder. So a file's name says on
-which machine, and since which start of that, it is held; the rest is garbage once it is old.
-
-
-Folders whose entries outlive a loss of power.
+A lock ends with its process, however that ends. Only processes of this machine respect it: whether
+others see it depends on how they mount a shared folder. The name of a file therefore starts with
+the machine's boot id; files of other machines are deleted once they are old.
 """
 
 import fcntl
@@ -17,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 logger = logging.getLogger(__name__)
@@ -25,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """An empty file of its own in `folder`, held; gone after the block, unless it was moved."""
+    """Create an empty locked file in `folder`; deleted after the block unless it was moved."""
     descriptor, name = tempfile.mkstemp(dir=folder)
     path = Path(name)
     try:
-        path = _held(descriptor, path)
+        path = _lock(descriptor, path)
         yield path
     finally:
         path.unlink(missing_ok=True)
@@ -37,51 +34,51 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def clear_abandoned(folder: Path) -> None:
-    """Delete what was staged in `folder` on this machine and nobody holds."""
-    start = _this_start()
-    for path in folder.glob(f"{start}.*") if start else ():
+    """Delete the files in `folder` that a process of this machine has abandoned."""
+    boot = _boot_id()
+    for path in folder.glob(f"{boot}.*") if boot else ():
         with suppress(FileNotFoundError):  # moved, or deleted by another process
             if _abandoned(path):
                 path.unlink()
-                logger.info("a file is gone whose process died before it was stored: %s", path)
+                logger.info("deleted a staged file whose process has died: %s", path)
 
 
-def _held(descriptor: int, path: Path) -> Path:
-    """Hold a file, and only then give it the name of one that is held."""
-    start = _this_start()
-    if start is None:
+def _lock(descriptor: int, path: Path) -> Path:
+    """Lock a file, and only then give it the name of a locked one."""
+    boot = _boot_id()
+    if boot is None:
         return path
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # there are file systems without locks
+    except OSError:  # not every file system has locks
         return path
-    return path.rename(path.with_name(f"{start}.{path.name}"))
+    return path.rename(path.with_name(f"{boot}.{path.name}"))
 
 
 def _abandoned(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        # Shared: on NFS nobody gets another one who may not write.
+        # A shared lock: on NFS an exclusive one needs write access.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     finally:
         os.close(descriptor)
-    # It was not held, so it never will be again: who makes a file holds it from its first moment.
+    # An unlocked file stays unlocked: its process locks it before giving it this name.
     return True
 
 
 @functools.cache
-def _this_start() -> str | None:
-    """What this start of the machine's kernel is called; None where that is not known."""
+def _boot_id() -> str | None:
+    """The boot id of this machine's kernel; None if it is unknown."""
     try:
-        return _BOOT_ID.read_text().strip() or None
+        return _BOOT_ID_FILE.read_text().strip() or None
     except OSError:
         return None
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable: a rename alone can be lost with the power."""
+    """Make the folder's entries durable: a rename alone can be lost in a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,44 +1,44 @@
-"""The changes of the tables, one file each, run in order by Database.migrate()."""
+"""The migrations of the schema, one file each; Database.migrate() runs them in order."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import Connection
 
-from ridgeline.storage.errors import MigrationFailed, NewerDatabase
+from ridgeline.storage.errors import NewerDatabase
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _FOLDER = Path(__file__).parent
-_ROOT = str(_FOLDER.parents[2])
 REVISIONS = tuple(sorted(path.name[:4] for path in (_FOLDER / "versions").glob("[0-9]*.py")))
-"""What the tables have been, from the first release to this one."""
+"""Every revision of the schema, from the first release to this one."""
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the tables are as this release has them; raises NewerDatabase."""
+    """Whether the schema has the newest revision; raises NewerDatabase for an unknown one."""
     if not inspect(connection).has_table("alembic_version"):
         return False
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found is not None and found not in REVISIONS:
-        raise NewerDatabase(found, REVISIONS[-1])
-    return found == REVISIONS[-1]
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is not None and revision not in REVISIONS:
+        raise NewerDatabase(revision, REVISIONS[-1])
+    return bool(revision == REVISIONS[-1])
 
 
-def migrate_apart(url: URL) -> None:
-    """Migrate a database in a process that ends; raises MigrationFailed with what it says."""
-    path = (_ROOT, os.environ.get("PYTHONPATH"))
-    done = subprocess.run(
-        # With -P no file of the working folder stands in for a library.
-        [sys.executable, "-P", "-m", __name__],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
-        # Not an argument: everybody can read those, and there may be a password in it.
-        input=url.render_as_string(hide_password=False),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise MigrationFailed(done.stderr.strip() or f"Exit status {done.returncode}.")
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to `revision` in the connection's transaction; not thread-safe."""
+    from alembic import command  # noqa: PLC0415 - only needed when there is something to migrate
+
+    command.upgrade(config(connection), revision)
+
+
+def config(connection: Connection | None = None) -> "Config":
+    """The configuration of Alembic; running migrations needs a connection."""
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    options = Config()
+    options.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    options.set_main_option("path_separator", "os")
+    options.attributes["connection"] = connection
+    return options

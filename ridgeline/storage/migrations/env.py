@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that Database.migrate() hands over."""
+"""Run by Alembic: runs the migrations on the connection from Database.migrate()."""
 
 from alembic import context
 

@@ -1,8 +1,8 @@
-"""What a transaction gives account of: its transitions and its counts.
+"""The transitions and counts of a transaction.
 
-Both are gathered while it runs and written at its end, so that they are committed with what they
-tell of, or not at all. The lines of the process's own log follow the commit. A count's row is
-locked as the last one of a transaction, and counts in one order, so nothing can deadlock.
+They are collected while it runs and written at its end, so they are committed together with the
+changes they describe. The process's own log follows the commit. The rows of counts are locked last
+and always in the same order, so transactions cannot deadlock on them.
 """
 
 import json
@@ -16,18 +16,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
 from ridgeline.api.lifecycle import JobStatus
 from ridgeline.api.log import LogLevel, LogSource
 from ridgeline.storage.columns import now_ms
-from ridgeline.storage.records.values import AttemptReason, Tally
+from ridgeline.storage.records.values import AttemptReason, JobRecord, LockedJob, Tally
 from ridgeline.storage.tables import log_lines, tallies
 
 SHARDS = 16
-"""Into how many rows a count is split on PostgreSQL, where several transactions write at once."""
+"""The rows that a count is split into on PostgreSQL, where transactions write concurrently."""
 EPOCH_BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-"""The upper bounds of the histogram of epochs."""
+"""The upper bounds of the buckets of the histogram of epoch durations."""
 _ACCOUNT = "ridgeline.account"
 _BAD = frozenset({AttemptReason.CRASHED.value, AttemptReason.LEASE_EXPIRED.value})
 
@@ -35,7 +35,7 @@ logger = logging.getLogger("ridgeline.transitions")
 
 
 class Transition(NamedTuple):
-    """A change of a job's status, as the logs tell it."""
+    """A change of a job's status, as logged."""
 
     job: str
     attempt: int
@@ -43,34 +43,33 @@ class Transition(NamedTuple):
     before: JobStatus | None
     after: JobStatus
     reason: str | None
-    """The EndCode of a job that has ended, or else the AttemptReason of an attempt that has."""
+    """The EndCode if the job has ended, else the AttemptReason if the attempt has."""
 
     @property
     def level(self) -> LogLevel:
-        """A warning where something went wrong."""
+        """WARNING if something went wrong, else INFO."""
         wrong = self.after is JobStatus.FAILED or self.reason in _BAD
         return LogLevel.WARNING if wrong else LogLevel.INFO
 
 
 @dataclass
 class Account:
-    """What one transaction has to tell; see account_of()."""
+    """The transitions and counts of one transaction; see account_of()."""
 
     transitions: list[Transition] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def moved(
+    def add_transition(
         self,
-        row: RowMapping,
+        job: LockedJob | JobRecord,
         before: JobStatus | None,
         after: JobStatus,
         reason: str | None,
         attempt_reason: str | None,
     ) -> None:
-        """Take down a transition of the locked job of `row`, and count what it means."""
+        """Record a transition of a locked job, and count it."""
         why = reason or attempt_reason
-        told = Transition(row["id"], row["attempt"], row["fence"], before, after, why)
-        self.transitions.append(told)
+        self.transitions.append(Transition(job.id, job.attempt, job.fence, before, after, why))
         if before is JobStatus.QUEUED and after is JobStatus.RUNNING:
             self.count(Tally.ATTEMPTS_STARTED)
         if before is not None and before.held and not after.held:
@@ -79,13 +78,13 @@ class Account:
             self.count(Tally.JOBS_ENDED, reason or "")
 
     def count(self, tally: Tally, label: str = "", by: float = 1) -> None:
-        """Raise a count."""
-        self.counts[tally.value, label] += by  # type: ignore[assignment] # seconds are no integers
+        """Increase a count."""
+        self.counts[tally.value, label] += by  # type: ignore[assignment] # seconds are floats
 
     def write(self, connection: Connection) -> None:
         """Write everything, as the last statements of the transaction."""
         if self.transitions:
-            connection.execute(_INSERT_LINE, [_log_line(each) for each in self.transitions])
+            connection.execute(_INSERT_LINE, [_log_line(moved) for moved in self.transitions])
         if self.counts:
             on_sqlite = connection.dialect.name == "sqlite"
             shard = 0 if on_sqlite else threading.get_native_id() % SHARDS
@@ -95,16 +94,16 @@ class Account:
             ]
             connection.execute(_ADD_ON_SQLITE if on_sqlite else _ADD_ON_POSTGRESQL, rows)
 
-    def tell(self) -> None:
-        """Log the transitions; they are committed."""
-        for each in self.transitions:
-            level = logging.getLevelNamesMapping()[each.level.upper()]
-            logger.log(level, "transition", extra=each._asdict())
+    def log(self) -> None:
+        """Log the transitions, once they are committed."""
+        for moved in self.transitions:
+            level = logging.getLevelNamesMapping()[moved.level.upper()]
+            logger.log(level, "transition", extra=moved._asdict())
 
 
 @contextmanager
 def accounting(connection: Connection) -> Iterator[Account]:
-    """The account of the transaction that runs in the block."""
+    """Keep an account of the transaction that runs in the block."""
     info: dict[Any, Any] = connection.info
     account = info[_ACCOUNT] = Account()
     try:
@@ -114,18 +113,18 @@ def accounting(connection: Connection) -> Iterator[Account]:
 
 
 def account_of(connection: Connection) -> Account:
-    """The account of the writing transaction that `connection` is in."""
+    """The account of the write transaction that `connection` is in."""
     account: Account = connection.info[_ACCOUNT]
     return account
 
 
 def epoch_bucket(seconds: float) -> str:
-    """The label under which an epoch of so many seconds is counted: its bucket's upper bound."""
+    """The label of the histogram bucket for an epoch of `seconds`: the bucket's upper bound."""
     return next((str(bound) for bound in EPOCH_BUCKETS_S if seconds <= bound), "+Inf")
 
 
 def next_number(job_id: Any) -> Any:
-    """The number of the next line of a job's log; the job's row is locked, so nobody else takes it.
+    """The number of the next line of a job's log; the job's row must be locked.
 
     `job_id` is a value or a bound parameter.
     """
@@ -146,22 +145,22 @@ _INSERT_LINE = insert(log_lines).values(
 )
 
 
-def _log_line(told: Transition) -> dict[str, Any]:
-    fields = {"before": told.before, "after": told.after, "reason": told.reason}
+def _log_line(moved: Transition) -> dict[str, Any]:
+    fields = {"before": moved.before, "after": moved.after, "reason": moved.reason}
     return {
-        "of_job": told.job,
-        "in_attempt": told.attempt,
-        "under_fence": told.fence,
-        "at_level": told.level.value,
+        "of_job": moved.job,
+        "in_attempt": moved.attempt,
+        "under_fence": moved.fence,
+        "at_level": moved.level.value,
         "and_fields": json.dumps(fields),
     }
 
 
-def _adding(dialect: Any) -> Any:
+def _add(dialect: Any) -> Any:
     statement = dialect.insert(tallies)
-    more = {"value": tallies.c.value + statement.excluded.value}
-    return statement.on_conflict_do_update(index_elements=tallies.primary_key, set_=more)
+    increased = {"value": tallies.c.value + statement.excluded.value}
+    return statement.on_conflict_do_update(index_elements=tallies.primary_key, set_=increased)
 
 
-_ADD_ON_SQLITE = _adding(sqlite)
-_ADD_ON_POSTGRESQL = _adding(postgresql)
+_ADD_ON_SQLITE = _add(sqlite)
+_ADD_ON_POSTGRESQL = _add(postgresql)

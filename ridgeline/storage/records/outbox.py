@@ -1,10 +1,7 @@
 """The outbox: hints to the broker, stored in the transaction that makes a job claimable.
 
-A hint may be lost, late or doubled without harm; what counts is that a queued job always gets one.
-Any number of janitors may call these at once.
-
-
-The words of the broker: what the service sends and the worker takes.
+A hint may be lost, late or duplicated without harm, but every queued job must eventually get one.
+Any number of janitors may use the outbox at once.
 """
 
 from collections.abc import Sequence
@@ -16,38 +13,38 @@ from ridgeline.api.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import milliseconds, now_ms
 from ridgeline.storage.database import Database
-from ridgeline.storage.records.values import Dispatch
+from ridgeline.storage.records.values import Hint
 from ridgeline.storage.tables import QUEUED, jobs, outbox
 
-#: What a worker could claim now.
 _CLAIMABLE = (QUEUED, jobs.c.available_at <= now_ms())
+"""The jobs that a worker could claim now."""
 
 
 _HINT = insert(outbox).values(available_at=now_ms()).returning(outbox.c.id, outbox.c.job_id)
 
 
 TRAIN_TASK = "ridgeline.train"
-"""The task's name. Its one argument is a job id: a hint that may be lost, late or doubled."""
+"""The name of the Celery task. Its only argument is a job id."""
 
 
 TRAIN_QUEUE = "train"
-"""The queue the hints go through."""
+"""The broker's queue of hints."""
 
 
 class Outbox:
-    """The hints that still have to be sent."""
+    """The hints that are still to be sent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def pending_dispatches(self, limit: int = 100, hold_s: float = 10.0) -> list[Dispatch]:
-        """Take up to `limit` hints to send, oldest first.
+    def pending_dispatches(self, limit: int = 100, hold_s: float = 10.0) -> list[Hint]:
+        """Reserve up to `limit` hints to send, oldest first.
 
-        Other janitors do not see them for `hold_s` seconds; what is not marked by then is offered
-        again. Hints for jobs that wait out a backoff are held back until it is over.
+        Other janitors do not see them for `hold_s` seconds; a hint that is not marked as dispatched
+        by then is pending again. A job in backoff has no pending hint until the backoff is over.
         """
         unheld = or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now_ms())
-        takeable = (
+        due = (
             select(outbox.c.id, outbox.c.job_id)
             .where(outbox.c.available_at <= now_ms(), unheld)
             .order_by(outbox.c.id)
@@ -55,22 +52,22 @@ class Outbox:
             .with_for_update(skip_locked=True)
         )
         with self._database.write() as connection:
-            taken = [Dispatch(row.id, row.job_id) for row in connection.execute(takeable)]
+            hints = [Hint(row.id, row.job_id) for row in connection.execute(due)]
             connection.execute(
                 update(outbox)
-                .where(outbox.c.id.in_([dispatch.outbox_id for dispatch in taken]))
+                .where(outbox.c.id.in_([hint.outbox_id for hint in hints]))
                 .values(held_until=now_ms() + milliseconds(hold_s))
             )
-        return taken
+        return hints
 
     def mark_dispatched(self, outbox_ids: Sequence[int]) -> int:
-        """Strike out hints that were sent; returns how many no one had struck out before."""
+        """Delete hints that were sent; returns how many were still there."""
         with self._database.write() as connection:
             sent = connection.execute(
                 delete(outbox).where(outbox.c.id.in_(outbox_ids)).returning(outbox.c.job_id)
             ).scalars()
             job_ids = list(sent)
-            # A row that is locked is being claimed or cancelled: waiting for it could deadlock.
+            # A locked row is being claimed or cancelled; waiting for it could deadlock.
             queued = (
                 select(jobs.c.id)
                 .where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED)
@@ -84,11 +81,11 @@ class Outbox:
         return len(job_ids)
 
     def claimable(self) -> int:
-        """How many queued jobs a worker could claim now whose hint has left the outbox.
+        """How many claimable jobs have no hint in the outbox.
 
-        So many hints lie in the broker if none was lost.
+        The broker has as many hints if none was lost.
         """
-        # Two counts: the outbox is mostly short, so that no job of a long queue is looked up in it.
+        # Two counts: the outbox is mostly short, so the jobs of a long queue need no lookup in it.
         waiting = select(func.count()).select_from(jobs).where(*_CLAIMABLE)
         hinted = select(func.count(outbox.c.job_id.distinct())).where(
             exists().where(jobs.c.id == outbox.c.job_id, *_CLAIMABLE)
@@ -98,10 +95,10 @@ class Outbox:
             return int(connection.execute(statement).scalar_one())
 
     def redispatch(self, older_than_s: float = 30.0, limit: int = 1000) -> list[str]:
-        """Order a new hint for claimable jobs whose last one was sent over `older_than_s` ago.
+        """Add a new hint for claimable jobs whose last one was sent over `older_than_s` ago.
 
-        Returns their ids, at most `limit`, those that have waited longest for one first. A job with
-        a hint still in the outbox gets no second one.
+        Returns the ids of at most `limit` jobs, those that have waited longest first. A job whose
+        hint is still in the outbox gets no second one.
         """
         last = jobs.c.last_dispatched_at
         forgotten = (
@@ -115,27 +112,27 @@ class Outbox:
             .order_by(func.coalesce(last, 0), jobs.c.available_at)
             .limit(limit)
         )
-        # All that wait are looked through, so nobody who writes should have to wait for that.
+        # This scans the whole queue, so it runs outside the write transaction.
         with self._database.read() as connection:
-            found = connection.execute(oldest).scalars().all()
-        if not found:
+            waiting = connection.execute(oldest).scalars().all()
+        if not waiting:
             return []
-        still = select(jobs.c.id).where(jobs.c.id.in_(found), *forgotten)
+        still = select(jobs.c.id).where(jobs.c.id.in_(waiting), *forgotten)
         with self._database.write() as connection:
             locked = still.with_for_update(skip_locked=True)
             ids = set(connection.execute(locked).scalars())
-            # Setting it here too makes a janitor that raced for the same row see it is done.
+            # Also set here, so that a janitor racing for the same row sees that it is done.
             connection.execute(
                 update(jobs).where(jobs.c.id.in_(ids)).values(last_dispatched_at=now_ms())
             )
-            ordered = [job_id for job_id in found if job_id in ids]
+            ordered = [job_id for job_id in waiting if job_id in ids]
             add_hints(connection, ordered)
             failpoint("redispatch.before_commit")
         return ordered
 
 
 def add_hints(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
-    """Put hints to be sent at once into the outbox, in order; returns their ids by job."""
+    """Add hints to be sent at once, in order; returns their outbox ids by job id."""
     if not job_ids:
         return {}
     hints = connection.execute(_HINT, [{"job_id": job_id} for job_id in job_ids])
@@ -143,6 +140,6 @@ def add_hints(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
 
 
 def add_hint(connection: Connection, job_id: str, delay_s: float = 0.0) -> int:
-    """Put a hint for `job_id` into the outbox, to be sent in `delay_s` seconds; returns its id."""
+    """Add a hint to be sent in `delay_s` seconds; returns its outbox id."""
     statement = insert(outbox).values(job_id=job_id, available_at=now_ms() + milliseconds(delay_s))
     return int(connection.execute(statement.returning(outbox.c.id)).scalar_one())

@@ -1,8 +1,7 @@
-"""What an MLflow server was told of the jobs: an outbox with a row for each job to tell of.
+"""The outbox of the MLflow server: a row for each job that it does not have completely.
 
-The row is stored with the claim by a worker that tracks, and deleted when the server was told of
-the job's end. Any worker that tracks may tell of it, one at a time; which one ran it does not
-matter, nor whether that one still lives.
+The row is stored with the claim by a worker that tracks jobs, and deleted once the server has the
+job's end. Any worker that tracks may report a job, one worker at a time, whichever worker ran it.
 """
 
 from collections.abc import Sequence
@@ -13,20 +12,17 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from ridgeline.api.lifecycle import TERMINAL
-from ridgeline.storage.columns import milliseconds, now_ms
+from ridgeline.storage.columns import AT_ONCE, milliseconds, now_ms
 from ridgeline.storage.database import Database
 from ridgeline.storage.records.values import TrackedJob
 from ridgeline.storage.tables import events, jobs, tracked_jobs
 
-_AT_ONCE = 500
-"""How many jobs one statement names; SQLite takes a thousand parameters at the least."""
-
 
 class TrackingStore:
-    """The jobs to tell of, as the worker `holder` sees them.
+    """The jobs to report, as seen by the worker `holder`.
 
-    What it takes is its own until it is silent for `hold_s` seconds. Who has lost a job to another
-    worker changes nothing: its calls answer False, and it must stop.
+    A job that it reserves is its own until `hold_s` seconds pass without a call. A worker that has
+    lost a job to another changes nothing: its calls return False, and it must stop.
     """
 
     def __init__(self, database: Database, holder: str, hold_s: float) -> None:
@@ -35,15 +31,15 @@ class TrackingStore:
         self._hold_s = hold_s
 
     def adopt(self, job_ids: Sequence[str], experiment: str) -> None:
-        """Track those of the jobs that there are, for all workers; one that is tracked stays."""
-        for start in range(0, len(job_ids), _AT_ONCE):
+        """Track those of the jobs that exist, for any worker; tracked ones are left unchanged."""
+        for start in range(0, len(job_ids), AT_ONCE):
             with self._database.write() as connection:
-                track(connection, job_ids[start : start + _AT_ONCE], experiment)
+                track(connection, job_ids[start : start + AT_ONCE], experiment)
 
     def due(self, limit: int) -> list[str]:
-        """Up to `limit` jobs to take of which there is something to tell, or whose end is untold.
+        """Up to `limit` available jobs with news for the server, or whose end it does not have.
 
-        Those that nobody holds come first, then those that were told of least recently.
+        Those that no worker holds come first, then those reported least recently.
         """
         newer = exists().where(
             events.c.job_id == tracked_jobs.c.job_id, events.c.id > tracked_jobs.c.last_event
@@ -51,7 +47,7 @@ class TrackingStore:
         statement = (
             select(tracked_jobs.c.job_id)
             .join(jobs, jobs.c.id == tracked_jobs.c.job_id, isouter=True)
-            .where(self._takeable(), or_(jobs.c.id.is_(None), jobs.c.status.in_(TERMINAL), newer))
+            .where(self._available(), or_(jobs.c.id.is_(None), jobs.c.status.in_(TERMINAL), newer))
             .order_by(tracked_jobs.c.held_until, tracked_jobs.c.job_id)
             .limit(limit)
         )
@@ -59,10 +55,10 @@ class TrackingStore:
             return list(connection.execute(statement).scalars())
 
     def take(self, job_id: str) -> TrackedJob | None:
-        """Take a job to tell of; None if another worker has it, or has told of it to the end."""
+        """Reserve a job to report; None if another worker has it, or has finished it."""
         statement = (
             update(tracked_jobs)
-            .where(tracked_jobs.c.job_id == job_id, self._takeable())
+            .where(tracked_jobs.c.job_id == job_id, self._available())
             .values(holder=self._holder, held_until=self._until(self._hold_s))
             .returning(*(tracked_jobs.c[name] for name in TrackedJob._fields))
         )
@@ -71,7 +67,7 @@ class TrackingStore:
         return None if row is None else TrackedJob(*row)
 
     def note(self, job_id: str, run_id: str, last_event: int) -> bool:
-        """Note the job's run and up to where it was told, and hold on; False: it is lost."""
+        """Record the job's run and the last event sent, and renew the hold; False if it is lost."""
         statement = (
             update(tracked_jobs)
             .where(*self._mine(job_id))
@@ -81,7 +77,7 @@ class TrackingStore:
             return connection.execute(statement).rowcount == 1
 
     def put_off(self, job_id: str, delay_s: float) -> bool:
-        """Let no worker take the job for so long, and then any; False: it was lost before."""
+        """Release the job to any worker after `delay_s`; False if it was lost before."""
         statement = (
             update(tracked_jobs)
             .where(*self._mine(job_id))
@@ -91,19 +87,19 @@ class TrackingStore:
             return connection.execute(statement).rowcount == 1
 
     def strike_out(self, job_id: str) -> bool:
-        """Forget a job that was told to its end; False: it was lost before."""
+        """Delete a job that the server has completely; False if it was lost before."""
         with self._database.write() as connection:
             return connection.execute(delete(tracked_jobs).where(*self._mine(job_id))).rowcount == 1
 
     def let_go(self) -> None:
-        """Leave what this worker holds to the others, at once."""
+        """Release all that this worker holds to the others, at once."""
         mine = tracked_jobs.c.holder == self._holder
         with self._database.write() as connection:
             connection.execute(
                 update(tracked_jobs).where(mine).values(holder=None, held_until=now_ms())
             )
 
-    def _takeable(self) -> ColumnElement[bool]:
+    def _available(self) -> ColumnElement[bool]:
         return or_(tracked_jobs.c.held_until <= now_ms(), tracked_jobs.c.holder == self._holder)
 
     def _mine(self, job_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -120,9 +116,9 @@ def track(
     holder: str | None = None,
     hold_s: float = 0.0,
 ) -> None:
-    """Have those of the jobs that there are told of, by `holder` at first.
+    """Track those of the jobs that exist, held by `holder` at first.
 
-    What is known of one that is tracked already stays.
+    Those that are tracked already are left unchanged.
     """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     values = {
@@ -132,6 +128,6 @@ def track(
         "holder": null() if holder is None else literal(holder),
         "held_until": now_ms() + milliseconds(hold_s),
     }
-    found = select(*values.values()).where(jobs.c.id.in_(job_ids))
-    statement = dialect.insert(tracked_jobs).from_select(list(values), found)
+    existing = select(*values.values()).where(jobs.c.id.in_(job_ids))
+    statement = dialect.insert(tracked_jobs).from_select(list(values), existing)
     connection.execute(statement.on_conflict_do_nothing())

@@ -1,122 +1,116 @@
-"""The one way in which a stored job changes its status, and the trail it leaves."""
+"""The only place where a stored job changes its status, and the records of that change."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
 from ridgeline.api.lifecycle import EndCode, EndReason, JobStatus, can_become
 from ridgeline.failpoints import failpoint
-from ridgeline.storage.columns import now_ms
+from ridgeline.logs import storable
+from ridgeline.storage.columns import RowReader, now_ms
 from ridgeline.storage.errors import IllegalTransition
 from ridgeline.storage.records.account import account_of
-from ridgeline.storage.records.values import AttemptExit, EventType, Tally
+from ridgeline.storage.records.values import AttemptExit, EventType, LockedJob, Tally
 from ridgeline.storage.tables import attempts, events, jobs
 
 CANCELLED_BY_USER = EndReason(
     code=EndCode.CANCELLED_BY_USER, detail="The job was cancelled on request."
 )
-"""Why a job ended that somebody asked to cancel."""
+"""Why a job ended that a user cancelled."""
 
 _ASKED = {JobStatus.QUEUED: "resumed"}
-"""What was asked for by who is refused a status, where it has another name."""
+"""The verb shown to the user where it differs from the name of the status."""
 
-LOCKED_COLUMNS = (
-    jobs.c.id,
-    jobs.c.status,
-    jobs.c.attempt,
-    jobs.c.fence,
-    jobs.c.crash_count,
-    jobs.c.drain_count,
-)
-"""What a decision about a job needs to know."""
+LOCKED = RowReader(LockedJob, jobs)
 
 
-def locked(connection: Connection, job_id: str) -> RowMapping | None:
-    """Read what decides about a job, and keep it so until the transaction ends; None if unknown."""
-    statement = select(*LOCKED_COLUMNS).where(jobs.c.id == job_id).with_for_update()
-    return connection.execute(statement).mappings().one_or_none()
+def locked(connection: Connection, job_id: str) -> LockedJob | None:
+    """Read and lock the job's row until the transaction ends; None if there is no such job."""
+    statement = select(*LOCKED.columns).where(jobs.c.id == job_id).with_for_update()
+    return LOCKED.read_one(connection.execute(statement))
 
 
 def move(
     connection: Connection,
-    row: RowMapping,
+    job: LockedJob,
     after: JobStatus,
     *,
     reason: EndReason | None = None,
     attempt_exit: AttemptExit | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> None:
-    """Change the status of a job whose row is locked() in this transaction.
+    """Change the status of a job that is locked() in this transaction.
 
-    Writes the row (with `values` besides), the end of the attempt if it ends, and the event.
-    `reason` is needed for a terminal status. Raises IllegalTransition.
+    Writes the row (`values` too), the end of the attempt if it ends, and the event. A terminal
+    status needs a `reason`. Raises IllegalTransition.
     """
-    before: JobStatus = row["status"]
+    before: JobStatus = job.status
     if not can_become(before, after):
-        raise IllegalTransition(row["id"], before, _ASKED.get(after, after.value))
+        raise IllegalTransition(job.id, before, _ASKED.get(after, after.value))
     changes: dict[str, Any] = {"status": after, "version": jobs.c.version + 1, **(values or {})}
     if before is JobStatus.PAUSED:
         changes["paused_at"] = None
     if not after.held:
         changes |= {"lease_owner": None, "lease_expires_at": None, "eta_s": None}
     if reason is not None:
-        reason = reason.model_copy(update={"detail": _storable(reason.detail)})
+        # The detail may quote a crashed trainer, and no text may keep a job from ending.
+        reason = reason.model_copy(update={"detail": storable(reason.detail)})
         changes |= {
             "finished_at": now_ms(),
             "reason_code": reason.code.value,
             "reason_detail": reason.detail,
         }
-    connection.execute(update(jobs).where(jobs.c.id == row["id"]).values(changes))
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(changes))
     ended = None
     if before.held and not after.held:
         ended = attempt_exit or AttemptExit()
         code = reason.code.value if reason else None
         ended = replace(ended, reason=ended.reason or code)
-        _end_attempt(connection, row, ended)
-    add_status(connection, row, before, after, reason=reason, ended=ended)
+        _end_attempt(connection, job, ended)
+    add_status(connection, job, before, after, reason=reason, ended=ended)
     failpoint("move.before_commit")
 
 
 def add_status(
     connection: Connection,
-    row: RowMapping,
+    job: LockedJob,
     before: JobStatus | None,
     after: JobStatus,
     *,
     reason: EndReason | None = None,
     ended: AttemptExit | None = None,
 ) -> None:
-    """Append a change of status to what is told of the job of `row`: its events, log and counts."""
+    """Record a transition in the job's events, in its log and in the counts."""
     payload = reason.model_dump_json() if reason else "{}"
-    add_event(connection, row, EventType.STATUS, payload, before=before, after=after)
+    add_event(connection, job, EventType.STATUS, payload, before=before, after=after)
     account = account_of(connection)
     code = reason.code.value if reason else None
-    account.moved(row, before, after, code, ended.reason if ended else None)
+    account.add_transition(job, before, after, code, ended.reason if ended else None)
     if ended is not None and ended.publish_failed:
         account.count(Tally.PUBLISH_FAILURES)
 
 
 def add_event(
     connection: Connection,
-    row: RowMapping,
+    job: LockedJob,
     kind: EventType,
     *payloads: str,
     before: JobStatus | None = None,
     after: JobStatus | None = None,
 ) -> None:
-    """Append events to the job of `row` (its id, attempt and fence).
+    """Append events to the job.
 
-    Call it after the statement that locked the job's row: then a job's events are committed in the
-    order of their ids, and a reader that has seen one never finds an older one later.
+    Call it after the statement that locked the job's row. A job's events are then committed in the
+    order of their ids: a reader that has seen one never sees an older one appear later.
     """
     common = {
-        "job_id": row["id"],
+        "job_id": job.id,
         "type": kind.value,
-        "attempt": row["attempt"],
-        "fence": row["fence"],
+        "attempt": job.attempt,
+        "fence": job.fence,
         "before": before,
         "after": after,
     }
@@ -124,24 +118,16 @@ def add_event(
     connection.execute(statement, [{**common, "payload": payload} for payload in payloads])
 
 
-def _storable(detail: str) -> str:
-    """`detail` without what PostgreSQL refuses in text: NUL and lone surrogates.
-
-    The detail may quote a crashed trainer, and ending a job must not fail over that.
-    """
-    return detail.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-def _end_attempt(connection: Connection, row: RowMapping, ended: AttemptExit) -> None:
+def _end_attempt(connection: Connection, job: LockedJob, ended: AttemptExit) -> None:
     statement = (
         update(attempts)
-        .where(attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"])
+        .where(attempts.c.job_id == job.id, attempts.c.attempt == job.attempt)
         .values(
             ended_at=now_ms(),
             reason=ended.reason,
             exit_code=ended.code,
             exit_signal=ended.signal,
-            detail=None if ended.detail is None else _storable(ended.detail),
+            detail=None if ended.detail is None else storable(ended.detail),
         )
     )
     connection.execute(statement)

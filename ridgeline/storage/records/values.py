@@ -1,8 +1,9 @@
-"""What goes into the storage and what comes out: plain immutable values."""
+"""The plain immutable values that the stores take and return."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from signal import Signals
 from typing import NamedTuple
 
 from ridgeline.api.lifecycle import JobStatus
@@ -12,12 +13,12 @@ from ridgeline.api.worker import WorkerState
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
-    """A job to be stored. Specs are JSON text: the storage does not read them."""
+    """A job to be stored. Specs are JSON text that the storage does not parse."""
 
     spec: str
     """The spec as it was posted."""
     resolved: str
-    """The spec with every default spelled out: what the worker trains."""
+    """The spec with all defaults filled in, as the worker trains it."""
     epochs: int
     """Epochs asked for."""
     name: str | None = None
@@ -27,7 +28,7 @@ class NewJob:
     deadline_s: float | None = None
     """Seconds from the first claim to the deadline; None for no deadline."""
     dataset_id: str | None = None
-    """The uploaded data set that it trains on, which then stays until the job has ended."""
+    """The stored data set that it trains on, which cannot be deleted until the job has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +37,12 @@ class ArtifactRecord:
 
     name: str
     key: str
-    """Where the artifact store keeps it."""
+    """Its key in the artifact store."""
     bytes: int
     sha256: str
     media_type: str
     xxh3: str | None = None
-    """What a download is checked by; None for a file of an earlier release."""
+    """XXH3 of the file, to check downloads by; None for a file of an earlier release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class JobRecord:
 
     id: str
     version: int
-    """Grows with every change that is visible here."""
+    """Grows with every change to this record."""
     name: str | None
     tags: tuple[str, ...]
     spec: str
@@ -66,7 +67,7 @@ class JobRecord:
     metrics: str
     """A JSON object of finite numbers and nulls."""
     available_at: datetime
-    """No worker may claim the job before."""
+    """When workers may claim the job at the earliest."""
     attempt: int
     crash_count: int
     drain_count: int
@@ -74,36 +75,48 @@ class JobRecord:
     lease_owner: str | None
     lease_expires_at: datetime | None
     progress_epoch: int
-    """Epochs finished, those that the current attempt goes on from included."""
+    """Epochs finished, including those that the current attempt resumed from."""
     progress_at: datetime | None
     eta_s: float | None
     deadline_s: float | None
     deadline_at: datetime | None
     cancel_requested_at: datetime | None
     paused_at: datetime | None
-    """Since when the job is paused; that time does not count towards its deadline."""
+    """When it was paused; the pause does not count towards its deadline."""
     last_dispatched_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    artifacts: tuple[ArtifactRecord, ...]
+    artifacts: tuple[ArtifactRecord, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedJob:
+    """The part of a job that decides on its next transition, locked until the transaction ends."""
+
+    id: str
+    status: JobStatus
+    attempt: int
+    fence: int
+    crash_count: int
+    drain_count: int
 
 
 class Idempotency(NamedTuple):
-    """A client's key for one POST, and the hash of the body it came with."""
+    """A client's key for one POST, and the hash of the body sent with it."""
 
     key: str
     body_sha256: str
 
 
 class Created(NamedTuple):
-    """The answer to a create."""
+    """The result of creating a job."""
 
     record: JobRecord
     replayed: bool
     """Whether the idempotency key had created the job before."""
     outbox_id: int | None
-    """What to pass to Outbox.mark_dispatched() once the hint was sent; None for a replay."""
+    """The hint to pass to Outbox.mark_dispatched() once it is sent; None for a replay."""
 
 
 class Page(NamedTuple):
@@ -116,7 +129,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A worker's right to write one attempt of a job, for as long as its fence is the newest."""
+    """A worker's right to write one attempt of a job, valid while its fence is the newest."""
 
     job_id: str
     attempt: int
@@ -125,28 +138,28 @@ class Claim:
     resolved: str
     deadline_at: datetime | None
     remaining_s: float | None
-    """Seconds from the claim to the deadline by the database's clock; may be negative."""
+    """Seconds from the claim to the deadline, by the database's clock; may be negative."""
 
 
 class HeartbeatAnswer(NamedTuple):
-    """What the database tells a worker that still holds its job."""
+    """The reply to a worker that still holds its job."""
 
     status: JobStatus
 
 
 class AttemptReason(StrEnum):
-    """Why an attempt ended without ending its job by itself; otherwise it is the EndCode."""
+    """Why an attempt ended that did not end its job; one that did has the job's EndCode."""
 
-    DRAINED = "drained"  #: the worker gave the job back to shut down
-    PAUSED = "paused"  #: the worker gave the job back on request
+    DRAINED = "drained"  #: the worker released the job to shut down
+    PAUSED = "paused"  #: the worker released the job on request
     CRASHED = "crashed"  #: the trainer process died
-    LEASE_EXPIRED = "lease_expired"  #: the worker was not heard of
+    LEASE_EXPIRED = "lease_expired"  #: the worker stopped sending heartbeats
     DEADLINE_EXCEEDED = "deadline_exceeded"  #: the worker did not end it in time
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptExit:
-    """How an attempt ended, as far as that is known."""
+    """How an attempt ended, as far as known."""
 
     code: int | None = None
     """The exit code of the trainer's process."""
@@ -155,41 +168,62 @@ class AttemptExit:
     detail: str | None = None
     """A sentence for people."""
     reason: str | None = None
-    """An AttemptReason, which the storage fills in; None stands for the job's own EndCode."""
+    """An AttemptReason, set by the storage; None stands for the job's own EndCode."""
     publish_failed: bool = False
-    """Whether its files could not be brought into the store."""
+    """Whether its files could not be published."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptRecord:
-    """One time a worker started a job."""
+    """One attempt at a job: from its claim by a worker to the end of that claim."""
 
-    attempt: int
+    number: int
+    """Counts the job's attempts from 1."""
     fence: int
-    owner: str
+    worker_id: str
+    """The worker that made it, as in WorkerRecord.id."""
     started_at: datetime
     ended_at: datetime | None
+    """None while it runs."""
+    outcome: str | None
+    """An EndCode if it ended the job, else an AttemptReason; None while it runs."""
     exit_code: int | None
+    """The exit code of the trainer, if it exited by itself."""
     exit_signal: int | None
+    """The number of the signal that killed the trainer."""
     reason: str | None
-    """An EndCode or an AttemptReason; None while it runs."""
-    detail: str | None
+    """A sentence on how it ended, if more is known than its outcome."""
+    epochs: int
+    """How many epochs of the job's curve it measured: those that no later attempt replaced."""
+
+    @property
+    def signal(self) -> str | None:
+        """The name, such as SIGKILL, of the signal that killed the trainer."""
+        return None if self.exit_signal is None else signal_name(self.exit_signal)
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, or its number where it has none."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 class Tally(StrEnum):
-    """What is counted, in the transaction that does it; a count has labels of its own."""
+    """What is counted, in the transaction that does it. The labels depend on the count."""
 
     ATTEMPTS_STARTED = "attempts_started"
     ATTEMPTS_ENDED = "attempts_ended"  #: by AttemptReason or EndCode
     JOBS_ENDED = "jobs_ended"  #: by EndCode
     PUBLISH_FAILURES = "publish_failures"
     DATASETS_STORED = "datasets_stored"
-    EPOCH_SECONDS = "epoch_seconds"  #: epochs by the bucket of the histogram they fall into
+    EPOCH_SECONDS = "epoch_seconds"  #: epochs by bucket of the histogram
     EPOCH_SECONDS_SUM = "epoch_seconds_sum"
 
 
 class EventType(StrEnum):
-    """What an event tells of."""
+    """What an event reports."""
 
     STATUS = "status"  #: a transition; the payload is `{}` or the EndReason
     EPOCH = "epoch"  #: an epoch; the payload is the EpochRow
@@ -197,7 +231,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EventRecord:
-    """One thing that happened to a job; a later one has a higher id."""
+    """Something that happened to a job; later events have higher ids."""
 
     id: int
     type: EventType
@@ -211,7 +245,7 @@ class EventRecord:
 
 
 class EventRecords(NamedTuple):
-    """Some of a job's events, oldest first, and the job as it was in the same moment."""
+    """Some of a job's events, oldest first, and the state of the job at the same moment."""
 
     records: tuple[EventRecord, ...]
     newest: int
@@ -222,7 +256,7 @@ class EventRecords(NamedTuple):
 
 
 class LogLine(NamedTuple):
-    """A line of a job's log that is to be stored; all of it is text that can be stored."""
+    """A line to be added to a job's log; its texts have passed ridgeline.logs.storable()."""
 
     at: datetime
     level: LogLevel
@@ -236,7 +270,7 @@ class LogRecord(NamedTuple):
     """A stored line of a job's log."""
 
     number: int
-    """Counts the job's lines from 1."""
+    """Counts the lines of the job from 1."""
     at: datetime
     attempt: int
     fence: int
@@ -252,9 +286,9 @@ class LogRecords(NamedTuple):
 
     records: tuple[LogRecord, ...]
     next_after: int | None
-    """The number to pass as `after` for the next lines; None where there are none yet."""
+    """The number to pass as `after` for the next lines; None if there are none yet."""
     dropped: int
-    """How many lines the log has lost at its beginning."""
+    """How many of its oldest lines the log has dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +296,7 @@ class NewWorker:
     """A worker that has started."""
 
     id: str
-    """Who it is as the owner of leases."""
+    """Its name as the owner of leases."""
     host: str
     pid: int
     slots: tuple[str, ...]
@@ -271,7 +305,7 @@ class NewWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRecord:
-    """A worker, as far as it has reported itself."""
+    """A worker, as it last reported itself."""
 
     id: str
     host: str
@@ -281,31 +315,31 @@ class WorkerRecord:
     version: str
     started_at: datetime
     seen_at: datetime
-    jobs: tuple[str, ...]
-    """The ids of the jobs whose leases it holds."""
+    jobs: tuple[str, ...] = ()
+    """The ids of the jobs that it holds."""
 
 
 class TrackedJob(NamedTuple):
-    """A job that an MLflow server has not been told of to the end."""
+    """A job of which an MLflow server does not have everything yet."""
 
     job_id: str
     experiment: str
-    """The experiment whose run it is, or is to become."""
+    """The experiment in which its run is, or will be created."""
     run_id: str | None
-    """Its run, once that has been noted."""
+    """Its run, once that is recorded."""
     last_event: int
-    """The newest of the job's events that was noted as told."""
+    """The newest of the job's events that the server has."""
 
 
-class Dispatch(NamedTuple):
-    """A hint to send to the broker."""
+class Hint(NamedTuple):
+    """A message to send to the broker: the job can be claimed."""
 
     outbox_id: int
     job_id: str
 
 
 class Reaped(NamedTuple):
-    """A job that the reaper took from a worker, and what became of it."""
+    """A job that the reaper took from a worker, and its new status."""
 
     job_id: str
     status: JobStatus

@@ -47,7 +47,7 @@ def zombies_change_nothing(evidence: Evidence) -> Iterator[Look]:
                 for event in story.events
                 if event.fence == attempt.fence and event.created_at.timestamp() > strike.ended
             ]
-            text = f"attempt {attempt.attempt} wrote event {late[0].id}" if late else None
+            text = f"attempt {attempt.number} wrote event {late[0].id}" if late else None
             yield Look(story.id, text)
 
 
@@ -65,7 +65,7 @@ def dead_workers_are_detected(evidence: Evidence) -> Iterator[Look]:
                 continue
             until = _detection_deadline(evidence, strike.began)
             ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
-            late = f"attempt {attempt.attempt} ended {ended - until:.1f} s too late"
+            late = f"attempt {attempt.number} ended {ended - until:.1f} s too late"
             yield Look(story.id, late if ended > until else None)
 
 
@@ -76,12 +76,12 @@ def attempts_fail_for_a_reason(evidence: Evidence) -> Iterator[Look]:
     """Training continues without broker, database or APIs."""
     for story in evidence.stories.values():
         for attempt in story.attempts:
-            if attempt.reason not in _PENALIZED:
+            if attempt.outcome not in _PENALIZED:
                 continue
             broken = not _fault_struck(story, attempt) and not _strikes_on(evidence, attempt)
             yield Look(
                 story.id,
-                f"attempt {attempt.attempt} ended as {attempt.reason} without a fault"
+                f"attempt {attempt.number} ended as {attempt.outcome} without a fault"
                 if broken
                 else None,
             )
@@ -99,8 +99,8 @@ def drains_cost_nothing(evidence: Evidence) -> Iterator[Look]:
             others = [*_strikes_on(evidence, attempt), *_outages(evidence, attempt)]
             if any(other is not strike for other in others):
                 continue
-            broken = attempt.reason in _PENALIZED
-            text = f"attempt {attempt.attempt} ended as {attempt.reason} when its worker stopped"
+            broken = attempt.outcome in _PENALIZED
+            text = f"attempt {attempt.number} ended as {attempt.outcome} when its worker stopped"
             yield Look(story.id, text if broken else None)
 
 
@@ -157,7 +157,7 @@ def _alive_at(story: Story, moment: float) -> bool:
 def _replaced(story: Story, attempt: AttemptRecord, strike: Entry) -> bool:
     """Whether another attempt of the job began before the strike was undone."""
     return any(
-        other.attempt > attempt.attempt and other.started_at.timestamp() < strike.ended
+        other.number > attempt.number and other.started_at.timestamp() < strike.ended
         for other in story.attempts
     )
 
@@ -182,11 +182,11 @@ def _attempts_of(evidence: Evidence, pid: int) -> Iterator[tuple[Story, AttemptR
 
 def _owner_pid(attempt: AttemptRecord) -> int:
     """The process id of the worker; an owner is host:pid:random."""
-    return int(attempt.owner.split(":")[-2])
+    return int(attempt.worker_id.split(":")[-2])
 
 
 def _fault_struck(story: Story, attempt: AttemptRecord) -> bool:
-    return story.work.fault is not None and (story.work.always or attempt.attempt == 1)
+    return story.work.fault is not None and (story.work.always or attempt.number == 1)
 
 
 def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:

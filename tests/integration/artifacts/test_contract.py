@@ -1,4 +1,4 @@
-"""What every store of artifacts does, in a folder as in a bucket."""
+"""The contract of all artifact stores, in a folder and in a bucket."""
 
 import hashlib
 import os
@@ -39,7 +39,7 @@ def whole(store: ArtifactStore, fence: int = 1, name: str = "model.keras") -> by
 
 
 @pytest.mark.parametrize("size", [0, 5000, PART_BYTES, PART_BYTES + 77])
-def test_every_bit_arrives_with_its_hash(store: ArtifactStore, size: int) -> None:
+def test_published_file_has_its_bytes_and_hash(store: ArtifactStore, size: int) -> None:
     content = os.urandom(size)
     file = staged(store, content=content)
     stored = store.publish(file, key())
@@ -49,14 +49,14 @@ def test_every_bit_arrives_with_its_hash(store: ArtifactStore, size: int) -> Non
     assert not file.exists()
 
 
-def test_a_range_is_a_slice(store: ArtifactStore) -> None:
+def test_range_is_a_slice(store: ArtifactStore) -> None:
     content = os.urandom(5 * 2**20)
     store.publish(staged(store, content=content), key())
     for start, end in ((0, 1), (5, 5), (2**22 - 1, 2**22 + 1), (1, 9), (7, len(content))):
         assert b"".join(store.read(key(), start, end)) == content[start:end]
 
 
-def test_never_overwrites(store: ArtifactStore) -> None:
+def test_published_file_is_never_overwritten(store: ArtifactStore) -> None:
     store.publish(staged(store), key())
     for other in (b"other", CONTENT[:-1] + b"x", b"x" * (PART_BYTES + 1)):
         again = staged(store, content=other)
@@ -66,13 +66,13 @@ def test_never_overwrites(store: ArtifactStore) -> None:
     assert whole(store) == CONTENT
 
 
-def test_two_attempts_do_not_meet(store: ArtifactStore) -> None:
+def test_attempts_have_distinct_keys(store: ArtifactStore) -> None:
     for fence, content in ((1, b"old"), (2, b"new")):
         store.publish(staged(store, fence, content=content), key(fence))
     assert (whole(store, 1), whole(store, 2)) == (b"old", b"new")
 
 
-def test_refuses_files_from_elsewhere(store: ArtifactStore, tmp_path: Path) -> None:
+def test_file_outside_staging_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
     outside = tmp_path / "secret"
     outside.write_text("x")
     folder = store.staging(JOB, 1)
@@ -86,7 +86,7 @@ def test_refuses_files_from_elsewhere(store: ArtifactStore, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("bad", ["", "model.keras", "../x/y", "a/../../x", ".checkpoints/a/b"])
-def test_strange_keys_are_refused(store: ArtifactStore, bad: str) -> None:
+def test_invalid_key_is_rejected(store: ArtifactStore, bad: str) -> None:
     for use in (
         store.size,
         lambda bad: list(store.read(bad, 0, 1)),
@@ -108,7 +108,7 @@ def test_strange_keys_are_refused(store: ArtifactStore, bad: str) -> None:
                 call(job_id)
 
 
-def test_what_is_not_there(store: ArtifactStore) -> None:
+def test_unknown_key_is_rejected(store: ArtifactStore) -> None:
     with pytest.raises(UnknownArtifact):
         store.size(key())
     with pytest.raises(UnknownArtifact):
@@ -122,7 +122,7 @@ def test_what_is_not_there(store: ArtifactStore) -> None:
     assert (list(store.attempts()), store.checkpointed()) == ([], [])
 
 
-def test_deleting_takes_the_named_ones(store: ArtifactStore) -> None:
+def test_delete_removes_only_the_given_keys(store: ArtifactStore) -> None:
     for name in ("model.keras", "report.json"):
         store.publish(staged(store, name=name), key(name=name))
     store.delete([key(), key(name="absent")])
@@ -131,7 +131,7 @@ def test_deleting_takes_the_named_ones(store: ArtifactStore) -> None:
     assert whole(store, name="report.json") == CONTENT
 
 
-def test_discarding_takes_one_attempt_whole(store: ArtifactStore) -> None:
+def test_discard_removes_all_files_of_one_attempt(store: ArtifactStore) -> None:
     for fence in (1, 2):
         store.publish(staged(store, fence), key(fence))
     rest = staged(store, 1, "rest")
@@ -143,7 +143,7 @@ def test_discarding_takes_one_attempt_whole(store: ArtifactStore) -> None:
     assert [(each.fence, each.keys) for each in store.attempts()] == [(2, (key(2),))]
 
 
-def test_remains_of_earlier_attempts_are_discarded(store: ArtifactStore) -> None:
+def test_discard_before_removes_earlier_attempts(store: ArtifactStore) -> None:
     for fence in (1, 2, 10):
         store.publish(staged(store, fence), key(fence))
         staged(store, fence, "half")
@@ -152,7 +152,7 @@ def test_remains_of_earlier_attempts_are_discarded(store: ArtifactStore) -> None
     assert (store.staging(JOB, 10) / "half").exists()
 
 
-def test_everything_of_a_job_goes_with_it(store: ArtifactStore) -> None:
+def test_delete_job_removes_all_its_files(store: ArtifactStore) -> None:
     for job_id in (JOB, OTHER):
         file = store.staging(job_id, 1) / "file"
         file.write_bytes(b"x")

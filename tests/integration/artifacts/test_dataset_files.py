@@ -1,4 +1,4 @@
-"""Files of data sets: in a folder, and in a bucket with copies on the worker's disk."""
+"""Data set files in a folder, and in a bucket with copies on the worker's disk."""
 
 import hashlib
 import os
@@ -47,7 +47,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> DatasetFiles:
 
 
 def put(files: DatasetFiles, content: bytes = CONTENT) -> DatasetRecord:
-    """Store a file, and make the record of it that the database would have."""
+    """Store a file, and return the record that the database would have."""
     sha256 = hashlib.sha256(content).hexdigest()
     staged = files.staging() / sha256
     staged.write_bytes(content)
@@ -66,7 +66,7 @@ def put(files: DatasetFiles, content: bytes = CONTENT) -> DatasetRecord:
     )
 
 
-def test_what_is_stored_comes_back(files: DatasetFiles) -> None:
+def test_stored_file_is_read_back(files: DatasetFiles) -> None:
     record = put(files)
     assert files.size(record.key) == len(CONTENT)
     assert b"".join(files.read(record.key, 0, len(CONTENT))) == CONTENT
@@ -82,22 +82,22 @@ def test_what_is_stored_comes_back(files: DatasetFiles) -> None:
     assert list(files.files()) == []
 
 
-def test_a_large_one_goes_up_in_parts(bucket_files: BucketDatasetFiles) -> None:
+def test_large_file_is_sent_in_parts(bucket_files: BucketDatasetFiles) -> None:
     record = put(bucket_files, os.urandom(PART_BYTES + 1234))
     with bucket_files.fetch(record) as held:
         content = held.path.read_bytes()
     assert hashlib.sha256(content).hexdigest() == record.sha256
 
 
-def test_the_same_bytes_again_are_another_file(files: DatasetFiles) -> None:
-    """Whoever deletes one of them does not touch the other."""
+def test_same_bytes_again_are_another_file(files: DatasetFiles) -> None:
+    """Deleting one does not affect the other."""
     first, second = put(files), put(files)
     files.delete([first.key])
     with files.fetch(second) as held:
         assert held.path.read_bytes() == CONTENT
 
 
-def test_what_is_not_there(files: DatasetFiles) -> None:
+def test_unknown_key_is_rejected(files: DatasetFiles) -> None:
     record = put(files)
     files.delete([record.key])
     for call in (
@@ -112,7 +112,7 @@ def test_what_is_not_there(files: DatasetFiles) -> None:
 @pytest.mark.parametrize(
     "key", ["", "files/x", "../x", "files/" + "0" * 64, "/etc/passwd", "staging/x"]
 )
-def test_keys_that_are_none(files: DatasetFiles, key: str, tmp_path: Path) -> None:
+def test_invalid_key_is_rejected(files: DatasetFiles, key: str, tmp_path: Path) -> None:
     (tmp_path / "staged").write_bytes(b"x")
     calls: list[Callable[[], object]] = [
         lambda: files.size(key),
@@ -129,7 +129,7 @@ def test_keys_that_are_none(files: DatasetFiles, key: str, tmp_path: Path) -> No
     assert (tmp_path / "staged").exists()
 
 
-def test_a_part(files: DatasetFiles) -> None:
+def test_part_is_stored_and_deleted(files: DatasetFiles) -> None:
     key = part_key("up_" + "0" * 32, 12)
     staged = files.staging() / "part"
     staged.write_bytes(b"part")
@@ -138,7 +138,7 @@ def test_a_part(files: DatasetFiles) -> None:
     assert [each.key for each in files.files()] == [key]
 
 
-def test_what_was_left_in_staging_goes_in_its_time(files: DatasetFiles) -> None:
+def test_old_staged_files_are_deleted(files: DatasetFiles) -> None:
     old, new = files.staging() / "old", files.staging() / "new"
     old.touch()
     new.touch()
@@ -147,14 +147,14 @@ def test_what_was_left_in_staging_goes_in_its_time(files: DatasetFiles) -> None:
     assert [path.name for path in files.staging().iterdir()] == ["new"]
 
 
-def test_a_file_of_another_size(files: DatasetFiles) -> None:
+def test_file_of_wrong_size_is_damaged(files: DatasetFiles) -> None:
     record = put(files)
     longer = DatasetRecord(**{**vars(record), "bytes": record.bytes + 1})
     with pytest.raises(DamagedArtifact):
         files.fetch(longer)
 
 
-def test_other_bytes_in_the_bucket_are_not_used(bucket_files: BucketDatasetFiles) -> None:
+def test_changed_bytes_in_the_bucket_are_damaged(bucket_files: BucketDatasetFiles) -> None:
     record = put(bucket_files)
     other = put(bucket_files, CONTENT[::-1])
     forged = DatasetRecord(**{**vars(record), "key": other.key})
@@ -168,7 +168,7 @@ def copies(files: BucketDatasetFiles) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_copy_is_fetched_once(bucket_files: BucketDatasetFiles, url: str) -> None:
+def test_copy_is_downloaded_once(bucket_files: BucketDatasetFiles, url: str) -> None:
     record = put(bucket_files)
     bucket_files.fetch(record).close()
     bucket_files.delete([record.key])
@@ -176,7 +176,7 @@ def test_a_copy_is_fetched_once(bucket_files: BucketDatasetFiles, url: str) -> N
         assert held.path.read_bytes() == CONTENT
 
 
-def test_a_copy_that_is_damaged_in_size_is_fetched_again(
+def test_truncated_copy_is_downloaded_again(
     bucket_files: BucketDatasetFiles,
 ) -> None:
     record = put(bucket_files)
@@ -188,7 +188,7 @@ def test_a_copy_that_is_damaged_in_size_is_fetched_again(
         assert held.path.read_bytes() == CONTENT
 
 
-def test_copies_make_room_unless_somebody_holds_them(
+def test_unused_copies_are_deleted_for_room(
     bucket_files: BucketDatasetFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = [put(bucket_files, bytes([number]) * 1000) for number in range(3)]
@@ -212,10 +212,10 @@ def test_copies_make_room_unless_somebody_holds_them(
     holding.close()
 
 
-def test_workers_that_fetch_it_at_once_share_a_copy(
+def test_concurrent_workers_share_a_copy(
     bucket_files: BucketDatasetFiles, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes on this machine: one holds the copy before the other has fetched it."""
+    """Two processes on this machine: one holds the copy before the other has downloaded it."""
     record, copy = put(bucket_files), Bucket.copy
     quicker: list[Any] = []
     theirs = BucketDatasetFiles(Bucket(url), bucket_files._folder)
@@ -238,7 +238,7 @@ def test_workers_that_fetch_it_at_once_share_a_copy(
     assert copies(bucket_files) == []
 
 
-def test_copies_that_nobody_uses_go_in_their_time(bucket_files: BucketDatasetFiles) -> None:
+def test_old_unused_copies_are_deleted(bucket_files: BucketDatasetFiles) -> None:
     used, unused, held_one = (put(bucket_files, bytes([number])) for number in range(3))
     for record in (used, unused):
         bucket_files.fetch(record).close()
@@ -253,7 +253,7 @@ def test_copies_that_nobody_uses_go_in_their_time(bucket_files: BucketDatasetFil
     holding.close()
 
 
-def test_a_bucket_that_does_not_answer(url: str, link: Link, tmp_path: Path) -> None:
+def test_bucket_that_does_not_respond_is_unavailable(url: str, link: Link, tmp_path: Path) -> None:
     quick = Retrying(0, 1.0, 1.0)
     files = BucketDatasetFiles(Bucket(url, quick), tmp_path / "own")
     record = put(files)

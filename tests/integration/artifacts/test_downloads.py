@@ -1,4 +1,4 @@
-"""The real application over a bucket: downloads, redirects to signed addresses, faults."""
+"""The real application with a bucket: downloads, redirects to signed URLs, faults."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from ridgeline.api.job import JobStatus
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from service.http import downloads
 from service.http.documentation import IRIS
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
@@ -25,7 +25,7 @@ from tests.integration.worker import stub_engine
 from tests.integration.worker.conftest import CPU, House
 from worker.settings import WorkerSettings
 
-app, client, parts = service_fixtures.app, service_fixtures.client, service_fixtures.parts
+app, client, services = service_fixtures.app, service_fixtures.client, service_fixtures.services
 worker, submit = service_fixtures.worker, service_fixtures.submit
 context, house = worker_fixtures.context, worker_fixtures.house
 
@@ -45,7 +45,7 @@ def settings(tmp_path: Path, url: str) -> Settings:
 
 @pytest.fixture
 def path(submit: Callable[..., str], worker: Any) -> str:
-    """Where a published file is served."""
+    """The path of a published file in the API."""
     job_id = submit()
     worker.train(job_id, model_keras=CONTENT, empty_bin=b"")
     return f"/jobs/{job_id}/artifacts/model.keras"
@@ -53,14 +53,14 @@ def path(submit: Callable[..., str], worker: Any) -> str:
 
 @pytest.fixture
 def stored(seaweed: Seaweed, path: str, url: str) -> str:
-    """Where the file lies in the bucket."""
+    """The path of the file in the bucket."""
     prefix = url.partition("artifacts/")[2]
     found = [each["path"] for batch in seaweed.bare().list(prefix) for each in batch]
     (key,) = (each for each in found if each.endswith("model.keras"))
     return key
 
 
-def test_a_download(client: TestClient, path: str) -> None:
+def test_download_through_the_api(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.content) == (200, CONTENT)
     ranged = client.get(path, headers={"Range": "bytes=4194300-4194310"})
@@ -69,7 +69,7 @@ def test_a_download(client: TestClient, path: str) -> None:
     assert (empty.status_code, empty.content) == (200, b"")
 
 
-def test_a_redirected_download(client: TestClient, path: str) -> None:
+def test_download_by_redirect(client: TestClient, path: str) -> None:
     answer = client.get(path, params={"redirect": "true"}, follow_redirects=False)
     assert (answer.status_code, answer.content) == (307, b"")
     assert answer.headers["cache-control"] == "no-store"
@@ -88,10 +88,10 @@ def test_a_redirected_download(client: TestClient, path: str) -> None:
     assert httpx.put(address, content=b"x").status_code == 403
 
 
-def test_an_address_expires(path: str, parts: Parts) -> None:
+def test_signed_url_expires(path: str, services: Services) -> None:
     del path
-    (key,) = (key for key in keys(parts) if key.endswith("model.keras"))
-    address = parts.artifacts.signed_url(key, 1)
+    (key,) = (key for key in keys(services) if key.endswith("model.keras"))
+    address = services.artifacts.signed_url(key, 1)
     assert address is not None
     until = time.monotonic() + 20
     while httpx.get(address).status_code != 403:
@@ -99,7 +99,9 @@ def test_an_address_expires(path: str, parts: Parts) -> None:
         time.sleep(0.05)
 
 
-def test_no_redirect_where_it_would_not_serve(client: TestClient, path: str, parts: Parts) -> None:
+def test_no_redirect_without_a_signed_url(
+    client: TestClient, path: str, services: Services
+) -> None:
     asked = {"redirect": "true"}
     head = client.head(path, params=asked, follow_redirects=False)
     assert head.status_code == 200
@@ -108,17 +110,15 @@ def test_no_redirect_where_it_would_not_serve(client: TestClient, path: str, par
     assert answer.status_code == 304
     assert client.get(path, params={"redirect": "false"}).content == CONTENT
     assert client.get(path, params={"redirect": "perhaps"}).status_code == 422
-    parts.artifacts.delete([key for key in keys(parts) if key.endswith("model.keras")])
+    services.artifacts.delete([key for key in keys(services) if key.endswith("model.keras")])
     assert client.get(path, params=asked, follow_redirects=False).status_code == 410
 
 
-def keys(parts: Parts) -> list[str]:
-    return [key for attempt in parts.artifacts.attempts() for key in attempt.keys]
+def keys(services: Services) -> list[str]:
+    return [key for attempt in services.artifacts.attempts() for key in attempt.keys]
 
 
-def test_a_damaged_file_is_gone(
-    client: TestClient, path: str, stored: str, seaweed: Seaweed
-) -> None:
+def test_damaged_file_is_gone(client: TestClient, path: str, stored: str, seaweed: Seaweed) -> None:
     seaweed.bare().put(stored, CONTENT[:-1])
     assert client.get(path).status_code == 410
     seaweed.bare().delete(stored)
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_gone(
     assert "train the job again" in answer.json()["detail"]
 
 
-def test_a_flipped_bit_never_arrives_as_a_whole_file(
+def test_flipped_bit_never_completes_a_download(
     client: TestClient, path: str, stored: str, seaweed: Seaweed
 ) -> None:
     for place in (0, 5_000_000, len(CONTENT) - 1):
@@ -144,7 +144,7 @@ def test_a_flipped_bit_never_arrives_as_a_whole_file(
         assert len(received) < int(answer.headers["content-length"])
 
 
-def test_a_server_that_is_away(link: Link, client: TestClient, path: str) -> None:
+def test_unreachable_server_is_reported(link: Link, client: TestClient, path: str) -> None:
     assert client.get("/readyz").json()["artifacts"] == "up"
     link.cut()
     answer = client.get(path)
@@ -156,19 +156,19 @@ def test_a_server_that_is_away(link: Link, client: TestClient, path: str) -> Non
     assert client.get(path).content == CONTENT
 
 
-def test_a_deleted_job_leaves_nothing(client: TestClient, path: str, parts: Parts) -> None:
-    assert len(keys(parts)) == 2
+def test_deleted_job_leaves_no_files(client: TestClient, path: str, services: Services) -> None:
+    assert len(keys(services)) == 2
     assert client.delete(path.rpartition("/artifacts")[0]).status_code == 204
-    assert keys(parts) == []
+    assert keys(services) == []
 
 
-def test_from_the_post_to_the_download(
-    client: TestClient, parts: Parts, house: House, submit: Callable[..., str], url: str
+def test_post_train_and_download(
+    client: TestClient, services: Services, house: House, submit: Callable[..., str], url: str
 ) -> None:
-    """A real supervisor trains what was posted, on another disk."""
+    """A real supervisor with another disk trains the posted job."""
     job_id = submit(name="succeed")
-    elsewhere = ObjectArtifacts(url, parts.settings.home / "elsewhere")
-    house.change(artifacts=elsewhere, settings=WorkerSettings(home=parts.settings.home))
+    elsewhere = ObjectArtifacts(url, services.settings.home / "elsewhere")
+    house.change(artifacts=elsewhere, settings=WorkerSettings(home=services.settings.home))
     house.supervisor.supervise(job_id, CPU)
     assert house.record(job_id).status is JobStatus.SUCCEEDED
     assert client.get(f"/jobs/{job_id}").json()["status"] == "succeeded"

@@ -1,4 +1,4 @@
-"""API and worker as processes beside a store that belongs to another database."""
+"""API and worker as processes with a store that belongs to another database."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from ridgeline.api.job import JobStatus
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
 from ridgeline.storage import (
     ArtifactStore,
@@ -26,7 +26,7 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.ownership import IdentityStore, Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, StoreLocation
 from service.__main__ import STARTUP_FAILURE
 from service.main import create_app
 from service.settings import Settings
@@ -40,7 +40,7 @@ CSV = b"a,b\n" + b"1,x\n2,y\n" * 10
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """The one that API and worker are set up with, in `tmp_path`."""
+    """The database that API and worker use, in `tmp_path`."""
     with closing(Database(f"sqlite:///{tmp_path / 'ridgeline.db'}")) as database:
         database.migrate()
         yield database
@@ -55,21 +55,21 @@ def other(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, str]:
-    """Nothing listens where the broker should be."""
+    """There is no broker at the configured address."""
     nobody = f"redis+socket://{tmp_path}/none.sock"
     return {"RIDGELINE_HOME": str(tmp_path), "RIDGELINE_REDIS_URL": nobody}
 
 
 @pytest.fixture
 def ridgeline(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command, where the settings are those of API and worker."""
+    """The command, with the settings of API and worker."""
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
 def ended(module: str, settings: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run a program that is to end by itself."""
+    """Run a program that ends by itself."""
     return subprocess.run(
         [sys.executable, "-m", *module.split()],
         env={**base_environment(), **settings, "CUDA_VISIBLE_DEVICES": ""},
@@ -82,7 +82,7 @@ def ended(module: str, settings: dict[str, str]) -> "subprocess.CompletedProcess
 
 
 def leave_a_model(database: Database, store: ArtifactStore) -> str:
-    """A file of a job of this database, two days old by the clock of a folder."""
+    """Leave a file of a job of this database, two days old by the clock of a folder."""
     job = JobStore(database).create(NewJob(spec="{}", resolved="{}", epochs=1)).record
     claim = LeaseStore(database).claim(job.id, "test")
     assert claim is not None
@@ -91,17 +91,17 @@ def leave_a_model(database: Database, store: ArtifactStore) -> str:
     return store.publish(file, artifact_key(job.id, claim.fence, file.name)).key
 
 
-def test_neither_starts_and_both_say_what_to_do(
+def test_api_and_worker_refuse_a_foreign_store_with_a_hint(
     database: Database,
     other: Database,
     tmp_path: Path,
     settings: dict[str, str],
     ridgeline: Callable[..., Result],
 ) -> None:
-    """The database's file was deleted, the folder left: what a user does to begin anew."""
+    """The file of the database was deleted, but not the folder: a user wants to start over."""
     store = LocalArtifacts(tmp_path / "artifacts")
     key = leave_a_model(other, store)
-    Ownership(other, Place(store)).compare()
+    Ownership(other, StoreLocation(store)).compare()
     words = [IdentityStore(other).get(), IdentityStore(database).get(), MARKER, "ridgeline adopt"]
     api = ended("service", {**settings, "RIDGELINE_PORT": "0"})
     worker = ended("tests.rig.worker", settings)
@@ -125,50 +125,50 @@ def test_neither_starts_and_both_say_what_to_do(
     assert store.size(key) == 1  # no job of this database has begun, so nothing is garbage yet
 
 
-def test_adopting_asks_and_may_give_another_identity(
+def test_adopt_prompts_and_can_renew_the_identity(
     database: Database, tmp_path: Path, ridgeline: Callable[..., Result]
 ) -> None:
     store = LocalArtifacts(tmp_path / "artifacts")
-    Ownership(database, Place(store)).compare()
+    Ownership(database, StoreLocation(store)).compare()
     before = IdentityStore(database).get()
     again = ridgeline("adopt")
     assert (again.exit_code, "nothing to do" in again.stderr) == (ExitCode.OK, True)
     refused = ridgeline("adopt", "--new-identity")
-    assert (refused.exit_code, "say --yes" in refused.stderr) == (ExitCode.USAGE, True)
+    assert (refused.exit_code, "pass --yes" in refused.stderr) == (ExitCode.USAGE, True)
     assert IdentityStore(database).get() == before
     assert ridgeline("adopt", "--new-identity", "--yes").exit_code == ExitCode.OK
     assert IdentityStore(database).get() != before
-    Ownership(database, Place(store)).compare()
+    Ownership(database, StoreLocation(store)).compare()
 
 
-def test_adopting_says_what_will_be_deleted(
+def test_adopt_lists_what_will_be_deleted(
     database: Database, other: Database, tmp_path: Path, ridgeline: Callable[..., Result]
 ) -> None:
     store = LocalArtifacts(tmp_path / "artifacts")
     leave_a_model(database, store)
     leave_a_model(other, store)
-    Ownership(other, Place(store)).compare()
+    Ownership(other, StoreLocation(store)).compare()
     said = ridgeline("adopt")
     assert said.exit_code == ExitCode.USAGE
     assert "known     1 of" in said.stdout
-    assert "unknown   1\nWhat is unknown is deleted" in said.stdout
+    assert "unknown   1\nThe running service deletes unknown files" in said.stdout
 
 
-def test_adopting_makes_no_database(tmp_path: Path, ridgeline: Callable[..., Result]) -> None:
+def test_adopt_creates_no_database(tmp_path: Path, ridgeline: Callable[..., Result]) -> None:
     nowhere = ridgeline("adopt", "--home", str(tmp_path / "none"), "--yes")
     assert nowhere.exit_code == ExitCode.FAILED
     assert "there is no database" in nowhere.stderr
     assert not (tmp_path / "none" / "ridgeline.db").exists()
 
 
-def test_an_api_that_finds_it_out_later(
+def test_api_detects_a_foreign_store_later(
     other: Database, link: Link, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The bucket is away when it starts; nothing is put there then, and nothing deleted."""
+    """The bucket is unreachable at its start; nothing is stored or deleted then."""
     store = ObjectArtifacts(url, tmp_path / "scratch")
     key = leave_a_model(other, store)
     store.attempt_checkpoints("job_x", 1)
-    Ownership(other, Place(store)).compare()
+    Ownership(other, StoreLocation(store)).compare()
     link.cut()
     settings = Settings(
         home=tmp_path, artifacts_url=url, redis_url=f"redis+socket://{tmp_path}/none.sock"
@@ -185,7 +185,7 @@ def test_an_api_that_finds_it_out_later(
     assert store.size(key) == 1
 
 
-def test_a_worker_that_finds_it_out_later(
+def test_worker_detects_a_foreign_store_later(
     database: Database,
     other: Database,
     link: Link,
@@ -193,8 +193,8 @@ def test_a_worker_that_finds_it_out_later(
     tmp_path: Path,
     settings: dict[str, str],
 ) -> None:
-    """It ends, and the job that waited waits for another worker."""
-    Ownership(other, Place(ObjectArtifacts(url, tmp_path / "other"))).compare()
+    """It ends, and the queued job waits for another worker."""
+    Ownership(other, StoreLocation(ObjectArtifacts(url, tmp_path / "other"))).compare()
     jobs = JobStore(database)
     job = jobs.create(NewJob(spec="{}", resolved="{}", epochs=1)).record
     link.cut()
@@ -210,7 +210,7 @@ def test_a_worker_that_finds_it_out_later(
     assert (found.status, found.attempt) == (JobStatus.QUEUED, 0)
 
 
-def test_a_scratch_folder_that_is_anothers_store(
+def test_scratch_folder_that_is_a_foreign_store_is_rejected(
     database: Database,
     other: Database,
     url: str,
@@ -219,8 +219,8 @@ def test_a_scratch_folder_that_is_anothers_store(
     monkeypatch: pytest.MonkeyPatch,
     ridgeline: Callable[..., Result],
 ) -> None:
-    """A worker beside a bucket would clear up in it."""
-    scratch = Place(LocalArtifacts(tmp_path / "artifacts"))
+    """A worker with a bucket would delete files in it."""
+    scratch = StoreLocation(LocalArtifacts(tmp_path / "artifacts"))
     Ownership(other, scratch).compare()
     bucket = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
     worker = ended("tests.rig.worker", {**settings, **bucket, "RIDGELINE_ARTIFACTS_URL": url})
@@ -228,4 +228,4 @@ def test_a_scratch_folder_that_is_anothers_store(
     assert str(tmp_path / "artifacts") in worker.stderr
     monkeypatch.setenv("RIDGELINE_ARTIFACTS_URL", url)
     assert ridgeline("adopt", "--yes").exit_code == ExitCode.OK
-    Ownership(database, scratch, Place(ObjectArtifacts(url, tmp_path / "x"))).compare()
+    Ownership(database, scratch, StoreLocation(ObjectArtifacts(url, tmp_path / "x"))).compare()

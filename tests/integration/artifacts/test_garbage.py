@@ -1,4 +1,4 @@
-"""Files that no record points to go once they are a day old; all others stay."""
+"""Files without a record are deleted once they are a day old; all others stay."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ from ridgeline.storage import (
     artifact_key,
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
-from ridgeline.storage.files.artifacts.garbage import Garbage
+from ridgeline.storage.files.garbage import ArtifactGarbage
 
 DAY_S = 86_400.0
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="")
@@ -54,7 +54,7 @@ class Case:
         assert self.leases.finish(claim, JobStatus.SUCCEEDED, COMPLETED, artifacts=files)
 
     def collect(self, after_s: float = DAY_S + 60) -> None:
-        Garbage(self.jobs, self.store, DAY_S, clock=lambda: time.time() + after_s)()
+        ArtifactGarbage(self.jobs, self.store, DAY_S, clock=lambda: time.time() + after_s)()
 
     def keys(self) -> list[str]:
         return sorted(key for attempt in self.store.attempts() for key in attempt.keys)
@@ -68,7 +68,7 @@ def case(store: ArtifactStore, tmp_path: Path) -> Iterator[Case]:
     database.close()
 
 
-def test_what_is_recorded_stays(case: Case) -> None:
+def test_recorded_files_stay(case: Case) -> None:
     claim = case.claim()
     kept, unrecorded = case.publish(claim, "model.keras"), case.publish(claim, "half")
     case.finish(claim, kept)
@@ -80,11 +80,11 @@ def test_what_is_recorded_stays(case: Case) -> None:
     assert case.keys() == [kept.key]
 
 
-def test_attempts_that_died(case: Case) -> None:
-    """And never what the one that runs is publishing, however old."""
+def test_files_of_dead_attempts_are_deleted(case: Case) -> None:
+    """But never those of the running attempt, however old."""
     first = case.claim()
     lost = case.publish(first, "model.keras")
-    case.leases.release(first, penalised=False)
+    case.leases.release(first, penalized=False)
     second = case.again(first.job_id)
     made = case.publish(second, "model.keras")
     case.collect()
@@ -96,14 +96,14 @@ def test_attempts_that_died(case: Case) -> None:
 
 
 @pytest.mark.parametrize("end", ["queued", "cancelled", "deleted"])
-def test_jobs_that_no_attempt_holds(case: Case, end: str) -> None:
+def test_unrecorded_files_of_released_jobs_are_deleted(case: Case, end: str) -> None:
     claim = case.claim()
     case.publish(claim, "model.keras")
     if end == "queued":
-        case.leases.release(claim, penalised=True)
+        case.leases.release(claim, penalized=True)
     else:
         case.jobs.request_cancel(claim.job_id)
-        case.leases.release(claim, penalised=False)
+        case.leases.release(claim, penalized=False)
     if end == "deleted":
         case.jobs.delete(claim.job_id)
     case.collect()
@@ -111,8 +111,8 @@ def test_jobs_that_no_attempt_holds(case: Case, end: str) -> None:
 
 
 @pytest.mark.parametrize("store", ["folder"], indirect=True)
-def test_published_while_it_looks(case: Case) -> None:
-    """What it has listed is old news by the time that it reads the job."""
+def test_file_published_during_the_collection_stays(case: Case) -> None:
+    """The listing is outdated when the collector reads the job."""
     claim = case.claim()
     staged = case.store.staging(claim.job_id, claim.fence)
     (staged / "model.keras").write_bytes(b"x")
@@ -127,10 +127,10 @@ def test_published_while_it_looks(case: Case) -> None:
     assert case.keys() == [artifact_key(claim.job_id, claim.fence, "model.keras")]
 
 
-def test_with_a_new_database_nothing_is_deleted(
+def test_new_database_deletes_nothing(
     case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody has started it with another RIDGELINE_DATABASE_URL."""
+    """It was started with a wrong RIDGELINE_DATABASE_URL."""
     claim = case.claim()
     file = case.publish(claim, "model.keras")
     case.finish(claim, file)
@@ -147,8 +147,8 @@ def test_with_a_new_database_nothing_is_deleted(
     database.close()
 
 
-def test_it_says_what_it_has_deleted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ridgeline.storage.files.artifacts.garbage")
+def test_deletions_are_logged(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ridgeline.storage.files.garbage")
     claim = case.claim()
     files = [case.publish(claim, "half"), case.publish(claim, "model.keras")]
     case.finish(claim, files[1])
@@ -157,8 +157,8 @@ def test_it_says_what_it_has_deleted(case: Case, caplog: pytest.LogCaptureFixtur
     assert len(caplog.records) == 1
 
 
-def test_attempts_that_go_while_it_looks(tmp_path: Path) -> None:
-    """Other processes delete them, and the rest has to be looked at all the same."""
+def test_attempt_deleted_during_the_collection_is_skipped(tmp_path: Path) -> None:
+    """Other processes delete files concurrently; the rest must still be checked."""
     store = LocalArtifacts(tmp_path / "artifacts")
     for number in range(3):
         store.staging(f"job_{number}", 1)
@@ -175,10 +175,10 @@ def test_attempts_that_go_while_it_looks(tmp_path: Path) -> None:
         assert [attempt.job_id for attempt in store.attempts()] == ["job_0", "job_2"]
 
 
-def test_foreign_files_are_no_garbage(
+def test_unrelated_files_are_not_deleted(
     case: Case, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Only what is named as an attempt's files are is looked at."""
+    """Only names of attempts' files are considered."""
     case.claim()
     names = ["README", "job_x/notes/file", "1/x/y", "job_x/1/deeper/file"]
     if isinstance(case.store, ObjectArtifacts):
@@ -215,26 +215,26 @@ def _local(store: ArtifactStore) -> LocalArtifacts:
     return store
 
 
-def test_what_killed_workers_staged(case: Case, scratch: LocalArtifacts) -> None:
-    """On the disk of the machine, which its own worker looks after where there is a bucket."""
+def test_staged_files_of_killed_workers_are_deleted(case: Case, scratch: LocalArtifacts) -> None:
+    """With a bucket, each machine's worker cleans up its own disk."""
     dead, running = case.claim(), case.claim()
     left, held = folders(scratch, dead), folders(scratch, running)
     for folder in (*left, *held):
         (folder / "half").write_bytes(b"x")
-    case.leases.release(dead, penalised=True)
-    collect = Garbage(case.jobs, scratch, DAY_S, clock=lambda: time.time() + 2 * DAY_S)
+    case.leases.release(dead, penalized=True)
+    collect = ArtifactGarbage(case.jobs, scratch, DAY_S, clock=lambda: time.time() + 2 * DAY_S)
     collect()
     assert not any(folder.exists() for folder in left)
     assert all((folder / "half").exists() for folder in held)
 
 
-def test_one_that_cannot_be_deleted_holds_up_no_others(
+def test_undeletable_garbage_does_not_block_the_rest(
     case: Case, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     claims = [case.claim() for _ in range(3)]
     for claim in claims:
         case.publish(claim, "half")
-        case.leases.release(claim, penalised=True)
+        case.leases.release(claim, penalized=True)
     discard: Callable[[str, int], None] = case.store.discard
     stuck = claims[1].job_id
 

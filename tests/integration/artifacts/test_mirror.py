@@ -1,25 +1,26 @@
-"""Files of data sets from a mirror: whole and right, or not at all."""
+"""Data set files from a mirror: complete and verified, or not at all."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ridgeline.spec.job_spec import JobSpec
 from ridgeline.storage.files.bucket import Bucket
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
-from worker.inputs import mirror as module
+from tests.integration.worker.conftest import spec_json
+from worker.inputs import fetch as module
+from worker.inputs.fetch import Mirror
 from worker.inputs.keras_files import DATASET_FILES, KERAS_FILES
-from worker.inputs.mirror import Mirror
 
 FASHION = [KERAS_FILES[name].path for name in DATASET_FILES["fashion_mnist"]]
 CONTENT = os.urandom(5 * 2**20)
 
 
-def spec(name: str, source: str = "keras") -> str:
-    return json.dumps({"dataset": {"source": source, "name": name}})
+def spec(name: str, source: str = "keras") -> JobSpec:
+    return JobSpec.model_validate_json(spec_json(dataset={"source": source, "name": name}))
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def found(mirror: Mirror) -> list[str]:
     return sorted(str(path.relative_to(mirror.folder)) for path in files)
 
 
-def test_what_is_missing_is_fetched(mirror: Mirror, put: Callable[[str, bytes], None]) -> None:
+def test_missing_file_is_downloaded(mirror: Mirror, put: Callable[[str, bytes], None]) -> None:
     for path in FASHION:
         put(path, CONTENT)
     here = mirror.folder / FASHION[0]
@@ -56,7 +57,7 @@ def test_what_is_missing_is_fetched(mirror: Mirror, put: Callable[[str, bytes], 
     assert (other.read_bytes(), other.stat().st_mode & 0o777) == (CONTENT, 0o644)
 
 
-def test_a_file_with_another_digest_is_not_taken(
+def test_file_with_wrong_digest_is_rejected(
     mirror: Mirror, put: Callable[[str, bytes], None]
 ) -> None:
     put("mnist.npz", b"not Keras's")
@@ -64,7 +65,7 @@ def test_a_file_with_another_digest_is_not_taken(
     assert found(mirror) == []
 
 
-def test_a_file_that_is_too_large(
+def test_too_large_file_is_rejected(
     mirror: Mirror, put: Callable[[str, bytes], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", len(CONTENT) - 1)
@@ -73,19 +74,19 @@ def test_a_file_that_is_too_large(
     assert found(mirror) == []
 
 
-@pytest.mark.parametrize("text", [spec("mnist"), spec("iris", "builtin"), spec("new"), "{}"])
-def test_what_it_has_not(mirror: Mirror, text: str) -> None:
-    mirror.fetch(text)
+@pytest.mark.parametrize("missing", [spec("mnist"), spec("iris", "builtin")])
+def test_data_set_without_files_in_the_mirror_is_no_error(mirror: Mirror, missing: JobSpec) -> None:
+    mirror.fetch(missing)
     assert found(mirror) == []
 
 
-def test_a_mirror_that_is_away(link: Link, url: str, tmp_path: Path) -> None:
+def test_unreachable_mirror(link: Link, url: str, tmp_path: Path) -> None:
     link.cut()
     Mirror(Bucket(url), tmp_path).fetch(spec("mnist"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_a_mirror_too(tmp_path: Path) -> None:
+def test_folder_as_a_mirror(tmp_path: Path) -> None:
     file = tmp_path / "copy" / FASHION[0]
     file.parent.mkdir(parents=True)
     file.write_bytes(CONTENT)

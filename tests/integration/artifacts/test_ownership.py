@@ -1,4 +1,4 @@
-"""Nothing is taken for garbage in a store that is not known to belong to the database."""
+"""No garbage is deleted in a store that may belong to another database."""
 
 import json
 import sqlite3
@@ -26,7 +26,6 @@ from ridgeline.storage import (
     artifact_key,
 )
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
-from ridgeline.storage.files.artifacts.garbage import Garbage
 from ridgeline.storage.files.bucket import Bucket
 from ridgeline.storage.files.datasets import (
     DatasetFiles,
@@ -36,8 +35,9 @@ from ridgeline.storage.files.datasets import (
 )
 from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from ridgeline.storage.files.datasets.protocol import dataset_key
+from ridgeline.storage.files.garbage import ArtifactGarbage
 from ridgeline.storage.files.marker import MARKER
-from ridgeline.storage.ownership import IdentityStore, Ownership, Place
+from ridgeline.storage.ownership import IdentityStore, Ownership, StoreLocation
 from tests.integration.artifacts.link import Link
 from tests.integration.storage.conftest import postgresql_server
 
@@ -48,14 +48,14 @@ SHA256 = "5" * 64
 
 
 class House(NamedTuple):
-    """A database beside a store, as an API or a worker has them."""
+    """A database and a store, as an API or a worker uses them."""
 
     database: Database
-    place: Place
+    place: StoreLocation
 
     @property
     def ownership(self) -> Ownership:
-        """As a process that has just started."""
+        """The check of a process that has just started."""
         return Ownership(self.database, self.place)
 
     @property
@@ -73,7 +73,7 @@ class House(NamedTuple):
         return claim
 
     def publish(self, claim: Claim) -> str:
-        """Publish a file that no record points to."""
+        """Publish a file without a record."""
         store = self.place.artifacts
         file = store.staging(claim.job_id, claim.fence) / "model.keras"
         file.write_bytes(b"x")
@@ -82,16 +82,16 @@ class House(NamedTuple):
         return key
 
     def leave_garbage(self) -> str:
-        """What an attempt that died leaves behind."""
+        """Leave the files of a dead attempt."""
         claim = self.claim()
         key = self.publish(claim)
-        assert LeaseStore(self.database).release(claim, penalised=True)
+        assert LeaseStore(self.database).release(claim, penalized=True)
         return key
 
     def collect(self) -> None:
-        """Take a turn of the collection, two days from now."""
+        """Collect garbage, two days from now."""
         jobs, later = JobStore(self.database), time.time() + 2 * DAY_S
-        garbage = Garbage(jobs, self.place.artifacts, DAY_S, clock=lambda: later)
+        garbage = ArtifactGarbage(jobs, self.place.artifacts, DAY_S, clock=lambda: later)
         self.ownership.guarding(garbage)()
 
     def files(self) -> list[str]:
@@ -109,14 +109,14 @@ def datasets(store: ArtifactStore, tmp_path: Path) -> DatasetFiles:
 def new_house(
     store: ArtifactStore, datasets: DatasetFiles, tmp_path: Path
 ) -> Iterator[Callable[..., House]]:
-    """Make another database beside the same store, or one at a URL."""
+    """Create another database with the same store, or one at a URL."""
     with ExitStack() as stack:
 
         def make(name: str = "records", url: str | None = None) -> House:
             database = Database(url or f"sqlite:///{tmp_path / name}.db")
             stack.callback(database.close)
             database.migrate()
-            return House(database, Place(store, datasets))
+            return House(database, StoreLocation(store, datasets))
 
         yield make
 
@@ -126,17 +126,17 @@ def house(new_house: Callable[..., House]) -> House:
     return new_house()
 
 
-def test_an_empty_store_is_marked(house: House) -> None:
+def test_empty_store_gets_a_marker(house: House) -> None:
     assert house.mark() is None
     house.ownership.compare()
     assert house.mark() == house.identity
     house.ownership.compare()
 
 
-def test_a_fresh_database_is_refused_an_old_store(
+def test_new_database_does_not_own_an_old_store(
     house: House, new_house: Callable[..., House]
 ) -> None:
-    """The file of the database was deleted, and the folder of files left."""
+    """The file of the database was deleted, but not the folder of files."""
     house.ownership.compare()
     key = house.leave_garbage()
     fresh = new_house("fresh")
@@ -153,11 +153,13 @@ def test_a_fresh_database_is_refused_an_old_store(
     assert house.files() == []
 
 
-def test_it_is_refused_an_unmarked_one_too(house: House, new_house: Callable[..., House]) -> None:
-    """The files are of a release without marks; they stay, whatever the database does then."""
+def test_new_database_does_not_own_an_unmarked_store(
+    house: House, new_house: Callable[..., House]
+) -> None:
+    """The files are of a release without markers; they are never deleted."""
     key = house.leave_garbage()
     fresh = new_house("fresh")
-    with pytest.raises(ForeignStore, match=f"without {MARKER}.*expected an empty place"):
+    with pytest.raises(ForeignStore, match=f"without {MARKER}.*expected an empty store"):
         fresh.collect()
     fresh.leave_garbage()
     other = new_house("other")
@@ -168,8 +170,8 @@ def test_it_is_refused_an_unmarked_one_too(house: House, new_house: Callable[...
 
 
 @pytest.mark.parametrize("what", ["job", "checkpoint", "data set"])
-def test_a_store_of_an_earlier_release_is_marked(house: House, what: str) -> None:
-    """The database knows something in it."""
+def test_known_store_without_marker_gets_one(house: House, what: str) -> None:
+    """The database knows a file in it."""
     if what == "job":
         house.leave_garbage()
     elif what == "checkpoint":
@@ -182,7 +184,7 @@ def test_a_store_of_an_earlier_release_is_marked(house: House, what: str) -> Non
 
 
 @pytest.mark.parametrize("what", ["checkpoint", "data set"])
-def test_files_of_any_kind_are_nobodys(house: House, what: str) -> None:
+def test_unknown_files_of_any_kind_prevent_a_marker(house: House, what: str) -> None:
     if what == "checkpoint":
         leave_checkpoint(house, "job_of_nobody")
     else:
@@ -191,8 +193,8 @@ def test_files_of_any_kind_are_nobodys(house: House, what: str) -> None:
         house.ownership.compare()
 
 
-def test_what_lies_beside_is_no_file_of_ours(house: House, tmp_path: Path) -> None:
-    """As `lost+found` at the root of a file system."""
+def test_unrelated_files_do_not_prevent_a_marker(house: House, tmp_path: Path) -> None:
+    """Such as `lost+found` at the root of a file system."""
     if isinstance(house.place.artifacts, LocalArtifacts):
         (tmp_path / "artifacts" / "lost+found").mkdir()
     else:
@@ -205,10 +207,10 @@ def test_what_lies_beside_is_no_file_of_ours(house: House, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b'{"database": 5}', b'{"database": "db_x"}', b"\xff" * 9000]
 )
-def test_a_mark_that_cannot_be_read(house: House, data: bytes) -> None:
+def test_invalid_marker_is_foreign(house: House, data: bytes) -> None:
     house.leave_garbage()
     house.place.artifacts.marker.create(data)
-    with pytest.raises(ForeignStore, match=r"Received what is no identity.*expected db_"):
+    with pytest.raises(ForeignStore, match=r"Received no valid identity.*expected db_"):
         house.collect()
     assert len(house.files()) == 1
     assert house.ownership.adopt() == house.identity
@@ -216,8 +218,10 @@ def test_a_mark_that_cannot_be_read(house: House, data: bytes) -> None:
     assert house.files() == []
 
 
-def test_processes_that_mark_at_once(house: House, new_house: Callable[..., House]) -> None:
-    """Of one database all win; of two databases one."""
+def test_concurrent_processes_create_one_marker(
+    house: House, new_house: Callable[..., House]
+) -> None:
+    """All processes of one database succeed; of two databases only one."""
     houses = [house, new_house("other")] * 4
     barrier = threading.Barrier(len(houses))
 
@@ -236,10 +240,10 @@ def test_processes_that_mark_at_once(house: House, new_house: Callable[..., Hous
     assert [each.identity == house.mark() for each in houses] == won
 
 
-def test_a_mark_of_another_that_comes_first(
+def test_marker_created_meanwhile_is_checked(
     house: House, new_house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look at an empty store and the mark."""
+    """Between the check of an empty store and its marker."""
     other = new_house("other")
     create = house.place.artifacts.marker.create
 
@@ -253,8 +257,8 @@ def test_a_mark_of_another_that_comes_first(
         house.ownership.compare()
 
 
-def test_a_collection_looks_each_time(house: House, new_house: Callable[..., House]) -> None:
-    """Another file system may have been mounted there since."""
+def test_every_collection_compares_again(house: House, new_house: Callable[..., House]) -> None:
+    """Another file system may have been mounted since."""
     key = house.leave_garbage()
     ownership = house.ownership
     ownership.confirm()
@@ -269,10 +273,10 @@ def test_a_collection_looks_each_time(house: House, new_house: Callable[..., Hou
     assert house.files() == [key]
 
 
-def test_a_database_that_is_restored_or_copied(
+def test_restored_or_copied_database_keeps_the_store(
     house: House, new_house: Callable[..., House], tmp_path: Path
 ) -> None:
-    """It goes on with the store; a copy that is to live beside the original gets its own name."""
+    """It keeps the store; a copy used together with the original gets a new identity."""
     house.ownership.compare()
     with closing(sqlite3.connect(tmp_path / "records.db")) as original:
         original.execute("VACUUM INTO ?", [str(tmp_path / "copy.db")])
@@ -285,7 +289,7 @@ def test_a_database_that_is_restored_or_copied(
 
 
 @pytest.mark.parametrize("store", ["folder"], indirect=True)
-def test_on_postgresql(
+def test_postgresql_owns_its_store(
     new_house: Callable[..., House], postgresql_server: Callable[[], str]
 ) -> None:
     house, other = new_house(url=postgresql_server()), new_house(url=postgresql_server())
@@ -297,29 +301,29 @@ def test_on_postgresql(
     assert house.files() == []
 
 
-def test_a_database_without_tables_is_waited_for(store: ArtifactStore, tmp_path: Path) -> None:
+def test_unmigrated_database_is_unavailable(store: ArtifactStore, tmp_path: Path) -> None:
     with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as database:
-        ownership = Ownership(database, Place(store))
+        ownership = Ownership(database, StoreLocation(store))
         with pytest.raises(DatabaseUnavailable):
             ownership.confirm()
         database.migrate()
         ownership.confirm()
 
 
-def test_an_empty_store_of_a_database_with_jobs_is_told_of(
+def test_empty_store_of_a_database_with_jobs_logs_a_warning(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may be the wrong one; nothing is lost by its mark."""
+    """It may be the wrong one; a marker does no damage."""
     house.claim()
     house.ownership.compare()
     assert "is empty, though jobs of this database have run" in caplog.text
 
 
-def test_a_bucket_that_is_away(link: Link, url: str, tmp_path: Path) -> None:
-    """Nothing is collected before it is back and compared."""
+def test_unreachable_bucket_prevents_collection(link: Link, url: str, tmp_path: Path) -> None:
+    """Nothing is collected until it is reachable and compared."""
     with closing(Database(f"sqlite:///{tmp_path / 'records.db'}")) as database:
         database.migrate()
-        house = House(database, Place(ObjectArtifacts(url, tmp_path / "scratch")))
+        house = House(database, StoreLocation(ObjectArtifacts(url, tmp_path / "scratch")))
         key = house.leave_garbage()
         link.cut()
         ownership = house.ownership
@@ -333,25 +337,25 @@ def test_a_bucket_that_is_away(link: Link, url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("store", ["folder"], indirect=True)
 class TestInAFolder:
-    """What only a file system can do."""
+    """Cases that only a file system has."""
 
-    def test_a_folder_that_is_away(self, house: House, tmp_path: Path) -> None:
+    def test_missing_folder_is_unavailable(self, house: House, tmp_path: Path) -> None:
         (tmp_path / "artifacts").rmdir()
         with pytest.raises(ArtifactsUnavailable):
             house.ownership.compare()
         (tmp_path / "artifacts").mkdir()
         house.ownership.compare()
 
-    def test_a_mark_is_a_whole_file(self, house: House, tmp_path: Path) -> None:
+    def test_marker_is_written_atomically(self, house: House, tmp_path: Path) -> None:
         house.ownership.compare()
         (file,) = (tmp_path / "artifacts").iterdir()
         assert json.loads(file.read_text()) == {"database": house.identity}
         assert file.stat().st_mode & 0o777 == 0o644
 
-    def test_a_file_system_without_links(
+    def test_file_system_without_hard_links(
         self, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As exFAT: link(2) answers EPERM."""
+        """As exFAT: link(2) fails with EPERM."""
 
         def refuse(*_: Any, **__: Any) -> None:
             raise PermissionError(1, "Operation not permitted")

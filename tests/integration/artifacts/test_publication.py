@@ -1,4 +1,4 @@
-"""Publication to a bucket, with the server killed in the middle and with bytes that change."""
+"""Publication to a bucket while the server is killed or bytes are changed."""
 
 import os
 import time
@@ -48,10 +48,10 @@ def whole(store: ObjectArtifacts, key: str = KEY) -> bytes:
     return b"".join(store.read(key, 0, store.size(key)))
 
 
-def test_the_server_is_killed_in_the_middle(
+def test_server_killed_during_publication(
     bucket_store: ObjectArtifacts, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crash leaves the whole file or none, and the next try puts it there."""
+    """A crash leaves the whole file or none, and a retry publishes it."""
     content = os.urandom(3 * PART_BYTES)
     file = staged(bucket_store, content)
     parts = [0]
@@ -76,7 +76,7 @@ def test_the_server_is_killed_in_the_middle(
 
 
 @pytest.mark.parametrize("size", [100, 2 * PART_BYTES])
-def test_parts_that_cannot_be_read_leave_nothing(
+def test_unreadable_parts_leave_no_object(
     bucket_store: ObjectArtifacts, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     unfinished = seaweed.unfinished()
@@ -99,7 +99,7 @@ def test_parts_that_cannot_be_read_leave_nothing(
 
 
 @pytest.mark.parametrize("size", [100, PART_BYTES + 1])
-def test_a_bit_that_flips_on_the_way_is_noticed(
+def test_bit_flipped_in_transfer_is_detected(
     bucket_store: ObjectArtifacts, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     exactly = bucket._exactly
@@ -114,14 +114,14 @@ def test_a_bit_that_flips_on_the_way_is_noticed(
         bucket_store.publish(staged(bucket_store, os.urandom(size)), KEY)
 
 
-def test_a_call_whose_answer_was_lost_is_repeated(bucket_store: ObjectArtifacts) -> None:
+def test_publication_with_a_lost_reply_can_be_repeated(bucket_store: ObjectArtifacts) -> None:
     first = bucket_store.publish(staged(bucket_store, b"content"), KEY)
     assert bucket_store.publish(staged(bucket_store, b"content"), KEY) == first
     with pytest.raises(ArtifactExists):
         bucket_store.publish(staged(bucket_store, b"kontent"), KEY)
 
 
-def test_a_store_without_conditions(
+def test_store_without_conditional_requests(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
@@ -132,7 +132,7 @@ def test_a_store_without_conditions(
     assert whole(store) == b"content"
 
 
-def test_an_attempt_waits_for_a_server_that_is_away(
+def test_attempt_waits_for_an_unreachable_server(
     house: House, link: Link, url: str, tmp_path: Path
 ) -> None:
     class Store(ObjectArtifacts):
@@ -150,7 +150,7 @@ def test_an_attempt_waits_for_a_server_that_is_away(
     assert whole(store, job.artifacts[0].key) == stub_engine.MODEL
 
 
-def test_a_server_that_stays_away_costs_an_attempt_and_no_job(
+def test_unreachable_server_costs_an_attempt_but_no_job(
     house: House, link: Link, url: str, tmp_path: Path
 ) -> None:
     class Store(ObjectArtifacts):
@@ -170,7 +170,7 @@ def test_a_server_that_stays_away_costs_an_attempt_and_no_job(
 
 
 @pytest.mark.parametrize("away_from", ["start", "publication"])
-def test_a_cancel_does_not_wait_for_a_server_that_is_away(
+def test_cancel_does_not_wait_for_an_unreachable_server(
     house: House, link: Link, url: str, tmp_path: Path, away_from: str
 ) -> None:
     class Store(ObjectArtifacts):
@@ -179,7 +179,7 @@ def test_a_cancel_does_not_wait_for_a_server_that_is_away(
             return super().publish(staged_file, key)
 
     def cancel_and_cut() -> None:
-        if not house.jobs.counts()[JobStatus.CANCELLING]:
+        if not house.jobs.list([JobStatus.CANCELLING]).records:
             house.jobs.request_cancel(job_id)
             link.cut()
 
@@ -200,7 +200,7 @@ def test_a_cancel_does_not_wait_for_a_server_that_is_away(
     assert time.monotonic() - started < 30
 
 
-def test_it_works_on_without_the_keys_in_the_environment(bucket_store: ObjectArtifacts) -> None:
+def test_store_works_after_keys_leave_the_environment(bucket_store: ObjectArtifacts) -> None:
     """The worker removes them before the trainer starts."""
     forget_credentials()
     assert not [name for name in os.environ if name.startswith("AWS_")]
@@ -209,7 +209,9 @@ def test_it_works_on_without_the_keys_in_the_environment(bucket_store: ObjectArt
     assert whole(bucket_store) == b"x"
 
 
-def test_keys_that_are_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_keys_make_the_store_unusable(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     store = ObjectArtifacts(url, tmp_path)
     with pytest.raises(UnusableArtifactStore, match=r"HTTP 403.*AWS_ACCESS_KEY_ID") as caught:
@@ -218,23 +220,23 @@ def test_keys_that_are_refused(url: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("url")
-def test_a_bucket_that_does_not_exist(tmp_path: Path) -> None:
+def test_missing_bucket_makes_the_store_unusable(tmp_path: Path) -> None:
     with pytest.raises(UnusableArtifactStore, match="Create the bucket"):
         ObjectArtifacts("s3://absent/prefix", tmp_path).check()
 
 
 @pytest.mark.parametrize("bad", ["", "artifacts", "ftp://x/y", "s3://", "http://host/x", "/folder"])
-def test_urls_of_another_kind(bad: str, tmp_path: Path) -> None:
+def test_unknown_url_scheme_is_rejected(bad: str, tmp_path: Path) -> None:
     with pytest.raises(UnusableArtifactStore, match=r"expected s3://bucket/prefix"):
         open_artifacts(bad, tmp_path)
 
 
-def test_a_folder_by_its_url(tmp_path: Path) -> None:
+def test_file_url_opens_a_folder(tmp_path: Path) -> None:
     open_artifacts(f"file://{tmp_path}/with%20space", tmp_path / "other").staging(JOB, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["with space"]
 
 
-def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_store_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -242,10 +244,10 @@ def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         Bucket("s3://artifacts").check()
 
 
-def test_who_only_reads_and_deletes_needs_no_disk(
+def test_reading_and_deleting_needs_no_disk(
     bucket_store: ObjectArtifacts, url: str, tmp_path: Path
 ) -> None:
-    """As the API does: its file system may be read-only."""
+    """The API's file system may be read-only."""
     bucket_store.publish(staged(bucket_store, b"content"), KEY)
     reader = ObjectArtifacts(url, tmp_path / "none")
     assert whole(reader) == b"content"

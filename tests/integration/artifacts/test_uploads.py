@@ -1,4 +1,4 @@
-"""Data sets through the API into a real bucket, whole and in parts, and back."""
+"""Data sets sent through the API into a real bucket, whole and in parts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +32,11 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 
 def files(settings: Settings) -> list[Path]:
-    """What is on this machine; all of it is on its way."""
+    """The files on this machine, none of them stored yet."""
     return [path for path in settings.artifacts_dir.rglob("*") if path.is_file()]
 
 
-def test_whole_and_back(client: TestClient, settings: Settings) -> None:
+def test_data_set_sent_whole_can_be_downloaded(client: TestClient, settings: Settings) -> None:
     answer = client.post("/datasets", content=CSV)
     assert answer.status_code == 201, answer.text
     path = f"{answer.headers['Location']}/content"
@@ -51,8 +51,8 @@ def test_whole_and_back(client: TestClient, settings: Settings) -> None:
     assert client.get(path).status_code == 404
 
 
-def test_in_parts(client: TestClient, settings: Settings) -> None:
-    """As another process of the API may finish what this one has begun, parts lie there too."""
+def test_data_set_uploaded_in_parts(client: TestClient, settings: Settings) -> None:
+    """Parts are in the bucket too: another API process may complete the upload."""
     upload = client.post("/uploads", json={"name": "rows", "bytes": len(CSV)}).json()
     for number in range(1, upload["parts"] + 1):
         body = CSV[(number - 1) * PART : number * PART]
@@ -63,5 +63,5 @@ def test_in_parts(client: TestClient, settings: Settings) -> None:
     assert answer.status_code == 201, answer.text
     assert client.get(f"{answer.headers['Location']}/content").content == CSV
     assert files(settings) == []
-    parts = client.app.state.parts  # type: ignore[attr-defined] # an ASGI application at large
-    assert len(list(parts.datasets.files.files())) == 1
+    services = client.app.state.services  # type: ignore[attr-defined] # an ASGI application at large
+    assert len(list(services.datasets.files.files())) == 1

@@ -1,4 +1,4 @@
-"""A worker that could never publish does not start, and says why."""
+"""A worker that cannot publish does not start, and reports why."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.usefixtures("url")
-def test_with_keys_that_are_refused(tmp_path: Path) -> None:
+def test_worker_with_rejected_keys_does_not_start(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "RIDGELINE_HOME": str(tmp_path),

@@ -1,4 +1,4 @@
-"""The command against a real API over a socket; tests do to its store what a worker does."""
+"""The command against a real API over a socket; tests write to its store what a worker does."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api
@@ -30,7 +30,7 @@ SPEC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """The exit code of a command, and its output."""
 
     code: int
     out: str
@@ -38,12 +38,12 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """What it printed, which has to be one JSON document."""
+        """Its output, parsed as one JSON document."""
         return json.loads(self.out)
 
     @property
     def lines(self) -> list[str]:
-        """What it printed, line by line."""
+        """Its output, line by line."""
         return self.out.splitlines()
 
 
@@ -57,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Nobody listens where the broker should be: a job is taken without it."""
+    """No server listens at the broker's address: jobs are accepted without it."""
     settings = {
         "RIDGELINE_HOME": str(home),
         "RIDGELINE_REDIS_URL": f"redis+socket://{home}/none.sock",
@@ -70,7 +70,7 @@ def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture
 def worker(home: Path, api: Api) -> Iterator[Worker]:
-    """The API has made the database."""
+    """Requires the API, which creates the database."""
     worker = Worker(home)
     yield worker
     worker.close()
@@ -101,7 +101,7 @@ def spec(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def submitted(ridgeline: Ridgeline, spec: Path) -> Callable[..., str]:
-    """Submits a job, and returns its id; arguments are put into the spec."""
+    """Submits a job, and returns its id; arguments are set in the spec."""
 
     def submit(*settings: str) -> str:
         options = [part for setting in settings for part in ("--set", setting)]
@@ -113,7 +113,7 @@ def submitted(ridgeline: Ridgeline, spec: Path) -> Callable[..., str]:
 
 
 def train(worker: Worker, job_id: str, epochs: int = 3, **files: bytes) -> None:
-    """Take a job all the way."""
+    """Run a job from claim to success."""
     claim = worker.claim(job_id)
     for epoch in range(1, epochs + 1):
         worker.epochs(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
+from ridgeline.cli.references import short
 from tests.integration.cli.conftest import SPEC, Ridgeline, train
 from tests.integration.client.conftest import Worker
 
@@ -17,13 +17,13 @@ Submitted = Callable[..., str]
 
 
 class TestSubmit:
-    def test_a_file(self, ridgeline: Ridgeline, spec: Path) -> None:
+    def test_file_is_submitted(self, ridgeline: Ridgeline, spec: Path) -> None:
         ended = ridgeline("submit", str(spec))
         assert ended.code == ExitCode.OK
         assert ended.lines[0].startswith("job_")
         assert ended.lines[0].endswith("queued")
 
-    def test_standard_input_with_values_put_in(self, ridgeline: Ridgeline) -> None:
+    def test_standard_input_with_settings(self, ridgeline: Ridgeline) -> None:
         settings = ["--set", "training.epochs=4", "--set", "tags=[]", "--set", "name=tried again"]
         settings += ["--set", "model.layers.0.units=5"]
         ended = ridgeline("submit", "-", "--json", *settings, stdin=json.dumps(SPEC))
@@ -33,20 +33,20 @@ class TestSubmit:
         assert job["spec"]["model"]["layers"][0]["units"] == 5
         assert (job["name"], job["tags"]) == ("tried again", [])
 
-    def test_a_key_makes_one_job(self, ridgeline: Ridgeline, spec: Path) -> None:
+    def test_same_key_returns_the_first_job(self, ridgeline: Ridgeline, spec: Path) -> None:
         once, again = (ridgeline("submit", str(spec), "--json", "--key", "k") for _ in range(2))
         assert once.json["id"] == again.json["id"]
         other = ridgeline("submit", str(spec), "--key", "k", "--set", "name=other")
         assert other.code == ExitCode.CONFLICT
 
-    def test_a_preset_goes_through_a_pipe(self, ridgeline: Ridgeline) -> None:
+    def test_preset_is_piped_into_submit(self, ridgeline: Ridgeline) -> None:
         shown = ridgeline("presets", "show", "imdb_mlp", "--set", "rate=0.4", "--json")
         ended = ridgeline("submit", "-", "--json", stdin=shown.out)
         assert ended.code == ExitCode.OK
         assert ended.json["spec"]["model"] == shown.json["model"]
         assert shown.json["model"]["rate"] == 0.4
 
-    def test_what_is_wrong_is_said_with_its_lines(self, ridgeline: Ridgeline, spec: Path) -> None:
+    def test_faults_are_printed_with_their_lines(self, ridgeline: Ridgeline, spec: Path) -> None:
         document = {**SPEC, "model": {"layers": [{"type": "Dense", "units": 0}]}, "extra": 1}
         text = json.dumps(document, indent=2)
         spec.write_text(text)
@@ -60,7 +60,7 @@ class TestSubmit:
 
 
 class TestValidate:
-    def test_what_a_spec_becomes(self, ridgeline: Ridgeline, spec: Path) -> None:
+    def test_resolved_spec_is_shown(self, ridgeline: Ridgeline, spec: Path) -> None:
         ended = ridgeline("validate", str(spec), "--set", "regularization.dropout.rate=0.7")
         assert ended.code == ExitCode.OK
         assert "The spec can be trained." in ended.lines
@@ -90,36 +90,32 @@ class TestList:
         assert both.lines[0].split()[:4] == ["id", "name", "status", "epoch"]
         assert both.lines[1].split()[:5] == [short(ids[2]), "job", "2", "queued", "0/3"]
 
-    def test_none(self, ridgeline: Ridgeline) -> None:
-        ended = ridgeline("jobs", "--tag", "no job has it")
-        assert (ended.code, ended.out, ended.err) == (ExitCode.OK, "", "There is no such job.\n")
-        assert ridgeline("jobs", "--tag", "no job has it", "--json").json == []
+    def test_no_match_is_reported(self, ridgeline: Ridgeline) -> None:
+        ended = ridgeline("jobs", "--tag", "unused")
+        assert (ended.code, ended.out, ended.err) == (ExitCode.OK, "", "No jobs match.\n")
+        assert ridgeline("jobs", "--tag", "unused", "--json").json == []
 
 
 class TestShow:
-    def test_a_page_for_people(
-        self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker
-    ) -> None:
-        job_id = submitted("name=to look at", 'tags=["a", "b"]')
+    def test_page(self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker) -> None:
+        job_id = submitted("name=a name", 'tags=["a", "b"]')
         train(worker, job_id, model_keras=b"model")
         lines = ridgeline("show", short(job_id)).lines
-        assert lines[0] == f"{job_id}  to look at"
+        assert lines[0] == f"{job_id}  a name"
         assert "tags       a, b" in lines
         assert any(line.startswith("penalties  l2 0.001 on ") for line in lines)
         assert any(line.startswith("model.keras   5 B  9372c470eeadd5ecd9") for line in lines)
         assert all(line == line.rstrip() for line in lines)
 
-    def test_json_is_what_the_service_answered(
-        self, ridgeline: Ridgeline, submitted: Submitted
-    ) -> None:
-        """A member that is null and one that is missing differ in a spec."""
+    def test_json_is_the_service_response(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
+        """In a spec, null and a missing member differ."""
         job_id = submitted()
         shown = ridgeline("show", job_id, "--json").json
         assert "kernel_regularizer" not in shown["spec"]["model"]["layers"][0]
         again = ridgeline("submit", "-", "--json", stdin=json.dumps(shown["spec"])).json
         assert again["resolved"] == shown["resolved"]
 
-    def test_by_part_of_its_id(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
+    def test_references_by_part_of_the_id(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
         before, last = submitted(), submitted()
         assert ridgeline("show", "@last", "--json").json["id"] == last
         assert ridgeline("show", "@last~1", "--json").json["id"] == before
@@ -134,6 +130,24 @@ class TestShow:
         assert ridgeline("show", "@last~999").code == ExitCode.NOT_FOUND
 
 
+class TestAttempts:
+    def test_attempts_of_a_job(
+        self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker
+    ) -> None:
+        job_id = submitted()
+        before = ridgeline("show", job_id, "--attempts")
+        assert (before.code, before.out) == (ExitCode.OK, "")
+        assert before.err == "No attempts yet: no worker has taken the job.\n"
+        assert ridgeline("show", job_id, "--attempts", "--json").json == []
+        train(worker, job_id)
+        header, row = ridgeline("show", job_id, "--attempts").lines
+        assert header.split()[:3] == ["attempt", "worker", "started"]
+        assert row.split()[:2] == ["1", "test"]
+        assert "completed" in row.split()
+        (attempt,) = ridgeline("show", job_id, "--attempts", "--json").json
+        assert (attempt["number"], attempt["outcome"], attempt["epochs"]) == (1, "completed", 3)
+
+
 class TestChange:
     def test_pause_resume_cancel_delete(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
         job_id = submitted()
@@ -142,22 +156,24 @@ class TestChange:
         too_soon = ridgeline("delete", job_id, "--yes")
         assert (too_soon.code, too_soon.out) == (ExitCode.CONFLICT, "")
         assert ridgeline("cancel", job_id).lines == [f"{job_id}  small, cancelled"]
-        nobody = ridgeline("delete", job_id)
-        assert (nobody.code, nobody.err) == (
+        unattended = ridgeline("delete", job_id)
+        assert (unattended.code, unattended.err) == (
             ExitCode.USAGE,
-            "ridgeline: nobody can be asked here: say --yes\n",
+            "ridgeline: cannot prompt without a terminal; pass --yes\n",
         )
         assert ridgeline("delete", job_id, "--yes", "--json").json == {"deleted": [job_id]}
         assert ridgeline("show", job_id).code == ExitCode.NOT_FOUND
 
-    def test_several_at_once_or_none(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
+    def test_invalid_reference_changes_no_job(
+        self, ridgeline: Ridgeline, submitted: Submitted
+    ) -> None:
         ids = [submitted(), submitted()]
         assert ridgeline("cancel", *ids, "xyz").code == ExitCode.USAGE
         statuses = [job["status"] for job in ridgeline("jobs", "-n", "2", "--json").json]
         assert statuses == ["queued", "queued"]
         assert [job["id"] for job in ridgeline("cancel", *ids, "--json").json] == ids
 
-    def test_what_is_over_cannot_be_cancelled(
+    def test_job_that_has_ended_cannot_be_cancelled(
         self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker
     ) -> None:
         job_id = submitted()

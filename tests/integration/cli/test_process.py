@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from tests.integration.cli.conftest import Ridgeline, train
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api
@@ -49,7 +49,7 @@ def started(api: Api, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def on_a_terminal(api: Api, *arguments: str, **more: str) -> tuple[int, str]:
-    """Run a command on a terminal, and return how it ended and all it sent."""
+    """Run a command on a terminal; return its exit code and its output."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, COLUMNS))
     with subprocess.Popen(
@@ -64,14 +64,14 @@ def on_a_terminal(api: Api, *arguments: str, **more: str) -> tuple[int, str]:
         try:
             while part := os.read(ours, 65536):
                 sent += part
-        except OSError:  # Linux's way to say that nobody holds the other end any more
+        except OSError:  # raised by Linux once the other end is closed
             pass
         finally:
             os.close(ours)
     return process.returncode, sent.decode().replace("\r\n", "\n")
 
 
-def test_ctrl_c_leaves_a_job_that_goes_on(
+def test_ctrl_c_stops_watching_and_not_the_job(
     api: Api, ridgeline: Ridgeline, submitted: Callable[..., str]
 ) -> None:
     job_id = submitted()
@@ -81,14 +81,16 @@ def test_ctrl_c_leaves_a_job_that_goes_on(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert errors == f"Left. The job goes on: ridgeline watch {job_id[-8:]}\n"
+    assert errors == (
+        f"Stopped watching; the job continues. To resume: ridgeline watch {job_id[-8:]}\n"
+    )
     assert ridgeline("show", job_id, "--json").json["status"] == "queued"
 
 
-def test_a_log_is_followed_line_by_line(
+def test_log_is_followed_line_by_line(
     api: Api, submitted: Callable[..., str], worker: Worker
 ) -> None:
-    """Each is there as soon as it is known; the job's end is the command's."""
+    """Each line is printed at once; the command ends with the job."""
     job_id = submitted()
     with started(api, "logs", job_id, "--follow") as process:
         assert process.stdout is not None
@@ -101,7 +103,7 @@ def test_a_log_is_followed_line_by_line(
     assert (process.returncode, errors) == (ExitCode.OK, "")
 
 
-def test_whoever_reads_may_stop(api: Api, submitted: Callable[..., str]) -> None:
+def test_closed_pipe_ends_the_command_quietly(api: Api, submitted: Callable[..., str]) -> None:
     submitted()
     with started(api, "jobs", "--json") as process:
         assert process.stdout is not None
@@ -113,9 +115,7 @@ def test_whoever_reads_may_stop(api: Api, submitted: Callable[..., str]) -> None
 
 
 class TestTerminal:
-    def test_a_bar_and_colours(
-        self, api: Api, submitted: Callable[..., str], worker: Worker
-    ) -> None:
+    def test_bar_and_colors(self, api: Api, submitted: Callable[..., str], worker: Worker) -> None:
         job_id = submitted()
         train(worker, job_id)
         code, sent = on_a_terminal(api, "watch", job_id)
@@ -131,7 +131,7 @@ class TestTerminal:
         assert "• data_loss  × val_data_loss" in sent
         assert not re.search(r"\x1b\[[0-9;]*(3[0-9]|9[0-7])[0-9;]*m", sent)
 
-    def test_a_dumb_one_gets_no_control_character(
+    def test_dumb_terminal_gets_no_control_characters(
         self, api: Api, submitted: Callable[..., str], worker: Worker
     ) -> None:
         job_id = submitted()
@@ -140,7 +140,9 @@ class TestTerminal:
         assert code == ExitCode.OK
         assert _ESCAPE not in sent
 
-    def test_lines_fit(self, api: Api, submitted: Callable[..., str], worker: Worker) -> None:
+    def test_lines_fit_the_terminal(
+        self, api: Api, submitted: Callable[..., str], worker: Worker
+    ) -> None:
         train(worker, submitted(f"name={'long ' * 19}"))
         _, sent = on_a_terminal(api, "show", "@last")
         plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", sent)

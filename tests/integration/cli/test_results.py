@@ -1,4 +1,4 @@
-"""What came of a job, by the command line: watch, curves, report, log, files."""
+"""Results of a job by the command line: watch, curves, report, log, files."""
 
 import csv
 import hashlib
@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
+from ridgeline.cli.references import short
 from tests.integration.cli.conftest import Ridgeline, train
 from tests.integration.client.conftest import Worker
 
@@ -29,7 +29,7 @@ def trained(submitted: Submitted, worker: Worker) -> str:
 
 
 class TestWatch:
-    def test_the_losses_as_they_come(
+    def test_losses_are_printed_during_training(
         self, ridgeline: Ridgeline, submitted: Submitted, worker: Worker
     ) -> None:
         job_id = submitted()
@@ -47,11 +47,11 @@ class TestWatch:
         ]
         assert ended.lines[-1].startswith("succeeded after ")
 
-    def test_json_is_the_job_once_it_has_ended(self, ridgeline: Ridgeline, trained: str) -> None:
+    def test_json_is_the_ended_job(self, ridgeline: Ridgeline, trained: str) -> None:
         ended = ridgeline("watch", trained, "--json")
         assert (ended.code, ended.json["status"]) == (ExitCode.OK, "succeeded")
 
-    def test_each_event_is_a_line_of_json(self, ridgeline: Ridgeline, trained: str) -> None:
+    def test_ndjson_is_one_line_per_event(self, ridgeline: Ridgeline, trained: str) -> None:
         events = [json.loads(line) for line in ridgeline("watch", trained, "--ndjson").lines]
         assert [event["type"] for event in events] == [
             *("status", "status", "epoch", "epoch", "epoch", "status")
@@ -59,7 +59,7 @@ class TestWatch:
         assert events[-1]["after"] == "succeeded"
 
     @pytest.mark.parametrize("form", ["", "--json", "--ndjson"])
-    def test_a_job_that_does_not_succeed(
+    def test_job_that_does_not_succeed_has_its_exit_code(
         self, ridgeline: Ridgeline, submitted: Submitted, form: str
     ) -> None:
         job_id = submitted()
@@ -69,7 +69,7 @@ class TestWatch:
         assert "cancelled" in ended.out
 
     @pytest.mark.parametrize("form", ["", "--json", "--ndjson"])
-    def test_the_time_to_wait_is_over(
+    def test_timeout_has_its_exit_code(
         self, ridgeline: Ridgeline, submitted: Submitted, form: str
     ) -> None:
         ended = ridgeline("watch", submitted(), "--timeout", "0.2", *filter(None, [form]))
@@ -77,7 +77,7 @@ class TestWatch:
         assert ended.err.startswith("ridgeline: job_")
         assert len(ended.err.splitlines()) == 1
 
-    def test_submitted_and_watched(
+    def test_submit_with_watch(
         self, ridgeline: Ridgeline, spec: Path, submitted: Submitted, worker: Worker
     ) -> None:
         submitted()
@@ -91,11 +91,11 @@ class TestWatch:
 
 
 class TestCurves:
-    def test_a_plot(self, ridgeline: Ridgeline, trained: str) -> None:
+    def test_plot(self, ridgeline: Ridgeline, trained: str) -> None:
         ended = ridgeline("curves", trained)
         assert ended.code == ExitCode.OK
         assert ended.lines[0].strip() == "• data_loss  × val_data_loss"
-        assert ended.lines[-1] == "val_data_loss is least at epoch 3: 0.6667"
+        assert ended.lines[-1] == "val_data_loss lowest at epoch 3: 0.6667"
         assert max(map(len, ended.lines)) <= 80
         by_layer = ridgeline("curves", trained, "--chart", "penalty", "--log").lines
         assert by_layer[0].strip() == "• penalty/dense/kernel/l2  (logarithmic)"
@@ -103,10 +103,12 @@ class TestCurves:
         assert no_picture.code == ExitCode.USAGE
         assert "--png" in no_picture.err
 
-    def test_before_the_first_epoch(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
+    def test_no_plot_before_the_first_epoch(
+        self, ridgeline: Ridgeline, submitted: Submitted
+    ) -> None:
         assert ridgeline("curves", submitted()).lines == ["No epoch has ended yet."]
 
-    def test_as_data(self, ridgeline: Ridgeline, trained: str) -> None:
+    def test_curves_as_data(self, ridgeline: Ridgeline, trained: str) -> None:
         rows = list(csv.DictReader(io.StringIO(ridgeline("curves", trained, "--csv").out)))
         assert [row["epoch"] for row in rows] == ["1", "2", "3"]
         assert {float(row["dense/kernel/l2"]) for row in rows} == {0.25}
@@ -120,13 +122,15 @@ class TestCurves:
 
 
 class TestReport:
-    def test_there_is_none(self, ridgeline: Ridgeline, submitted: Submitted, trained: str) -> None:
+    def test_missing_report_has_its_exit_code(
+        self, ridgeline: Ridgeline, submitted: Submitted, trained: str
+    ) -> None:
         assert ridgeline("report", submitted()).code == ExitCode.CONFLICT
         assert ridgeline("report", trained).code == ExitCode.NOT_FOUND
 
 
 class TestLogs:
-    def test_line_by_line(self, ridgeline: Ridgeline, trained: str) -> None:
+    def test_log_is_printed_line_by_line(self, ridgeline: Ridgeline, trained: str) -> None:
         lines = ridgeline("logs", trained).lines
         assert len(lines) == 3
         assert lines[0].endswith("job     transition before=null after=queued reason=null")
@@ -136,7 +140,7 @@ class TestLogs:
         assert [json.loads(line) for line in as_lines] == entries
         assert ridgeline("logs", trained, "--level", "error", "--json").json == []
 
-    def test_followed(self, ridgeline: Ridgeline, trained: str) -> None:
+    def test_log_is_followed(self, ridgeline: Ridgeline, trained: str) -> None:
         ended = ridgeline("logs", trained, "--follow")
         assert (ended.code, len(ended.lines)) == (ExitCode.OK, 3)
         entries = ridgeline("logs", trained, "--json").json
@@ -144,8 +148,10 @@ class TestLogs:
             lines = ridgeline("logs", trained, "-f", form).lines
             assert [json.loads(line) for line in lines] == entries
 
-    def test_followed_in_vain(self, ridgeline: Ridgeline, submitted: Submitted) -> None:
-        """The exit code says why, as that of watch."""
+    def test_followed_job_that_does_not_succeed_has_its_exit_code(
+        self, ridgeline: Ridgeline, submitted: Submitted
+    ) -> None:
+        """As for watch."""
         job_id = submitted()
         ended = ridgeline("logs", job_id, "--follow", "--timeout", "0.2")
         assert (ended.code, len(ended.lines)) == (ExitCode.TIMEOUT, 1)
@@ -155,7 +161,7 @@ class TestLogs:
 
 
 class TestDownload:
-    def test_all_into_a_new_folder(
+    def test_all_files_are_downloaded_into_a_new_folder(
         self, ridgeline: Ridgeline, trained: str, tmp_path: Path
     ) -> None:
         ended = ridgeline("download", short(trained), "--to", "files")
@@ -165,7 +171,7 @@ class TestDownload:
             "split.npz": b"rows",
         }
 
-    def test_one_under_another_name(
+    def test_single_file_is_downloaded_under_another_name(
         self, ridgeline: Ridgeline, trained: str, tmp_path: Path
     ) -> None:
         ended = ridgeline("download", trained, "model.keras", "--to", "best.keras", "--json")
@@ -174,7 +180,7 @@ class TestDownload:
             hashlib.sha256(b"model").hexdigest()
         )
 
-    def test_another_file_is_not_replaced(
+    def test_existing_file_is_not_replaced_without_force(
         self, ridgeline: Ridgeline, trained: str, tmp_path: Path
     ) -> None:
         (tmp_path / "model.keras").write_bytes(b"precious")
@@ -183,9 +189,9 @@ class TestDownload:
         assert (tmp_path / "model.keras").read_bytes() == b"precious"
         assert not (tmp_path / "split.npz").exists()
         assert ridgeline("download", trained, "--force").code == ExitCode.OK
-        assert ridgeline("download", trained).code == ExitCode.OK, "they are the same now"
+        assert ridgeline("download", trained).code == ExitCode.OK, "the files are equal now"
 
-    def test_what_is_not_there(
+    def test_unknown_file_has_its_exit_code(
         self, ridgeline: Ridgeline, submitted: Submitted, trained: str
     ) -> None:
         missing = ridgeline("download", trained, "model.onnx")

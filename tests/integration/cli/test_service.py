@@ -1,4 +1,4 @@
-"""What the service offers, by the command line: presets, workers, data sets; and its absence."""
+"""Presets, workers, data sets and completion by the command line; and a missing service."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ridgeline.cli.exits import ExitCode
-from ridgeline.cli.figures import short
+from ridgeline.cli.errors import ExitCode
+from ridgeline.cli.references import short
 from tests.integration.cli.conftest import Ridgeline, train
 from tests.integration.client.conftest import Worker
 from tests.rig.api import Api
@@ -35,7 +35,7 @@ class TestPresets:
             "ridgeline presets show vgg_like --set dense_rate=0.4 --json | ridgeline submit -"
         )
 
-    def test_what_is_not_there(self, ridgeline: Ridgeline) -> None:
+    def test_unknown_preset_and_wrong_parameter(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("presets", "show", "resnet")
         assert ended.code == ExitCode.NOT_FOUND
         assert "there are imdb_mlp" in ended.err
@@ -62,9 +62,9 @@ class TestDatasets:
         deleted = ridgeline("datasets", "delete", "@last", "--yes")
         assert deleted.lines == [f"{dataset_id}  deleted"]
         assert ridgeline("datasets", "show", dataset_id).code == ExitCode.NOT_FOUND
-        assert ridgeline("datasets", "list").err.startswith("No data set yet")
+        assert ridgeline("datasets", "list").err.startswith("No data sets yet")
 
-    def test_a_file_that_is_divided_already(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
+    def test_file_with_its_own_split(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
         images, labels = np.zeros((6, 4, 4), np.uint8), np.arange(6, dtype=np.uint8) % 3
         np.savez(
             tmp_path / "mnist.npz",
@@ -87,7 +87,7 @@ class TestDatasets:
         assert f'"dataset": {{"source": "upload", "id": "{dataset_id}"}}' in shown
         assert ridgeline("datasets", "delete", dataset_id, "--yes").code == ExitCode.OK
 
-    def test_a_file_that_is_none(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
+    def test_unusable_file(self, ridgeline: Ridgeline, tmp_path: Path) -> None:
         (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
         ended = ridgeline("datasets", "upload", "ragged.csv")
         assert (ended.code, ended.out) == (ExitCode.FAILED, "")
@@ -96,31 +96,31 @@ class TestDatasets:
 
 
 class TestWorkers:
-    def test_none(self, ridgeline: Ridgeline) -> None:
+    def test_no_workers(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("workers")
         assert (ended.code, ended.out) == (ExitCode.OK, "")
-        assert ended.err == "No worker yet: jobs wait.\n"
+        assert ended.err == "No workers yet: jobs stay queued.\n"
         assert ridgeline("workers", "--json").json == []
 
 
 class TestAddress:
-    def test_nobody_answers(self, ridgeline: Ridgeline) -> None:
+    def test_unreachable_service(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("jobs", "--url", f"127.0.0.1:{free_port()}")
         assert (ended.code, ended.out) == (ExitCode.UNREACHABLE, "")
-        assert ended.err.startswith("ridgeline: no answer from http://127.0.0.1:")
+        assert ended.err.startswith("ridgeline: no response from http://127.0.0.1:")
         assert len(ended.err.splitlines()) == 1
 
     @pytest.mark.parametrize("url", ["ftp://here", "http://", "http://h:99999", "http://[::1", ""])
-    def test_what_is_none(self, ridgeline: Ridgeline, url: str) -> None:
+    def test_invalid_address_is_rejected(self, ridgeline: Ridgeline, url: str) -> None:
         ended = ridgeline("jobs", "--url", url)
         assert ended.code == ExitCode.USAGE
         assert ended.err.startswith("ridgeline: --url: expected ")
 
 
 class TestCompletion:
-    """What a shell gets when somebody presses Tab."""
+    """What the shell gets when a user presses Tab."""
 
-    def offered(self, api: Api | None, line: str, shell: str = "bash") -> list[str]:
+    def completions(self, api: Api | None, line: str, shell: str = "bash") -> list[str]:
         words = line.split(" ")
         process = subprocess.run(
             [
@@ -143,15 +143,17 @@ class TestCompletion:
         assert process.stderr == ""
         return process.stdout.split()
 
-    def test_jobs_and_their_files(self, api: Api, submitted: Submitted, worker: Worker) -> None:
+    def test_jobs_and_their_files_are_completed(
+        self, api: Api, submitted: Submitted, worker: Worker
+    ) -> None:
         job_id = submitted()
         train(worker, job_id, model_keras=b"model")
-        assert self.offered(api, "ridgeline show ")[:2] == ["@last", short(job_id)]
-        assert job_id in self.offered(api, "ridgeline cancel job_")
-        assert self.offered(api, f"ridgeline download {short(job_id)} mod") == ["model.keras"]
+        assert self.completions(api, "ridgeline show ")[:2] == ["@last", short(job_id)]
+        assert job_id in self.completions(api, "ridgeline cancel job_")
+        assert self.completions(api, f"ridgeline download {short(job_id)} mod") == ["model.keras"]
 
-    def test_nothing_where_nobody_answers(self) -> None:
-        assert self.offered(None, "ridgeline show ") == []
+    def test_unreachable_service_completes_nothing(self) -> None:
+        assert self.completions(None, "ridgeline show ") == []
 
-    def test_presets_with_words_of_the_command(self, api: Api) -> None:
-        assert self.offered(api, "ridgeline presets show vg") == ["vgg_like"]
+    def test_presets_are_completed(self, api: Api) -> None:
+        assert self.completions(api, "ridgeline presets show vg") == ["vgg_like"]

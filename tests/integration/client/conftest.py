@@ -1,4 +1,4 @@
-"""The client over real sockets: an API as a process, with a network in between that can be bad."""
+"""The client over real sockets: an API as a process, behind a network that can fail."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ QUICK = Retries(first_pause_s=0.01, longest_pause_s=0.1, patience_s=30)
 
 
 class Worker:
-    """Writes what a worker writes, past the API and without training."""
+    """Writes to the database what a worker writes, without training."""
 
     def __init__(self, home: Path) -> None:
         self._database = Database(f"sqlite:///{home}/ridgeline.db")
@@ -66,12 +66,12 @@ class Worker:
         ]
         assert self._leases.record_epochs(claim, rows, 1.5) is not None
 
-    def says(self, claim: Claim, event: str, level: LogLevel = LogLevel.INFO) -> None:
+    def logs(self, claim: Claim, event: str, level: LogLevel = LogLevel.INFO) -> None:
         line = LogLine(datetime.now(UTC), level, LogSource.WORKER, event, "{}")
         assert self._leases.write_log(claim, [line]) is not None
 
     def finish(self, claim: Claim, **files: bytes) -> None:
-        """End the job well; a file `model_keras` is published as `model.keras`."""
+        """Finish the job; a file `model_keras` is published as `model.keras`."""
         published = tuple(
             self._publish(claim, name.replace("_", "."), content) for name, content in files.items()
         )
@@ -106,7 +106,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Nobody listens where the broker should be: a job is taken without it."""
+    """No server listens at the broker's address: jobs are accepted without it."""
     settings = {
         "RIDGELINE_HOME": str(home),
         "RIDGELINE_REDIS_URL": f"redis+socket://{home}/none.sock",
@@ -121,7 +121,7 @@ def api(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture
 def worker(home: Path, api: Api) -> Iterator[Worker]:
-    """The API has made the database."""
+    """Requires the API, which creates the database."""
     worker = Worker(home)
     yield worker
     worker.close()
@@ -140,5 +140,5 @@ def ridgeline(proxy: Proxy) -> Iterator[Client]:
 
 
 def connect(url: str) -> Client:
-    # A transport of its own: no proxy that the environment names gets what is local.
+    # With a transport, no proxy that the environment names is used.
     return Client(url, transport=httpx.HTTPTransport(), retries=QUICK)

@@ -25,7 +25,7 @@ def trained(ridgeline: Client, worker: Worker) -> str:
     return job.id
 
 
-def test_is_continued_where_it_broke(
+def test_broken_download_is_resumed(
     ridgeline: Client, trained: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     progress: list[tuple[int, int]] = []
@@ -46,7 +46,7 @@ def test_is_continued_where_it_broke(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_another_call_goes_on_with_what_has_come(
+def test_another_call_resumes_the_partial_file(
     ridgeline: Client, trained: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     class Interrupted(Exception):
@@ -68,26 +68,26 @@ def test_another_call_goes_on_with_what_has_come(
 
 
 @pytest.mark.parametrize("names", [("a", "b", "c"), ("same", "same", "same")])
-def test_several_at_once_do_not_spoil_each_other(
+def test_concurrent_downloads_do_not_interfere(
     ridgeline: Client, trained: str, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     """One client, used by three threads."""
-    found: list[Path] = []
+    paths: list[Path] = []
 
     def fetch(name: str) -> None:
-        found.append(ridgeline.download(trained, "model.keras", tmp_path / name))
+        paths.append(ridgeline.download(trained, "model.keras", tmp_path / name))
 
     threads = [Thread(target=fetch, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == [tmp_path / name for name in names]
+    assert sorted(paths) == [tmp_path / name for name in names]
     assert all(path.read_bytes() == MODEL for path in tmp_path.iterdir())
     assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 
-def test_gives_up_on_a_service_that_stays_away(
+def test_unreachable_service_raises_after_the_patience(
     ridgeline: Client, trained: str, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(NoSuchArtifactError, match=r"published: model\.keras"):

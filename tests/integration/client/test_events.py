@@ -1,4 +1,4 @@
-"""Events over a network that breaks, and through proxies that keep streams back or refuse them."""
+"""Events over a network that breaks, and through proxies that buffer or block streams."""
 
 from itertools import islice
 from threading import Thread
@@ -9,7 +9,7 @@ import pytest
 
 from ridgeline import Client
 from ridgeline.api.events import EpochEvent, JobEvent, StatusEvent
-from ridgeline.client import NotFoundError, Retries, UnreachableError, following
+from ridgeline.client import NotFoundError, Retries, UnreachableError, _events
 from service.http.documentation import IRIS
 from tests.integration.client.conftest import Worker, connect
 from tests.rig.api import Api
@@ -19,9 +19,9 @@ from tests.rig.proxy import Proxy
 pytestmark = pytest.mark.servers
 
 
-def told(events: list[JobEvent]) -> list[int | str]:
-    """Each event in a word: the epoch, or the status that it became."""
-    return [each.row.epoch if isinstance(each, EpochEvent) else each.after for each in events]
+def summaries(events: list[JobEvent]) -> list[int | str]:
+    """The epoch of an epoch event, the new status of a status event."""
+    return [event.row.epoch if isinstance(event, EpochEvent) else event.after for event in events]
 
 
 def train(worker: Worker, job_id: str, epochs: int) -> None:
@@ -31,14 +31,14 @@ def train(worker: Worker, job_id: str, epochs: int) -> None:
     worker.finish(claim)
 
 
-def test_each_comes_when_it_happens(ridgeline: Client, worker: Worker) -> None:
+def test_events_arrive_as_they_happen(ridgeline: Client, worker: Worker) -> None:
     job = ridgeline.submit(IRIS)
     events = ridgeline.events(job.id)
     first = next(events)
     assert isinstance(first, StatusEvent)
     assert (first.before, first.after) == (None, "queued")
     claim = worker.claim(job.id)
-    assert told([next(events)]) == ["running"]
+    assert summaries([next(events)]) == ["running"]
     for epoch in (1, 2):
         worker.epochs(claim, epoch)
         event = next(events)
@@ -46,20 +46,20 @@ def test_each_comes_when_it_happens(ridgeline: Client, worker: Worker) -> None:
         assert event.row.epoch == epoch
         assert event.row.values["data_loss"] == 1 / epoch
     worker.finish(claim)
-    assert told(list(events)) == ["succeeded"]
+    assert summaries(list(events)) == ["succeeded"]
 
 
-def test_goes_on_behind_an_event(ridgeline: Client, worker: Worker) -> None:
+def test_events_after_an_id(ridgeline: Client, worker: Worker) -> None:
     job = ridgeline.submit(IRIS)
     train(worker, job.id, 3)
     events = list(ridgeline.events(job.id))
-    assert told(events) == ["queued", "running", 1, 2, 3, "succeeded"]
+    assert summaries(events) == ["queued", "running", 1, 2, 3, "succeeded"]
     assert list(ridgeline.events(job.id, after=events[2].id)) == events[3:]
     assert list(ridgeline.events(job.id, after=events[-1].id)) == []
 
 
 @pytest.mark.parametrize("count", [1, 150, 700, 1400])
-def test_no_cut_loses_or_repeats_an_event(
+def test_broken_connection_loses_and_repeats_no_event(
     ridgeline: Client, worker: Worker, proxy: Proxy, count: int
 ) -> None:
     job = ridgeline.submit(IRIS)
@@ -73,9 +73,7 @@ def test_no_cut_loses_or_repeats_an_event(
     assert proxy.connections == connections + 2
 
 
-def test_a_live_stream_that_breaks_is_continued(
-    ridgeline: Client, worker: Worker, proxy: Proxy
-) -> None:
+def test_broken_live_stream_is_reopened(ridgeline: Client, worker: Worker, proxy: Proxy) -> None:
     job = ridgeline.submit(IRIS)
     claim = worker.claim(job.id)
     events = ridgeline.events(job.id)
@@ -86,10 +84,12 @@ def test_a_live_stream_that_breaks_is_continued(
         seen.append(next(events))
     proxy.cut()
     worker.finish(claim)
-    assert told([*seen, *events]) == ["queued", "running", 1, 2, 3, "succeeded"]
+    assert summaries([*seen, *events]) == ["queued", "running", 1, 2, 3, "succeeded"]
 
 
-def test_a_restart_of_the_service_is_outlived(ridgeline: Client, worker: Worker, api: Api) -> None:
+def test_stream_survives_a_restart_of_the_service(
+    ridgeline: Client, worker: Worker, api: Api
+) -> None:
     job = ridgeline.submit(IRIS)
     claim = worker.claim(job.id)
     events = ridgeline.events(job.id)
@@ -101,10 +101,10 @@ def test_a_restart_of_the_service_is_outlived(ridgeline: Client, worker: Worker,
     seen.append(next(events))
     starting.join()
     worker.finish(claim)
-    assert told([*seen, *events]) == ["queued", "running", 1, "succeeded"]
+    assert summaries([*seen, *events]) == ["queued", "running", 1, "succeeded"]
 
 
-def test_gives_up_on_a_service_that_stays_away(
+def test_unreachable_service_raises_after_the_patience(
     ridgeline: Client, proxy: Proxy, worker: Worker
 ) -> None:
     impatient = Retries(first_pause_s=0.01, longest_pause_s=0.05, patience_s=0.3)
@@ -117,12 +117,12 @@ def test_gives_up_on_a_service_that_stays_away(
             next(events)
 
 
-def test_there_is_no_such_job(ridgeline: Client) -> None:
+def test_unknown_job_raises_not_found(ridgeline: Client) -> None:
     with pytest.raises(NotFoundError):
         next(ridgeline.events("job_" + "0" * 32))
 
 
-def test_the_job_is_deleted_meanwhile(ridgeline: Client, proxy: Proxy) -> None:
+def test_job_deleted_meanwhile_raises_not_found(ridgeline: Client, proxy: Proxy) -> None:
     job = ridgeline.submit(IRIS)
     events = ridgeline.events(job.id)
     next(events)
@@ -137,10 +137,10 @@ def test_the_job_is_deleted_meanwhile(ridgeline: Client, proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("way", get_args(Way))
-def test_where_streams_do_not_get_through_it_asks_again_and_again(
+def test_client_polls_where_streams_are_blocked(
     api: Api, worker: Worker, monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    monkeypatch.setattr(following, "SILENCE_S", 0.5)
+    monkeypatch.setattr(_events, "SILENCE_S", 0.5)
     with Middlebox(api.url, way) as between, connect_impatiently(between.url) as client:
         job = client.submit(IRIS)
         claim = worker.claim(job.id)
@@ -149,7 +149,7 @@ def test_where_streams_do_not_get_through_it_asks_again_and_again(
         worker.epochs(claim, 1)
         seen.append(next(events))
         worker.finish(claim)
-        assert told([*seen, *events]) == ["queued", "running", 1, "succeeded"]
+        assert summaries([*seen, *events]) == ["queued", "running", 1, "succeeded"]
 
 
 def connect_impatiently(url: str) -> Client:

@@ -1,4 +1,4 @@
-"""A job in a notebook: a real kernel, as a notebook's server runs it, against a running service."""
+"""A job in a notebook: a real kernel against a running service."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ from ridgeline.storage import Claim
 client = Client({url!r}, transport=httpx.HTTPTransport())
 job = client.job({job_id!r})
 """
-#: Until the last picture is drawn: a notebook takes note of one only while it waits for a cell.
+#: Waits for the last picture: a notebook receives one only while a cell runs.
 UNTIL_DRAWN = """
 import threading
 for thread in threading.enumerate():
@@ -40,7 +40,7 @@ Run = Callable[[str], list[Any]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """Runs a cell in a kernel, and gives its outputs, which change as the notebook goes on."""
+    """Runs a cell in a kernel; returns its outputs, which later cells may update."""
     notebook: Any = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=60, kernel_name="python3")
     environment = base_environment() | {
@@ -59,8 +59,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
-def test_a_job_is_its_live_chart(ridgeline: Client, worker: Worker, run: Run) -> None:
-    """While other cells run, until the job has ended."""
+def test_job_is_shown_as_a_live_chart(ridgeline: Client, worker: Worker, run: Run) -> None:
+    """It is updated while other cells run, until the job has ended."""
     job = ridgeline.submit(IRIS)
     claim = worker.claim(job.id)
     worker.epochs(claim, 1)
@@ -77,14 +77,14 @@ def test_a_job_is_its_live_chart(ridgeline: Client, worker: Worker, run: Run) ->
     # JupyterLab's Vega-Lite is an older one than the service's.
     assert vl_convert.vegalite_to_vega(shown["data"][VEGA_LITE], vl_version="5.20")["marks"]
 
-    (still,) = run("client.watch(job.id, chart='penalty', theme='dark')")
-    assert still["data"][VEGA_LITE]["title"]["text"].startswith("Penalty")
-    assert still["data"]["text/plain"] == shown["data"]["text/plain"]
+    (ended,) = run("client.watch(job.id, chart='penalty', theme='dark')")
+    assert ended["data"][VEGA_LITE]["title"]["text"].startswith("Penalty")
+    assert ended["data"]["text/plain"] == shown["data"]["text/plain"]
     (unknown,) = run("client.watch(job.id, chart='colours')")
     assert "404 Not found" in unknown["data"]["text/plain"]
 
 
-def test_a_cell_may_wait_for_a_view(ridgeline: Client, worker: Worker, run: Run) -> None:
+def test_cell_can_wait_for_a_view(ridgeline: Client, worker: Worker, run: Run) -> None:
     job = ridgeline.submit(IRIS)
     claim = worker.claim(job.id)
     run(CONNECT.format(url=ridgeline.base_url, job_id=job.id))
@@ -110,5 +110,5 @@ def training(worker: Worker, claim: Claim) -> Iterator[None]:
 
 
 def epochs(shown: Any) -> set[int]:
-    """The epochs that the chart has points of."""
+    """The epochs that the chart has points for."""
     return {row["epoch"] for row in shown["data"][VEGA_LITE]["datasets"]["epochs"]}

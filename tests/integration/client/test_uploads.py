@@ -1,4 +1,4 @@
-"""Data sets on their way to the service and back, over a network that breaks."""
+"""Data sets uploaded and downloaded over a network that breaks."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ from ridgeline.client import (
     Retries,
     UnreachableError,
     UnusableDatasetError,
-    uploads,
+    _uploads,
 )
 from tests.integration.client.conftest import MOST_BYTES, PART_BYTES, connect
 from tests.rig.api import Api
@@ -33,12 +33,12 @@ Progress = list[tuple[int, int]]
 
 @pytest.fixture(autouse=True)
 def parts_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "IN_PARTS_BYTES", PART_BYTES)
+    monkeypatch.setattr(_uploads, "IN_PARTS_BYTES", PART_BYTES)
 
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A table of five parts, the last one short; another one in every test."""
+    """A table of five parts, the last one short; different in every test."""
     path = tmp_path / "large.csv"
     token = os.urandom(8).hex()
     rows = (f"{number},{token},{'x' * 50}\n" for number in range(60_000))
@@ -51,7 +51,7 @@ def is_whole(path: Path, stored: StoredDataset) -> bool:
     return stored.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_small_file_goes_at_once(ridgeline: Client, tmp_path: Path) -> None:
+def test_small_file_is_sent_in_one_request(ridgeline: Client, tmp_path: Path) -> None:
     path = tmp_path / "houses.csv"
     path.write_bytes(SMALL)
     progress: Progress = []
@@ -70,15 +70,15 @@ def test_a_small_file_goes_at_once(ridgeline: Client, tmp_path: Path) -> None:
         ridgeline.dataset(stored.id)
 
 
-def test_what_is_there_is_not_sent_again(ridgeline: Client, large: Path, proxy: Proxy) -> None:
+def test_stored_file_is_not_sent_again(ridgeline: Client, large: Path, proxy: Proxy) -> None:
     stored = ridgeline.upload(large)
     proxy.cut_after(PART_BYTES)  # if so much went through, the next lines would see it
     assert ridgeline.upload(large, name="another name") == stored
     assert ridgeline.upload(str(large)) == stored
 
 
-def test_a_path_to_a_pipe(ridgeline: Client, tmp_path: Path) -> None:
-    """As `/dev/stdin` is one."""
+def test_pipe_is_uploaded(ridgeline: Client, tmp_path: Path) -> None:
+    """Such as `/dev/stdin`."""
     pipe, content = tmp_path / "rows.csv", b"a,b\n1,2\n3,4\n"
     os.mkfifo(pipe)
     writer = Thread(target=pipe.write_bytes, args=(content,))
@@ -88,13 +88,13 @@ def test_a_path_to_a_pipe(ridgeline: Client, tmp_path: Path) -> None:
     assert (stored.name, stored.bytes) == ("rows.csv", len(content))
 
 
-def test_a_folder_is_to_be_zipped(ridgeline: Client, tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="make a ZIP file"):
+def test_folder_is_rejected_with_a_hint_to_zip_it(ridgeline: Client, tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="into a ZIP file"):
         ridgeline.upload(tmp_path)
 
 
 @pytest.mark.parametrize("seekable", [True, False])
-def test_a_file_is_read_from_where_it_stands(ridgeline: Client, seekable: bool) -> None:
+def test_file_is_read_from_its_position(ridgeline: Client, seekable: bool) -> None:
     content = b"not this\n" + SMALL + os.urandom(4).hex().encode() + b",1\n"
     file = io.BytesIO(content) if seekable else Pipe(content)
     file.read(9)
@@ -105,7 +105,7 @@ def test_a_file_is_read_from_where_it_stands(ridgeline: Client, seekable: bool) 
 
 
 class Pipe(io.BytesIO):
-    """What can be read once."""
+    """A file that can be read once."""
 
     def seekable(self) -> bool:
         return False
@@ -117,12 +117,12 @@ class Pipe(io.BytesIO):
         raise io.UnsupportedOperation
 
 
-def test_text_is_no_file_of_bytes(ridgeline: Client) -> None:
+def test_text_file_is_rejected(ridgeline: Client) -> None:
     with pytest.raises(TypeError, match="binary mode"):
         ridgeline.upload(io.StringIO("a,b\n"))  # type: ignore[arg-type]
 
 
-def test_what_is_no_data_set_is_said_to_be_none(ridgeline: Client, tmp_path: Path) -> None:
+def test_unusable_file_is_rejected(ridgeline: Client, tmp_path: Path) -> None:
     path = tmp_path / "ragged.csv"
     path.write_text("a,b\n1,2\n3\n")
     with pytest.raises(UnusableDatasetError) as caught:
@@ -137,10 +137,10 @@ def test_what_is_no_data_set_is_said_to_be_none(ridgeline: Client, tmp_path: Pat
 
 
 @pytest.mark.parametrize("at_once", [2**30, 0])
-def test_what_is_too_large_is_refused_before_it_has_gone(
+def test_too_large_file_is_rejected_before_it_is_sent(
     ridgeline: Client, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(uploads, "IN_PARTS_BYTES", at_once)
+    monkeypatch.setattr(_uploads, "IN_PARTS_BYTES", at_once)
     content = bytes(4 * MOST_BYTES)
     progress: Progress = []
     with pytest.raises(BodyTooLargeError, match=f"{MOST_BYTES:,}|{MOST_BYTES}"):
@@ -148,7 +148,7 @@ def test_what_is_too_large_is_refused_before_it_has_gone(
     assert len(progress) <= 4 * MOST_BYTES / 2**20
 
 
-def test_a_large_file_goes_in_parts(ridgeline: Client, large: Path) -> None:
+def test_large_file_is_sent_in_parts(ridgeline: Client, large: Path) -> None:
     progress: Progress = []
     stored = ridgeline.upload(large, on_progress=lambda *at: progress.append(at))
     assert is_whole(large, stored)
@@ -159,45 +159,47 @@ def test_a_large_file_goes_in_parts(ridgeline: Client, large: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [300, PART_BYTES + 5_000, 4 * PART_BYTES])
-def test_a_cut_costs_one_part(ridgeline: Client, large: Path, proxy: Proxy, count: int) -> None:
+def test_broken_connection_costs_one_part(
+    ridgeline: Client, large: Path, proxy: Proxy, count: int
+) -> None:
     proxy.cut_after(count)
     assert is_whole(large, ridgeline.upload(large))
 
 
-def test_another_call_sends_only_the_rest(large: Path, proxy: Proxy) -> None:
+def test_another_call_sends_only_the_missing_parts(large: Path, proxy: Proxy) -> None:
     url = f"http://127.0.0.1:{proxy.port}"
     proxy.cut_after(2 * PART_BYTES + 100_000)
     before: list[int] = []
     impatient = Retries(tries=1, patience_s=0)
     with (
-        Client(url, transport=Noting(before), retries=impatient) as first,
+        Client(url, transport=RecordingTransport(before), retries=impatient) as first,
         pytest.raises(UnreachableError),
     ):
         first.upload(large)
     assert before == [1, 2, 3]
     again: list[int] = []
-    with Client(url, transport=Noting(again)) as second:
+    with Client(url, transport=RecordingTransport(again)) as second:
         assert is_whole(large, second.upload(large))
     assert again == [3, 4, 5]
 
 
-def test_many_at_once_make_one_data_set(api: Api, large: Path) -> None:
-    found: list[StoredDataset] = []
+def test_concurrent_uploads_create_one_data_set(api: Api, large: Path) -> None:
+    uploaded: list[StoredDataset] = []
 
     def upload() -> None:
         with connect(api.url) as client:
-            found.append(client.upload(large))
+            uploaded.append(client.upload(large))
 
     threads = [Thread(target=upload) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 3
-    assert len({each.id for each in found}) == 1
+    assert len(uploaded) == 3
+    assert len({stored.id for stored in uploaded}) == 1
 
 
-def test_a_file_that_changes_on_its_way_is_not_stored(
+def test_file_that_changes_during_the_upload_is_not_stored(
     ridgeline: Client, large: Path, tmp_path: Path
 ) -> None:
     def spoil(done: int, total: int) -> None:
@@ -210,8 +212,8 @@ def test_a_file_that_changes_on_its_way_is_not_stored(
     assert is_whole(large, ridgeline.upload(large))
 
 
-class Noting(httpx.BaseTransport):
-    """Notes the parts that are sent."""
+class RecordingTransport(httpx.BaseTransport):
+    """Records the numbers of the parts that are sent."""
 
     def __init__(self, puts: list[int]) -> None:
         self._puts = puts

@@ -13,13 +13,12 @@ from starlette.testclient import TestClient
 
 from ridgeline.failpoints import VARIABLE, switch_on
 from ridgeline.storage import Database, JobStore, LeaseStore, LocalArtifacts, NewJob, Outbox
-from ridgeline.storage.files.artifacts.garbage import Garbage
 from ridgeline.storage.files.datasets import (
-    DatasetGarbage,
     DatasetStore,
     UploadStore,
     open_datasets,
 )
+from ridgeline.storage.files.garbage import ArtifactGarbage, DatasetGarbage
 from service.http.documentation import IRIS
 from service.janitor import Leftovers, Reaper, Redispatch, Sweep
 from service.jobs.dispatch import CeleryDispatch
@@ -27,10 +26,10 @@ from service.main import create_app
 from service.settings import Settings
 from tests.integration.worker import stub_engine
 from worker.drain import Drain
-from worker.logs import configure_logs
 from worker.settings import WorkerSettings
 from worker.slots.slots import Slot
 from worker.supervision.supervisor import Supervisor
+from worker.trainer.logs import configure_logs
 
 EPOCHS = 5
 
@@ -198,7 +197,7 @@ def collect_garbage(home: Home) -> None:
     """Delete old files without a job, as the janitor does."""
     age_s = home.api.garbage_age_s
     artifacts = LocalArtifacts(home.worker.artifacts_dir)
-    Garbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
+    ArtifactGarbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
 
 
 def collect_datasets(home: Home) -> None:

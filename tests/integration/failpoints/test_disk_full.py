@@ -188,7 +188,7 @@ def assert_no_space(rig: Rig, job_id: str) -> None:
 
 def allow_small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Accept a disk of 2 MiB: require no margin of free space."""
-    monkeypatch.setattr("service.datasets.space.MARGIN_BYTES", 0)
+    monkeypatch.setattr("service.datasets.receiving.MARGIN_BYTES", 0)
 
 
 def test_data_set_too_large_for_the_disk_is_rejected_and_leaves_nothing(

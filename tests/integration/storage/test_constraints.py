@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever writes to it."""
+"""The constraints of the database itself."""
 
 import itertools
 from collections.abc import Callable
@@ -35,15 +35,13 @@ SQL = Callable[..., list[Any]]
         "UPDATE jobs SET spec = NULL",
     ],
 )
-def test_a_row_that_contradicts_itself_is_refused(
-    submit: Callable[..., str], sql: SQL, statement: str
-) -> None:
+def test_inconsistent_row_is_rejected(submit: Callable[..., str], sql: SQL, statement: str) -> None:
     submit()
     with pytest.raises(IntegrityError):
         sql(statement)
 
 
-def test_a_held_row_needs_its_lease(start: Callable[..., Claim], sql: SQL) -> None:
+def test_held_job_needs_a_lease(start: Callable[..., Claim], sql: SQL) -> None:
     start()
     for statement in (
         "UPDATE jobs SET lease_owner = NULL",
@@ -55,7 +53,7 @@ def test_a_held_row_needs_its_lease(start: Callable[..., Claim], sql: SQL) -> No
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status.terminal])
-def test_an_ended_row_never_changes(
+def test_ended_job_never_changes(
     jobs: JobStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
@@ -88,7 +86,7 @@ TURN = (
 
 
 def row_of(status: JobStatus) -> dict[str, Any]:
-    """What a row of that status holds, for TURN."""
+    """The values of a row of that status, for TURN."""
     return {
         "status": status.value,
         "owner": "w" if status.held else None,
@@ -115,10 +113,10 @@ WAYS: dict[JobStatus, tuple[JobStatus, ...]] = {
 
 @pytest.mark.parametrize("before", JobStatus)
 @pytest.mark.parametrize("after", JobStatus)
-def test_the_database_knows_the_table_of_transitions(
+def test_database_allows_exactly_the_listed_transitions(
     submit: Callable[..., str], sql: SQL, before: JobStatus, after: JobStatus
 ) -> None:
-    """Every pair is tried, by plain SQL that is right in all else."""
+    """Tries every pair by plain SQL that is otherwise valid."""
     submit()
     for status in WAYS[before]:
         sql(TURN, **row_of(status))
@@ -129,7 +127,7 @@ def test_the_database_knows_the_table_of_transitions(
         sql(TURN, **row_of(after))
 
 
-def test_an_event_tells_of_a_listed_transition(
+def test_status_event_needs_a_listed_transition(
     jobs: JobStore, submit: Callable[..., str], sql: SQL
 ) -> None:
     job_id = submit()
@@ -151,17 +149,17 @@ def test_an_event_tells_of_a_listed_transition(
             sql(insert, **values)
 
 
-def test_rows_belong_to_a_job(sql: SQL) -> None:
+def test_rows_need_an_existing_job(sql: SQL) -> None:
     with pytest.raises(IntegrityError):
         sql("INSERT INTO job_tags (job_id, tag) VALUES ('job_x', 'tag')")
 
 
-def test_a_key_belongs_to_a_job_once_it_is_committed(sql: SQL) -> None:
+def test_idempotency_key_needs_a_job_at_commit(sql: SQL) -> None:
     with pytest.raises(IntegrityError):
         sql("INSERT INTO idempotency_keys VALUES ('key', 'hash', 'job_x', 1)")
 
 
-def test_epochs_count_from_one(start: Callable[..., Claim], sql: SQL) -> None:
+def test_epoch_zero_is_rejected(start: Callable[..., Claim], sql: SQL) -> None:
     job_id = start().job_id
     with pytest.raises(IntegrityError):
         sql("INSERT INTO epochs VALUES (:id, 0, 1, '{}')", id=job_id)

@@ -17,7 +17,7 @@ from ridgeline.storage import Database, DatabaseUnavailable, JobStore, UnusableD
 from ridgeline.storage.columns import Timestamp, now_ms
 
 
-def test_the_clock_is_the_databases_in_milliseconds(database: Database) -> None:
+def test_clock_is_the_databases_in_milliseconds(database: Database) -> None:
     with database.read() as connection:
         before = time.time() * 1000
         now = connection.execute(select(now_ms())).scalar_one()
@@ -26,21 +26,21 @@ def test_the_clock_is_the_databases_in_milliseconds(database: Database) -> None:
     assert before - 2 <= now <= after + 2
 
 
-def test_the_clock_stands_still_within_a_statement(database: Database) -> None:
+def test_clock_does_not_advance_within_a_statement(database: Database) -> None:
     with database.read() as connection:
         different = connection.execute(select(now_ms() - now_ms())).scalar_one()
     assert different == 0
 
 
-def test_the_clock_moves_on_within_a_transaction(database: Database) -> None:
-    """A lease starts when it is written, not when its transaction began to wait for a lock."""
+def test_clock_advances_within_a_transaction(database: Database) -> None:
+    """A lease starts when it is written, not when its transaction started to wait for a lock."""
     with database.read() as connection:
         first = connection.execute(select(now_ms())).scalar_one()
         time.sleep(0.01)
         assert connection.execute(select(now_ms())).scalar_one() > first
 
 
-def test_timestamps_keep_milliseconds_and_come_back_in_utc(database: Database) -> None:
+def test_timestamps_keep_milliseconds_and_are_returned_in_utc(database: Database) -> None:
     moment = datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
     with database.read() as connection:
         assert connection.execute(select(literal(moment))).scalar_one() == moment
@@ -52,7 +52,7 @@ def literal(moment: datetime) -> Any:
     return bindparam("moment", moment, type_=Timestamp())
 
 
-def test_a_read_sees_one_snapshot(
+def test_read_sees_one_snapshot(
     database: Database, jobs: JobStore, submit: Callable[..., str]
 ) -> None:
     submit()
@@ -65,7 +65,7 @@ def test_a_read_sees_one_snapshot(
         assert connection.execute(count).scalar_one() == 2
 
 
-def test_a_write_that_raises_leaves_nothing(
+def test_write_that_raises_is_rolled_back(
     database: Database, submit: Callable[..., str], jobs: JobStore
 ) -> None:
     job_id = submit()
@@ -87,14 +87,14 @@ def test_ping(database: Database) -> None:
     database.ping()
 
 
-def test_an_absent_server_is_unavailable(tmp_path: Path) -> None:
+def test_missing_server_is_unavailable(tmp_path: Path) -> None:
     database = Database(f"postgresql://user:secret@/name?host={tmp_path}")
     with pytest.raises(DatabaseUnavailable) as caught:
         database.ping()
     assert "secret" not in str(caught.value)
 
 
-def test_an_unreadable_file_is_unavailable(tmp_path: Path) -> None:
+def test_unreadable_file_is_unavailable(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}")
     with pytest.raises(DatabaseUnavailable):
         database.ping()
@@ -103,10 +103,10 @@ def test_an_unreadable_file_is_unavailable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "option", ["default_transaction_read_only=on", "idle_in_transaction_session_timeout=50"]
 )
-def test_a_server_that_fails_over_is_unavailable(
+def test_server_during_failover_is_unavailable(
     postgresql_server: Callable[[], str], option: str
 ) -> None:
-    """It only reads for a while, or ends what idled too long while it was suspended."""
+    """It is read-only for a while, or ends connections that were idle while it was suspended."""
     database = Database(f"{postgresql_server()}%20-c{option.replace('=', '%3D')}")
     with pytest.raises(DatabaseUnavailable):
         _write_slowly(database)
@@ -120,7 +120,7 @@ def _write_slowly(database: Database) -> None:
         connection.execute(text("CREATE TABLE anything (id int)"))
 
 
-def test_a_server_that_shuts_down_is_unavailable(postgresql_server: Callable[[], str]) -> None:
+def test_server_that_shuts_down_is_unavailable(postgresql_server: Callable[[], str]) -> None:
     url = postgresql_server()
     database, other = Database(url), Database(url)
     with pytest.raises(DatabaseUnavailable):
@@ -148,14 +148,14 @@ def _write_while_killed(database: Database, other: Database) -> None:
         "",
     ],
 )
-def test_refuses_what_it_cannot_use(url: str) -> None:
+def test_unusable_url_is_rejected(url: str) -> None:
     with pytest.raises(UnusableDatabaseUrl, match="sqlite:///FILE") as caught:
         Database(url)
     assert "secret" not in str(caught.value)
 
 
-def test_parameters_stay_out_of_errors(database: Database) -> None:
-    """A spec in a log is a spec that leaked."""
+def test_errors_do_not_quote_parameters(database: Database) -> None:
+    """A spec must not leak into logs."""
     statement = text("SELECT nowhere FROM jobs WHERE spec = :spec")
     with pytest.raises(Exception, match="nowhere") as caught, database.read() as connection:
         connection.execute(statement, {"spec": "private"})
@@ -183,8 +183,8 @@ class TestSqlite:
             }.items():
                 assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
-    def test_a_write_takes_the_lock_at_its_start(self, file: Database, path: Path) -> None:
-        """Else a read that turns into a write fails at once, whatever the timeout."""
+    def test_write_acquires_the_lock_at_its_start(self, file: Database, path: Path) -> None:
+        """Otherwise a read that becomes a write fails at once, whatever the timeout."""
         file.ping()
         other = sqlite3.connect(path, timeout=0, isolation_level=None)
         with file.write():
@@ -194,8 +194,8 @@ class TestSqlite:
             other.execute("COMMIT")
         other.close()
 
-    def test_switching_to_wal_takes_turns(self, file: Database, path: Path) -> None:
-        """SQLite does not wait there: of two processes that start, one would be refused."""
+    def test_processes_switch_to_wal_one_at_a_time(self, file: Database, path: Path) -> None:
+        """SQLite does not wait there: one of two starting processes would fail."""
         folder = os.open(path.parent, os.O_RDONLY)
         fcntl.flock(folder, fcntl.LOCK_EX)
         opening = threading.Thread(target=file.ping)

@@ -1,4 +1,4 @@
-"""The records of data sets and of uploads, and the jobs that keep a data set."""
+"""Records of stored data sets and uploads, and the jobs that use a data set."""
 
 import hashlib
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def new_dataset(content: bytes, contents: str = '{"format":"csv"}') -> NewDatase
     )
 
 
-def test_the_same_bytes_are_one_data_set(datasets: DatasetStore) -> None:
+def test_same_bytes_are_one_data_set(datasets: DatasetStore) -> None:
     first, second = (datasets.add(new_dataset(b"rows")) for _ in range(2))
     assert (first.existed, second.existed) == (False, True)
     assert second.record == first.record
@@ -71,7 +71,7 @@ def test_the_same_bytes_are_one_data_set(datasets: DatasetStore) -> None:
     assert datasets.get(NOWHERE) is None
 
 
-def test_at_the_same_moment_too(
+def test_same_bytes_stored_concurrently_are_one_data_set(
     datasets: DatasetStore, together: Callable[..., list[Any]], rows_in: Callable[..., int]
 ) -> None:
     added = together(*[lambda: datasets.add(new_dataset(b"rows"))] * 8)
@@ -80,7 +80,7 @@ def test_at_the_same_moment_too(
     assert rows_in("datasets") == 1
 
 
-def test_pages_are_newest_first_and_stand_still(
+def test_pages_are_newest_first_and_stable(
     datasets: DatasetStore, sql: Callable[..., list[Any]]
 ) -> None:
     made = [datasets.add(new_dataset(b"%d" % number)).record.id for number in range(7)]
@@ -98,7 +98,7 @@ def test_pages_are_newest_first_and_stand_still(
     assert found == expected
 
 
-def test_a_page_of_long_ones_ends_early(datasets: DatasetStore) -> None:
+def test_page_ends_early_at_the_byte_limit(datasets: DatasetStore) -> None:
     for number in range(3):
         datasets.add(new_dataset(b"%d" % number, contents="x" * 1000))
     page = datasets.list(max_bytes=2500)
@@ -106,7 +106,7 @@ def test_a_page_of_long_ones_ends_early(datasets: DatasetStore) -> None:
     assert len(datasets.list(max_bytes=1).records) == 1
 
 
-def test_it_stays_while_a_job_needs_it(
+def test_data_set_of_an_active_job_cannot_be_deleted(
     datasets: DatasetStore,
     jobs: JobStore,
     leases: LeaseStore,
@@ -124,7 +124,7 @@ def test_it_stays_while_a_job_needs_it(
         datasets.delete(stored.id)
 
 
-def test_a_job_that_is_deleted_lets_it_go(
+def test_data_set_of_a_deleted_job_can_be_deleted(
     datasets: DatasetStore,
     jobs: JobStore,
     stored: DatasetRecord,
@@ -138,13 +138,13 @@ def test_a_job_that_is_deleted_lets_it_go(
     datasets.delete(stored.id)
 
 
-def test_a_job_whose_data_set_is_gone_is_not_stored(
+def test_job_with_a_deleted_data_set_is_rejected(
     jobs: JobStore,
     stored: DatasetRecord,
     new_job: Callable[..., NewJob],
     rows_in: Callable[..., int],
 ) -> None:
-    """It spoils none that is stored with it, and its key is free again."""
+    """Others in its transaction are stored, and its key is free again."""
     key = Idempotency("key", "0" * 64)
     lost, kept = new_job(dataset_id=NOWHERE), new_job(dataset_id=stored.id)
     refused, other = jobs.create_all([(lost, key), (kept, None)])
@@ -156,14 +156,14 @@ def test_a_job_whose_data_set_is_gone_is_not_stored(
     assert jobs.create(kept, key).replayed is False
 
 
-def test_deleted_while_jobs_are_posted(
+def test_delete_races_job_creation(
     datasets: DatasetStore,
     jobs: JobStore,
     new_job: Callable[..., NewJob],
     together: Callable[..., list[Any]],
     rows_in: Callable[..., int],
 ) -> None:
-    """Either the job is first and keeps it, or it is gone and there is no job."""
+    """Either the job is created first and keeps the data set, or the job is rejected."""
     outcomes = set()
     for number in range(12):
         record = datasets.add(new_dataset(b"%d" % number)).record
@@ -191,7 +191,7 @@ def test_deleted_while_jobs_are_posted(
     assert outcomes <= {True, False}
 
 
-def test_keys_that_records_point_to(
+def test_known_returns_the_keys_with_records(
     datasets: DatasetStore, uploads: UploadStore, stored: DatasetRecord
 ) -> None:
     upload = uploads.create(NewUpload(name="rows", bytes=10, part_bytes=5))
@@ -200,14 +200,14 @@ def test_keys_that_records_point_to(
     assert datasets.known([part, stranger, stored.key]) == {part, stored.key}
 
 
-def test_it_is_remembered_that_there_were_any(datasets: DatasetStore) -> None:
+def test_any_stored_stays_true_after_a_delete(datasets: DatasetStore) -> None:
     assert datasets.any_stored() is False
     record = datasets.add(new_dataset(b"rows")).record
     datasets.delete(record.id)
     assert datasets.any_stored() is True
 
 
-def test_parts_come_in_any_order_and_again(uploads: UploadStore) -> None:
+def test_parts_arrive_in_any_order_and_repeatedly(uploads: UploadStore) -> None:
     upload = uploads.create(NewUpload(name="rows", bytes=12, part_bytes=5))
     assert (upload.part_count, [upload.part_size(n) for n in (1, 2, 3)]) == (3, [5, 5, 2])
     third, first, again = (part_key(upload.id, number) for number in (3, 1, 3))
@@ -219,10 +219,10 @@ def test_parts_come_in_any_order_and_again(uploads: UploadStore) -> None:
     assert found.parts == {1: first, 3: again}
 
 
-def test_the_same_part_at_the_same_moment(
+def test_same_part_sent_concurrently(
     uploads: UploadStore, together: Callable[..., list[Any]]
 ) -> None:
-    """One of them stays, and every other is told to be deleted, once."""
+    """One stays, and the key of every other is returned once for deletion."""
     upload = uploads.create(NewUpload(name="rows", bytes=5, part_bytes=5))
     keys = [part_key(upload.id, 1) for _ in range(6)]
     replaced = together(*[lambda key=key: uploads.add_part(upload.id, 1, key) for key in keys])
@@ -232,7 +232,7 @@ def test_the_same_part_at_the_same_moment(
     assert replaced.count(None) == 1
 
 
-def test_a_complete_upload_takes_nothing_more(
+def test_complete_upload_rejects_parts(
     uploads: UploadStore, stored: DatasetRecord, datasets: DatasetStore
 ) -> None:
     upload = uploads.create(NewUpload(name="rows", bytes=5, part_bytes=5))
@@ -246,15 +246,13 @@ def test_a_complete_upload_takes_nothing_more(
     assert uploads.get(upload.id) is None
 
 
-def test_a_data_set_that_is_gone_when_its_upload_ends(uploads: UploadStore) -> None:
+def test_upload_is_deleted_if_its_data_set_was_deleted(uploads: UploadStore) -> None:
     upload = uploads.create(NewUpload(name="rows", bytes=5, part_bytes=5))
     assert uploads.complete(upload.id, NOWHERE) == []
     assert uploads.get(upload.id) is None
 
 
-def test_uploads_expire_once_nothing_comes(
-    uploads: UploadStore, sql: Callable[..., list[Any]]
-) -> None:
+def test_idle_upload_expires(uploads: UploadStore, sql: Callable[..., list[Any]]) -> None:
     old, touched = (uploads.create(NewUpload(name="rows", bytes=5, part_bytes=5)) for _ in range(2))
     key = part_key(old.id, 1)
     uploads.add_part(old.id, 1, key)
@@ -268,7 +266,7 @@ def test_uploads_expire_once_nothing_comes(
             call(old.id)
 
 
-def test_an_open_upload_of_the_same_file_is_found(
+def test_find_open_returns_the_upload_of_the_same_file(
     uploads: UploadStore, stored: DatasetRecord, sql: Callable[..., list[Any]]
 ) -> None:
     new = NewUpload(name="rows", bytes=5, part_bytes=5, sha256="0" * 64)

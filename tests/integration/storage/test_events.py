@@ -1,4 +1,4 @@
-"""A job's events, read behind the last that is known, while others write."""
+"""A job's events, read after the last known one while others write."""
 
 import threading
 import time
@@ -29,8 +29,8 @@ def events(database: Database) -> EventStore:
 
 
 def epochs_behind(events: EventStore, job_id: str, after: int) -> tuple[list[int], int]:
-    """The epochs that are told behind the event `after`, and the id of the last event."""
-    found = events.behind(job_id, after, LIMIT)
+    """The epochs after the event `after`, and the id of the last event."""
+    found = events.page(job_id, after, LIMIT)
     assert found is not None
     rows = [
         EpochRow.model_validate_json(each.payload)
@@ -40,7 +40,7 @@ def epochs_behind(events: EventStore, job_id: str, after: int) -> tuple[list[int
     return [each.epoch for each in rows], found.records[-1].id if found.records else after
 
 
-def test_a_jobs_events_with_its_state(
+def test_page_has_events_and_the_state_of_the_job(
     events: EventStore,
     jobs: JobStore,
     leases: LeaseStore,
@@ -51,12 +51,12 @@ def test_a_jobs_events_with_its_state(
     claim, other = start(), start()
     for each in (claim, other):
         leases.record_epochs(each, [row(1), row(2)], None)
-    found = events.behind(claim.job_id, 0, LIMIT)
+    found = events.page(claim.job_id, 0, LIMIT)
     assert found is not None
     assert list(found.records) == jobs.events(claim.job_id)
     assert (found.newest, found.ended) == (found.records[-1].id, False)
     leases.finish(claim, JobStatus.SUCCEEDED, completed)
-    last = events.behind(claim.job_id, found.newest, LIMIT)
+    last = events.page(claim.job_id, found.newest, LIMIT)
     assert last is not None
     assert [each.after for each in last.records] == [JobStatus.SUCCEEDED]
     assert (last.newest, last.ended) == (last.records[-1].id, True)
@@ -64,13 +64,13 @@ def test_a_jobs_events_with_its_state(
     record = jobs.get(claim.job_id)
     assert record is not None
     assert last.version == record.version
-    assert events.behind(claim.job_id, last.newest, LIMIT) == last._replace(records=())
+    assert events.page(claim.job_id, last.newest, LIMIT) == last._replace(records=())
     jobs.delete(claim.job_id)
-    assert events.behind(claim.job_id, 0, LIMIT) is None
+    assert events.page(claim.job_id, 0, LIMIT) is None
 
 
 @pytest.mark.parametrize("max_bytes", [1, 300, 1000, 10**6])
-def test_in_pieces_of_a_bounded_length(
+def test_page_ends_early_at_the_byte_limit(
     events: EventStore,
     leases: LeaseStore,
     jobs: JobStore,
@@ -83,7 +83,7 @@ def test_in_pieces_of_a_bounded_length(
     every: list[EventRecord] = []
     after = 0
     while True:
-        found = events.behind(claim.job_id, after, 10, max_bytes)
+        found = events.page(claim.job_id, after, 10, max_bytes)
         assert found is not None
         if not found.records:
             break
@@ -95,7 +95,7 @@ def test_in_pieces_of_a_bounded_length(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_is_committed_late_is_not_passed_over(
+def test_late_commit_is_not_skipped(
     events: EventStore,
     leases: LeaseStore,
     jobs: JobStore,
@@ -147,7 +147,7 @@ def test_what_is_committed_late_is_not_passed_over(
     assert after < ids[2] < newest < ids[-1]
 
 
-def test_who_follows_while_many_write_misses_nothing_and_gets_nothing_twice(
+def test_reader_among_many_writers_sees_every_event_once(
     events: EventStore,
     leases: LeaseStore,
     jobs: JobStore,
@@ -165,7 +165,7 @@ def test_who_follows_while_many_write_misses_nothing_and_gets_nothing_twice(
 
     def follow(claim: Claim) -> None:
         after = 0
-        while (found := events.behind(claim.job_id, after, LIMIT)) is not None:
+        while (found := events.page(claim.job_id, after, LIMIT)) is not None:
             followed[claim.job_id] += [each.id for each in found.records]
             after = found.records[-1].id if found.records else after
             if found.ended and after == found.newest:

@@ -1,4 +1,4 @@
-"""The figures, and that they cost the same however many jobs have ended."""
+"""The figures, whose cost does not depend on the number of ended jobs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, FigureStore, LeaseStore, WorkerStore
-from ridgeline.storage.records.figures import WAITING
+from ridgeline.storage.records.workers import WAITING
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def figures(database: Database) -> FigureStore:
     return FigureStore(database)
 
 
-def test_how_things_stand(
+def test_figures_describe_the_current_state(
     figures: FigureStore,
     submit: Callable[..., str],
     start: Callable[..., Claim],
@@ -40,10 +40,10 @@ def test_how_things_stand(
     assert found.outbox == 4
 
 
-def test_no_figure_is_read_from_the_jobs_that_have_ended(
+def test_figures_never_scan_ended_jobs(
     database: Database, submit: Callable[..., str], sql: Callable[..., list[Any]]
 ) -> None:
-    """Every statement on the jobs goes through an index by status, or one of queued jobs."""
+    """Every statement on jobs uses an index by status or of queued jobs."""
     submit()
     asked: list[tuple[str, Any]] = []
 

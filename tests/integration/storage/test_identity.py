@@ -1,4 +1,4 @@
-"""Who a database is: drawn once, the same for whoever asks, and kept by a copy."""
+"""The identity of a database: created once, stable, and kept by copies."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from ridgeline.storage.ownership import IdentityStore
 from tests.integration.storage.conftest import execute_on
 
 
-def test_it_is_drawn_once(database: Database, database_url: str) -> None:
+def test_identity_is_created_once(database: Database, database_url: str) -> None:
     found = IdentityStore(database).get()
     assert re.fullmatch(r"db_[0-9a-f]{32}", found)
     with closing(Database(database_url)) as another:
@@ -21,7 +21,7 @@ def test_it_is_drawn_once(database: Database, database_url: str) -> None:
         assert IdentityStore(another).get() == found
 
 
-def test_each_database_has_its_own(
+def test_databases_have_different_identities(
     database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with closing(Database(f"sqlite:///{tmp_path_factory.mktemp('other')}/records.db")) as other:
@@ -29,7 +29,7 @@ def test_each_database_has_its_own(
         assert IdentityStore(other).get() != IdentityStore(database).get()
 
 
-def test_there_is_one_row(database: Database, sql: Callable[..., list[Any]]) -> None:
+def test_second_identity_row_is_rejected(database: Database, sql: Callable[..., list[Any]]) -> None:
     for single in (1, 2):
         with pytest.raises(IntegrityError):
             sql("INSERT INTO identity (single, id) VALUES (:single, 'db_2')", single=single)
@@ -37,8 +37,8 @@ def test_there_is_one_row(database: Database, sql: Callable[..., list[Any]]) -> 
     assert sql("SELECT single, id FROM identity") == [(1, renewed)]
 
 
-def test_before_any_migration_it_is_waited_for(database_url: str) -> None:
-    """A worker may be quicker than the API that migrates."""
+def test_unmigrated_database_is_unavailable(database_url: str) -> None:
+    """A worker may start before the API has migrated the database."""
     with closing(Database(database_url)) as fresh:
         with pytest.raises(DatabaseUnavailable, match="no identity yet"):
             IdentityStore(fresh).get()
@@ -46,7 +46,7 @@ def test_before_any_migration_it_is_waited_for(database_url: str) -> None:
         assert IdentityStore(fresh).get()
 
 
-def test_without_its_row_it_is_waited_for(
+def test_database_without_identity_row_is_unavailable(
     database: Database, sql: Callable[..., list[Any]]
 ) -> None:
     sql("DELETE FROM identity")
@@ -55,10 +55,10 @@ def test_without_its_row_it_is_waited_for(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_rows_that_are_copied_elsewhere_keep_it(
+def test_copied_rows_keep_the_identity(
     database: Database, database_url: str, postgresql_server: Callable[[], str]
 ) -> None:
-    """As pg_dump and pg_restore do: into tables that are empty."""
+    """As pg_dump and pg_restore do, into empty tables."""
     found = IdentityStore(database).get()
     schema = database_url.rpartition("search_path%3D")[2]
     restored = postgresql_server()

@@ -1,4 +1,4 @@
-"""What a worker may write, and what it may not."""
+"""The writes of workers, allowed and rejected."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ BY_USER = EndReason(code=EndCode.CANCELLED_BY_USER, detail="Stopped.")
 def reclaim(
     leases: LeaseStore, claim: Claim, expire: Callable[[str], None], available: Any
 ) -> Claim:
-    """Let the claim's lease run out and another worker take the job."""
+    """Let the claim's lease expire and another worker claim the job."""
     expire(claim.job_id)
     leases.reap()
     available(claim.job_id)
@@ -56,7 +56,7 @@ def test_job_is_claimable_until_it_is_claimed(
 
 
 class TestReport:
-    def test_is_stored_with_the_end(
+    def test_report_is_stored_with_the_end(
         self, jobs: JobStore, leases: LeaseStore, start: Callable[..., Claim]
     ) -> None:
         claim = start()
@@ -68,7 +68,7 @@ class TestReport:
         assert leases.finish(claim, JobStatus.FAILED, reason, report='{"verdict": "other"}')
         assert jobs.report(claim.job_id) == REPORTED
 
-    def test_of_a_worker_that_has_lost_the_job_is_not(
+    def test_report_under_a_stale_fence_is_not_stored(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -82,7 +82,7 @@ class TestReport:
         assert not leases.finish(claim, JobStatus.SUCCEEDED, reason, report=REPORTED)
         assert jobs.report(claim.job_id) is None
 
-    def test_goes_with_its_job(
+    def test_report_is_deleted_with_its_job(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -101,7 +101,7 @@ class TestReport:
 
 
 class TestClaim:
-    def test_takes_the_job(
+    def test_claim_makes_the_job_running(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
     ) -> None:
         job_id = submit(resolved='{"x": 1}')
@@ -115,10 +115,12 @@ class TestClaim:
         assert record.started_at is not None
         assert record.lease_expires_at == record.started_at + timedelta(seconds=20)
 
-    def test_only_once(self, leases: LeaseStore, start: Callable[..., Claim]) -> None:
+    def test_job_is_claimed_only_once(
+        self, leases: LeaseStore, start: Callable[..., Claim]
+    ) -> None:
         assert leases.claim(start().job_id, "worker-2") is None
 
-    def test_an_unknown_or_ended_job(
+    def test_unknown_or_ended_job_cannot_be_claimed(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
     ) -> None:
         job_id = submit()
@@ -126,7 +128,7 @@ class TestClaim:
         assert leases.claim(job_id, "w") is None
         assert leases.claim(UNKNOWN, "w") is None
 
-    def test_not_before_it_is_available(
+    def test_job_in_backoff_cannot_be_claimed(
         self, leases: LeaseStore, submit: Callable[..., str], sql: Any, make_available: Any
     ) -> None:
         job_id = submit()
@@ -135,14 +137,14 @@ class TestClaim:
         make_available(job_id)
         assert leases.claim(job_id, "w") is not None
 
-    def test_not_once_a_cancel_was_asked_for(
+    def test_cancelled_job_cannot_be_claimed(
         self, leases: LeaseStore, submit: Callable[..., str], sql: Any
     ) -> None:
         job_id = submit()
         sql("UPDATE jobs SET cancel_requested_at = 1 WHERE id = :id", id=job_id)
         assert leases.claim(job_id, "w") is None
 
-    def test_the_deadline_starts_at_the_first_claim(
+    def test_deadline_starts_at_the_first_claim(
         self, jobs: JobStore, leases: LeaseStore, start: Any, make_available: Any
     ) -> None:
         first = start(deadline_s=100.5)
@@ -151,7 +153,7 @@ class TestClaim:
         assert record.started_at is not None
         assert first.deadline_at == record.started_at + timedelta(seconds=100.5)
         assert first.remaining_s == 100.5
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "w")
         assert second is not None
         assert second.deadline_at == first.deadline_at
@@ -161,12 +163,12 @@ class TestClaim:
         assert again is not None
         assert again.started_at == record.started_at
 
-    def test_what_was_measured_stands_until_the_new_attempt_reports(
+    def test_epochs_stay_until_the_new_attempt_reports(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
     ) -> None:
         first = start()
         leases.record_epochs(first, [row(1), row(2)], eta_s=3.0)
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "w")
         assert second is not None
         assert (second.attempt, second.fence) == (2, 2)
@@ -177,7 +179,7 @@ class TestClaim:
 
 
 class TestHeartbeat:
-    def test_extends_the_lease(
+    def test_heartbeat_extends_the_lease(
         self, jobs: JobStore, leases: LeaseStore, start: Any, expire: Any
     ) -> None:
         claim = start()
@@ -192,21 +194,23 @@ class TestHeartbeat:
         assert record.lease_expires_at is not None
         assert record.lease_expires_at >= record.started_at + timedelta(seconds=50)
 
-    def test_a_job_that_ended_is_lost(
+    def test_heartbeat_for_an_ended_job_returns_none(
         self, leases: LeaseStore, start: Any, completed: EndReason
     ) -> None:
         claim = start()
         leases.finish(claim, JobStatus.SUCCEEDED, completed)
         assert leases.heartbeat(claim) is None
 
-    def test_a_job_that_was_given_back_is_lost(self, leases: LeaseStore, start: Any) -> None:
+    def test_heartbeat_for_a_released_job_returns_none(
+        self, leases: LeaseStore, start: Any
+    ) -> None:
         claim = start()
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert leases.heartbeat(claim) is None
 
 
 class TestStaleFence:
-    """Whoever has lost the job changes nothing, even while another holds it."""
+    """A worker that has lost the job changes nothing, even while another holds it."""
 
     @pytest.fixture
     def pair(
@@ -225,11 +229,11 @@ class TestStaleFence:
                 stale, JobStatus.SUCCEEDED, end, artifacts=[MODEL]
             ),
             lambda leases, stale, row, end: leases.finish(stale, JobStatus.FAILED, end),
-            lambda leases, stale, row, end: leases.release(stale, penalised=True),
-            lambda leases, stale, row, end: leases.release(stale, penalised=False),
+            lambda leases, stale, row, end: leases.release(stale, penalized=True),
+            lambda leases, stale, row, end: leases.release(stale, penalized=False),
         ],
     )
-    def test_is_refused(
+    def test_stale_fence_changes_nothing(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -250,7 +254,7 @@ class TestStaleFence:
 
 
 class TestRecordEpochs:
-    def test_rows_come_back_as_they_were(
+    def test_epoch_rows_are_returned_unchanged(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
     ) -> None:
         claim = start()
@@ -264,7 +268,7 @@ class TestRecordEpochs:
         assert (record.progress_epoch, record.eta_s) == (2, 12.5)
         assert record.progress_at is not None
 
-    def test_repeating_a_lost_answer_changes_nothing(
+    def test_repeated_call_changes_nothing(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
     ) -> None:
         claim = start()
@@ -274,12 +278,12 @@ class TestRecordEpochs:
         kinds = [event.type for event in jobs.events(claim.job_id)]
         assert kinds.count(EventType.EPOCH) == 2
 
-    def test_an_attempt_from_scratch_replaces_what_was_measured_before(
+    def test_attempt_from_scratch_replaces_earlier_epochs(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any
     ) -> None:
         first = start()
         leases.record_epochs(first, [row(1, loss=9.0), row(2), row(3)], eta_s=None)
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "w")
         assert second is not None
         leases.record_epochs(second, [row(1)], eta_s=None)
@@ -288,7 +292,7 @@ class TestRecordEpochs:
         assert record is not None
         assert record.progress_epoch == 1
 
-    def test_the_metrics_are_the_last_epochs(
+    def test_metrics_are_those_of_the_last_epoch(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Any
     ) -> None:
         claim = start()
@@ -303,7 +307,7 @@ class TestRecordEpochs:
         leases.record_epochs(claim, [row(3, loss=None)], eta_s=None)
         leases.record_epochs(claim, [], eta_s=None)
         assert metrics() == {"loss": None}
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert metrics() == {"loss": None}
         again = leases.claim(claim.job_id, "w")
         assert again is not None
@@ -340,20 +344,20 @@ class TestRecordEpochs:
         leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
         pages = jobs.epoch_pages(claim.job_id, size=2)
         assert len(next(pages)) == 2
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         again = leases.claim(claim.job_id, "w")
         assert again is not None
         leases.record_epochs(again, [row(number) for number in range(1, 6)], eta_s=None)
         assert list(pages) == []
 
-    def test_pages_of_epochs_go_on_behind_what_a_new_attempt_resumes(
+    def test_pages_of_epochs_continue_after_the_resumed_epoch(
         self, jobs: JobStore, leases: LeaseStore, start: Any, row: Callable[..., EpochRow]
     ) -> None:
         claim = start()
         leases.record_epochs(claim, [row(number) for number in range(1, 6)], eta_s=None)
         kept, cut = (jobs.epoch_pages(claim.job_id, size=size) for size in (2, 4))
         assert (len(next(kept)), len(next(cut))) == (2, 4)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         again = leases.claim(claim.job_id, "w")
         assert again is not None
         leases.resume(again, [row(number) for number in range(1, 4)], until=3)
@@ -362,12 +366,12 @@ class TestRecordEpochs:
         assert texts == [row(3).model_dump_json(), row(4, loss=7.0).model_dump_json()]
         assert list(cut) == []
 
-    def test_nothing_new_is_still_an_answer(self, leases: LeaseStore, start: Any) -> None:
+    def test_call_without_epochs_returns_the_status(self, leases: LeaseStore, start: Any) -> None:
         assert leases.record_epochs(start(), [], eta_s=1.0) is not None
 
 
 class TestFinish:
-    def test_publishes_with_the_status(
+    def test_finish_publishes_with_the_status(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
     ) -> None:
         claim = start()
@@ -385,7 +389,7 @@ class TestFinish:
         assert (record.lease_owner, record.lease_expires_at, record.eta_s) == (None, None, None)
 
     @pytest.mark.parametrize(("given", "kept"), [(None, 0.5), ({"loss": 0.1}, 0.1)])
-    def test_without_metrics_the_last_epochs_stay(
+    def test_finish_without_metrics_keeps_those_of_the_last_epoch(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -402,7 +406,7 @@ class TestFinish:
         assert record is not None
         assert json.loads(record.metrics) == {"loss": kept}
 
-    def test_once_a_cancel_was_answered_it_never_succeeds(
+    def test_cancelling_job_never_succeeds(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
     ) -> None:
         claim = start()
@@ -413,22 +417,22 @@ class TestFinish:
         assert record is not None
         assert (record.status, record.artifacts) == (JobStatus.CANCELLED, ())
 
-    def test_a_running_job_is_not_cancelled_unasked(
+    def test_running_job_cannot_finish_as_cancelled(
         self, jobs: JobStore, leases: LeaseStore, start: Any
     ) -> None:
         claim = start()
         assert not leases.finish(claim, JobStatus.CANCELLED, BY_USER)
-        assert jobs.counts()[JobStatus.RUNNING] == 1
+        assert len(jobs.list([JobStatus.RUNNING]).records) == 1
 
-    def test_the_first_end_wins(
+    def test_first_end_wins(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason, failure: Any
     ) -> None:
         claim = start()
         assert leases.finish(claim, JobStatus.FAILED, failure)
         assert not leases.finish(claim, JobStatus.SUCCEEDED, completed)
-        assert jobs.counts()[JobStatus.FAILED] == 1
+        assert len(jobs.list([JobStatus.FAILED]).records) == 1
 
-    def test_repeating_a_lost_answer_says_so(
+    def test_repeated_finish_returns_true(
         self, jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason
     ) -> None:
         claim = start()
@@ -438,19 +442,21 @@ class TestFinish:
         assert jobs.get(claim.job_id) == before
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-    def test_refuses_what_is_not_json(
+    def test_nonfinite_metric_is_rejected(
         self, leases: LeaseStore, start: Any, completed: EndReason, value: float
     ) -> None:
         with pytest.raises(NonFiniteValue, match="loss"):
             leases.finish(start(), JobStatus.SUCCEEDED, completed, metrics={"loss": value})
 
-    def test_refuses_an_end_that_is_none(
+    def test_status_that_is_not_terminal_is_rejected(
         self, leases: LeaseStore, start: Any, completed: EndReason
     ) -> None:
         with pytest.raises(ValueError, match="terminal"):
             leases.finish(start(), JobStatus.QUEUED, completed)
 
-    def test_a_crash_may_say_anything(self, jobs: JobStore, leases: LeaseStore, start: Any) -> None:
+    def test_any_text_of_a_crash_can_be_stored(
+        self, jobs: JobStore, leases: LeaseStore, start: Any
+    ) -> None:
         claim = start()
         reason = EndReason(code=EndCode.INTERNAL_ERROR, detail="a\x00b")
         ended = AttemptExit(code=1, signal=9, detail="c\x00\ud800")
@@ -459,12 +465,14 @@ class TestFinish:
         assert record is not None
         assert record.reason_detail == "a\ufffdb"
         (attempt,) = jobs.attempts(claim.job_id)
-        assert (attempt.exit_code, attempt.exit_signal, attempt.detail) == (1, 9, "c\ufffd?")
-        assert (attempt.reason, attempt.owner) == ("internal_error", "worker-1")
+        assert (attempt.exit_code, attempt.exit_signal, attempt.reason) == (1, 9, "c\ufffd?")
+        assert (attempt.outcome, attempt.worker_id) == ("internal_error", "worker-1")
         assert attempt.ended_at is not None
 
 
-def test_a_key_gives_the_job_as_it_is_now(jobs: JobStore, leases: LeaseStore, new_job: Any) -> None:
+def test_replayed_key_returns_the_current_job(
+    jobs: JobStore, leases: LeaseStore, new_job: Any
+) -> None:
     key = Idempotency("key", "hash")
     job_id = jobs.create(new_job(), key).record.id
     leases.claim(job_id, "w")

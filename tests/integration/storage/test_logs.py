@@ -1,4 +1,4 @@
-"""A job's log: in order, bounded, and written by the newest attempt alone."""
+"""A job's log: ordered, bounded, and written only by the newest attempt."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def line(event: str, level: LogLevel = LogLevel.INFO) -> LogLine:
     return LogLine(NOW, level, LogSource.TRAINER, event, '{"a": 1}')
 
 
-def test_lines_go_in_with_the_epochs_and_between_the_transitions(
+def test_lines_are_ordered_with_epochs_and_transitions(
     logs: LogStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
@@ -68,7 +68,7 @@ def test_pages_and_levels(logs: LogStore, leases: LeaseStore, start: Callable[..
     assert logs.page(claim.job_id, after=12).records == ()
 
 
-def test_the_oldest_lines_of_a_long_log_go_and_are_missed(
+def test_long_log_drops_and_counts_its_oldest_lines(
     logs: LogStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
@@ -82,14 +82,14 @@ def test_the_oldest_lines_of_a_long_log_go_and_are_missed(
     assert (found.dropped, found.records[0].event) == (KEPT_LINES + 2, str(KEPT_LINES))
 
 
-def test_a_lost_attempt_writes_nothing(
+def test_stale_fence_writes_no_lines(
     logs: LogStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
     row: Callable[..., EpochRow],
 ) -> None:
     old = start()
-    leases.release(old, penalised=False)
+    leases.release(old, penalized=False)
     assert leases.write_log(old, [line("still the newest fence")]) is not None
     new = leases.claim(old.job_id, "another")
     assert new is not None
@@ -100,7 +100,7 @@ def test_a_lost_attempt_writes_nothing(
     assert "late" not in events
 
 
-def test_a_deleted_job_takes_its_log_along(
+def test_log_is_deleted_with_its_job(
     logs: LogStore,
     leases: LeaseStore,
     jobs: JobStore,

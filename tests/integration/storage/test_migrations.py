@@ -1,4 +1,4 @@
-"""The migrations make what the code expects, once, whoever else is starting."""
+"""The migrations create the schema that the code expects, once, whatever starts concurrently."""
 
 import subprocess
 import sys
@@ -7,31 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import Database, JobStore, LeaseStore, MigrationFailed, NewerDatabase
-from ridgeline.storage.migrations import REVISIONS, is_current, migrate_apart
-from ridgeline.storage.migrations.upgrade import config
+from ridgeline.storage.migrations import REVISIONS, config, is_current, upgrade
 from ridgeline.storage.tables import metadata
 from tests.integration.storage.conftest import execute_on
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_migrated_schema_is_the_tables(database: Database) -> None:
+def test_migrated_schema_matches_the_tables(database: Database) -> None:
     with database.write() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, metadata) == []
 
 
-def test_the_migrated_checks_are_the_tables(database: Database) -> None:
-    """Alembic's comparison passes over CHECK constraints."""
+def test_migrated_checks_match_the_tables(database: Database) -> None:
+    """Alembic's comparison skips CHECK constraints."""
     with database.read() as connection:
         inspector = inspect(connection)
         for table in metadata.tables.values():
@@ -40,8 +39,8 @@ def test_the_migrated_checks_are_the_tables(database: Database) -> None:
                 for constraint in table.constraints
                 if type(constraint).__name__ == "CheckConstraint"
             }
-            found = {each["name"] for each in inspector.get_check_constraints(table.name)}
-            assert found == expected, table.name
+            checks = {check["name"] for check in inspector.get_check_constraints(table.name)}
+            assert checks == expected, table.name
 
 
 def test_migrating_again_changes_nothing(
@@ -63,18 +62,11 @@ OLD_EVENT = (
 )
 
 
-def test_jobs_of_the_first_release_go_on(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They stay, with all that belongs to them; what came later applies to them as to new ones."""
+def test_jobs_of_the_first_release_can_be_claimed(database_url: str) -> None:
+    """They keep all their rows, and later rules apply to them as to new jobs."""
     database = Database(database_url)
-    upgrade = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "ridgeline.storage.migrations.upgrade.command.upgrade",
-            lambda config, _: upgrade(config, "0001"),
-        )
-        database.migrate()
+    with database.schema_change() as connection:
+        upgrade(connection, "0001")
     with database.write() as connection:
         for statement in (OLD_JOB, OLD_EVENT, OLD_EVENT, "DELETE FROM events WHERE id = 2"):
             connection.execute(text(statement))
@@ -91,7 +83,7 @@ def test_jobs_of_the_first_release_go_on(
     database.close()
 
 
-#: The statuses of an earlier release, each with the one before it and what its row had.
+#: The statuses of an earlier release, with the status before and the changes to the row.
 OLD_ROWS = {
     "queued": ("running", "UPDATE jobs SET deadline_at = 9000000000000"),
     "running": (
@@ -138,15 +130,10 @@ OLD_ATTEMPT = (
 )
 
 
-def test_jobs_of_every_status_go_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_every_status_survive_migration(database_url: str) -> None:
     database = Database(database_url)
-    upgrade = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "ridgeline.storage.migrations.upgrade.command.upgrade",
-            lambda config, _: upgrade(config, "0002"),
-        )
-        database.migrate()
+    with database.schema_change() as connection:
+        upgrade(connection, "0002")
     with database.write() as connection:
         for status, (before, row) in OLD_ROWS.items():
             for statement in (OLD_JOB, OLD_EVENT, *OLD_ATTEMPT, row):
@@ -155,9 +142,8 @@ def test_jobs_of_every_status_go_on(database_url: str, monkeypatch: pytest.Monke
                 connection.execute(text(statement.replace("'job_1'", ":id") + where), known)
     database.migrate()
     jobs, leases = JobStore(database), LeaseStore(database)
-    assert {status: number for status, number in jobs.counts().items() if number} == dict.fromkeys(
-        map(JobStatus, OLD_ROWS), 1
-    )
+    listed = {record.id: record.status for record in jobs.list().records}
+    assert listed == {status: JobStatus(status) for status in OLD_ROWS}
     for status in OLD_ROWS:
         assert len(jobs.events(status)) == 2
         assert len(jobs.attempts(status)) == 1
@@ -169,17 +155,10 @@ def test_jobs_of_every_status_go_on(database_url: str, monkeypatch: pytest.Monke
     database.close()
 
 
-def test_the_tags_of_older_jobs_learn_their_status(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tags_of_older_jobs_get_the_status_of_their_job(database_url: str) -> None:
     database = Database(database_url)
-    upgrade = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "ridgeline.storage.migrations.upgrade.command.upgrade",
-            lambda config, _: upgrade(config, "0001"),
-        )
-        database.migrate()
+    with database.schema_change() as connection:
+        upgrade(connection, "0001")
     failed = "UPDATE jobs SET status = 'failed', finished_at = 1, reason_code = 'diverged'"
     tags = "INSERT INTO job_tags (job_id, tag) SELECT id, 'tag' FROM jobs"
     with database.write() as connection:
@@ -197,7 +176,7 @@ def test_the_tags_of_older_jobs_learn_their_status(
     database.close()
 
 
-def test_processes_that_start_at_once_wait_for_each_other(database_url: str) -> None:
+def test_concurrent_migrations_wait_for_each_other(database_url: str) -> None:
     program = (
         "import sys; from ridgeline.storage import Database\n"
         "print('ready', flush=True); sys.stdin.readline(); Database(sys.argv[1]).migrate()"
@@ -228,51 +207,46 @@ def test_processes_that_start_at_once_wait_for_each_other(database_url: str) -> 
     database.close()
 
 
-def test_the_revisions_are_those_that_alembic_finds() -> None:
-    """They are read off the names of the files, so that most processes need no Alembic."""
+def test_revisions_are_those_that_alembic_finds() -> None:
+    """They are read from the file names, so that most processes need not import Alembic."""
     scripts = ScriptDirectory.from_config(config())
     assert [each.revision for each in scripts.walk_revisions()] == sorted(REVISIONS, reverse=True)
 
 
-def test_a_process_of_its_own_migrates(database_url: str) -> None:
-    database = Database(database_url)
-    migrate_apart(database.url)
+def test_migrated_database_is_current(database: Database) -> None:
     with database.read() as connection:
         assert is_current(connection)
-    database.close()
 
 
-def test_a_database_of_a_newer_release_is_left_alone(
+def test_database_of_a_newer_release_is_rejected(
     database: Database, sql: Callable[..., list[Any]]
 ) -> None:
     sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(NewerDatabase, match="revision 9999"):
         database.migrate()
-    with pytest.raises(MigrationFailed, match=r"belongs to a newer release.* revision 9999"):
-        migrate_apart(database.url)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_the_database_does_not_allow_is_told(database_url: str) -> None:
+def test_missing_permission_fails_the_migration(database_url: str) -> None:
     schema = database_url.rpartition("%3D")[2]
     execute_on(database_url, "CREATE ROLE reader", f"GRANT USAGE ON SCHEMA {schema} TO reader")
     database = Database(database_url + "%20-crole%3Dreader")
     with pytest.raises(MigrationFailed, match=r"as they were\. permission denied for schema"):
-        migrate_apart(database.url)
+        database.migrate()
     database.close()
 
 
-def test_a_migration_that_fails_leaves_nothing(
+def test_failed_migration_changes_nothing(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Database(database_url)
 
-    def half(config: Any, revision: str) -> None:
-        config.attributes["connection"].execute(text("CREATE TABLE half (id INTEGER)"))
+    def half(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE half (id INTEGER)"))
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("ridgeline.storage.migrations.upgrade.command.upgrade", half)
+        patch.setattr("ridgeline.storage.database.upgrade", half)
         with pytest.raises(ZeroDivisionError):
             database.migrate()
     database.migrate()
@@ -288,7 +262,7 @@ def test_rebuilding_a_table_keeps_its_jobs_rows(
     sql: Callable[..., list[Any]],
     rows_in: Callable[..., int],
 ) -> None:
-    """SQLite alters a table by dropping it, which would cascade to all that belongs to a job."""
+    """SQLite alters a table by dropping it, which would cascade to all rows of a job."""
     submit()
     with database.schema_change() as connection:
         connection.execute(text("CREATE TABLE copied AS SELECT * FROM jobs"))

@@ -1,4 +1,4 @@
-"""Every queued job gets its hint, however many janitors there are."""
+"""Every queued job gets a hint, however many janitors run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ SQL = Callable[..., list[Any]]
 
 
 def drain(outbox: Outbox) -> list[str]:
-    """Take and mark all that is pending."""
+    """Mark all pending hints as dispatched."""
     taken = outbox.pending_dispatches()
     outbox.mark_dispatched([each.outbox_id for each in taken])
     return [each.job_id for each in taken]
@@ -28,7 +28,7 @@ class TestPending:
         assert first[0].outbox_id < first[1].outbox_id
         assert [each.job_id for each in outbox.pending_dispatches()] == made[2:]
 
-    def test_what_was_taken_and_not_sent_is_offered_again(
+    def test_reserved_but_unsent_hint_is_pending_again(
         self, outbox: Outbox, submit: Any, sql: SQL
     ) -> None:
         submit()
@@ -37,7 +37,7 @@ class TestPending:
         let_time_pass(sql, 11)
         assert outbox.pending_dispatches() == taken
 
-    def test_two_janitors_share_the_work(
+    def test_two_janitors_get_different_hints(
         self, outbox: Outbox, submit: Any, together: Callable[..., list[Any]]
     ) -> None:
         made = [submit() for _ in range(30)]
@@ -50,7 +50,7 @@ class TestPending:
 
 
 class TestMark:
-    def test_strikes_out_once(self, jobs: JobStore, outbox: Outbox, submit: Any) -> None:
+    def test_hint_is_deleted_once(self, jobs: JobStore, outbox: Outbox, submit: Any) -> None:
         job_id = submit()
         ids = [each.outbox_id for each in outbox.pending_dispatches()]
         assert outbox.mark_dispatched(ids) == 1
@@ -60,7 +60,7 @@ class TestMark:
         assert record.last_dispatched_at is not None
         assert record.version == 1
 
-    def test_exactly_once_between_two_janitors(
+    def test_two_janitors_delete_a_hint_once(
         self, outbox: Outbox, submit: Any, together: Callable[..., list[Any]]
     ) -> None:
         for _ in range(20):
@@ -72,7 +72,7 @@ class TestMark:
         assert sum(counts) == 20
         assert outbox.pending_dispatches() == []
 
-    def test_passes_over_a_job_that_has_ended(
+    def test_hint_of_an_ended_job_is_deleted(
         self, jobs: JobStore, outbox: Outbox, submit: Any
     ) -> None:
         job_id = submit()
@@ -83,7 +83,7 @@ class TestMark:
 
 
 class TestRedispatch:
-    def test_a_lost_hint_is_ordered_again(self, outbox: Outbox, submit: Any, sql: SQL) -> None:
+    def test_lost_hint_is_replaced(self, outbox: Outbox, submit: Any, sql: SQL) -> None:
         job_id = submit()
         drain(outbox)
         assert outbox.redispatch(older_than_s=30) == []
@@ -92,34 +92,34 @@ class TestRedispatch:
         assert outbox.redispatch(older_than_s=30) == []
         assert drain(outbox) == [job_id]
 
-    def test_a_hint_that_was_never_sent_is_not_doubled(self, outbox: Outbox, submit: Any) -> None:
+    def test_pending_hint_is_not_duplicated(self, outbox: Outbox, submit: Any) -> None:
         submit()
         assert outbox.redispatch(older_than_s=0) == []
 
-    def test_a_job_without_any_hint_gets_one(self, outbox: Outbox, submit: Any, sql: SQL) -> None:
+    def test_job_without_a_hint_gets_one(self, outbox: Outbox, submit: Any, sql: SQL) -> None:
         job_id = submit()
         sql("DELETE FROM outbox")
         assert outbox.redispatch() == [job_id]
 
-    def test_the_order_itself_counts_as_recent(self, outbox: Outbox, submit: Any, sql: SQL) -> None:
-        """So that a janitor which still saw the outbox empty does not order a second one."""
+    def test_new_hint_counts_as_recent(self, outbox: Outbox, submit: Any, sql: SQL) -> None:
+        """A janitor that still saw an empty outbox adds no second one."""
         job_id = submit()
         sql("DELETE FROM outbox")
         assert outbox.redispatch() == [job_id]
         sql("DELETE FROM outbox")
         assert outbox.redispatch() == []
 
-    def test_only_what_can_be_claimed(
+    def test_only_claimable_jobs_get_a_hint(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, submit: Any, start: Any, sql: SQL
     ) -> None:
         start()
         jobs.request_cancel(submit())
         waiting: Claim = start()
-        leases.release(waiting, penalised=True)
+        leases.release(waiting, penalized=True)
         sql("DELETE FROM outbox")
         assert outbox.redispatch() == []
 
-    def test_two_janitors_order_one_hint(
+    def test_two_janitors_add_one_hint(
         self, outbox: Outbox, submit: Any, sql: SQL, together: Callable[..., list[Any]]
     ) -> None:
         made = [submit() for _ in range(20)]

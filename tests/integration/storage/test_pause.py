@@ -1,4 +1,4 @@
-"""Pause and resume, in every state, and what becomes of a paused job's deadline."""
+"""Pause and resume in every status, and the deadline of a paused job."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,14 +25,14 @@ DAY = timedelta(days=1)
 
 
 def sent(outbox: Outbox) -> list[str]:
-    """Send all hints; the jobs they were for."""
+    """Send all hints; returns their jobs."""
     taken = outbox.pending_dispatches()
     outbox.mark_dispatched([each.outbox_id for each in taken])
     return [each.job_id for each in taken]
 
 
 class TestPause:
-    def test_a_waiting_job_is_paused_at_once(
+    def test_queued_job_is_paused_at_once(
         self, jobs: JobStore, leases: LeaseStore, submit: Submit
     ) -> None:
         job_id = submit()
@@ -42,7 +42,7 @@ class TestPause:
         assert leases.claim(job_id, "w") is None
         assert leases.claim_next("w") is None
 
-    def test_a_running_job_is_given_back_by_its_worker(
+    def test_running_job_is_paused_when_its_worker_releases_it(
         self, jobs: JobStore, leases: LeaseStore, start: Start, row: Row
     ) -> None:
         claim = start()
@@ -51,30 +51,30 @@ class TestPause:
         answer = leases.heartbeat(claim)
         assert answer is not None
         assert answer.status is JobStatus.PAUSING
-        assert leases.release(claim, penalised=False) is JobStatus.PAUSED
+        assert leases.release(claim, penalized=False) is JobStatus.PAUSED
         record = jobs.get(claim.job_id)
         assert record is not None
         assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 0, None)
         assert record.progress_epoch == 1
-        assert jobs.attempts(claim.job_id)[0].reason == "paused"
+        assert jobs.attempts(claim.job_id)[0].outcome == "paused"
         assert leases.heartbeat(claim) is None
 
-    def test_asking_again_changes_nothing(
+    def test_repeated_pause_changes_nothing(
         self, jobs: JobStore, start: Start, submit: Submit
     ) -> None:
         for job_id in (submit(), start().job_id):
             first = jobs.request_pause(job_id)
             assert jobs.request_pause(job_id) == first
 
-    def test_an_ended_job_cannot_be_paused(
+    def test_ended_job_cannot_be_paused(
         self, jobs: JobStore, leases: LeaseStore, start: Start, completed: EndReason
     ) -> None:
         claim = start()
         leases.finish(claim, JobStatus.SUCCEEDED, completed)
-        with pytest.raises(IllegalTransition, match="succeeded, so it cannot be paused"):
+        with pytest.raises(IllegalTransition, match="succeeded and cannot be paused"):
             jobs.request_pause(claim.job_id)
 
-    def test_nor_one_that_is_being_cancelled(self, jobs: JobStore, start: Start) -> None:
+    def test_cancelling_job_cannot_be_paused(self, jobs: JobStore, start: Start) -> None:
         claim = start()
         jobs.request_cancel(claim.job_id)
         for ask in (jobs.request_pause, jobs.request_resume):
@@ -86,29 +86,29 @@ class TestPause:
             with pytest.raises(UnknownJob):
                 ask("job_x")
 
-    def test_a_result_that_comes_first_counts(
+    def test_pausing_job_can_succeed(
         self, jobs: JobStore, leases: LeaseStore, start: Start, completed: EndReason
     ) -> None:
         claim = start()
         jobs.request_pause(claim.job_id)
         assert leases.finish(claim, JobStatus.SUCCEEDED, completed)
 
-    def test_a_cancel_overtakes_it(
+    def test_cancel_overrides_pause(
         self, jobs: JobStore, leases: LeaseStore, start: Start, submit: Submit
     ) -> None:
         claim, waiting = start(), submit()
         jobs.request_pause(claim.job_id)
         jobs.request_pause(waiting)
         assert jobs.request_cancel(claim.job_id).status is JobStatus.CANCELLING
-        assert leases.release(claim, penalised=False) is JobStatus.CANCELLED
+        assert leases.release(claim, penalized=False) is JobStatus.CANCELLED
         cancelled = jobs.request_cancel(waiting)
         assert (cancelled.status, cancelled.paused_at) == (JobStatus.CANCELLED, None)
 
 
 class TestWithoutItsWorker:
-    """The worker of a job that is being paused dies."""
+    """The worker of a pausing job dies."""
 
-    def test_the_job_is_paused(
+    def test_pausing_job_without_its_worker_is_paused(
         self, jobs: JobStore, leases: LeaseStore, start: Start, expire: Callable[[str], None]
     ) -> None:
         claim = start()
@@ -119,17 +119,17 @@ class TestWithoutItsWorker:
         assert record is not None
         assert record.crash_count == 1
 
-    def test_at_the_crash_cap_it_fails(
+    def test_pausing_job_fails_at_the_crash_cap(
         self, database: Database, jobs: JobStore, start: Start
     ) -> None:
         claim = start()
         jobs.request_pause(claim.job_id)
         strict = LeaseStore(database, crash_cap=1)
-        assert strict.release(claim, penalised=True) is JobStatus.FAILED
+        assert strict.release(claim, penalized=True) is JobStatus.FAILED
 
 
 class TestResume:
-    def test_a_paused_job_is_queued_with_a_hint(
+    def test_resumed_job_is_queued_with_a_hint(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, submit: Submit
     ) -> None:
         job_id = submit()
@@ -140,7 +140,7 @@ class TestResume:
         assert sent(outbox) == [job_id]
         assert leases.claim(job_id, "w") is not None
 
-    def test_what_was_not_paused_is_left_as_it_is(
+    def test_resume_leaves_a_job_that_is_not_paused(
         self, jobs: JobStore, outbox: Outbox, submit: Submit, start: Start
     ) -> None:
         for job_id in (submit(), start().job_id):
@@ -149,24 +149,24 @@ class TestResume:
             assert jobs.request_resume(job_id) == before
             assert sent(outbox) == []
 
-    def test_before_the_worker_has_given_it_back(
+    def test_resume_before_the_worker_releases_the_job(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Start
     ) -> None:
-        """The trainer was told to stop already, so the job is queued, and nobody is to blame."""
+        """The trainer was already stopped, so the job is queued, without a penalty."""
         claim = start()
         sent(outbox)
         jobs.request_pause(claim.job_id)
         assert jobs.request_resume(claim.job_id).status is JobStatus.RUNNING
-        assert leases.release(claim, penalised=False) is JobStatus.QUEUED
+        assert leases.release(claim, penalized=False) is JobStatus.QUEUED
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.crash_count == 0
         assert sent(outbox) == [claim.job_id]
 
-    def test_an_ended_job_cannot_be_resumed(self, jobs: JobStore, submit: Submit) -> None:
+    def test_ended_job_cannot_be_resumed(self, jobs: JobStore, submit: Submit) -> None:
         job_id = submit()
         jobs.request_cancel(job_id)
-        with pytest.raises(IllegalTransition, match="cancelled, so it cannot be resumed"):
+        with pytest.raises(IllegalTransition, match="cancelled and cannot be resumed"):
             jobs.request_resume(job_id)
 
 
@@ -178,17 +178,17 @@ class TestDeadline:
         """A job with a deadline in a minute, paused for a day."""
         claim = start(deadline_s=60.0)
         jobs.request_pause(claim.job_id)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         earlier = "UPDATE jobs SET paused_at = paused_at - :day, deadline_at = deadline_at - :day"
         sql(earlier, day=round(DAY.total_seconds() * 1000))
         return claim.job_id
 
-    def test_it_does_not_pass_while_the_job_is_paused(
+    def test_deadline_does_not_pass_while_paused(
         self, leases: LeaseStore, paused_a_day_ago: str
     ) -> None:
         assert leases.reap() == []
 
-    def test_the_time_paused_is_added(
+    def test_pause_extends_the_deadline(
         self, jobs: JobStore, leases: LeaseStore, paused_a_day_ago: str
     ) -> None:
         jobs.request_resume(paused_a_day_ago)
@@ -196,19 +196,19 @@ class TestDeadline:
         assert claim is not None
         assert claim.remaining_s == pytest.approx(60, abs=10)
 
-    def test_a_job_without_one_gets_none(
+    def test_job_without_deadline_gets_none(
         self, jobs: JobStore, leases: LeaseStore, submit: Submit
     ) -> None:
         job_id = submit()
         jobs.request_pause(job_id)
         assert jobs.request_resume(job_id).deadline_at is None
 
-    def test_it_passes_while_the_job_waits_to_be_tried_again(
+    def test_deadline_passes_while_the_job_waits_for_a_retry(
         self, jobs: JobStore, leases: LeaseStore, start: Start, sql: Callable[..., list[Any]]
     ) -> None:
-        """With all workers down, nobody would claim it to see that it is too late."""
+        """With all workers down, no claim would detect the deadline."""
         claim = start(deadline_s=60.0)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert leases.reap() == []
         sql("UPDATE jobs SET deadline_at = deadline_at - 60000")
         assert leases.reap() == [(claim.job_id, JobStatus.FAILED)]
@@ -218,7 +218,7 @@ class TestDeadline:
 
 
 class TestClaimNext:
-    def test_the_one_that_waits_longest_comes_first(
+    def test_longest_waiting_job_is_claimed_first(
         self, leases: LeaseStore, submit: Submit, sql: Callable[..., list[Any]]
     ) -> None:
         younger, older = submit(), submit()
@@ -227,11 +227,11 @@ class TestClaimNext:
         assert [each and each.job_id for each in claims] == [older, younger, None]
         assert [each and each.attempt for each in claims] == [1, 1, None]
 
-    def test_a_backoff_is_waited_out(self, leases: LeaseStore, start: Start) -> None:
-        leases.release(start(), penalised=True)
+    def test_job_in_backoff_is_not_claimed(self, leases: LeaseStore, start: Start) -> None:
+        leases.release(start(), penalized=True)
         assert leases.claim_next("w") is None
 
-    def test_each_job_goes_to_one_worker(
+    def test_each_job_is_claimed_by_one_worker(
         self, leases: LeaseStore, submit: Submit, together: Callable[..., list[Any]]
     ) -> None:
         job_ids = {submit() for _ in range(6)}

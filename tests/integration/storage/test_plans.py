@@ -48,7 +48,7 @@ def plans(database: Database) -> Plans:
 @pytest.mark.parametrize("after", [None, LAST])
 @pytest.mark.parametrize("status", [None, [JobStatus.QUEUED], TWO])
 @pytest.mark.parametrize("tag", [None, "tag"])
-def test_a_page_walks_indexes(
+def test_page_walks_indexes(
     jobs: JobStore,
     submit: Callable[..., str],
     plans: Plans,
@@ -66,7 +66,7 @@ def test_a_page_walks_indexes(
     assert not any(step == "SCAN jobs" for step in steps), steps
 
 
-def test_what_the_loops_ask_for_looks_at_no_job_that_waits(
+def test_loops_never_scan_queued_jobs(
     leases: LeaseStore, outbox: Outbox, submit: Callable[..., str], plans: Plans
 ) -> None:
     submit()
@@ -78,7 +78,7 @@ def test_what_the_loops_ask_for_looks_at_no_job_that_waits(
     assert any("COVERING INDEX ix_jobs_queued (status=? AND" in step for step in counting), counting
 
 
-def test_a_worker_takes_the_first_of_the_index(
+def test_claim_takes_the_first_job_of_the_index(
     leases: LeaseStore, submit: Callable[..., str], plans: Plans
 ) -> None:
     submit()
@@ -87,8 +87,8 @@ def test_a_worker_takes_the_first_of_the_index(
     assert not any("TEMP B-TREE" in step for step in steps), steps
 
 
-def test_a_heartbeat_moves_no_entry_of_an_index(database: Database) -> None:
-    """So PostgreSQL can change the row in place."""
+def test_heartbeat_changes_no_indexed_column(database: Database) -> None:
+    """PostgreSQL can then update the row in place."""
     with database.read() as connection:
         found = connection.execute(text("SELECT sql FROM sqlite_schema WHERE type = 'index'"))
         indexes = [sql for (sql,) in found if sql and "ON jobs " in sql]

@@ -1,4 +1,4 @@
-"""Many at once: exactly one wins, and what it wins is whole."""
+"""Races: exactly one contender wins."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,13 +21,13 @@ from ridgeline.storage import (
 Together = Callable[..., list[Any]]
 
 
-def test_fifty_posts_with_one_key_make_one_job(
+def test_fifty_posts_with_one_key_create_one_job(
     jobs: JobStore, outbox: Outbox, new_job: Any, together: Together
 ) -> None:
     created = together(*[lambda: jobs.create(new_job(), Idempotency("key", "hash"))] * 50)
     assert len({each.record.id for each in created}) == 1
     assert [each.replayed for each in created].count(False) == 1
-    assert jobs.counts()[JobStatus.QUEUED] == 1
+    assert len(jobs.list([JobStatus.QUEUED]).records) == 1
     assert len(outbox.pending_dispatches()) == 1
 
 
@@ -41,7 +41,7 @@ def test_eight_workers_claim_one_job(
         assert len(jobs.attempts(job_id)) == 1
 
 
-def test_a_cancel_that_was_answered_never_succeeds(
+def test_confirmed_cancel_never_succeeds(
     jobs: JobStore, leases: LeaseStore, start: Any, completed: EndReason, together: Together
 ) -> None:
     outcomes = set()
@@ -66,7 +66,7 @@ def test_a_cancel_that_was_answered_never_succeeds(
     assert outcomes  # both orders are fine; each was consistent
 
 
-def test_a_cancel_races_a_claim(
+def test_cancel_races_a_claim(
     jobs: JobStore, leases: LeaseStore, submit: Any, together: Together
 ) -> None:
     for _ in range(20):
@@ -79,7 +79,7 @@ def test_a_cancel_races_a_claim(
         assert record.status is wanted
 
 
-def test_two_reapers_and_a_late_beat(
+def test_two_reapers_race_a_late_heartbeat(
     jobs: JobStore, leases: LeaseStore, start: Any, expire: Any, together: Together
 ) -> None:
     for _ in range(15):
@@ -98,7 +98,7 @@ def test_two_reapers_and_a_late_beat(
             assert record.status is JobStatus.RUNNING
 
 
-def test_events_tell_the_whole_story_of_a_scramble(
+def test_events_record_every_transition_of_a_race(
     jobs: JobStore, leases: LeaseStore, submit: Any, completed: EndReason, together: Together
 ) -> None:
     job_id = submit()
@@ -108,7 +108,7 @@ def test_events_tell_the_whole_story_of_a_scramble(
             claim = leases.claim(job_id, "w")
             if claim:
                 leases.heartbeat(claim)
-                leases.release(claim, penalised=False)
+                leases.release(claim, penalized=False)
 
     together(*[work] * 4)
     moves = [(each.before, each.after) for each in jobs.events(job_id)]
@@ -123,10 +123,10 @@ def test_events_tell_the_whole_story_of_a_scramble(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_janitors_step_around_rows_that_are_in_use(
+def test_janitors_skip_locked_rows(
     database: Database, leases: LeaseStore, outbox: Outbox, start: Any, submit: Any, expire: Any
 ) -> None:
-    """Only PostgreSQL locks rows; a janitor that waited there would stall all other jobs."""
+    """Only PostgreSQL locks rows; a waiting janitor would delay all other jobs."""
     claim = start()
     expire(claim.job_id)
     submit()

@@ -1,4 +1,4 @@
-"""What becomes of jobs whose worker fell silent."""
+"""Jobs whose worker stops sending heartbeats."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ def record(jobs: JobStore) -> Callable[[str], JobRecord]:
 
 @pytest.fixture
 def past_deadline(sql: Callable[..., list[Any]]) -> Callable[[str, float], None]:
-    """Put a job's deadline so many seconds into the past."""
+    """Move a job's deadline the given seconds into the past."""
 
     def put(job_id: str, seconds: float) -> None:
         sql(
@@ -46,13 +46,13 @@ def past_deadline(sql: Callable[..., list[Any]]) -> Callable[[str, float], None]
     return put
 
 
-def test_leaves_a_live_lease_alone(leases: LeaseStore, start: Any, submit: Any) -> None:
+def test_valid_lease_is_not_reaped(leases: LeaseStore, start: Any, submit: Any) -> None:
     start()
     submit()
     assert leases.reap() == []
 
 
-def test_an_expired_lease_is_a_crash(
+def test_expired_lease_counts_as_a_crash(
     jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any, expire: Any, record: Any
 ) -> None:
     claim = start()
@@ -63,7 +63,7 @@ def test_an_expired_lease_is_a_crash(
     found = record(claim.job_id)
     (attempt,) = jobs.attempts(claim.job_id)
     assert (found.crash_count, found.lease_owner, found.version) == (1, None, 3)
-    assert attempt.reason == "lease_expired"
+    assert attempt.outcome == "lease_expired"
     assert found.available_at - attempt.ended_at == pytest.approx(
         timedelta(seconds=2), abs=timedelta(milliseconds=200)
     )
@@ -71,7 +71,7 @@ def test_an_expired_lease_is_a_crash(
     assert (last.before, last.after) == (JobStatus.RUNNING, JobStatus.QUEUED)
 
 
-def test_the_hint_for_the_next_attempt_waits_out_the_backoff(
+def test_hint_for_the_next_attempt_waits_for_the_backoff(
     leases: LeaseStore, outbox: Outbox, start: Any, expire: Any, sql: Any
 ) -> None:
     claim = start()
@@ -83,7 +83,7 @@ def test_the_hint_for_the_next_attempt_waits_out_the_backoff(
     assert [each.job_id for each in outbox.pending_dispatches()] == [claim.job_id]
 
 
-def test_the_backoff_doubles_and_the_cap_ends_it(
+def test_backoff_doubles_up_to_the_crash_cap(
     jobs: JobStore, database: Database, submit: Any, expire: Any, make_available: Any, record: Any
 ) -> None:
     leases = LeaseStore(database, crash_cap=4, jitter=lambda: 0.5)
@@ -103,23 +103,25 @@ def test_the_backoff_doubles_and_the_cap_ends_it(
     found = record(job_id)
     assert (found.reason_code, found.crash_count, found.attempt) == ("crash_loop", 4, 4)
     assert found.reason_detail == (
-        "4 attempts failed; the last: its worker was not heard of until the lease was over."
+        "4 attempts failed; the last: its worker sent no heartbeat until the lease expired."
     )
-    assert jobs.attempts(job_id)[-1].reason == "lease_expired"
+    assert jobs.attempts(job_id)[-1].outcome == "lease_expired"
 
 
-def test_drains_do_not_count_towards_the_cap(leases: LeaseStore, submit: Any, expire: Any) -> None:
+def test_drains_do_not_count_towards_the_crash_cap(
+    leases: LeaseStore, submit: Any, expire: Any
+) -> None:
     job_id = submit()
     for _ in range(5):
         claim = leases.claim(job_id, "w")
         assert claim is not None
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
     leases.claim(job_id, "w")
     expire(job_id)
     assert leases.reap() == [(job_id, JobStatus.QUEUED)]
 
 
-def test_a_job_being_cancelled_is_cancelled(
+def test_cancelling_job_is_cancelled(
     jobs: JobStore, leases: LeaseStore, start: Any, expire: Any, record: Any
 ) -> None:
     claim = start()
@@ -130,7 +132,7 @@ def test_a_job_being_cancelled_is_cancelled(
 
 
 class TestDeadline:
-    def test_a_dead_worker_and_a_passed_deadline(
+    def test_expired_lease_after_the_deadline_fails_the_job(
         self, leases: LeaseStore, start: Any, expire: Any, record: Any, past_deadline: Any
     ) -> None:
         claim = start()
@@ -139,7 +141,7 @@ class TestDeadline:
         assert leases.reap() == [(claim.job_id, JobStatus.FAILED)]
         assert record(claim.job_id).reason_code == "deadline_exceeded"
 
-    def test_a_live_worker_has_one_lease_to_end_it(
+    def test_live_worker_has_one_lease_after_the_deadline(
         self, leases: LeaseStore, start: Any, record: Any, past_deadline: Any
     ) -> None:
         claim: Claim = start()
@@ -150,7 +152,7 @@ class TestDeadline:
         assert record(claim.job_id).reason_code == "deadline_exceeded"
         assert leases.heartbeat(claim) is None
 
-    def test_a_cancel_goes_first(
+    def test_cancel_takes_precedence_over_the_deadline(
         self, jobs: JobStore, leases: LeaseStore, start: Any, past_deadline: Any
     ) -> None:
         claim = start()
@@ -159,7 +161,7 @@ class TestDeadline:
         assert leases.reap() == [(claim.job_id, JobStatus.CANCELLED)]
 
 
-def test_takes_no_more_than_the_limit(leases: LeaseStore, start: Any, expire: Any) -> None:
+def test_reaps_at_most_the_limit(leases: LeaseStore, start: Any, expire: Any) -> None:
     claims = [start() for _ in range(3)]
     for claim in claims:
         expire(claim.job_id)
@@ -167,10 +169,10 @@ def test_takes_no_more_than_the_limit(leases: LeaseStore, start: Any, expire: An
     assert len(leases.reap(limit=2)) == 1
 
 
-def test_a_database_that_answers_late_takes_no_job(
+def test_slow_database_reaps_no_job(
     database: Database, leases: LeaseStore, start: Any, expire: Any, record: Any
 ) -> None:
-    """It was stopped, say, and the workers could not beat for as long."""
+    """The workers could not send heartbeats either."""
     claim = start()
     expire(claim.job_id)
     locked, may_go = threading.Event(), threading.Event()
@@ -185,19 +187,19 @@ def test_a_database_that_answers_late_takes_no_job(
     holder = threading.Thread(target=hold)
     holder.start()
     assert locked.wait(10)
-    with pytest.raises(DatabaseUnavailable, match="to answer the reaper"):
+    with pytest.raises(DatabaseUnavailable, match="to respond to the reaper"):
         leases.reap(deadline_grace_s=0.2)
     holder.join()
     assert record(claim.job_id).status is JobStatus.RUNNING
     assert leases.reap() == [(claim.job_id, JobStatus.QUEUED)]
 
 
-def test_a_worker_that_froze_in_a_transaction_keeps_no_job(
+def test_frozen_transaction_does_not_keep_a_job(
     postgresql_server: Callable[[], str],
     new_job: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """PostgreSQL would wait for its next statement for ever, and keep the row locked."""
+    """PostgreSQL would wait for its next statement forever and keep the row locked."""
     monkeypatch.setattr("ridgeline.storage.database._IDLE_TRANSACTION_S", 0.3)
     frozen, others = (Database(url) for url in [postgresql_server()] * 2)
     frozen.migrate()

@@ -1,4 +1,4 @@
-"""A job that a worker gives back: drained, or crashed."""
+"""Jobs that a worker releases: drained or crashed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,36 +6,37 @@ from typing import Any
 
 import pytest
 
+from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import JobStatus
-from ridgeline.storage import AttemptExit, Database, JobStore, LeaseStore, Outbox
+from ridgeline.storage import AttemptExit, Claim, Database, JobStore, LeaseStore, Outbox
 
 
 class TestRelease:
-    def test_a_drain_costs_nothing(
+    def test_drain_is_not_penalized(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any
     ) -> None:
         claim = start()
         outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
-        assert leases.release(claim, penalised=False) is JobStatus.QUEUED
+        assert leases.release(claim, penalized=False) is JobStatus.QUEUED
         record = jobs.get(claim.job_id)
         assert record is not None
         assert (record.crash_count, record.drain_count, record.lease_owner) == (0, 1, None)
         assert [each.job_id for each in outbox.pending_dispatches()] == [claim.job_id]
-        assert jobs.attempts(claim.job_id)[0].reason == "drained"
+        assert jobs.attempts(claim.job_id)[0].outcome == "drained"
         assert leases.claim(claim.job_id, "w") is not None
 
-    def test_a_crash_waits_out_its_backoff(
+    def test_crash_waits_for_its_backoff(
         self, jobs: JobStore, leases: LeaseStore, outbox: Outbox, start: Any, make_available: Any
     ) -> None:
         claim = start()
         outbox.mark_dispatched([each.outbox_id for each in outbox.pending_dispatches()])
         exited = AttemptExit(signal=9)
-        assert leases.release(claim, penalised=True, attempt_exit=exited) is JobStatus.QUEUED
+        assert leases.release(claim, penalized=True, attempt_exit=exited) is JobStatus.QUEUED
         record = jobs.get(claim.job_id)
         assert record is not None
         (attempt,) = jobs.attempts(claim.job_id)
         assert (record.crash_count, record.drain_count) == (1, 0)
-        assert (attempt.reason, attempt.exit_signal) == ("crashed", 9)
+        assert (attempt.outcome, attempt.exit_signal) == ("crashed", 9)
         assert attempt.ended_at is not None
         assert record.available_at - attempt.ended_at == pytest.approx(
             timedelta(seconds=2), abs=timedelta(milliseconds=200)
@@ -43,12 +44,12 @@ class TestRelease:
         assert leases.claim(claim.job_id, "w") is None
         assert outbox.pending_dispatches() == []  # the hint waits as well
 
-    def test_a_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
+    def test_delay_replaces_the_backoff(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
-        leases.release(claim, penalised=True, delay_s=0.0)
+        leases.release(claim, penalized=True, delay_s=0.0)
         assert leases.claim(claim.job_id, "w") is not None
 
-    def test_the_third_crash_fails_the_job(
+    def test_third_crash_fails_the_job(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
     ) -> None:
         job_id = submit()
@@ -56,7 +57,7 @@ class TestRelease:
         for _ in range(3):
             claim = leases.claim(job_id, "w")
             assert claim is not None
-            ends.append(leases.release(claim, penalised=True, delay_s=0.0))
+            ends.append(leases.release(claim, penalized=True, delay_s=0.0))
         assert ends == [JobStatus.QUEUED, JobStatus.QUEUED, JobStatus.FAILED]
         record = jobs.get(job_id)
         assert record is not None
@@ -73,55 +74,53 @@ class TestRelease:
             (AttemptExit(signal=6, detail="No word."), "killed by signal 6 (SIGABRT), No word."),
         ],
     )
-    def test_the_reason_tells_of_the_last_attempt(
+    def test_reason_describes_the_last_attempt(
         self, jobs: JobStore, database: Database, start: Any, ended: AttemptExit, words: str
     ) -> None:
         claim = start()
-        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.reason_detail == f"1 attempt failed; the last: {words}"
 
-    def test_killed_for_the_last_time_means_out_of_memory(
+    def test_last_sigkill_means_out_of_memory(
         self, jobs: JobStore, database: Database, start: Any
     ) -> None:
         claim, ended = start(), AttemptExit(signal=9)
-        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
         (attempt,) = jobs.attempts(claim.job_id)
         assert record is not None
         assert (record.reason_code, record.crash_count) == ("out_of_memory", 1)
         assert "(SIGKILL)" in (record.reason_detail or "")
         assert "batch_size" in (record.reason_detail or "")
-        assert attempt.reason == "crashed"
+        assert attempt.outcome == "crashed"
 
-    def test_a_reason_is_short_whatever_the_attempt_says(
-        self, jobs: JobStore, database: Database, start: Any
-    ) -> None:
+    def test_long_detail_is_cut(self, jobs: JobStore, database: Database, start: Any) -> None:
         claim, ended = start(), AttemptExit(detail="x" * 10_000)
-        LeaseStore(database, crash_cap=1).release(claim, penalised=True, attempt_exit=ended)
+        LeaseStore(database, crash_cap=1).release(claim, penalized=True, attempt_exit=ended)
         record = jobs.get(claim.job_id)
         assert record is not None
         assert len(record.reason_detail or "") < 2000
 
     @pytest.mark.parametrize("penalised", [True, False])
-    def test_a_job_being_cancelled_is_cancelled(
+    def test_cancelling_job_is_cancelled(
         self, jobs: JobStore, leases: LeaseStore, start: Any, penalised: bool
     ) -> None:
         claim = start()
         jobs.request_cancel(claim.job_id)
-        assert leases.release(claim, penalised=penalised) is JobStatus.CANCELLED
+        assert leases.release(claim, penalized=penalised) is JobStatus.CANCELLED
 
-    def test_only_once(self, leases: LeaseStore, start: Any) -> None:
+    def test_job_is_released_only_once(self, leases: LeaseStore, start: Any) -> None:
         claim = start()
-        leases.release(claim, penalised=False)
-        assert leases.release(claim, penalised=False) is None
+        leases.release(claim, penalized=False)
+        assert leases.release(claim, penalized=False) is None
 
 
 class TestHandBack:
-    """A claim that was committed, and whose worker never learned of it."""
+    """A committed claim whose worker never received the reply."""
 
-    def test_what_its_worker_does_not_know_of_is_queued_again(
+    def test_job_unknown_to_its_worker_is_queued_again(
         self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
     ) -> None:
         known, lost, others = submit(), submit(), submit()
@@ -135,7 +134,7 @@ class TestHandBack:
         assert records[1] is not None
         assert (records[1].crash_count, records[1].drain_count) == (0, 1)
 
-    def test_a_cancel_that_came_meanwhile_is_heeded(
+    def test_cancelling_job_unknown_to_its_worker_is_cancelled(
         self, jobs: JobStore, leases: LeaseStore, start: Any
     ) -> None:
         claim = start()
@@ -144,3 +143,31 @@ class TestHandBack:
         record = jobs.get(claim.job_id)
         assert record is not None
         assert record.status is JobStatus.CANCELLED
+
+
+def test_attempts_record_worker_outcome_and_measured_epochs(
+    jobs: JobStore,
+    leases: LeaseStore,
+    start: Callable[..., Claim],
+    row: Callable[..., EpochRow],
+    make_available: Callable[[str], None],
+) -> None:
+    first = start()
+    leases.record_epochs(first, [row(1), row(2), row(3)], eta_s=None)
+    killed = AttemptExit(signal=9, detail="It was killed.")
+    leases.release(first, penalized=True, attempt_exit=killed)
+    make_available(first.job_id)
+    second = leases.claim(first.job_id, "worker-2")
+    assert second is not None
+    leases.resume(second, [], until=2)
+    leases.record_epochs(second, [row(3), row(4)], eta_s=None)
+    crashed, running = jobs.attempts(first.job_id)
+    assert (crashed.number, crashed.worker_id, crashed.outcome) == (1, "worker-1", "crashed")
+    assert (crashed.exit_code, crashed.exit_signal, crashed.signal) == (None, 9, "SIGKILL")
+    assert (crashed.reason, crashed.epochs) == ("It was killed.", 2)  # epoch 3 was replaced
+    assert (running.number, running.worker_id, running.outcome) == (2, "worker-2", None)
+    assert (running.ended_at, running.signal, running.epochs) == (None, None, 2)
+
+
+def test_unknown_job_has_no_attempts(jobs: JobStore) -> None:
+    assert jobs.attempts("job_nobody") == ()

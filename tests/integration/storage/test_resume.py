@@ -1,4 +1,4 @@
-"""A new attempt goes on from a checkpoint: what stands, what vanishes, and what is told again."""
+"""A new attempt resumes from a checkpoint: which epochs stay, go, and emit events again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +13,12 @@ from ridgeline.storage import Claim, EventType, JobStore, LeaseStore
 def again(
     leases: LeaseStore, start: Callable[..., Claim], row: Callable[..., EpochRow]
 ) -> Callable[[int], Claim]:
-    """The claim of a second attempt, after a first that has stored so many epochs."""
+    """The claim of a second attempt, after a first that stored the given epochs."""
 
     def run(epochs: int) -> Claim:
         first = start()
         leases.record_epochs(first, [row(number) for number in range(1, epochs + 1)], eta_s=1.0)
-        leases.release(first, penalised=False)
+        leases.release(first, penalized=False)
         second = leases.claim(first.job_id, "worker-2")
         assert second is not None
         return second
@@ -27,7 +27,7 @@ def again(
 
 
 def told(jobs: JobStore, job_id: str) -> list[tuple[int, int]]:
-    """Attempt and epoch of the events that tell of epochs."""
+    """Attempt and epoch of the epoch events."""
     return [
         (event.attempt, EpochRow.model_validate_json(event.payload).epoch)
         for event in jobs.events(job_id)
@@ -41,7 +41,7 @@ def progress(jobs: JobStore, job_id: str) -> int:
     return record.progress_epoch
 
 
-def test_up_to_the_checkpoint_rows_stand_and_are_not_told_again(
+def test_rows_up_to_the_checkpoint_stay_without_a_second_event(
     jobs: JobStore, leases: LeaseStore, again: Any, row: Any
 ) -> None:
     claim = again(4)
@@ -54,10 +54,10 @@ def test_up_to_the_checkpoint_rows_stand_and_are_not_told_again(
     assert told(jobs, claim.job_id) == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 3)]
 
 
-def test_rows_that_the_worker_could_not_store_are_added(
+def test_rows_missing_in_the_database_are_added(
     jobs: JobStore, leases: LeaseStore, again: Any, row: Any
 ) -> None:
-    """It died between the checkpoint and its next write."""
+    """The worker died between the checkpoint and its next write."""
     claim = again(2)
     leases.resume(claim, [row(number) for number in range(1, 5)], until=4)
     assert jobs.epochs(claim.job_id) == [row(number) for number in range(1, 5)]
@@ -65,7 +65,7 @@ def test_rows_that_the_worker_could_not_store_are_added(
     assert told(jobs, claim.job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
 
 
-def test_a_row_that_differs_is_replaced_and_told(
+def test_different_row_is_replaced_with_an_event(
     jobs: JobStore, leases: LeaseStore, again: Any, row: Any
 ) -> None:
     claim = again(3)
@@ -74,7 +74,7 @@ def test_a_row_that_differs_is_replaced_and_told(
     assert told(jobs, claim.job_id)[3:] == [(2, 2)]
 
 
-def test_in_several_calls_of_which_any_is_repeated(
+def test_several_calls_can_be_repeated(
     jobs: JobStore, leases: LeaseStore, again: Any, row: Any
 ) -> None:
     claim = again(6)
@@ -86,7 +86,7 @@ def test_in_several_calls_of_which_any_is_repeated(
     assert told(jobs, claim.job_id) == [(1, number) for number in range(1, 7)]
 
 
-def test_recording_can_be_repeated_after_it(
+def test_recording_can_be_repeated_after_a_resume(
     jobs: JobStore, leases: LeaseStore, again: Any, row: Any
 ) -> None:
     claim = again(3)
@@ -97,15 +97,17 @@ def test_recording_can_be_repeated_after_it(
     assert told(jobs, claim.job_id)[3:] == [(2, 3), (2, 4)]
 
 
-def test_attempt_after_attempt(jobs: JobStore, leases: LeaseStore, again: Any, row: Any) -> None:
-    """Each loses its last epoch; the curve is that of the attempts that measured it last."""
+def test_several_attempts_resume_in_turn(
+    jobs: JobStore, leases: LeaseStore, again: Any, row: Any
+) -> None:
+    """Each loses its last epoch; the curve has the newest measurement of each epoch."""
     claim = again(3)
     for attempt in (2, 3, 4):
         stored = jobs.epochs(claim.job_id)[:-1]
         leases.resume(claim, stored, until=len(stored))
         new = [row(len(stored) + number, loss=float(attempt)) for number in (1, 2)]
         leases.record_epochs(claim, new, eta_s=None)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         taken = leases.claim(claim.job_id, "w")
         assert taken is not None
         claim = taken
@@ -114,7 +116,7 @@ def test_attempt_after_attempt(jobs: JobStore, leases: LeaseStore, again: Any, r
     assert [each.epoch for each in jobs.epochs(claim.job_id)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_ids_of_events_only_grow(jobs: JobStore, leases: LeaseStore, again: Any, row: Any) -> None:
+def test_event_ids_only_grow(jobs: JobStore, leases: LeaseStore, again: Any, row: Any) -> None:
     claim = again(2)
     before = jobs.events(claim.job_id)
     leases.resume(claim, [row(1)], until=1)
@@ -125,18 +127,20 @@ def test_ids_of_events_only_grow(jobs: JobStore, leases: LeaseStore, again: Any,
     assert after[-1].id > before[-1].id
 
 
-def test_other_jobs_keep_theirs(jobs: JobStore, leases: LeaseStore, again: Any, row: Any) -> None:
+def test_other_jobs_keep_their_epochs(
+    jobs: JobStore, leases: LeaseStore, again: Any, row: Any
+) -> None:
     other, claim = again(3), again(3)
     leases.resume(claim, [row(1)], until=1)
     leases.record_epochs(claim, [row(2)], eta_s=None)
     assert len(jobs.epochs(other.job_id)) == 3
 
 
-def test_the_version_grows(jobs: JobStore, leases: LeaseStore, again: Any, row: Any) -> None:
+def test_resume_increases_the_version(
+    jobs: JobStore, leases: LeaseStore, again: Any, row: Any
+) -> None:
     claim = again(1)
-    before = jobs.version(claim.job_id)
+    before = jobs.versions([claim.job_id])[claim.job_id]
     leases.resume(claim, [row(1)], until=1)
-    after = jobs.version(claim.job_id)
-    assert before is not None
-    assert after is not None
+    after = jobs.versions([claim.job_id])[claim.job_id]
     assert after > before

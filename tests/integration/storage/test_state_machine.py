@@ -1,4 +1,4 @@
-"""Whatever is called in whatever order, only listed transitions happen and ends are final."""
+"""In any order of calls, only listed transitions happen and ends are final."""
 
 from itertools import pairwise
 from typing import Any
@@ -34,7 +34,7 @@ REASON = EndReason(code=EndCode.COMPLETED, detail="x")
 
 
 class Store(RuleBasedStateMachine):
-    """Service, workers with fresh and stale claims, and janitors, in any order."""
+    """Calls of service, workers with valid and stale claims, and janitors, in any order."""
 
     database: Database
     job_ids = Bundle("job_ids")
@@ -94,9 +94,9 @@ class Store(RuleBasedStateMachine):
         elif before.status is not status:
             assert done == (before.status.held and can_become(before.status, status))
 
-    @rule(claim=claims, penalised=st.booleans())
+    @rule(claim=claims, penalized=st.booleans())
     def release(self, claim: Claim, penalised: bool) -> None:
-        released = self.leases.release(claim, penalised=penalised)
+        released = self.leases.release(claim, penalized=penalised)
         assert (released is not None) == self.holds(claim)
 
     @rule(job_id=job_ids)
@@ -222,7 +222,7 @@ CLOCKS = ("lease_expires_at", "available_at", "deadline_at")
 
 
 def visible(record: JobRecord) -> tuple[Any, ...]:
-    """What never changes without a new version."""
+    """The fields that never change without a new version."""
     return (record.status, record.attempt, record.progress_epoch, record.cancel_requested_at)
 
 

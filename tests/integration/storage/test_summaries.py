@@ -1,4 +1,4 @@
-"""A long curve is thinned out by its summaries, which are right whatever happens to its epochs."""
+"""A long curve is thinned by its summaries, which stay valid when epochs change."""
 
 import json
 import math
@@ -12,14 +12,14 @@ from sqlalchemy import select
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndReason, JobStatus
 from ridgeline.storage import Claim, Database, JobStore, LeaseStore
-from ridgeline.storage.records.epochs import SIZES
+from ridgeline.storage.records.thinning import SIZES
 from ridgeline.storage.tables import epoch_summaries
 
 SMALL, LARGE = SIZES
 
 
 def measured(epoch: int, shift: float = 0.0) -> EpochRow:
-    """Noise, which has its extremes anywhere; a value in ten is missing or was not finite."""
+    """Noise with extremes anywhere; one value in ten is missing."""
     values = {
         "loss": math.sin(7919.0 * epoch) + shift,
         "val_loss": None if epoch % 10 == 0 else math.cos(104729.0 * epoch) - shift,
@@ -55,12 +55,12 @@ def told(database: Database) -> Callable[[str], list[tuple[int, int]]]:
 
 
 def blocks(epochs: int) -> list[tuple[int, int]]:
-    """The summaries that so many epochs have."""
+    """The expected summaries of this many epochs."""
     return sorted((size, last) for size in SIZES for last in range(size, epochs + 1, size))
 
 
 @pytest.mark.parametrize("step", [1, 7, 64, 1000])
-def test_every_block_has_its_summary_however_the_epochs_come(
+def test_every_complete_block_has_a_summary(
     leases: LeaseStore, start: Callable[..., Claim], told: Any, step: int
 ) -> None:
     claim, epochs = start(), 1050 if step > 1 else 130
@@ -73,7 +73,7 @@ def test_every_block_has_its_summary_however_the_epochs_come(
 
 @pytest.mark.parametrize("max_points", [8, 50, 500])
 @pytest.mark.parametrize("epochs", [700, 2500, 5000])
-def test_a_thinned_curve_has_both_ends_and_every_extreme(
+def test_thinned_curve_has_both_ends_and_every_extreme(
     jobs: JobStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
@@ -92,7 +92,7 @@ def test_a_thinned_curve_has_both_ends_and_every_extreme(
         assert len(kept) > max_points / 3
 
 
-def test_nothing_and_little(jobs: JobStore, leases: LeaseStore, start: Any) -> None:
+def test_empty_and_short_curves(jobs: JobStore, leases: LeaseStore, start: Any) -> None:
     claim = start()
     assert thin(jobs, claim.job_id, 2) == thin(jobs, "job_" + "0" * 32, 2) == []
     rows = [measured(epoch) for epoch in range(1, 11)]
@@ -101,13 +101,13 @@ def test_nothing_and_little(jobs: JobStore, leases: LeaseStore, start: Any) -> N
     assert thin(jobs, claim.job_id, 2) == [rows[0], rows[-1]]
 
 
-def test_a_new_attempt_takes_the_summaries_of_what_it_removes(
+def test_removed_epochs_lose_their_summaries(
     jobs: JobStore, leases: LeaseStore, start: Callable[..., Claim], told: Any
 ) -> None:
-    """What it measures instead is what the curve shows."""
+    """The curve shows the new measurements."""
     first = start()
     leases.record_epochs(first, [measured(epoch, shift=9) for epoch in range(1, 2200)], None)
-    leases.release(first, penalised=False)
+    leases.release(first, penalized=False)
     second = leases.claim(first.job_id, "worker-2")
     assert second is not None
     resumed = [measured(epoch, shift=9) for epoch in range(1, 1001)]
@@ -120,13 +120,13 @@ def test_a_new_attempt_takes_the_summaries_of_what_it_removes(
     assert series_ends(kept) == series_ends([*resumed, *again])
 
 
-def test_a_row_that_is_replaced_takes_its_summaries(
+def test_replaced_epoch_loses_its_summaries(
     jobs: JobStore, leases: LeaseStore, start: Callable[..., Claim], told: Any
 ) -> None:
     first = start()
     rows = [measured(epoch) for epoch in range(1, 2600)]
     leases.record_epochs(first, rows, None)
-    leases.release(first, penalised=False)
+    leases.release(first, penalized=False)
     second = leases.claim(first.job_id, "worker-2")
     assert second is not None
     rows[99] = measured(100, shift=50)
@@ -137,14 +137,14 @@ def test_a_row_that_is_replaced_takes_its_summaries(
     assert rows[99] in thin(jobs, first.job_id, 20)
 
 
-def test_a_job_of_an_earlier_release_is_read_as_before(
+def test_job_without_summaries_is_thinned_from_its_epochs(
     jobs: JobStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
     told: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It has no summaries, or only of what it has measured since."""
+    """It has no summaries, or only of newer epochs."""
     claim = start()
     rows = [measured(epoch) for epoch in range(1, 5001)]
     with monkeypatch.context() as patch:
@@ -159,7 +159,7 @@ def test_a_job_of_an_earlier_release_is_read_as_before(
     assert (LARGE, 2560) not in told(claim.job_id)
 
 
-def test_they_go_with_their_job(
+def test_summaries_are_deleted_with_their_job(
     jobs: JobStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
@@ -175,13 +175,13 @@ def test_they_go_with_their_job(
     assert told(other.job_id) == blocks(1099)
 
 
-def test_only_what_is_needed_is_read(
+def test_only_epochs_after_the_last_summary_are_parsed(
     jobs: JobStore,
     leases: LeaseStore,
     start: Callable[..., Claim],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a long curve no more than the epochs behind the last summary are parsed."""
+    """Of a long curve only the epochs after the last summary are parsed."""
     claim = start()
     leases.record_epochs(claim, [measured(epoch) for epoch in range(1, 6001)], None)
     parsed: list[str] = []
@@ -190,6 +190,6 @@ def test_only_what_is_needed_is_read(
         parsed.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr("ridgeline.storage.records.epochs.json", SimpleNamespace(loads=counted))
+    monkeypatch.setattr("ridgeline.storage.records.thinning.json", SimpleNamespace(loads=counted))
     jobs.thinned_epochs(claim.job_id, 40)
     assert len(parsed) <= 6000 // LARGE + LARGE // SMALL + SMALL

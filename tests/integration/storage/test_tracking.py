@@ -1,4 +1,4 @@
-"""Which jobs an MLflow server has still to be told of, and by whom."""
+"""Jobs that an MLflow server does not have completely, and the workers that report them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ HOLD_S = 20.0
 
 @pytest.fixture
 def leases(database: Database) -> LeaseStore:
-    """Those of workers that track."""
+    """The leases of workers that track jobs."""
     return LeaseStore(database, experiment="ridgeline")
 
 
@@ -46,7 +46,7 @@ def newest_event(jobs: JobStore, job_id: str) -> int:
 
 
 class TestClaims:
-    def test_who_takes_a_job_tells_of_it_first(
+    def test_claiming_worker_holds_the_tracked_job(
         self, start: Callable[..., Claim], mine: TrackingStore, other: TrackingStore, sql: SQL
     ) -> None:
         claim = start()
@@ -56,24 +56,24 @@ class TestClaims:
         let_time_pass(sql, HOLD_S + 15)
         assert other.due(10) == [claim.job_id]
 
-    def test_without_an_experiment_nothing_is_kept(
+    def test_without_an_experiment_nothing_is_tracked(
         self, database: Database, submit: Callable[..., str], rows_in: Callable[..., int]
     ) -> None:
         assert LeaseStore(database).claim(submit(), "worker-1") is not None
         assert LeaseStore(database).claim_next("worker-1") is None
         assert rows_in("tracked_jobs") == 0
 
-    def test_the_next_attempt_goes_on_where_the_last_one_was_told(
+    def test_next_attempt_keeps_run_and_last_event(
         self, start: Callable[..., Claim], leases: LeaseStore, mine: TrackingStore
     ) -> None:
         claim = start()
         mine.take(claim.job_id)
         assert mine.note(claim.job_id, "run", 2)
-        leases.release(claim, penalised=False)
+        leases.release(claim, penalized=False)
         assert leases.claim_next("worker-2") is not None
         assert mine.take(claim.job_id) == TrackedJob(claim.job_id, "ridgeline", "run", 2)
 
-    def test_a_claim_that_is_not_committed_tracks_nothing(
+    def test_uncommitted_claim_tracks_nothing(
         self,
         leases: LeaseStore,
         submit: Callable[..., str],
@@ -92,7 +92,7 @@ class TestClaims:
 
 
 class TestDue:
-    def test_until_all_is_told(
+    def test_job_is_due_until_all_events_are_sent(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -107,7 +107,7 @@ class TestDue:
         leases.record_epochs(claim, [row(1)], None)
         assert mine.due(10) == [claim.job_id]
 
-    def test_a_job_that_has_ended_until_that_is_told(
+    def test_ended_job_is_due_until_its_end_is_sent(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -124,7 +124,7 @@ class TestDue:
         assert mine.due(10) == []
         assert not mine.strike_out(claim.job_id)
 
-    def test_a_job_that_is_deleted(
+    def test_deleted_job_is_due(
         self,
         jobs: JobStore,
         leases: LeaseStore,
@@ -137,7 +137,7 @@ class TestDue:
         jobs.delete(claim.job_id)
         assert mine.due(10) == [claim.job_id]
 
-    def test_those_put_off_have_to_wait(
+    def test_postponed_job_is_not_due(
         self,
         start: Callable[..., Claim],
         mine: TrackingStore,
@@ -154,7 +154,7 @@ class TestDue:
 
 
 class TestTaking:
-    def test_one_of_many_takes_a_job(
+    def test_one_of_many_workers_reserves_a_job(
         self,
         database: Database,
         start: Callable[..., Claim],
@@ -168,7 +168,7 @@ class TestTaking:
         taken = together(*(lambda store=store: store.take(job_id) for store in stores))
         assert sum(each is not None for each in taken) == 1
 
-    def test_who_has_lost_a_job_changes_nothing(
+    def test_worker_that_lost_a_job_changes_nothing(
         self, start: Callable[..., Claim], mine: TrackingStore, other: TrackingStore, sql: SQL
     ) -> None:
         job_id = start().job_id
@@ -182,7 +182,7 @@ class TestTaking:
         assert mine.take(job_id) is None
         assert other.take(job_id) == TrackedJob(job_id, "ridgeline", None, 0)
 
-    def test_telling_holds_on(
+    def test_note_renews_the_hold(
         self, start: Callable[..., Claim], mine: TrackingStore, other: TrackingStore, sql: SQL
     ) -> None:
         job_id = start().job_id
@@ -192,7 +192,7 @@ class TestTaking:
         let_time_pass(sql, HOLD_S - 1)
         assert other.take(job_id) is None
 
-    def test_what_is_let_go_is_free_at_once(
+    def test_released_jobs_are_available_at_once(
         self, start: Callable[..., Claim], mine: TrackingStore, other: TrackingStore
     ) -> None:
         job_id = start().job_id
@@ -201,13 +201,13 @@ class TestTaking:
         assert other.take(job_id) is not None
 
 
-def test_jobs_are_adopted_that_there_are(
+def test_adopt_tracks_only_existing_jobs(
     start: Callable[..., Claim],
     submit: Callable[..., str],
     mine: TrackingStore,
     other: TrackingStore,
 ) -> None:
-    """What is known of one that is tracked already stays."""
+    """Jobs that are tracked already are unchanged."""
     tracked, untracked = start().job_id, submit()
     mine.take(tracked)
     mine.note(tracked, "run", 1)

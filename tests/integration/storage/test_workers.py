@@ -1,4 +1,4 @@
-"""The workers, as they report themselves and as they are missed."""
+"""The workers, as they report themselves or are lost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ def workers(database: Database) -> WorkerStore:
     return WorkerStore(database)
 
 
-def test_a_worker_is_known_with_its_jobs(workers: WorkerStore, start: Callable[..., Claim]) -> None:
+def test_worker_is_listed_with_its_jobs(workers: WorkerStore, start: Callable[..., Claim]) -> None:
     claims = [start(), start()]
     workers.report(ME, WorkerState.STARTING)
     workers.report(ME, WorkerState.READY)
@@ -27,7 +27,7 @@ def test_a_worker_is_known_with_its_jobs(workers: WorkerStore, start: Callable[.
     assert found.started_at <= found.seen_at
 
 
-def test_a_silent_worker_is_lost_unless_it_said_good_bye(
+def test_silent_worker_is_lost_unless_it_reported_its_end(
     workers: WorkerStore, sql: Callable[..., list[Any]]
 ) -> None:
     workers.report(ME, WorkerState.READY)
@@ -46,9 +46,7 @@ def test_a_silent_worker_is_lost_unless_it_said_good_bye(
     }
 
 
-def test_workers_of_yesterday_are_forgotten(
-    workers: WorkerStore, sql: Callable[..., list[Any]]
-) -> None:
+def test_old_workers_are_deleted(workers: WorkerStore, sql: Callable[..., list[Any]]) -> None:
     workers.report(ME, WorkerState.GONE)
     assert workers.forget() == 0
     sql("UPDATE workers SET seen_at = seen_at - 86401000")

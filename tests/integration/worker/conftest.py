@@ -1,4 +1,4 @@
-"""A supervisor on a real store, with real child processes and a stub for the engine."""
+"""A supervisor with a real store and real child processes, but a stub engine."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def new_job(deadline_s: float | None = None, **changes: Any) -> NewJob:
 
 
 def eventually(condition: Callable[[], Any], what: str, seconds: float = WAIT_S) -> None:
-    """Return once the condition holds."""
+    """Wait until the condition holds; fail after `seconds`."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"{what}: not within {seconds:g} s"
@@ -71,7 +71,7 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = WAIT_S)
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
+    """Whether the process is running; a zombie is not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except (FileNotFoundError, ProcessLookupError):
@@ -80,7 +80,7 @@ def alive(pid: int) -> bool:
 
 
 class House:
-    """A supervisor with its stores, and what a test needs to look at them."""
+    """A supervisor with its stores, and helpers to inspect them."""
 
     def __init__(self, supervisor: Supervisor, database: Database, folder: Path) -> None:
         self.supervisor = supervisor
@@ -100,14 +100,14 @@ class House:
         return self.jobs.create(new_job(name=behaviour, **changes)).record.id
 
     def run(self, behaviour: str, **changes: Any) -> JobRecord:
-        """Run an attempt to its end."""
+        """Create a job and run an attempt to its end."""
         job_id = self.add(behaviour, **changes)
         self.supervisor.supervise(job_id, CPU)
         return self.record(job_id)
 
     @contextmanager
     def running(self, behaviour: str, **changes: Any) -> Iterator[str]:
-        """A job whose first epoch is stored; when the block ends, its attempt has to end soon."""
+        """A job whose first epoch is stored; after the block its attempt must end soon."""
         job_id = self.add(behaviour, **changes)
         attempt = threading.Thread(target=self.supervisor.supervise, args=(job_id, CPU))
         attempt.start()
@@ -129,12 +129,12 @@ class House:
         return record
 
     def pids_of(self, job_id: str) -> list[int]:
-        """The trainer and what it has started."""
+        """The trainer and the process it has started, if any."""
         values = self.jobs.epochs(job_id)[0].values
         return [int(pid) for name in ("pid", "helper") if (pid := values[name])]
 
     def files(self) -> list[str]:
-        """Every file in the artifact store, staged ones included."""
+        """Every file in the artifact store, including staged ones."""
         return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
 
     def statuses(self, job_id: str) -> list[JobStatus | None]:
@@ -143,9 +143,9 @@ class House:
 
 @pytest.fixture(scope="session")
 def context() -> ForkServerContext:
-    """The real forkserver, with all that trainers need but the engine.
+    """The real forkserver, with everything trainers need except the engine.
 
-    There is one in a process, so it has what the failpoints' tests run too.
+    A process has only one, so it also imports what the tests of failpoints run.
     """
     forkserver = Forkserver(("worker.trainer.child", "tests.integration.failpoints.processes"))
     forkserver.wait_until_warm()

@@ -1,4 +1,4 @@
-"""Engines without TensorFlow. A spec's name says which one trains it, in a real child process."""
+"""Engines without TensorFlow, chosen by the spec's name, in a real child process."""
 
 import os
 import signal
@@ -29,11 +29,11 @@ FOR_EVER = 3600.0
 MODEL = b"the weights"
 FILL_BYTES = 64 * 2**20
 LARGE = 20_000
-"""Numbers in an array that no buffer holds back: what is written of it is in the file."""
+"""Numbers in an array that exceeds any write buffer, so that a partial write reaches the file."""
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Do what the spec's name says."""
+    """Train with the behaviour named by the spec."""
     return BEHAVIOURS[str(spec.name)](spec, context)
 
 
@@ -51,13 +51,13 @@ def slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def obedient(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Train until told to stop, and stop."""
-    train_until_told(context)
+    """Train until asked to stop, then stop."""
+    train_until_asked_to_stop(context)
     raise TrainingStopped
 
 
 def flood(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Talk faster than anybody can listen."""
+    """Send messages faster than the supervisor can read them."""
     assert isinstance(context, PipeContext)
     context.epoch_ended(row(1))
     message = encode(Phase(name="x"))
@@ -67,13 +67,13 @@ def flood(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def too_late(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Have the result ready at the moment it is told to stop."""
-    train_until_told(context)
+    """Have the result ready when asked to stop."""
+    train_until_asked_to_stop(context)
     return result(context)
 
 
 def deaf(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Ignore the request to stop, and SIGTERM too; start a process of its own."""
+    """Ignore the request to stop and SIGTERM; start a process of its own."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     helper = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({FOR_EVER})"])
     context.epoch_ended(row(1, helper=helper.pid))
@@ -123,7 +123,7 @@ def tell_environment(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def read_dataset(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Publish the uploaded file, and whether it may be written to."""
+    """Publish the stored data set's file, and whether it is writable."""
     assert context.dataset_file is not None
     path = context.workdir / "model.keras"
     path.write_bytes(context.dataset_file.read_bytes())
@@ -133,7 +133,7 @@ def read_dataset(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def die_at_four(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Keep a checkpoint after every second epoch; be killed before the fourth ends, but once."""
+    """Write a checkpoint after every second epoch; in the first attempt be killed in the fourth."""
 
     def end_of(epoch: int, first: bool) -> None:
         if first and epoch == 3:
@@ -142,8 +142,8 @@ def die_at_four(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     return resumable(spec, context, end_of, every=2)
 
 
-def give_back_at_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Wait behind the second epoch to be told to stop, but once, and keep a checkpoint then."""
+def stop_at_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    """In the first attempt, wait after the second epoch to be asked to stop; write checkpoints."""
 
     def end_of(epoch: int, first: bool) -> None:
         while first and epoch == 2 and not context.stop_requested():
@@ -153,10 +153,10 @@ def give_back_at_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def stop_slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Need most of the grace to end the epoch in which it is told to stop."""
+    """Need most of the grace period to end the epoch in which it is asked to stop."""
 
     def end_of(epoch: int, first: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     context.epoch_ended(row(1))
     while not context.stop_requested():
@@ -166,7 +166,7 @@ def stop_slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def fail_after_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Keep checkpoints, and find then that training cannot succeed."""
+    """Write checkpoints, then fail for good after the second epoch."""
 
     def end_of(epoch: int, first: bool) -> None:
         if epoch == 2:
@@ -176,15 +176,15 @@ def fail_after_two(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def keep_all(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Keep a checkpoint after every epoch, and go on where none can be kept; two large files."""
+    """Write a checkpoint after every epoch, if possible, and two large files at the end."""
     arm_failpoint()
     assert context.checkpoints is not None
     store = CheckpointStore(context.checkpoints, fingerprint(spec.model_dump_json()))
     keeper = Keeper(store, 0.0)
-    found = keeper.newest()
+    newest = keeper.newest()
     weights, rows = np.ones(LARGE), []
-    if found is not None:
-        weights, rows = found.arrays["weights"], list(found.rows)
+    if newest is not None:
+        weights, rows = newest.arrays["weights"], list(newest.rows)
         context.resumed(rows)
     for epoch in range(len(rows) + 1, spec.training.epochs + 1):
         weights = weights * 1.1 + epoch
@@ -201,7 +201,7 @@ def keep_all(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def fill_disk(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Write until nothing more fits."""
+    """Write until the disk is full."""
     context.epoch_ended(row(1))
     with (context.workdir / "model.keras").open("wb") as file:
         for _ in range(FILL_BYTES // 2**16):
@@ -210,7 +210,7 @@ def fill_disk(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def arm_failpoint() -> None:
-    """Heed the slot's failpoint: a trainer is forked from a process that had none."""
+    """Switch the slot's failpoint on: the process that trainers are forked from had none."""
     if VARIABLE in os.environ:
         switch_on(os.environ[VARIABLE])
 
@@ -218,13 +218,13 @@ def arm_failpoint() -> None:
 def resumable(
     spec: JobSpec, context: TrainingContext, end_of: Callable[[int, bool], None], every: int
 ) -> TrainingResult:
-    """Train weights that tell how they were trained, from the newest checkpoint on."""
+    """Train from the newest checkpoint; the weights depend on every epoch that was trained."""
     assert context.checkpoints is not None
     store = CheckpointStore(context.checkpoints, fingerprint(spec.model_dump_json()))
-    found = store.newest()
+    newest = store.newest()
     weights, rows = np.ones(3), []
-    if found is not None:
-        weights, rows = found.arrays["weights"], list(found.rows)
+    if newest is not None:
+        weights, rows = newest.arrays["weights"], list(newest.rows)
         context.resumed(rows)
     for epoch in range(len(rows) + 1, spec.training.epochs + 1):
         weights = weights * 1.1 + epoch
@@ -232,7 +232,7 @@ def resumable(
         context.epoch_ended(rows[-1])
         if epoch % every == 0:
             store.write(Checkpoint(epoch, {"weights": weights}, {}, rows))
-        end_of(epoch, found is None)
+        end_of(epoch, newest is None)
         if context.stop_requested():
             raise TrainingStopped
     path = context.workdir / "model.keras"
@@ -245,13 +245,13 @@ BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     for behaviour in (
         *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
-        *(die_at_four, give_back_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
+        *(die_at_four, stop_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
         *(flood, read_dataset),
     )
 }
 
 
-def train_until_told(context: TrainingContext) -> None:
+def train_until_asked_to_stop(context: TrainingContext) -> None:
     epoch = 0
     while not context.stop_requested():
         epoch += 1
@@ -289,7 +289,7 @@ def report(verdict: Verdict) -> Report:
 
 
 def row(epoch: int, helper: int = 0) -> EpochRow:
-    """An epoch that tells who trained it."""
+    """An epoch whose values include the ids of the processes that trained it."""
     values: dict[str, float | None] = {
         "loss": 1.0 / epoch,
         "pid": float(os.getpid()),

@@ -1,4 +1,4 @@
-"""Engines that say something, in every way in which a trainer can."""
+"""Engines that log, in every way a trainer can."""
 
 import ctypes
 import logging
@@ -18,7 +18,7 @@ NOISE = 20_000
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Do what the spec's name says."""
+    """Train with the behaviour named by the spec."""
     context.epoch_ended(row(1))
     return BEHAVIOURS[str(spec.name)](context)
 
@@ -30,26 +30,26 @@ def talk(context: TrainingContext) -> TrainingResult:
     thread = threading.Thread(target=lambda: logging.getLogger("other").error("from a thread"))
     thread.start()
     thread.join()
-    structlog.get_logger().info("unspeakable", what=Unspeakable(), number=10**6000)
+    structlog.get_logger().info("unprintable", what=Unprintable(), number=10**6000)
     try:
-        refuse()
+        fail_to_connect()
     except OSError:
         structlog.get_logger().exception("caught", text=f"\x00\ud800 {PASSWORD}")
     os.write(2, f"a native library says {PASSWORD}\n".encode())
     return TrainingResult({}, ())
 
 
-class Unspeakable:
+class Unprintable:
     def __repr__(self) -> str:
         raise ZeroDivisionError
 
 
-def refuse() -> None:
+def fail_to_connect() -> None:
     raise OSError(f"cannot reach postgresql://user:{PASSWORD}@db/x")
 
 
 def shout(context: TrainingContext) -> TrainingResult:
-    """Log more than anybody can take, at length, while epochs go on."""
+    """Log more lines than are accepted, some of them long, while training."""
     began = time.monotonic()
     for number in range(NOISE):
         logging.getLogger("noise").info("%d %s", number, "x" * 20_000 if number % 100 == 0 else "")
@@ -59,7 +59,7 @@ def shout(context: TrainingContext) -> TrainingResult:
 
 
 def abort(context: TrainingContext) -> TrainingResult:
-    """Die as C++ dies of an exception, with a few words and an earlier flood of them."""
+    """Die as C++ does from an exception, with a message after much other output."""
     for _ in range(50):
         os.write(2, b"." * 100_000)
     os.write(2, b"\nterminate called after throwing an instance of 'std::bad_alloc'\n")
@@ -67,16 +67,16 @@ def abort(context: TrainingContext) -> TrainingResult:
 
 
 def segfault(context: TrainingContext) -> TrainingResult:
-    """Read where nothing is."""
+    """Read from address 0."""
     ctypes.string_at(0)
     return TrainingResult({}, ())
 
 
 def murmur(context: TrainingContext) -> TrainingResult:
-    """Say something for ever, and get nowhere."""
+    """Log forever without any progress."""
     while True:
         logging.getLogger("murmur").info("still at it")
         time.sleep(0.02)
 
 
-BEHAVIOURS = {each.__name__: each for each in (talk, shout, abort, segfault, murmur)}
+BEHAVIOURS = {behaviour.__name__: behaviour for behaviour in (talk, shout, abort, segfault, murmur)}

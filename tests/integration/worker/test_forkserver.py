@@ -1,4 +1,4 @@
-"""The forkserver with the real engine, and what dies with its worker."""
+"""The forkserver with the real engine, and the processes that end with their worker."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from tests.integration.worker.conftest import alive, eventually, new_job
 
 ROOT = Path(__file__).parents[3]
 
-#: Forks a process from the forkserver and has it tell what it was given.
-TELL = """
+#: Sends what a process forked from the forkserver has inherited.
+REPORT = """
 import json, os, sys
 from pathlib import Path
 
-def tell(pipe):
+def report(pipe):
     import tensorflow as tf
     from tensorflow.python.eager import context
     pipe.send_bytes(json.dumps({
@@ -33,19 +33,19 @@ def tell(pipe):
 ASK = """
 from worker.trainer.forkserver import Forkserver
 from worker.settings import forget_credentials
-from tell import tell
+from report import report
 
 forget_credentials()
 forkserver = Forkserver()
 forkserver.wait_until_warm()
 context = forkserver.context
 ours, theirs = context.Pipe()
-process = context.Process(target=tell, args=(theirs,))
+process = context.Process(target=report, args=(theirs,))
 process.start()
 print(ours.recv_bytes().decode())
 process.join()
 """
-#: A supervisor with a trainer that never ends by itself.
+#: A supervisor with a trainer that never ends on its own.
 SUPERVISE = """
 import sys, time
 from pathlib import Path
@@ -63,15 +63,15 @@ with TrainerProcess(context, assignment, stub_engine.train) as trainer:
 """
 
 
-def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) -> None:
-    (tmp_path / "tell.py").write_text(TELL)
+def test_trainers_inherit_the_engine_but_no_device_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "report.py").write_text(REPORT)
     secrets = {
         "RIDGELINE_DATABASE_URL": "postgresql://user:hunter2@host/name",
         "RIDGELINE_REDIS_URL": "redis://:hunter2@host:6379/0",
         "AWS_SECRET_ACCESS_KEY": "hunter2",
         "PGPASSWORD": "hunter2",
     }
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", ASK],
         env=environment(tmp_path) | secrets,
         cwd=tmp_path,
@@ -79,7 +79,7 @@ def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) ->
         check=True,
         timeout=100,
     )
-    assert json.loads(told.stdout) == {
+    assert json.loads(result.stdout) == {
         "threads": 1,
         "devices_initialised": False,
         "engine": True,
@@ -87,7 +87,7 @@ def test_trainers_find_the_engine_and_no_device_and_no_secret(tmp_path: Path) ->
     }
 
 
-def test_forkserver_that_cannot_import_says_so(tmp_path: Path) -> None:
+def test_missing_module_in_the_forkserver_is_reported(tmp_path: Path) -> None:
     program = (
         "from worker.trainer.forkserver import Forkserver;"
         " Forkserver(['no_such']).wait_until_warm()"
@@ -106,7 +106,7 @@ def test_forkserver_that_cannot_import_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("behaviour", ["silent", "deaf"])
 def test_trainer_ends_with_its_supervisor(tmp_path: Path, behaviour: str) -> None:
-    """Even by kill -9, and with what it has started: nobody would take the result."""
+    """Even after kill -9, and with the process it has started."""
     with supervising(tmp_path, behaviour) as (supervisor, pids):
         assert all(alive(pid) for pid in pids)
         supervisor.kill()

@@ -1,4 +1,4 @@
-"""What trainers and their supervisor say gets into the job's log; and no saying stops a job."""
+"""Lines of trainers and supervisors are stored in the job's log and never stop a job."""
 
 import io
 import json
@@ -28,7 +28,7 @@ from worker.supervision.journal import keep_line
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """What the worker writes to its own log, set up as the program does."""
+    """The worker's own log, configured as in the program."""
     output = io.StringIO()
     structlog.configure(
         processors=[
@@ -61,34 +61,34 @@ def events_of(house: House, job_id: str) -> list[str]:
     return [line.event for line in lines_of(house, job_id)]
 
 
-def test_all_that_a_trainer_says_is_kept(talking: House, output: io.StringIO) -> None:
+def test_lines_of_a_trainer_are_stored_without_secrets(talking: House, output: io.StringIO) -> None:
     job = talking.run("talk")
     assert job.status is JobStatus.SUCCEEDED
     lines = lines_of(talking, job.id)
     assert [line.event for line in lines if line.source in ("job", "worker")] == [
         *("transition", "transition", "attempt_started", "trainer_ended", "transition")
     ]
-    said = {line.event: line for line in lines if line.source == "trainer"}
-    odd = said["data_is_odd"]
+    by_event = {line.event: line for line in lines if line.source == "trainer"}
+    odd = by_event["data_is_odd"]
     assert (odd.level, odd.attempt, odd.fence) == ("warning", 1, 1)
     assert json.loads(odd.fields) == {"rows": 3, "level_of": "nan"}
-    assert said["loading weights"].level == "info"
-    assert said["from a thread"].level == "error"
-    assert any("this will change" in event for event in said)
-    assert "Traceback" in json.loads(said["caught"].fields)["exception"]
+    assert by_event["loading weights"].level == "info"
+    assert by_event["from a thread"].level == "error"
+    assert any("this will change" in event for event in by_event)
+    assert "Traceback" in json.loads(by_event["caught"].fields)["exception"]
     (native,) = [line for line in lines if line.source == "stderr"]
     assert json.loads(native.fields) == {"text": "a native library says ***"}
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     everything = "".join(f"{line.event}{line.fields}" for line in lines)
     assert talking_engine.PASSWORD not in everything
     assert "postgresql://***@db/x" in everything
-    # The worker's own log has them as well.
+    # The worker's own log has them too.
     own = [json.loads(line) for line in output.getvalue().splitlines()]
     (line,) = [line for line in own if line["event"] == "data_is_odd"]
     assert (line["job"], line["fence"], line["source"]) == (job.id, 1, "trainer")
 
 
-def test_noise_is_dropped_and_slows_no_training(talking: House) -> None:
+def test_flood_of_lines_is_dropped_and_does_not_slow_training(talking: House) -> None:
     job = talking.run("shout")
     assert (job.status, job.progress_epoch) == (JobStatus.SUCCEEDED, 5)
     lines = lines_of(talking, job.id)
@@ -100,33 +100,33 @@ def test_noise_is_dropped_and_slows_no_training(talking: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "last_words"),
+    ("behaviour", "text"),
     [
         ("abort", "terminate called after throwing an instance of 'std::bad_alloc'"),
         ("segfault", "Fatal Python error: Segmentation fault"),
     ],
 )
-def test_last_words_of_a_crash(talking: House, behaviour: str, last_words: str) -> None:
+def test_crash_is_stored_with_its_standard_error(talking: House, behaviour: str, text: str) -> None:
     job = talking.run(behaviour)
     assert job.crash_count == 1
     (line,) = [line for line in lines_of(talking, job.id) if line.source == "stderr"]
     assert line.level == "error"
-    assert last_words in json.loads(line.fields)["text"]
+    assert text in json.loads(line.fields)["text"]
     assert len(line.fields) < 8 * 2**10
-    detail = str(talking.jobs.attempts(job.id)[0].detail)
-    assert last_words in detail
+    detail = str(talking.jobs.attempts(job.id)[0].reason)
+    assert text in detail
     assert talking.files() == []
 
 
-def test_to_say_something_is_no_progress(talking: House) -> None:
+def test_log_lines_are_no_progress(talking: House) -> None:
     talking.with_settings(hang_timeout_s=0.5)
     job = talking.run("murmur")
     assert job.crash_count == 1
-    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].detail)
+    assert "made no progress" in str(talking.jobs.attempts(job.id)[0].reason)
     assert "still at it" in events_of(talking, job.id)
 
 
-def test_the_users_are_told_the_last_words(talking: House) -> None:
+def test_reason_of_a_crash_loop_includes_standard_error(talking: House) -> None:
     talking.with_settings(crash_cap=1)
     talking.change(leases=LeaseStore(talking.database, crash_cap=1))
     job = talking.run("abort")
@@ -134,7 +134,7 @@ def test_the_users_are_told_the_last_words(talking: House) -> None:
     assert "std::bad_alloc" in str(job.reason_detail)
 
 
-def test_lines_come_while_it_trains_and_a_lost_database_loses_none(
+def test_lines_are_stored_during_training_and_survive_an_outage(
     house: House, output: io.StringIO
 ) -> None:
     class Away(LeaseStore):
@@ -154,7 +154,7 @@ def test_lines_come_while_it_trains_and_a_lost_database_loses_none(
     assert "trainer_ended" in events_of(house, job_id)
 
 
-def test_lines_that_cannot_be_written_end_no_job(house: House, output: io.StringIO) -> None:
+def test_job_succeeds_if_its_lines_cannot_be_stored(house: House, output: io.StringIO) -> None:
     class Broken(LeaseStore):
         def write_log(self, claim: Claim, lines: Any) -> HeartbeatAnswer | None:
             raise ZeroDivisionError
@@ -173,7 +173,7 @@ def test_lines_that_cannot_be_written_end_no_job(house: House, output: io.String
     assert "log_lines_lost" in output.getvalue()
 
 
-def test_a_line_is_of_the_attempt_whose_thread_logged_it(house: House, output: io.StringIO) -> None:
+def test_line_belongs_to_the_attempt_of_its_thread(house: House, output: io.StringIO) -> None:
     job_ids = [house.add("slowly") for _ in range(2)]
     threads = [
         threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))

@@ -95,7 +95,7 @@ class Worker:
 
 
 class Broker:
-    """A private redis-server that keeps nothing."""
+    """A private redis-server without persistence."""
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "redis.sock"
@@ -117,7 +117,7 @@ class Broker:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    # Not pytest's folder: the path of a socket has to be short.
+    # Not in pytest's folder: the path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="ridgeline-") as folder:
         broker = Broker(Path(folder))
         try:
@@ -128,7 +128,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def worker(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """A worker that is ready. The tests below share it, in their order; the last one stops it."""
+    """A worker that is ready. The tests below share it, in order; the last one stops it."""
     url = f"redis+socket://{broker.socket}"
     worker = Worker(tmp_path_factory.mktemp("worker"), url, broker.socket)
     try:
@@ -153,20 +153,20 @@ def test_job_is_trained_and_published(worker: Worker) -> None:
 
 
 class Exploit:
-    """Leaves a mark where it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.mark),)
+        return os.mkdir, (str(self.folder),)
 
 
-def test_junk_in_the_queue_is_dropped(worker: Worker, tmp_path: Path) -> None:
-    mark = tmp_path / "unpickled"
+def test_invalid_messages_in_the_queue_are_dropped(worker: Worker, tmp_path: Path) -> None:
+    unpickled = tmp_path / "unpickled"
     with worker.app.connection_for_write() as connection:
         connection.Producer().publish(
-            pickle.dumps(Exploit(mark)),
+            pickle.dumps(Exploit(unpickled)),
             routing_key=TRAIN_QUEUE,
             content_type="application/x-python-serialize",
             content_encoding="binary",
@@ -175,20 +175,20 @@ def test_junk_in_the_queue_is_dropped(worker: Worker, tmp_path: Path) -> None:
     worker.send("job_1")
     worker.send()
     worker.send({"job": 1}, 2, 3)
-    worker.send("rm -rf", task="somebody.elses.task")
+    worker.send("rm -rf", task="unknown.task")
     for raw in (b"", b"\xff\xfe", b"not json", b"[1, 2]", b'{"body": "x"}', b'{"properties": {}}'):
         worker.redis.lpush(TRAIN_QUEUE, raw)
     job_id = worker.add(epochs=1)
     worker.send(job_id)
-    worker.send(job_id)  # a hint that comes twice
+    worker.send(job_id)  # a duplicate hint
     assert worker.ended(job_id).status is JobStatus.SUCCEEDED
     assert worker.record(job_id).attempt == 1
-    assert not mark.exists()
+    assert not unpickled.exists()
     assert worker.process.poll() is None
 
 
-def test_next_job_starts_when_the_last_has_ended(worker: Worker) -> None:
-    """Celery's loop is woken: unwoken, it looks at its threads about once a second."""
+def test_next_job_starts_as_soon_as_the_last_has_ended(worker: Worker) -> None:
+    """Celery's loop is woken: on its own it checks its threads about once a second."""
     job_ids = [worker.add(epochs=1, outputs=["weights"]) for _ in range(8)]
     for job_id in job_ids:
         worker.send(job_id)
@@ -199,23 +199,23 @@ def test_next_job_starts_when_the_last_has_ended(worker: Worker) -> None:
         assert (after.started_at - before.finished_at).total_seconds() < 0.4
 
 
-def test_log_is_json_and_tells_every_transition(worker: Worker) -> None:
+def test_log_is_json_and_has_every_transition(worker: Worker) -> None:
     lines = [json.loads(line) for line in worker.log_text().splitlines() if line.startswith("{")]
     attempts = [line for line in lines if line["event"] == "attempt_started"]
     assert attempts
     for attempt in attempts:
         events = [line["event"] for line in lines if line.get("job") == attempt["job"]]
-        told = [event for event in events if event not in ("trainer_stderr", "hint_dropped")]
-        assert told[:4] == ["transition", "attempt_started", "trainer_ended", "transition"]
+        events = [event for event in events if event not in ("trainer_stderr", "hint_dropped")]
+        assert events[:4] == ["transition", "attempt_started", "trainer_ended", "transition"]
 
 
-def test_the_worker_is_listed(worker: Worker) -> None:
+def test_worker_is_listed(worker: Worker) -> None:
     (me,) = WorkerStore(worker.database).list()
     assert (me.pid, me.slots, me.state) == (worker.process.pid, ("cpu:0",), WorkerState.READY)
 
 
-def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
-    """It trains on without one, and takes hints again when it is back."""
+def test_worker_survives_an_outage_of_its_broker(worker: Worker, broker: Broker) -> None:
+    """It continues to train without one, and receives hints again afterwards."""
     job_id = worker.add(epochs=400)
     worker.send(job_id)
     worker.wait(lambda: worker.jobs.epochs(job_id), JOB_S)
@@ -227,8 +227,8 @@ def test_worker_outlives_its_broker(worker: Worker, broker: Broker) -> None:
     assert worker.ended(job_id).status is JobStatus.SUCCEEDED
 
 
-def test_a_network_larger_than_its_memory_ends_with_that_reason(worker: Worker) -> None:
-    """One matrix of it alone has 1.4 GB; the worker and the next job have theirs."""
+def test_network_larger_than_the_memory_limit_fails_with_out_of_memory(worker: Worker) -> None:
+    """One of its matrices alone has 1.4 GB; the worker and other jobs are not affected."""
     dense = {"type": "Dense", "units": 18_500, "activation": "relu"}
     output = {"type": "Dense", "units": 3, "activation": "softmax"}
     job_id = worker.add(model={"layers": [dense, dense, output]})
@@ -238,8 +238,8 @@ def test_a_network_larger_than_its_memory_ends_with_that_reason(worker: Worker) 
     assert job.attempt == 1
 
 
-def test_the_supervisor_has_no_tensorflow(worker: Worker) -> None:
-    """After a dozen jobs: only the forkserver and its trainers have its libraries."""
+def test_supervisor_has_not_loaded_tensorflow(worker: Worker) -> None:
+    """Even after a dozen jobs: only the forkserver and its trainers have its libraries."""
     assert len(worker.jobs.list([JobStatus.SUCCEEDED], limit=100).records) >= 12
     (forkserver,) = (
         child
@@ -251,11 +251,11 @@ def test_the_supervisor_has_no_tensorflow(worker: Worker) -> None:
 
 
 def maps(pid: int) -> str:
-    """The files that a process has in its memory."""
+    """The files mapped into the memory of a process."""
     return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
 
 
-def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
+def test_sigterm_releases_the_running_job(worker: Worker) -> None:
     job_id = worker.add(epochs=100_000)
     worker.send(job_id)
     worker.wait(lambda: worker.jobs.epochs(job_id), JOB_S)
@@ -268,7 +268,7 @@ def test_sigterm_gives_the_running_job_back(worker: Worker) -> None:
     assert (me.state, me.jobs) == (WorkerState.GONE, ())
 
 
-#: A worker without engine and broker that gets the signal when Celery is about to start.
+#: A worker without engine and broker that gets the signal just before Celery starts.
 SIGNALLED = """
 import os, signal, sys
 from worker import program
@@ -282,8 +282,8 @@ sys.exit(program.run(preload=()))
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
-def test_a_signal_before_celery_listens_starts_the_drain(tmp_path: Path, name: str) -> None:
-    """The database may have told of a job by then."""
+def test_signal_before_celery_handles_it_starts_the_drain(tmp_path: Path, name: str) -> None:
+    """A polled job may be running by then."""
     Database(f"sqlite:///{tmp_path / 'ridgeline.db'}").migrate()
     ended = subprocess.run(
         [sys.executable, "-c", SIGNALLED, name],
@@ -296,8 +296,8 @@ def test_a_signal_before_celery_listens_starts_the_drain(tmp_path: Path, name: s
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_closed_terminal_drains(tmp_path: Path) -> None:
-    """Celery would start the program anew, which has forgotten its credentials."""
+def test_sighup_drains(tmp_path: Path) -> None:
+    """Celery would restart the program, whose environment has lost its credentials."""
     Database(f"sqlite:///{tmp_path / 'ridgeline.db'}").migrate()
     command = [sys.executable, "-c", SIGNALLED.replace("os.kill", "print"), "SIGHUP"]
     log = tmp_path / "log"
@@ -351,7 +351,7 @@ def test_worker_without_a_broker_polls_until_a_signal(
         process.wait()
 
 
-def test_bad_setting_ends_the_worker_with_a_word(tmp_path: Path) -> None:
+def test_invalid_setting_ends_the_worker_with_an_error(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "worker"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "RIDGELINE_REDIS_URL": "amqp://:hunter2@x"},

@@ -1,4 +1,4 @@
-"""An attempt, from the claim to the end: with real processes, a real store and a stub engine."""
+"""An attempt from the claim to the end, with real processes, a real store and a stub engine."""
 
 import errno
 import hashlib
@@ -27,7 +27,7 @@ from tests.integration.worker import stub_engine
 from tests.integration.worker.conftest import CPU, House, alive, eventually
 
 
-def test_success(house: House) -> None:
+def test_success_publishes_the_model_and_its_report(house: House) -> None:
     job = house.run("succeed", epochs=5)
     assert (job.status, job.reason_code) == (JobStatus.SUCCEEDED, EndCode.COMPLETED)
     assert json.loads(job.metrics) == {"accuracy": 0.5}
@@ -38,12 +38,12 @@ def test_success(house: House) -> None:
     published = (house.folder / file.key).read_bytes()
     assert published == stub_engine.MODEL
     assert file.sha256 == hashlib.sha256(published).hexdigest()
-    assert house.files() == ["model.keras"]  # nothing staged is left
+    assert house.files() == ["model.keras"]  # no staged file is left
     expected = stub_engine.report(Verdict.GOOD)
     assert Report.model_validate_json(house.jobs.report(job.id) or "") == expected
 
 
-def test_an_attempt_clears_up_after_one_that_was_killed(house: House) -> None:
+def test_attempt_cleans_up_after_a_killed_one(house: House) -> None:
     claimed = []
 
     class Leases(LeaseStore):
@@ -62,7 +62,7 @@ def test_an_attempt_clears_up_after_one_that_was_killed(house: House) -> None:
     assert house.files() == ["model.keras"]
 
 
-def test_progress_is_stored_while_it_trains(house: House) -> None:
+def test_progress_is_stored_during_training(house: House) -> None:
     with house.running("obedient", epochs=1000) as job_id:
         eventually(lambda: house.record(job_id).progress_epoch > 1, "progress")
         eta_s = house.record(job_id).eta_s
@@ -71,12 +71,12 @@ def test_progress_is_stored_while_it_trains(house: House) -> None:
         house.jobs.request_cancel(job_id)
 
 
-def test_trainer_gets_its_device_and_a_group_of_its_own(house: House) -> None:
+def test_trainer_has_its_device_and_its_own_process_group(house: House) -> None:
     job = house.run("tell_environment")
     assert json.loads(job.metrics) == {"visible": -1.0, "own_group": 1.0}
 
 
-def test_cancel(house: House) -> None:
+def test_cancel_ends_the_job_and_its_trainer(house: House) -> None:
     with house.running("obedient") as job_id:
         house.jobs.request_cancel(job_id)
     job = house.record(job_id)
@@ -85,7 +85,7 @@ def test_cancel(house: House) -> None:
     assert not any(alive(pid) for pid in house.pids)
 
 
-def test_cancel_kills_the_whole_group_of_a_deaf_trainer(house: House) -> None:
+def test_cancel_kills_the_process_group_of_a_trainer_that_does_not_stop(house: House) -> None:
     house.with_settings(cancel_grace_s=0.2)
     with house.running("deaf") as job_id:
         assert len(house.pids) == 2
@@ -94,7 +94,7 @@ def test_cancel_kills_the_whole_group_of_a_deaf_trainer(house: House) -> None:
     eventually(lambda: not any(alive(pid) for pid in house.pids), "the group's end")
 
 
-def test_cancel_of_a_trainer_that_talks_without_a_pause(house: House) -> None:
+def test_cancel_of_a_trainer_that_floods_the_pipe(house: House) -> None:
     house.with_settings(cancel_grace_s=0.2)
     with house.running("flood") as job_id:
         began = time.monotonic()
@@ -103,7 +103,7 @@ def test_cancel_of_a_trainer_that_talks_without_a_pause(house: House) -> None:
     assert house.record(job_id).status is JobStatus.CANCELLED
 
 
-def test_result_after_a_cancel_is_thrown_away(house: House) -> None:
+def test_result_after_a_cancel_is_discarded(house: House) -> None:
     with house.running("too_late") as job_id:
         house.jobs.request_cancel(job_id)
     job = house.record(job_id)
@@ -124,7 +124,7 @@ def test_cancel_during_publication_wins(house: House) -> None:
     assert house.files() == []
 
 
-def test_failure_is_told_to_the_user(house: House) -> None:
+def test_failure_is_recorded_with_reason_and_report(house: House) -> None:
     job = house.run("diverge")
     assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.DIVERGED)
     assert "train more slowly" in str(job.reason_detail)
@@ -134,7 +134,7 @@ def test_failure_is_told_to_the_user(house: House) -> None:
     assert house.files() == []
 
 
-def test_unforeseen_exception_is_told_without_its_contents(house: House) -> None:
+def test_unexpected_exception_is_recorded_without_its_message(house: House) -> None:
     job = house.run("stumble")
     assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.INTERNAL_ERROR)
     assert "KeyError" in str(job.reason_detail)
@@ -142,27 +142,32 @@ def test_unforeseen_exception_is_told_without_its_contents(house: House) -> None
     assert "secret" not in str(job.reason_detail)
 
 
-def test_spec_that_this_worker_cannot_read_fails(house: House) -> None:
+@pytest.mark.parametrize("broken", ["", "{}", '{"model": 1}', '{"training": {"epochs": 1}}'])
+def test_job_whose_spec_this_worker_cannot_read_fails(house: House, broken: str) -> None:
+    """At once and without a trainer, as another attempt would fail too."""
     job_id = house.add("succeed")
     with house.database.write() as connection:
-        broken = json.dumps({"training": {"epochs": 1}})
         connection.execute(text("UPDATE jobs SET resolved = :spec"), {"spec": broken})
     house.supervisor.supervise(job_id, CPU)
-    assert house.record(job_id).reason_code == EndCode.INVALID_SPEC
+    job = house.record(job_id)
+    assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.INVALID_SPEC)
+    assert (job.attempt, job.crash_count) == (1, 0)
+    assert str(job.reason_detail).startswith("This worker cannot train the spec: ")
+    assert house.files() == []
 
 
 @pytest.mark.parametrize(
     ("behaviour", "code", "number"),
     [("segfault", None, signal.SIGSEGV), ("be_killed", None, signal.SIGKILL), ("leave", 7, None)],
 )
-def test_crash_is_tried_again(
+def test_job_is_queued_again_after_a_crash(
     house: House, behaviour: str, code: int | None, number: int | None
 ) -> None:
     job = house.run(behaviour)
     assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 1, 0)
     (attempt,) = house.jobs.attempts(job.id)
     assert (attempt.exit_code, attempt.exit_signal) == (code, number)
-    assert attempt.reason == "crashed"
+    assert attempt.outcome == "crashed"
 
 
 @pytest.mark.parametrize(
@@ -176,14 +181,14 @@ def test_last_crash_fails_the_job(house: House, behaviour: str, reason: EndCode)
     assert (job.status, job.reason_code, job.crash_count) == (JobStatus.FAILED, reason, 1)
 
 
-def test_trainer_killed_from_outside_is_noticed(house: House) -> None:
+def test_trainer_killed_from_outside_is_detected(house: House) -> None:
     with house.running("silent") as job_id:
         os.kill(house.pids_of(job_id)[0], signal.SIGKILL)
     assert house.record(job_id).status is JobStatus.QUEUED
 
 
-def test_lost_job_is_let_go(house: House) -> None:
-    """The reaper gave the job to somebody else: the next write is refused, the trainer killed."""
+def test_trainer_of_a_lost_job_is_killed(house: House) -> None:
+    """The reaper has requeued the job: the next write is rejected."""
     with house.running("obedient") as job_id:
         with house.database.write() as connection:
             connection.execute(text("UPDATE jobs SET lease_expires_at = 1"))
@@ -210,7 +215,7 @@ def test_job_lost_during_publication_publishes_nothing(house: House) -> None:
     assert house.files() == []
 
 
-def test_lease_is_kept_while_files_are_published(house: House) -> None:
+def test_lease_is_renewed_during_publication(house: House) -> None:
     beats = threading.Semaphore(0)
 
     class Leases(LeaseStore):
@@ -229,7 +234,7 @@ def test_lease_is_kept_while_files_are_published(house: House) -> None:
     assert house.run("succeed").status is JobStatus.SUCCEEDED
 
 
-def test_deadline(house: House) -> None:
+def test_passed_deadline_fails_the_job(house: House) -> None:
     with house.running("obedient", deadline_s=0.5) as job_id:
         pass
     job = house.record(job_id)
@@ -237,17 +242,17 @@ def test_deadline(house: House) -> None:
     assert not any(alive(pid) for pid in house.pids)
 
 
-def test_hang(house: House) -> None:
+def test_hung_trainer_is_killed_and_the_job_queued_again(house: House) -> None:
     house.with_settings(hang_timeout_s=0.5)
     with house.running("silent") as job_id:
         pass
     job = house.record(job_id)
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
-    assert "made no progress" in str(house.jobs.attempts(job_id)[0].detail)
+    assert "made no progress" in str(house.jobs.attempts(job_id)[0].reason)
     assert not any(alive(pid) for pid in house.pids)
 
 
-def test_shutdown_gives_the_job_back_unpenalised(house: House) -> None:
+def test_shutdown_requeues_the_job_without_penalty(house: House) -> None:
     with house.running("obedient") as job_id:
         house.supervisor.drain.start()
     job = house.record(job_id)
@@ -255,14 +260,14 @@ def test_shutdown_gives_the_job_back_unpenalised(house: House) -> None:
     assert not any(alive(pid) for pid in house.pids)
 
 
-def test_result_that_comes_during_the_shutdown_counts(house: House) -> None:
+def test_result_during_the_shutdown_counts(house: House) -> None:
     with house.running("too_late") as job_id:
         house.supervisor.drain.start()
     job = house.record(job_id)
     assert (job.status, len(job.artifacts)) == (JobStatus.SUCCEEDED, 1)
 
 
-def test_full_disk(house: House) -> None:
+def test_full_disk_fails_the_job(house: House) -> None:
     class Store(LocalArtifacts):
         def publish(self, staged_file: Path, key: str) -> StoredFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -272,27 +277,27 @@ def test_full_disk(house: House) -> None:
     assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.NO_SPACE)
 
 
-def test_fault_of_the_worker_leaves_the_job_to_others(house: House) -> None:
+def test_internal_error_of_the_worker_requeues_the_job(house: House) -> None:
     class Store(LocalArtifacts):
         def staging(self, job_id: str, fence: int) -> Path:
-            raise PermissionError("somebody else's folder")
+            raise PermissionError("another user's folder")
 
     house.change(artifacts=Store(house.folder))
     job = house.run("succeed")
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
 
 
-def test_file_that_is_not_there_is_no_success(house: House) -> None:
+def test_missing_result_file_is_no_success(house: House) -> None:
     job = house.run("promise")
     assert (job.status, job.artifacts) == (JobStatus.QUEUED, ())
 
 
-def test_job_that_is_not_to_be_had_is_passed_over(house: House) -> None:
+def test_hint_for_a_job_that_cannot_be_claimed_is_dropped(house: House) -> None:
     job_id = house.run("succeed").id
-    version = house.jobs.version(job_id)
+    before = house.jobs.versions([job_id])
     house.supervisor.supervise(job_id, CPU)
     house.supervisor.supervise("job_" + "0" * 32, CPU)
-    assert house.jobs.version(job_id) == version
+    assert house.jobs.versions([job_id]) == before
 
 
 class FlakyLeases(LeaseStore):
@@ -314,7 +319,7 @@ class FlakyLeases(LeaseStore):
 
     def finish(self, *args: Any, **kwargs: Any) -> bool:
         done = super().finish(*args, **kwargs)
-        self._fail("finish")  # the answer is lost, not the write
+        self._fail("finish")  # the reply is lost, not the write
         return done
 
     def _fail(self, call: str) -> None:
@@ -323,7 +328,7 @@ class FlakyLeases(LeaseStore):
             raise DatabaseUnavailable(call)
 
 
-def test_training_goes_on_without_the_database(house: House) -> None:
+def test_training_continues_without_the_database(house: House) -> None:
     leases = FlakyLeases(house.database)
     leases.away = {"record_epochs": 1, "finish": 1}
     house.change(leases=leases)
@@ -334,16 +339,16 @@ def test_training_goes_on_without_the_database(house: House) -> None:
     assert leases.away == {"record_epochs": 0, "finish": 0}
 
 
-def test_patience_with_the_database_ends(house: House) -> None:
+def test_attempt_is_abandoned_after_a_long_outage_of_the_database(house: House) -> None:
     leases = FlakyLeases(house.database)
     leases.away = {"record_epochs": 1000, "heartbeat": 1000}
     house.change(leases=leases, patience_s=0.5)
     job = house.run("obedient")
-    assert job.status is JobStatus.RUNNING  # for the reaper to take
+    assert job.status is JobStatus.RUNNING  # until the reaper requeues it
     assert house.files() == []
 
 
-def test_database_that_is_away_at_the_claim_drops_the_hint(house: House) -> None:
+def test_hint_is_dropped_while_the_database_is_away(house: House) -> None:
     class Leases(LeaseStore):
         def claim(self, *args: Any, **kwargs: Any) -> Claim | None:
             raise DatabaseUnavailable("down")
@@ -352,7 +357,7 @@ def test_database_that_is_away_at_the_claim_drops_the_hint(house: House) -> None
     assert house.run("succeed").status is JobStatus.QUEUED
 
 
-def test_many_at_once_do_not_meet(house: House) -> None:
+def test_concurrent_hints_run_each_job_once(house: House) -> None:
     job_ids = [house.add("succeed") for _ in range(6)]
     threads = [
         threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))
@@ -367,7 +372,7 @@ def test_many_at_once_do_not_meet(house: House) -> None:
         assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 1)
 
 
-def test_trouble_after_the_success_takes_nothing_back(house: House) -> None:
+def test_cleanup_error_after_success_changes_nothing(house: House) -> None:
     class Store(LocalArtifacts):
         def clear_staging(self, job_id: str, fence: int) -> None:
             raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
@@ -378,7 +383,7 @@ def test_trouble_after_the_success_takes_nothing_back(house: House) -> None:
     assert house.files() == ["model.keras"]
 
 
-def test_success_whose_answer_never_came_keeps_its_files(house: House) -> None:
+def test_success_with_a_lost_reply_keeps_its_files(house: House) -> None:
     leases = FlakyLeases(house.database)
     leases.away = {"finish": 1000}
     house.change(leases=leases, patience_s=0.0)
@@ -387,7 +392,7 @@ def test_success_whose_answer_never_came_keeps_its_files(house: House) -> None:
     assert house.files() == ["model.keras"]
 
 
-def test_partial_publication_leaves_nothing(house: House) -> None:
+def test_partial_publication_leaves_no_files(house: House) -> None:
     class Store(LocalArtifacts):
         def publish(self, staged_file: Path, key: str) -> StoredFile:
             super().publish(staged_file, key)
@@ -400,10 +405,8 @@ def test_partial_publication_leaves_nothing(house: House) -> None:
 
 
 @pytest.mark.parametrize("hangs_in", ["fetch", "publish"])
-def test_a_drain_does_not_wait_for_a_store_that_does_not_answer(
-    house: House, hangs_in: str
-) -> None:
-    """A request may take a minute to fail, and gigabytes longer to go up."""
+def test_drain_does_not_wait_for_a_store_that_hangs(house: House, hangs_in: str) -> None:
+    """A request may take a minute to fail, and gigabytes longer to publish."""
     never = threading.Event()
 
     class Store(LocalArtifacts):
@@ -429,8 +432,8 @@ def test_a_drain_does_not_wait_for_a_store_that_does_not_answer(
     assert (job.status, job.crash_count, job.drain_count) == (JobStatus.QUEUED, 0, 1)
 
 
-class LosesAnswers(LeaseStore):
-    """The database commits the first claim, and its answer is lost on the way."""
+class LosesReplies(LeaseStore):
+    """The database commits the first claim, but its reply is lost."""
 
     lost = False
 
@@ -442,11 +445,11 @@ class LosesAnswers(LeaseStore):
         return claim
 
 
-def test_a_claim_whose_answer_was_lost_burns_no_attempt(house: House) -> None:
-    house.change(leases=LosesAnswers(house.database))
+def test_claim_with_a_lost_reply_costs_no_attempt(house: House) -> None:
+    house.change(leases=LosesReplies(house.database))
     job_id = house.add("succeed")
     assert not house.supervisor.supervise_next(CPU)
-    assert house.record(job_id).status is JobStatus.RUNNING  # and nobody works at it
+    assert house.record(job_id).status is JobStatus.RUNNING  # and no trainer runs
     assert house.supervisor.supervise_next(CPU)
     job = house.record(job_id)
     assert (job.status, job.crash_count, job.drain_count) == (JobStatus.SUCCEEDED, 0, 1)

@@ -1,4 +1,4 @@
-"""Jobs on a real MLflow server: told live, and told later where it or a worker was away."""
+"""Jobs on a real MLflow server: logged live, or later if the server or a worker was away."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from ridgeline.storage import Claim, LeaseStore, TrackingStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.rig.mlflow import Mlflow
 from tests.rig.proxy import Proxy
-from worker.tracking import Tracking
+from worker.tracking.loop import Tracking
 
 INTERVAL_S = 0.05
 HOLD_S = 20.0
@@ -30,14 +30,14 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def tracking(house: House, server: Mlflow, experiment: str) -> Iterator[Tracking]:
-    """A worker that tracks; its claims are tracked too."""
+    """Tracking by a worker whose claims are tracked."""
     track(house, experiment)
     with tracking_of(house, server.url, experiment) as started:
         yield started
 
 
 def track(house: House, experiment: str) -> None:
-    """Let the jobs that are claimed from now on be told of."""
+    """Track the jobs that are claimed from now on."""
     house.change(leases=LeaseStore(house.database, experiment=experiment))
     house.leases = house.supervisor.leases
 
@@ -48,42 +48,42 @@ def tracking_of(house: House, url: str, experiment: str, worker: str = "test") -
 
 
 def run_of(client: MlflowClient, experiment: str, job_id: str) -> Run | None:
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
+    existing = client.get_experiment_by_name(experiment)
+    if existing is None:
         return None
-    runs = client.search_runs([found.experiment_id], f"tags.`ridgeline.job_id` = '{job_id}'")
+    runs = client.search_runs([existing.experiment_id], f"tags.`ridgeline.job_id` = '{job_id}'")
     assert len(runs) <= 1
     return runs[0] if runs else None
 
 
 def half_made(client: MlflowClient, experiment: str, job_id: str) -> str:
-    """A job's run about which nothing is said yet."""
-    with suppress(MlflowException):  # a worker that tracks may have been quicker
+    """A new run of a job, without any parameter or metric."""
+    with suppress(MlflowException):  # a tracking worker may have been quicker
         client.create_experiment(experiment)
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None
-    run = client.create_run(found.experiment_id, tags={"ridgeline.job_id": job_id})
+    existing = client.get_experiment_by_name(experiment)
+    assert existing is not None
+    run = client.create_run(existing.experiment_id, tags={"ridgeline.job_id": job_id})
     return str(run.info.run_id)
 
 
 def ended(client: MlflowClient, experiment: str, job_id: str) -> Run:
-    def over() -> bool:
+    def has_ended() -> bool:
         with suppress(MlflowException):  # a request to a busy server may take too long
             run = run_of(client, experiment, job_id)
             return run is not None and run.info.status != "RUNNING"
         return False
 
-    eventually(over, "the end of the run")
-    found = run_of(client, experiment, job_id)
-    assert found is not None
-    return found
+    eventually(has_ended, "the end of the run")
+    run = run_of(client, experiment, job_id)
+    assert run is not None
+    return run
 
 
 def history(client: MlflowClient, run: Run, name: str) -> list[tuple[int, float]]:
-    return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, name)]
+    return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
 
 
-def test_a_job_becomes_a_run(
+def test_job_becomes_a_run(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("succeed", regularization={"weights": {"l2": 0.25}})
@@ -101,22 +101,22 @@ def test_a_job_becomes_a_run(
     assert run.info.end_time == round(record.finished_at.timestamp() * 1000)
 
 
-def test_epochs_are_told_while_it_trains(
+def test_epochs_are_logged_during_training(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     with house.running("obedient") as job_id:
 
-        def told() -> bool:
+        def has_loss() -> bool:
             run = run_of(client, experiment, job_id)
             return run is not None and "loss" in run.data.metrics
 
-        eventually(told, "an epoch of a job that runs")
+        eventually(has_loss, "an epoch of a running job")
         house.jobs.request_cancel(job_id)
     run = ended(client, experiment, job_id)
     assert run.info.status == "KILLED"
 
 
-def test_the_penalty_is_apart_and_what_was_not_finite_is_nan(
+def test_penalty_is_separate_and_nonfinite_values_are_nan(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("succeed")
@@ -135,7 +135,7 @@ def test_the_penalty_is_apart_and_what_was_not_finite_is_nan(
     assert run.data.metrics["final/test_loss"] == 0.5
 
 
-def test_a_failure_says_why(
+def test_failed_run_has_the_reason(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("diverge")
@@ -145,10 +145,10 @@ def test_a_failure_says_why(
     assert run.data.tags["ridgeline.reason"] == "diverged"
 
 
-def test_what_a_dead_worker_left_is_told_by_the_next(
+def test_next_worker_completes_the_run_of_a_dead_one(
     house: House, server: Mlflow, client: MlflowClient, experiment: str
 ) -> None:
-    """Its run is neither doubled nor left open, and no epoch is missing or told twice."""
+    """There is one run, it ends, and no epoch is missing or logged twice."""
     job_id = house.add("succeed")
     track(house, experiment)
     with tracking_of(house, server.url, experiment):
@@ -164,7 +164,7 @@ def test_what_a_dead_worker_left_is_told_by_the_next(
 
 
 @pytest.mark.parametrize("fault", ["refuses", "hangs", "fails"])
-def test_a_server_in_trouble_delays_nothing_and_misses_nothing(
+def test_broken_server_delays_no_job_and_misses_no_epoch(
     house: House,
     server: Mlflow,
     client: MlflowClient,
@@ -191,8 +191,8 @@ def test_a_server_in_trouble_delays_nothing_and_misses_nothing(
             link.cut()
             link.forward()
             run = ended(client, experiment, job_id)
-    told = [step for step, _ in history(client, run, "loss")]
-    assert told == [row.epoch for row in house.jobs.epochs(job_id)]
+    logged = [step for step, _ in history(client, run, "loss")]
+    assert logged == [row.epoch for row in house.jobs.epochs(job_id)]
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def failing_server() -> Iterator[int]:
             self.do_GET()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as running:
         Thread(target=running.serve_forever, daemon=True).start()
@@ -215,7 +215,7 @@ def failing_server() -> Iterator[int]:
         running.shutdown()
 
 
-def test_the_run_of_a_deleted_job_ends(
+def test_run_of_a_deleted_job_ends(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     job_id = house.add("succeed")
@@ -227,34 +227,34 @@ def test_the_run_of_a_deleted_job_ends(
     assert ended(client, experiment, job_id).info.status == "KILLED"
 
 
-def test_the_runs_of_another_installation_are_left_alone(
+def test_runs_of_another_installation_are_left_alone(
     house: House, server: Mlflow, client: MlflowClient, experiment: str
 ) -> None:
-    """It has jobs that this database has not, and logs to the same experiment."""
-    strange = half_made(client, experiment, f"job_{0:032x}")
+    """Its jobs are not in this database, but it logs to the same experiment."""
+    foreign = half_made(client, experiment, f"job_{0:032x}")
     job_id = house.add("succeed")
     track(house, experiment)
     with tracking_of(house, server.url, experiment):
         house.supervisor.supervise(job_id, CPU)
         ended(client, experiment, job_id)
-    assert client.get_run(strange).info.status == "RUNNING"
+    assert client.get_run(foreign).info.status == "RUNNING"
 
 
-def test_a_job_that_the_server_refuses_keeps_no_other_from_it(
+def test_job_that_the_server_rejects_does_not_block_others(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
-    """Somebody wrote into its run; jobs before and behind it are told all the same."""
-    refused = house.add("succeed", regularization={"weights": {"l2": 0.25}})
-    run_id = half_made(client, experiment, refused)
+    """A user changed its run; jobs before and after it are logged all the same."""
+    rejected = house.add("succeed", regularization={"weights": {"l2": 0.25}})
+    run_id = half_made(client, experiment, rejected)
     client.log_param(run_id, "regularization.weights.l2", "another")  # no parameter may change
-    for job_id in (before := house.add("succeed"), refused, behind := house.add("succeed")):
+    for job_id in (before := house.add("succeed"), rejected, after := house.add("succeed")):
         house.supervisor.supervise(job_id, CPU)
     assert ended(client, experiment, before).info.status == "FINISHED"
-    assert ended(client, experiment, behind).info.status == "FINISHED"
+    assert ended(client, experiment, after).info.status == "FINISHED"
     assert client.get_run(run_id).info.status == "RUNNING"
 
 
-def test_a_run_that_somebody_deletes_is_made_anew(
+def test_run_that_a_user_deletes_is_created_again(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     with house.running("obedient") as job_id:
@@ -268,7 +268,7 @@ def test_a_run_that_somebody_deletes_is_made_anew(
     assert history(client, run, "loss")[0][0] == 1
 
 
-def test_any_name_of_a_column_is_a_parameter(
+def test_any_column_name_becomes_a_parameter(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
     columns = ["a b!", "a b?", "x//y", "../up", "Größe", "c" * 300, "c" * 299 + "d", "new\nline"]
@@ -283,10 +283,10 @@ def test_any_name_of_a_column_is_a_parameter(
     assert params["encodings.Größe.type"] == "number"
 
 
-def test_parameters_that_a_dead_worker_did_not_write_are_written(
+def test_parameters_missing_from_a_dead_worker_are_logged(
     house: House, tracking: Tracking, client: MlflowClient, experiment: str
 ) -> None:
-    """It was killed when it had made the run."""
+    """It was killed right after it created the run."""
     job_id = house.add("succeed")
     half_made(client, experiment, job_id)
     house.supervisor.supervise(job_id, CPU)

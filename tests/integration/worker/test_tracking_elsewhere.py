@@ -1,4 +1,4 @@
-"""Jobs of workers that have stopped: others tell of them, on both databases, each as one run."""
+"""Jobs of stopped workers: others log each as one run, with both databases."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ from tests.rig.process import poll
 from tests.rig.proxy import Proxy
 from tests.rig.work import Work
 from tests.rig.workers import Worker
-from worker.tracking import Tracking
-from worker.tracking.runs import Runs, tell
+from worker.tracking.loop import Tracking, track
+from worker.tracking.runs import Runs
 
 pytestmark = pytest.mark.servers
 
@@ -53,7 +53,7 @@ def leases(database: Database, experiment: str) -> LeaseStore:
 
 @pytest.fixture
 def tracker(database: Database, jobs: JobStore, server: Mlflow, experiment: str) -> Tracker:
-    """The part of a worker that tells of jobs."""
+    """Makes the part of a worker that logs jobs to MLflow."""
 
     def make(worker: str, url: str = server.url, hold_s: float = HOLD_S) -> Tracking:
         store = TrackingStore(database, worker, hold_s)
@@ -70,7 +70,7 @@ def claimed(jobs: JobStore, leases: LeaseStore, worker: str) -> Claim:
 
 
 def trained(jobs: JobStore, leases: LeaseStore, worker: str) -> str:
-    """A job that a worker has run from its start to its end."""
+    """A job that a worker has trained to its end."""
     claim = claimed(jobs, leases, worker)
     leases.record_epochs(claim, [measured(*step) for step in STEPS], None)
     end(leases, claim)
@@ -86,14 +86,14 @@ def assert_whole(client: MlflowClient, run: Run) -> None:
     assert run.data.metrics["final/test_loss"] == 0.5
 
 
-def untold(database: Database) -> list[tuple[str, str | None]]:
-    """The jobs that are to be told of, with their runs."""
+def unlogged(database: Database) -> list[tuple[str, str | None]]:
+    """The jobs that are not completely logged, with their runs."""
     with database.read() as connection:
-        found = connection.execute(text("SELECT job_id, run_id FROM tracked_jobs"))
-        return [(row.job_id, row.run_id) for row in found]
+        rows = connection.execute(text("SELECT job_id, run_id FROM tracked_jobs"))
+        return [(row.job_id, row.run_id) for row in rows]
 
 
-def test_what_a_worker_could_not_tell_before_it_stopped_another_tells(
+def test_another_worker_logs_what_a_stopped_one_could_not(
     database: Database,
     jobs: JobStore,
     leases: LeaseStore,
@@ -102,7 +102,7 @@ def test_what_a_worker_could_not_tell_before_it_stopped_another_tells(
     client: MlflowClient,
     experiment: str,
 ) -> None:
-    """The server was away all the time that the first one lived."""
+    """The server was away while the first one ran."""
     with Proxy(server.port) as link:
         link.refuse()
         with tracker("stopped", f"http://127.0.0.1:{link.port}"):
@@ -110,10 +110,10 @@ def test_what_a_worker_could_not_tell_before_it_stopped_another_tells(
     assert run_of(client, experiment, job_id) is None
     with tracker("another"):
         assert_whole(client, ended(client, experiment, job_id))
-        eventually(lambda: untold(database) == [], "no job to be told of")
+        eventually(lambda: unlogged(database) == [], "all jobs to be logged")
 
 
-def test_workers_that_tell_at_once_make_one_run_of_each_job(
+def test_concurrent_workers_create_one_run_per_job(
     database: Database,
     jobs: JobStore,
     leases: LeaseStore,
@@ -126,10 +126,10 @@ def test_workers_that_tell_at_once_make_one_run_of_each_job(
     with tracker("one"), tracker("two"), tracker("three"):
         for job_id in job_ids:
             assert_whole(client, ended(client, experiment, job_id))
-        eventually(lambda: untold(database) == [], "no job to be told of")
+        eventually(lambda: unlogged(database) == [], "all jobs to be logged")
 
 
-def test_a_worker_that_wakes_up_makes_no_second_run(
+def test_worker_that_was_suspended_creates_no_second_run(
     database: Database,
     jobs: JobStore,
     leases: LeaseStore,
@@ -138,26 +138,26 @@ def test_a_worker_that_wakes_up_makes_no_second_run(
     client: MlflowClient,
     experiment: str,
 ) -> None:
-    """It stood still before it made the run; it takes back its own."""
+    """It was suspended before it created the run; it deletes its own."""
     job_id = trained(jobs, leases, "frozen")
     frozen = TrackingStore(database, "frozen", 0.0)
     job = frozen.take(job_id)
     assert job is not None
     assert TrackingStore(database, "another", HOLD_S).take(job_id) is not None
-    assert tell(job, jobs, frozen, Runs(server.url))
+    assert track(job, jobs, frozen, Runs(server.url))
     assert run_of(client, experiment, job_id) is None
     with tracker("another"):
         assert_whole(client, ended(client, experiment, job_id))
 
 
-def test_a_run_that_was_made_too_late_goes(
+def test_run_that_was_created_too_late_is_deleted(
     jobs: JobStore,
     leases: LeaseStore,
     tracker: Tracker,
     client: MlflowClient,
     experiment: str,
 ) -> None:
-    """A server that hung carries out what nobody waits for any more."""
+    """A server that hung completes a request after its client has given up."""
     claim = claimed(jobs, leases, "test")
     with tracker("test"):
         eventually(lambda: run_of(client, experiment, claim.job_id), "the run")
@@ -172,7 +172,7 @@ def test_a_run_that_was_made_too_late_goes(
     assert_whole(client, kept)
 
 
-def test_a_job_that_is_deleted_before_it_was_told_becomes_no_run(
+def test_job_deleted_before_it_was_logged_becomes_no_run(
     database: Database,
     jobs: JobStore,
     leases: LeaseStore,
@@ -183,23 +183,23 @@ def test_a_job_that_is_deleted_before_it_was_told_becomes_no_run(
     job_id = trained(jobs, leases, "test")
     jobs.delete(job_id)
     with tracker("test"):
-        eventually(lambda: untold(database) == [], "no job to be told of")
+        eventually(lambda: unlogged(database) == [], "all jobs to be logged")
     assert run_of(client, experiment, job_id) is None
 
 
-def test_a_run_that_an_earlier_release_left_open_is_told_to_its_end(
+def test_run_left_open_by_an_earlier_release_is_completed(
     database: Database, jobs: JobStore, tracker: Tracker, client: MlflowClient, experiment: str
 ) -> None:
-    """It kept no record of what it had told."""
+    """It kept no record of what it had logged."""
     job_id = trained(jobs, LeaseStore(database), "earlier")
     half_made(client, experiment, job_id)
-    assert untold(database) == []
+    assert unlogged(database) == []
     with tracker("test"):
         assert_whole(client, ended(client, experiment, job_id))
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_worker_is_killed(
+def test_next_worker_logs_the_jobs_of_a_killed_one(
     database: Database,
     database_url: str,
     jobs: JobStore,
@@ -208,9 +208,9 @@ def test_a_worker_is_killed(
     experiment: str,
     tmp_path: Path,
 ) -> None:
-    """By kill -9, when a run is made and not noted, while the next job trains.
+    """Killed after a run was created and before it is noted, while the second job trains.
 
-    The first job had ended while the server was away. The next worker tells of both.
+    The first job had ended while the server was away.
     """
     first, second = posted(jobs, 3), posted(jobs, 80)
     settings = {
@@ -232,7 +232,7 @@ def test_a_worker_is_killed(
             link.forward()
             poll("a run", lambda: run_of(client, experiment, first), WAIT_S, every_s=0.1)
             worker.kill()
-    assert dict(untold(database)) == {first: None, second: None}
+    assert dict(unlogged(database)) == {first: None, second: None}
     here = settings | {"RIDGELINE_MLFLOW_URL": server.url}
     with Worker("next", tmp_path, here):
         poll("the reaper", lambda: LeaseStore(database).reap(), WAIT_S, every_s=0.1)
@@ -243,7 +243,7 @@ def test_a_worker_is_killed(
             assert run.info.status == "FINISHED"
             losses = {row.epoch: row.values["loss"] for row in jobs.epochs(job_id)}
             assert dict(history(client, run, "loss")) == losses
-        poll("no job to be told of", lambda: untold(database) == [], WAIT_S)
+        poll("all jobs to be logged", lambda: unlogged(database) == [], WAIT_S)
     assert len(jobs.attempts(second)) == 2
 
 
@@ -255,7 +255,7 @@ def posted(jobs: JobStore, epochs: int) -> str:
 
 @contextmanager
 def noting_held_up(database_url: str) -> Iterator[None]:
-    """Let whoever notes a run in PostgreSQL wait until the block ends."""
+    """Block updates that note a run in PostgreSQL until the block ends."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("""
             CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,11 +1,11 @@
-"""`python -m tests.rig.worker`: a real worker, composed by the worker's program."""
+"""`python -m tests.rig.worker`: a real worker with the rig's engine."""
 
 import sys
 
 
 def main() -> int:
-    """Run jobs until terminated."""
-    # Imported here because trainers import the main module again.
+    """Run the worker until it is stopped; return its exit code."""
+    # Imported here, as every trainer re-imports this main module.
     from tests.rig.worker.engine import train
     from worker.program import run
 

@@ -1,4 +1,4 @@
-"""An engine without TensorFlow: real checkpoints, real files and configurable faults."""
+"""An engine without TensorFlow: real checkpoints, real files, and requested faults."""
 
 import ctypes
 import errno
@@ -26,15 +26,15 @@ from worker.engine.context import (
 )
 from worker.trainer.child import PipeContext
 
-_FOREVER_S = 3600.0
+_FOREVER = 3600.0
 _EXIT_CODE = 7
 _MEGABYTE = 2**20
-_ALLOCATED_MB = 600
+_EATEN_MB = 600
 _CHATTER_S = 0.05
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Do the work encoded in the job's name, with the calls of the real engine."""
+    """Do the work encoded in the job's name, with checkpoints like the real engine."""
     work, training = Work.named(str(spec.name)), spec.training
     store = None
     if context.checkpoints is not None:
@@ -58,11 +58,11 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 
 
 def _resumed(keeper: Keeper, context: TrainingContext) -> tuple[np.ndarray, list[EpochRow]]:
-    checkpoint = keeper.newest()
-    if checkpoint is None:
+    newest = keeper.newest()
+    if newest is None:
         return np.zeros(SIZE), []
-    context.resumed(checkpoint.rows)
-    return checkpoint.arrays["weights"], list(checkpoint.rows)
+    context.resumed(newest.rows)
+    return newest.arrays["weights"], list(newest.rows)
 
 
 def _exported(context: TrainingContext, files: dict[str, bytes]) -> TrainingResult:
@@ -77,7 +77,7 @@ def _row(epoch: int, loss: float, seconds: float) -> EpochRow:
 
 
 def _attempt() -> int:
-    """The attempt number, from the log context of the trainer."""
+    """The number of this attempt, from the fields of the trainer's log lines."""
     return int(structlog.contextvars.get_contextvars()["attempt"])
 
 
@@ -95,7 +95,7 @@ def _kill(epoch: int, context: TrainingContext) -> None:
 
 def _hang(epoch: int, context: TrainingContext) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(_FOREVER_S)
+    time.sleep(_FOREVER)
 
 
 def _nan(epoch: int, context: TrainingContext) -> None:
@@ -124,12 +124,12 @@ def _leave(epoch: int, context: TrainingContext) -> None:
 
 def _garbage(epoch: int, context: TrainingContext) -> None:
     os.write(_pipe_of(context), b"corrupted size vs. prev_size")
-    time.sleep(_FOREVER_S)
+    time.sleep(_FOREVER)
 
 
 def _half(epoch: int, context: TrainingContext) -> None:
     os.write(_pipe_of(context), (1000).to_bytes(4, "big") + b'{"kind": "ep')
-    time.sleep(_FOREVER_S)
+    time.sleep(_FOREVER)
 
 
 def _pipe_of(context: TrainingContext) -> int:
@@ -138,8 +138,8 @@ def _pipe_of(context: TrainingContext) -> int:
 
 
 def _eat(epoch: int, context: TrainingContext) -> None:
-    allocated = [bytearray(b"x" * _MEGABYTE) for _ in range(_ALLOCATED_MB)]
-    raise MemoryError(len(allocated))
+    memory = [bytearray(b"x" * _MEGABYTE) for _ in range(_EATEN_MB)]
+    raise MemoryError(len(memory))
 
 
 def _chatter(epoch: int, context: TrainingContext) -> None:

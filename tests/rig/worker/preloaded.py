@@ -1,5 +1,5 @@
-"""The imports of the rig's forkserver: worker.trainer.preloaded without TensorFlow."""
+"""Prepares the rig's forkserver, like worker.trainer.preloaded but without TensorFlow."""
 
-from worker.trainer.preload import preload
+from worker.trainer.forkserver import preload
 
 preload(("worker.trainer.child", "tests.rig.worker.engine"))

@@ -13,7 +13,7 @@ from ridgeline.api.curves import ChartName
 from ridgeline.api.job import JobStatus
 from ridgeline.api.log import LogLevel
 from ridgeline.cli import options
-from ridgeline.cli.exits import ExitCode
+from ridgeline.cli.errors import ExitCode
 from ridgeline.cli.main import app
 from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.version import VERSION
@@ -42,8 +42,8 @@ def test_every_command_has_help(command: str) -> None:
         assert "RIDGELINE_URL" in result.output
 
 
-def test_help_does_not_wait_for_the_client() -> None:
-    """What `ridgeline --help` and completion import decides how long they take."""
+def test_help_does_not_import_the_client() -> None:
+    """Start-up time of `ridgeline --help` and completion is the time of their imports."""
     heavy = ("httpx", "pydantic", "plotext", "urllib.request", "fastapi", "celery", "tensorflow")
     code = (
         "import sys, ridgeline.cli.main;"
@@ -70,27 +70,16 @@ def test_version() -> None:
     assert (result.exit_code, result.output) == (0, f"ridgeline {VERSION}\n")
 
 
-@pytest.mark.parametrize(("run", "described"), [("main()", False), ("app()", True)])
-def test_a_process_of_its_own_does_without_descriptions(run: str, *, described: bool) -> None:
-    """Reading them takes a third of what the contract takes to import."""
-    code = (
-        "import contextlib, sys; from ridgeline.cli.main import app, main; sys.argv[1:] = ['x'];"
-        f"exec('with contextlib.suppress(SystemExit): {run}');"
-        "from ridgeline.api.job import Job; print(Job.model_fields['reason'].description)"
-    )
-    command = [sys.executable, "-c", code]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert (said != "None\n") is described
-
-
 @pytest.mark.parametrize(
     ("own", "contract"),
     [
-        ([each.value for each in options.StatusName], JobStatus),
+        ([status.value for status in options.StatusName], JobStatus),
         (get_args(options.LevelName), LogLevel),
         (get_args(options.FormatName), DatasetFormat),
         (get_args(options.ChartName), get_args(ChartName)),
     ],
 )
-def test_words_are_the_contracts(own: list[str], contract: type[StrEnum] | tuple[str]) -> None:
-    assert list(own) == [str(each) for each in contract]
+def test_option_values_are_those_of_the_api(
+    own: list[str], contract: type[StrEnum] | tuple[str]
+) -> None:
+    assert list(own) == [str(word) for word in contract]

@@ -1,11 +1,11 @@
-"""The client against a service that answers what each test tells it to."""
+"""The client against a fake service whose responses each test sets."""
 
 import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -14,7 +14,7 @@ from ridgeline import Client, JobStatus, client
 from ridgeline.api.job import Job
 from ridgeline.api.problems import Problem, ProblemCode
 from ridgeline.api.report import Environment, Report, Verdict
-from ridgeline.client import Retries, jobs
+from ridgeline.client import Retries, _waiting
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.dataset import BuiltinDataset
 from ridgeline.spec.job_spec import JobSpec, Model
@@ -88,7 +88,7 @@ def problem(status: int, code: str) -> httpx.Response:
 
 
 class Service:
-    """Answers each request by the next handler, and the last one from then on."""
+    """Passes each request to the next handler, and all further ones to the last."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
@@ -122,7 +122,7 @@ def _handler(answer: httpx.Response | Exception | Handler) -> Handler:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(jobs, "IDLE_PAUSE_S", 0.001)
+    monkeypatch.setattr(_waiting, "IDLE_PAUSE_S", 0.001)
     return Service()
 
 
@@ -134,7 +134,7 @@ def ridgeline(service: Service) -> Iterator[Client]:
 
 
 class TestSubmit:
-    def test_posts_the_spec_as_it_was_given(self, service: Service, ridgeline: Client) -> None:
+    def test_spec_is_posted_unchanged(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.Response(202, json=job_json()))
         job = ridgeline.submit(SPEC)
         assert isinstance(job, Job)
@@ -142,10 +142,10 @@ class TestSubmit:
         assert service.lines == ["POST /jobs"]
         assert json.loads(service.requests[0].content) == SPEC
 
-    def test_posts_of_a_model_what_its_author_said(
+    def test_only_members_that_were_set_are_posted(
         self, service: Service, ridgeline: Client
     ) -> None:
-        """Defaults are not neutral: a `null` regularizer would switch the policy off."""
+        """Defaults are not neutral: a `null` regularizer would disable the policy."""
         spec = JobSpec(
             dataset=BuiltinDataset(name="iris"),
             model=Model(layers=(Dense(units=3, activation="softmax"),)),
@@ -163,7 +163,7 @@ class TestSubmit:
         "failure",
         [httpx.ConnectError("refused"), httpx.ReadError("reset"), problem(503, "unavailable")],
     )
-    def test_tries_again_under_the_same_key(
+    def test_retries_use_the_same_key(
         self, service: Service, ridgeline: Client, failure: httpx.Response | Exception
     ) -> None:
         service.answers(failure, failure, httpx.Response(202, json=job_json()))
@@ -172,21 +172,19 @@ class TestSubmit:
         assert len(service.requests) == 3
         assert len(keys) == 1
 
-    def test_two_calls_are_two_jobs(self, service: Service, ridgeline: Client) -> None:
+    def test_each_call_has_its_own_key(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.Response(202, json=job_json()))
         ridgeline.submit(SPEC)
         ridgeline.submit(SPEC)
         first, second = (request.headers["Idempotency-Key"] for request in service.requests)
         assert first != second
 
-    def test_a_key_of_ones_own_is_sent(self, service: Service, ridgeline: Client) -> None:
+    def test_given_key_is_sent(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.Response(202, json=job_json()))
         ridgeline.submit(SPEC, idempotency_key="run-7")
         assert service.requests[0].headers["Idempotency-Key"] == "run-7"
 
-    def test_not_a_number_is_refused_before_it_is_sent(
-        self, service: Service, ridgeline: Client
-    ) -> None:
+    def test_nan_is_rejected_before_it_is_sent(self, service: Service, ridgeline: Client) -> None:
         with pytest.raises(ValueError, match="JSON"):
             ridgeline.submit(SPEC | {"split": {"validation": float("nan")}})
         assert service.requests == []
@@ -206,7 +204,7 @@ class TestErrors:
             (500, "internal", client.InternalError),
         ],
     )
-    def test_a_problem_becomes_its_error(
+    def test_problem_is_raised_as_its_error(
         self,
         service: Service,
         ridgeline: Client,
@@ -220,7 +218,9 @@ class TestErrors:
         assert type(caught.value) is kind
         assert caught.value.problem.code is ProblemCode(code)
 
-    def test_every_code_has_an_error_of_its_own(self, service: Service, ridgeline: Client) -> None:
+    def test_every_problem_code_has_its_own_error(
+        self, service: Service, ridgeline: Client
+    ) -> None:
         raised = {}
         for code in ProblemCode:
             service.answers(problem(400, code))
@@ -232,7 +232,7 @@ class TestErrors:
         assert len(set(raised.values())) == len(ProblemCode)
         assert {kind.__name__ for kind in raised.values()} <= set(client.__all__)
 
-    def test_a_code_of_a_newer_service_is_a_problem_still(
+    def test_unknown_problem_code_raises_the_base_class(
         self, service: Service, ridgeline: Client
     ) -> None:
         service.answers(problem(418, "teapot"))
@@ -241,7 +241,9 @@ class TestErrors:
         assert type(caught.value) is client.ProblemError
         assert caught.value.problem.type == "urn:ridgeline:problem:teapot"
 
-    def test_nobody_there(self, service: Service, ridgeline: Client) -> None:
+    def test_connection_refused_raises_unreachable(
+        self, service: Service, ridgeline: Client
+    ) -> None:
         service.answers(httpx.ConnectError("refused"))
         with pytest.raises(
             client.UnreachableError, match=r"ridgeline\.test.*refused.*ridgeline up"
@@ -250,27 +252,27 @@ class TestErrors:
         assert len(service.requests) == 4
 
     @pytest.mark.parametrize("status", [200, 404, 502])
-    def test_another_server(self, service: Service, ridgeline: Client, status: int) -> None:
+    def test_response_of_another_server_is_unexpected(
+        self, service: Service, ridgeline: Client, status: int
+    ) -> None:
         service.answers(httpx.Response(status, text="<html>hello</html>"))
         with pytest.raises(client.UnexpectedAnswerError, match="base URL"):
             ridgeline.job(JOB_ID)
 
-    def test_fields_of_a_newer_service_are_ignored(
-        self, service: Service, ridgeline: Client
-    ) -> None:
+    def test_unknown_fields_are_ignored(self, service: Service, ridgeline: Client) -> None:
         newer = job_json(colour="blue")
         newer["progress"]["step"] = 12
         service.answers(httpx.Response(200, json=newer))
         assert ridgeline.job(JOB_ID).id == JOB_ID
 
-    def test_deleting_is_over_where_only_the_answer_was_lost(
+    def test_retried_delete_accepts_404_after_a_lost_response(
         self, service: Service, ridgeline: Client
     ) -> None:
         service.answers(httpx.ReadError("reset"), problem(404, "not-found"))
         ridgeline.delete(JOB_ID)
         assert service.lines == [f"DELETE /jobs/{JOB_ID}"] * 2
 
-    def test_what_was_never_there_cannot_be_deleted(
+    def test_deleting_an_unknown_job_raises_not_found(
         self, service: Service, ridgeline: Client
     ) -> None:
         service.answers(httpx.ConnectError("refused"), problem(404, "not-found"))
@@ -278,7 +280,7 @@ class TestErrors:
             ridgeline.delete(JOB_ID)
 
     @pytest.mark.parametrize("ask", ["cancel", "pause", "resume"])
-    def test_what_may_be_asked_again_is(
+    def test_idempotent_post_is_retried(
         self, service: Service, ridgeline: Client, ask: str
     ) -> None:
         service.answers(httpx.ReadError("reset"), httpx.Response(200, json=job_json()))
@@ -289,7 +291,7 @@ class TestErrors:
         ("job_id", "path"),
         [("../healthz?", b"/jobs/..%2Fhealthz%3F"), ("..", b"/jobs/%2E%2E"), (".", b"/jobs/%2E")],
     )
-    def test_an_id_cannot_reach_another_path(
+    def test_id_cannot_escape_to_another_path(
         self, service: Service, ridgeline: Client, job_id: str, path: bytes
     ) -> None:
         service.answers(problem(404, "not-found"))
@@ -297,7 +299,7 @@ class TestErrors:
             ridgeline.job(job_id)
         assert service.requests[0].url.raw_path == path
 
-    def test_problems_carry_their_whole_body(self, service: Service, ridgeline: Client) -> None:
+    def test_problem_carries_its_whole_body(self, service: Service, ridgeline: Client) -> None:
         service.answers(problem(409, "conflict"))
         with pytest.raises(client.ConflictError) as caught:
             ridgeline.delete(JOB_ID)
@@ -306,7 +308,7 @@ class TestErrors:
 
 
 class TestWait:
-    def test_long_polls_until_the_end(self, service: Service, ridgeline: Client) -> None:
+    def test_long_polls_until_the_job_has_ended(self, service: Service, ridgeline: Client) -> None:
         running = job_json("running")
         service.answers(
             httpx.Response(200, json=job_json(), headers={"ETag": '"1"'}),
@@ -324,13 +326,13 @@ class TestWait:
         assert all(float(poll.url.params["wait"]) > 0 for poll in polls)
 
     @pytest.mark.parametrize("status", ["failed", "cancelled"])
-    def test_returns_however_it_ended(
+    def test_wait_returns_failed_and_cancelled_jobs(
         self, service: Service, ridgeline: Client, status: str
     ) -> None:
         service.answers(httpx.Response(200, json=job_json(status)))
         assert ridgeline.wait(JOB_ID).status == status
 
-    def test_gives_up_in_time(self, service: Service, ridgeline: Client) -> None:
+    def test_timeout_raises(self, service: Service, ridgeline: Client) -> None:
         service.answers(
             httpx.Response(200, json=job_json(), headers={"ETag": '"1"'}), httpx.Response(304)
         )
@@ -339,7 +341,7 @@ class TestWait:
 
 
 class TestJobs:
-    def test_follows_the_cursor(self, service: Service, ridgeline: Client) -> None:
+    def test_pages_follow_the_cursor(self, service: Service, ridgeline: Client) -> None:
         service.answers(
             httpx.Response(200, json={"items": [job_json(), job_json()], "next": "c2"}),
             httpx.Response(200, json={"items": [job_json()], "next": None}),
@@ -349,25 +351,55 @@ class TestJobs:
         assert first == {"status": "queued", "tag": "demo", "limit": "2"}
         assert second == first | {"after": "c2"}
 
-    def test_asks_for_a_page_only_when_it_is_needed(
-        self, service: Service, ridgeline: Client
-    ) -> None:
+    def test_page_is_fetched_only_when_needed(self, service: Service, ridgeline: Client) -> None:
         service.answers(httpx.Response(200, json={"items": [job_json()], "next": "c2"}))
         next(ridgeline.jobs())
         assert len(service.requests) == 1
 
 
 class TestReport:
-    def test_reads_the_diagnosis(self, ridgeline: Client, service: Service) -> None:
+    def test_report_is_parsed(self, ridgeline: Client, service: Service) -> None:
         report = REPORT.model_dump(mode="json") | {"newer": "than this client"}
         service.answers(httpx.Response(200, json=report))
         assert ridgeline.report(JOB_ID) == REPORT
         assert service.lines == [f"GET /jobs/{JOB_ID}/report"]
 
-    def test_a_job_that_goes_on_has_none(self, ridgeline: Client, service: Service) -> None:
+    def test_running_job_has_no_report(self, ridgeline: Client, service: Service) -> None:
         service.answers(problem(409, "conflict"))
         with pytest.raises(client.ConflictError):
             ridgeline.report(JOB_ID)
+
+
+class TestAttempts:
+    ATTEMPT: ClassVar[dict[str, Any]] = {
+        "number": 1,
+        "worker": "w1",
+        "started_at": "2026-01-01T00:00:00Z",
+        "ended_at": "2026-01-01T00:01:00Z",
+        "outcome": "crashed",
+        "exit_code": None,
+        "signal": "SIGKILL",
+        "reason": "Out of memory.",
+        "epochs": 3,
+    }
+
+    def test_attempts_are_returned_oldest_first(self, ridgeline: Client, service: Service) -> None:
+        second = self.ATTEMPT | {
+            "number": 2,
+            "outcome": "running",
+            "ended_at": None,
+            "signal": None,
+        }
+        service.answers(httpx.Response(200, json={"attempts": [self.ATTEMPT, second]}))
+        first, last = ridgeline.attempts(JOB_ID)
+        assert (first.outcome, first.signal, first.exit_code) == ("crashed", "SIGKILL", None)
+        assert (last.number, last.ended_at) == (2, None)
+        assert service.lines == [f"GET /jobs/{JOB_ID}/attempts"]
+
+    def test_unknown_job_raises_not_found(self, ridgeline: Client, service: Service) -> None:
+        service.answers(problem(404, "not-found"))
+        with pytest.raises(client.NotFoundError):
+            ridgeline.attempts(JOB_ID)
 
 
 class TestDownload:
@@ -377,17 +409,21 @@ class TestDownload:
         service.answers(storage)
         return storage
 
-    def test_brings_the_file(self, storage: "Storage", ridgeline: Client, tmp_path: Path) -> None:
+    def test_file_is_downloaded_under_the_given_name(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
         path = ridgeline.download(JOB_ID, "model.keras", tmp_path / "m.keras")
         assert path == tmp_path / "m.keras"
         assert path.read_bytes() == MODEL
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_into_a_folder(self, storage: "Storage", ridgeline: Client, tmp_path: Path) -> None:
+    def test_file_is_downloaded_into_a_folder(
+        self, storage: "Storage", ridgeline: Client, tmp_path: Path
+    ) -> None:
         path = ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert path == tmp_path / "model.keras"
 
-    def test_continues_after_breaks(
+    def test_broken_connection_is_resumed(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         storage.break_after = 3000
@@ -396,14 +432,14 @@ class TestDownload:
         assert storage.ranges == [None, "bytes=3000-", "bytes=6000-", "bytes=9000-"]
         assert set(storage.conditions[1:]) == {f'"{SHA256}"'}
 
-    def test_continues_an_earlier_call(
+    def test_partial_file_of_an_earlier_call_is_resumed(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         (tmp_path / f"model.keras.{SHA256[:12]}.part").write_bytes(MODEL[:100])
         assert ridgeline.download(JOB_ID, "model.keras", tmp_path).read_bytes() == MODEL
         assert storage.ranges == ["bytes=100-"]
 
-    def test_starts_over_where_ranges_are_not_served(
+    def test_download_restarts_where_ranges_are_not_served(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         storage.ranged = False
@@ -411,7 +447,7 @@ class TestDownload:
         assert ridgeline.download(JOB_ID, "model.keras", tmp_path).read_bytes() == MODEL
 
     @pytest.mark.parametrize("part", [b"x" * 100, b"x" * (len(MODEL) + 1)])
-    def test_never_names_a_file_that_is_not_the_artifact(
+    def test_wrong_bytes_are_never_renamed(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path, part: bytes
     ) -> None:
         storage.content = b"?" + MODEL[1:]
@@ -420,7 +456,7 @@ class TestDownload:
             ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_gives_up_when_nothing_comes(
+    def test_connection_without_a_byte_gives_up(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         storage.break_after = 0
@@ -428,7 +464,7 @@ class TestDownload:
             ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert not (tmp_path / "model.keras").exists()
 
-    def test_gives_up_where_the_end_never_comes(
+    def test_truncated_file_gives_up(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         storage.content = MODEL[:-1]
@@ -436,7 +472,7 @@ class TestDownload:
             ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert not (tmp_path / "model.keras").exists()
 
-    def test_takes_no_longer_file_for_it(
+    def test_longer_file_is_rejected(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         storage.content = MODEL + b"?"
@@ -444,7 +480,7 @@ class TestDownload:
             ridgeline.download(JOB_ID, "model.keras", tmp_path)
         assert list(tmp_path.iterdir()) == []
 
-    def test_says_what_is_published(
+    def test_unknown_artifact_error_lists_those_published(
         self, storage: "Storage", ridgeline: Client, tmp_path: Path
     ) -> None:
         with pytest.raises(client.NoSuchArtifactError, match=r"published: model\.keras"):
@@ -452,7 +488,7 @@ class TestDownload:
 
 
 class Storage:
-    """Serves the job and its model, breaking the connection after so many bytes if asked to."""
+    """Serves the job and its model; breaks the connection after `break_after` bytes, if set."""
 
     def __init__(self) -> None:
         self.content = MODEL
@@ -464,11 +500,11 @@ class Storage:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith("/artifacts/model.keras"):
             return httpx.Response(200, json=job_json("succeeded"))
-        asked = request.headers.get("Range") if self.ranged else None
-        self.ranges.append(asked)
+        range_ = request.headers.get("Range") if self.ranged else None
+        self.ranges.append(range_)
         self.conditions.append(request.headers.get("If-Range"))
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        return httpx.Response(206 if asked else 200, content=self._bytes(start))
+        start = int(range_.removeprefix("bytes=").removesuffix("-")) if range_ else 0
+        return httpx.Response(206 if range_ else 200, content=self._bytes(start))
 
     def _bytes(self, start: int) -> Iterator[bytes]:
         left = self.content[start:]
@@ -479,10 +515,9 @@ class Storage:
         raise httpx.RemoteProtocolError("broken")
 
 
-def test_without_keras_a_model_is_not_loaded(
+def test_missing_keras_is_raised_before_the_download(
     service: Service, ridgeline: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And not downloaded either."""
     monkeypatch.setitem(sys.modules, "keras", None)
     monkeypatch.delitem(sys.modules, "keras.saving", raising=False)
     with pytest.raises(client.KerasMissingError, match="pip install keras"):
@@ -490,7 +525,7 @@ def test_without_keras_a_model_is_not_loaded(
     assert service.requests == []
 
 
-def test_everything_exported_can_be_imported() -> None:
+def test_every_exported_name_can_be_imported() -> None:
     import ridgeline
 
     for name in ridgeline.__all__:

@@ -1,4 +1,4 @@
-"""The client against the real application, in this process; nobody trains, so jobs stay queued."""
+"""The client against the real application, in this process; without a worker, jobs stay queued."""
 
 import copy
 import io
@@ -37,7 +37,7 @@ SPEC: dict[str, Any] = {
 
 
 class InProcess(httpx.BaseTransport):
-    """Hands each request to the application without a network."""
+    """Passes each request to the application without a network."""
 
     def __init__(self, app: TestClient) -> None:
         self._app = app
@@ -56,7 +56,7 @@ class InProcess(httpx.BaseTransport):
 
 @pytest.fixture
 def ridgeline(tmp_path: Path) -> Iterator[Client]:
-    # Nobody listens there: a job is taken without a broker.
+    # No server listens there: jobs are accepted without a broker.
     broker = SecretStr(f"redis+socket://{tmp_path}/none.sock")
     settings = Settings(home=tmp_path, redis_url=broker)
     with (
@@ -86,6 +86,12 @@ def test_submit_read_list_cancel_delete(ridgeline: Client) -> None:
         ridgeline.job(job.id)
 
 
+def test_queued_job_has_no_attempts(ridgeline: Client) -> None:
+    assert ridgeline.attempts(ridgeline.submit(SPEC).id) == ()
+    with pytest.raises(NotFoundError):
+        ridgeline.attempts("job_" + "0" * 32)
+
+
 def test_pages_follow_each_other(ridgeline: Client) -> None:
     posted = [ridgeline.submit(SPEC | {"tags": [tag]}).id for tag in ("a", "b", "a", "a")]
     assert [job.id for job in ridgeline.jobs(page_size=2)] == posted[::-1]
@@ -93,7 +99,7 @@ def test_pages_follow_each_other(ridgeline: Client) -> None:
     assert [job.id for job in tagged] == [posted[3], posted[2], posted[0]]
 
 
-def test_a_key_makes_one_job(ridgeline: Client) -> None:
+def test_same_key_returns_the_first_job(ridgeline: Client) -> None:
     first = ridgeline.submit(SPEC, idempotency_key="k")
     assert ridgeline.submit(SPEC, idempotency_key="k").id == first.id
     with pytest.raises(IdempotencyKeyReusedError):
@@ -107,7 +113,7 @@ def test_validate_stores_nothing(ridgeline: Client) -> None:
     assert list(ridgeline.jobs()) == []
 
 
-def test_presets_are_ready_to_be_submitted(ridgeline: Client) -> None:
+def test_presets_can_be_submitted(ridgeline: Client) -> None:
     entries = ridgeline.presets()
     assert [entry.name for entry in entries][:2] == ["imdb_mlp", "imdb_mlp_half"]
     assert ridgeline.preset("imdb_mlp") == entries[0]
@@ -122,20 +128,20 @@ def test_presets_are_ready_to_be_submitted(ridgeline: Client) -> None:
         ridgeline.preset("imdb_mlp", rate=1.5)
 
 
-def test_a_fault_is_pointed_at(ridgeline: Client) -> None:
+def test_fault_has_a_pointer(ridgeline: Client) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         ridgeline.submit(SPEC | {"regularization": {"dropout": {"rate": 1.0}}})
     (fault,) = caught.value.problem.errors
     assert fault.pointer.startswith("/regularization/dropout")
 
 
-def test_waiting_ends_in_time(ridgeline: Client) -> None:
+def test_wait_raises_after_its_timeout(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
     with pytest.raises(WaitTimeoutError, match="queued"):
         ridgeline.wait(job.id, timeout=0.3)
 
 
-def test_what_does_not_fit_the_state(ridgeline: Client, tmp_path: Path) -> None:
+def test_requests_that_the_state_does_not_allow_raise(ridgeline: Client, tmp_path: Path) -> None:
     job = ridgeline.submit(SPEC)
     with pytest.raises(ConflictError):
         ridgeline.delete(job.id)
@@ -145,7 +151,7 @@ def test_what_does_not_fit_the_state(ridgeline: Client, tmp_path: Path) -> None:
         ridgeline.job("../healthz")
 
 
-def test_the_log_is_gone_through_page_by_page(ridgeline: Client) -> None:
+def test_log_is_read_page_by_page(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
     ridgeline.cancel(job.id)
     lines = list(ridgeline.logs(job.id, page_size=1))
@@ -155,7 +161,7 @@ def test_the_log_is_gone_through_page_by_page(ridgeline: Client) -> None:
         list(ridgeline.logs("job_" + "0" * 32))
 
 
-def test_the_log_is_followed_to_the_end_of_the_job(ridgeline: Client) -> None:
+def test_log_is_followed_until_the_job_has_ended(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
     lines = ridgeline.logs(job.id, follow=True, page_size=1)
     assert next(lines).fields["after"] == "queued"
@@ -163,7 +169,7 @@ def test_the_log_is_followed_to_the_end_of_the_job(ridgeline: Client) -> None:
     assert [line.fields["after"] for line in lines] == ["cancelled"]
 
 
-def test_a_log_is_followed_no_longer_than_was_said(ridgeline: Client) -> None:
+def test_following_a_log_raises_after_its_timeout(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
     with pytest.raises(WaitTimeoutError, match=job.id):
         list(ridgeline.logs(job.id, follow=True, timeout=0.1))
@@ -179,7 +185,7 @@ def test_events_of_a_job_that_has_ended(ridgeline: Client) -> None:
     assert list(ridgeline.events(job.id, after=events[0].id)) == events[1:]
 
 
-def test_charts_and_jobs_side_by_side(ridgeline: Client) -> None:
+def test_charts_and_comparison(ridgeline: Client) -> None:
     first, second = (
         ridgeline.submit(SPEC | {"regularization": {"weights": {"l2": l2}}}) for l2 in (0.1, 0.2)
     )
@@ -202,7 +208,7 @@ def test_charts_and_jobs_side_by_side(ridgeline: Client) -> None:
         ridgeline.compare(first.id)
 
 
-def test_a_data_set_is_uploaded_once(ridgeline: Client, tmp_path: Path) -> None:
+def test_equal_bytes_are_one_data_set(ridgeline: Client, tmp_path: Path) -> None:
     content = b"a,b\n1,x\n2,y\n"
     stored = ridgeline.upload(io.BytesIO(content), name="letters", format="csv")
     assert (stored.name, stored.rows) == ("letters", 2)
@@ -215,11 +221,11 @@ def test_a_data_set_is_uploaded_once(ridgeline: Client, tmp_path: Path) -> None:
     assert list(ridgeline.datasets()) == []
 
 
-def test_the_catalog_is_json(ridgeline: Client) -> None:
+def test_catalog_is_json(ridgeline: Client) -> None:
     assert {"layers", "optimizers"} <= set(ridgeline.catalog())
 
 
-def test_jobs_in_one_of_several_states(ridgeline: Client) -> None:
+def test_jobs_by_several_statuses(ridgeline: Client) -> None:
     queued, cancelled = (ridgeline.submit(SPEC).id for _ in range(2))
     ridgeline.cancel(cancelled)
     both = [JobStatus.QUEUED, JobStatus.CANCELLED]
@@ -227,15 +233,15 @@ def test_jobs_in_one_of_several_states(ridgeline: Client) -> None:
     assert [job.id for job in ridgeline.jobs(status=JobStatus.CANCELLED)] == [cancelled]
 
 
-def test_a_state_by_its_name(ridgeline: Client) -> None:
+def test_jobs_by_the_name_of_a_status(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
-    assert [each.id for each in ridgeline.jobs(status="queued")] == [job.id]
+    assert [listed.id for listed in ridgeline.jobs(status="queued")] == [job.id]
     assert list(ridgeline.jobs(status=["failed", "cancelled"])) == []
     with pytest.raises(InvalidRequestError, match="status"):
         next(ridgeline.jobs(status="bogus"))
 
 
-def test_a_view_outside_of_a_notebook_is_lines(
+def test_view_outside_a_notebook_prints_lines(
     ridgeline: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = ridgeline.submit(SPEC)
@@ -251,14 +257,14 @@ def test_a_view_outside_of_a_notebook_is_lines(
     assert file.getvalue().splitlines() == [first, second]
 
 
-def test_a_job_that_is_copied_or_pickled_is_the_same(ridgeline: Client) -> None:
+def test_copied_and_pickled_jobs_are_equal(ridgeline: Client) -> None:
     job = ridgeline.submit(SPEC)
     assert copy.deepcopy(job) == job == copy.copy(job)
-    again = pickle.loads(pickle.dumps(job))  # noqa: S301 - it is our own
+    again = pickle.loads(pickle.dumps(job))  # noqa: S301 - pickled here
     assert again.model_dump() == job.model_dump()
     assert job.model_dump_json() == Job.model_validate_json(job.model_dump_json()).model_dump_json()
     assert repr(job).startswith("Job(id=")
 
 
-def test_nobody_works(ridgeline: Client) -> None:
+def test_no_workers(ridgeline: Client) -> None:
     assert ridgeline.workers() == ()

@@ -1,4 +1,4 @@
-"""When a request is tried again, by a clock that the test moves."""
+"""When a request is retried, by a fake clock."""
 
 import time
 from collections.abc import Callable
@@ -10,8 +10,7 @@ import pytest
 
 from ridgeline import Client
 from ridgeline.client import ProblemError, Retries, UnavailableError, UnreachableError
-from ridgeline.client.answers import retry_after
-from ridgeline.client.transport import Transport
+from ridgeline.client._http import Transport, retry_after
 from tests.unit.client.test_client import job_json
 
 RETRIES = Retries(first_pause_s=1.0, longest_pause_s=4.0, budget_s=100.0, patience_s=1000.0)
@@ -20,7 +19,7 @@ JOB = "job_" + "0" * 32
 
 
 class Clock:
-    """Time passes when somebody waits, and when a request takes some."""
+    """Time passes during a sleep, and when a request takes some."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -64,14 +63,14 @@ def test_pauses_double_up_to_the_longest(clock: Clock) -> None:
         assert most / 2 <= pause <= most
 
 
-def test_chance_keeps_clients_apart(clock: Clock) -> None:
+def test_pauses_are_random(clock: Clock) -> None:
     for _ in range(5):
         with pytest.raises(UnreachableError):
             client(away).job(JOB)
     assert len(set(clock.pauses)) == 20
 
 
-def test_a_request_that_was_never_sent_may_be_tried_again_whatever_it_is() -> None:
+def test_request_that_was_never_sent_is_retried_whatever_its_method() -> None:
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -85,7 +84,7 @@ def test_a_request_that_was_never_sent_may_be_tried_again_whatever_it_is() -> No
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
-def test_a_post_is_repeated_with_its_key_alone(headers: dict[str, str]) -> None:
+def test_post_is_retried_only_with_a_key(headers: dict[str, str]) -> None:
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -99,31 +98,31 @@ def test_a_post_is_repeated_with_its_key_alone(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("url", ["ridgeline", "ftp://ridgeline.test", ""])
-def test_what_is_no_address_is_not_tried_again(clock: Clock, url: str) -> None:
+def test_unusable_url_is_not_retried(clock: Clock, url: str) -> None:
     with Client(url) as hopeless, pytest.raises(UnreachableError, match="protocol"):
         hopeless.job(JOB)
     assert clock.pauses == []
 
 
-def test_what_cannot_be_an_address_is_refused_at_once() -> None:
+def test_invalid_url_is_rejected_at_once() -> None:
     with pytest.raises(ValueError, match="expected the address of a service"):
         Client("http://[::1")
 
 
-def test_the_service_says_when(clock: Clock) -> None:
+def test_retry_after_is_respected(clock: Clock) -> None:
     with pytest.raises(UnavailableError) as caught:
         client(lambda: unavailable(retry_after="7")).job(JOB)
     assert clock.pauses == [7.0] * 4
     assert caught.value.retry_after == 7.0
 
 
-def test_what_would_be_over_the_budget_is_not_waited_for(clock: Clock) -> None:
+def test_retry_after_beyond_the_budget_gives_up(clock: Clock) -> None:
     with pytest.raises(UnavailableError):
         client(lambda: unavailable(retry_after="101")).job(JOB)
     assert clock.pauses == []
 
 
-def test_slow_failures_use_the_budget_up(clock: Clock) -> None:
+def test_slow_failures_exhaust_the_budget(clock: Clock) -> None:
     def slow() -> httpx.Response:
         clock.now += 40
         raise httpx.ReadTimeout("slow")
@@ -134,7 +133,7 @@ def test_slow_failures_use_the_budget_up(clock: Clock) -> None:
     assert clock.now == pytest.approx(4 * 40, abs=7)
 
 
-def test_a_wait_that_is_under_way_is_patient(clock: Clock) -> None:
+def test_wait_that_has_started_is_patient(clock: Clock) -> None:
     answers = iter([httpx.Response(200, json=job_json("running"))])
     with pytest.raises(UnreachableError):
         client(lambda: next(answers, None) or away()).wait(JOB)
@@ -143,14 +142,14 @@ def test_a_wait_that_is_under_way_is_patient(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 429])
-def test_proxies_and_limits_pass(clock: Clock, status: int) -> None:
+def test_proxy_errors_and_rate_limits_are_retried(clock: Clock, status: int) -> None:
     answers = iter([httpx.Response(status, text="<html>"), unavailable(404, "not-found")])
     with pytest.raises(ProblemError, match="404"):
         client(lambda: next(answers)).job(JOB)
     assert len(clock.pauses) == 1
 
 
-def test_a_full_disk_does_not(clock: Clock) -> None:
+def test_full_disk_is_not_retried(clock: Clock) -> None:
     with pytest.raises(UnavailableError):
         client(lambda: unavailable(code="insufficient-storage")).job(JOB)
     assert clock.pauses == []
@@ -160,11 +159,11 @@ def test_a_full_disk_does_not(clock: Clock) -> None:
     ("text", "seconds"),
     [("3", 3), ("0.5", 0.5), ("-1", 0), ("", None), ("soon", None), ("nan", None), ("inf", None)],
 )
-def test_reads_when_to_come_back(text: str, seconds: float | None) -> None:
+def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
     assert retry_after(httpx.Response(503, headers={"Retry-After": text})) == seconds
 
 
-def test_reads_a_date_to_come_back_at() -> None:
+def test_retry_after_as_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     seconds = retry_after(httpx.Response(503, headers={"Retry-After": date}))
     assert seconds == pytest.approx(60, abs=2)

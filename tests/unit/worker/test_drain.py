@@ -1,4 +1,4 @@
-"""The word that the worker shuts down."""
+"""The signal that the worker is shutting down."""
 
 import threading
 from multiprocessing.connection import wait
@@ -6,13 +6,13 @@ from multiprocessing.connection import wait
 from worker.drain import Drain
 
 
-def test_nobody_is_woken_before_it_starts() -> None:
+def test_no_waiter_wakes_before_the_start() -> None:
     drain = Drain()
     assert not drain.started
     assert not drain.wait(0.01)
 
 
-def test_everybody_is_woken_and_stays_awake() -> None:
+def test_all_waiters_wake_and_later_waits_return_at_once() -> None:
     drain = Drain()
     woken = threading.Barrier(3, timeout=10)
 

@@ -1,4 +1,4 @@
-"""A worker says what it does when it changes, and that it is there in between."""
+"""A worker reports each change of its state, and its presence in between."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ NEVER = 3600.0
 
 
 class Store(WorkerStore):
-    """Its database can be away, or broken."""
+    """A store whose database can be away, or fail."""
 
     fault: Exception | None = None
-    asked = 0
+    reports = 0
 
     def report(self, worker: NewWorker, state: WorkerState) -> None:
-        self.asked += 1
+        self.reports += 1
         if self.fault:
             raise self.fault
         super().report(worker, state)
@@ -47,7 +47,7 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_every_change_is_told_at_once(store: Store) -> None:
+def test_every_change_of_state_is_reported_at_once(store: Store) -> None:
     drain = Drain()
     with Presence(store, ME, drain, NEVER) as presence:
         eventually(lambda: state(store) is WorkerState.STARTING)
@@ -59,11 +59,11 @@ def test_every_change_is_told_at_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("fault", [DatabaseUnavailable("away"), ZeroDivisionError()])
-def test_a_database_that_does_not_take_it_disturbs_nobody(store: Store, fault: Exception) -> None:
+def test_reports_continue_after_a_database_error(store: Store, fault: Exception) -> None:
     store.fault = fault
     with Presence(store, ME, Drain(), 0.005) as presence:
         presence.ready()
-        eventually(lambda: store.asked > 5)
+        eventually(lambda: store.reports > 5)
         store.fault = None
         eventually(lambda: state(store) is WorkerState.READY)
         seen = store.list()[0].seen_at

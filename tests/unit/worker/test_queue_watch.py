@@ -58,7 +58,7 @@ def test_unexpected_error_does_not_end_the_worker() -> None:
 
 def test_database_is_not_asked_while_every_slot_is_busy() -> None:
     leases, slots = Mock(), SlotPool([Slot("cpu:0", "-1")])
-    slots.take(polled=True)
+    slots.acquire(polled=True)
     waits = iter([False, False, True])
     drain = Mock(wait=lambda _: next(waits))
     program._watch_queue(leases, slots, Mock(), drain)

@@ -1,4 +1,4 @@
-"""Settings and what becomes of the credentials in the environment."""
+"""Settings, and the removal of credentials from the environment."""
 
 import os
 import subprocess
@@ -19,7 +19,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def test_defaults_lie_in_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_paths_are_in_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     settings = StorageSettings()
     assert settings.home == tmp_path / ".ridgeline"
@@ -29,7 +31,9 @@ def test_defaults_lie_in_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
 
 
-def test_home_moves_what_lies_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_setting_moves_database_and_artifacts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("RIDGELINE_HOME", str(tmp_path))
     monkeypatch.setenv("RIDGELINE_DATABASE_URL", "")  # as docker compose passes an unset variable
     settings = StorageSettings()
@@ -37,9 +41,7 @@ def test_home_moves_what_lies_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert settings.artifacts_dir == tmp_path / "artifacts"
 
 
-def test_relative_home_does_not_follow_the_working_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_relative_home_is_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RIDGELINE_HOME", "here")
     assert StorageSettings().home == tmp_path / "here"
@@ -50,20 +52,20 @@ def test_none_stands_for_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     assert StorageSettings().redis_url is None
 
 
-def test_credentials_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_not_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIDGELINE_DATABASE_URL", "postgresql://user:hunter2@host/name")
     monkeypatch.setenv("RIDGELINE_REDIS_URL", "rediss://:hunter2@host:6379/0")
     assert "hunter2" not in repr(WorkerSettings())
 
 
-def test_message_about_a_bad_setting_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_for_a_bad_url_hides_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIDGELINE_REDIS_URL", "amqp://user:hunter2@host")
     with pytest.raises(ValidationError, match="expected a URL that starts with") as caught:
         WorkerSettings()
     assert "hunter2" not in str(caught.value)
 
 
-def test_reading_takes_the_credentials_out_of_the_environment(
+def test_forget_credentials_removes_them_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RIDGELINE_DATABASE_URL", "postgresql://user:hunter2@host/name")
@@ -89,26 +91,28 @@ def test_reading_takes_the_credentials_out_of_the_environment(
         ("CHECKPOINT_INTERVAL_S", "inf"),
     ],
 )
-def test_settings_that_cannot_work(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_invalid_settings_are_rejected(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(f"RIDGELINE_{name}", value)
     with pytest.raises(ValidationError):
         WorkerSettings()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_what_the_process_was_started_with_is_hidden() -> None:
-    """PR_GET_DUMPABLE is 3; 0 means that /proc/PID/environ is root's alone."""
+def test_first_environment_is_hidden_from_other_processes() -> None:
+    """PR_GET_DUMPABLE is 3; 0 means that only root can read /proc/PID/environ."""
     program = (
         "import ctypes; from worker.settings import hide_first_environment as hide; hide();"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert said.stdout.strip() == b"0"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert result.stdout.strip() == b"0"
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "localhost:5000", "./runs", "databricks"])
-def test_mlflow_is_a_server_by_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """MLflow's client would write into a folder of that name, and nobody would know."""
+def test_mlflow_url_must_be_http(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """MLflow's client would silently write into a folder of that name."""
     monkeypatch.setenv("RIDGELINE_MLFLOW_URL", url)
     with pytest.raises(ValidationError, match="expected a URL that starts with http"):
         WorkerSettings()

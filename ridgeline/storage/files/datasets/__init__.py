@@ -1,15 +1,15 @@
-"""Uploaded data sets: records in the database, bytes in a folder or a bucket."""
+"""Stored data sets: records in the database, files in a folder or a bucket."""
 
-from ridgeline.storage.files.datasets.garbage import DatasetGarbage
+from ridgeline.storage.files.bucket import Bucket
+from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from ridgeline.storage.files.datasets.local import LocalDatasetFiles
-from ridgeline.storage.files.datasets.opening import open_datasets
 from ridgeline.storage.files.datasets.protocol import (
     DatasetFiles,
     HeldFile,
-    StoredBytes,
     dataset_key,
     part_key,
 )
+from ridgeline.storage.files.protocol import store_folder
 from ridgeline.storage.files.staging import staged
 from ridgeline.storage.records.datasets import (
     AddedDataset,
@@ -19,13 +19,14 @@ from ridgeline.storage.records.datasets import (
     NewDataset,
     NewUpload,
     UploadRecord,
+    UploadStore,
 )
-from ridgeline.storage.records.uploads import UploadStore
+from ridgeline.storage.settings import StorageSettings
 
 __all__ = [
     "AddedDataset",
+    "BucketDatasetFiles",
     "DatasetFiles",
-    "DatasetGarbage",
     "DatasetPage",
     "DatasetRecord",
     "DatasetStore",
@@ -33,7 +34,6 @@ __all__ = [
     "LocalDatasetFiles",
     "NewDataset",
     "NewUpload",
-    "StoredBytes",
     "UploadRecord",
     "UploadStore",
     "dataset_key",
@@ -41,3 +41,17 @@ __all__ = [
     "part_key",
     "staged",
 ]
+
+_FOLDER = ".datasets"
+
+
+def open_datasets(settings: StorageSettings) -> DatasetFiles:
+    """The files of stored data sets, in the same folder or bucket as open_artifacts().
+
+    Raises UnusableArtifactStore for an invalid URL. Sends no request.
+    """
+    folder = settings.artifacts_dir.resolve()
+    local = store_folder(settings.artifacts_url, folder)
+    if local is None:
+        return BucketDatasetFiles(Bucket(str(settings.artifacts_url)), folder / _FOLDER)
+    return LocalDatasetFiles(local / _FOLDER)

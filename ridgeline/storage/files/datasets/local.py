@@ -1,14 +1,15 @@
-"""Data set files in a folder that API and workers share."""
+"""Data set files in a folder shared by API and workers."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ridgeline.failpoints import failpoint
-from ridgeline.storage.errors import DamagedArtifact, UnknownArtifact
-from ridgeline.storage.files.artifacts.local import read_file
-from ridgeline.storage.files.datasets.protocol import HeldFile, StoredBytes, checked_key, is_key
+from ridgeline.storage.errors import DamagedArtifact
+from ridgeline.storage.files.datasets.protocol import KEYS, HeldFile
+from ridgeline.storage.files.local import FolderFiles
+from ridgeline.storage.files.protocol import StoredObject
 from ridgeline.storage.files.staging import clear_abandoned, sync_folder
 from ridgeline.storage.records.datasets import DatasetRecord
 
@@ -17,29 +18,29 @@ _FOLDERS = ("files", "parts")
 _READ_ONLY = 0o444
 
 
-class LocalDatasetFiles:
-    """DatasetFiles in a local folder, which is created when something is stored."""
+class LocalDatasetFiles(FolderFiles):
+    """DatasetFiles in a local folder, which is created when a file is stored."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        super().__init__(root, KEYS)
 
     def staging(self) -> Path:
-        """Create and return the private folder for files on their way in."""
+        """Create and return the private folder for files that are not stored yet."""
         folder = self._root / _STAGING
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
     def store(self, staged_file: Path, key: str) -> None:
-        """Make the file durable, and rename it into place; nobody writes to it again.
+        """Make the file durable and read-only, and rename it into place.
 
-        After a crash at any point the key holds the whole file or none. Raises InvalidArtifactKey,
-        and OSError as it comes (ENOSPC, for one).
+        After a crash at any point the key has the whole file or none. Raises InvalidArtifactKey,
+        and any OSError such as ENOSPC.
         """
-        target = self._root / checked_key(key)
+        target = self._place(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with staged_file.open("rb") as file:
             os.fchmod(file.fileno(), _READ_ONLY)
-            os.utime(file.fileno())  # its age as garbage counts from now
+            os.utime(file.fileno())  # the garbage collector counts its age from now
             os.fsync(file.fileno())
         failpoint("dataset_file.synced")
         staged_file.rename(target)
@@ -47,55 +48,30 @@ class LocalDatasetFiles:
         for folder in (target.parent, self._root, self._root.parent):
             sync_folder(folder)
 
-    def size(self, key: str) -> int:
-        """The bytes of a file; raises InvalidArtifactKey and UnknownArtifact."""
-        try:
-            return (self._root / checked_key(key)).stat().st_size
-        except FileNotFoundError:
-            raise UnknownArtifact(key) from None
-
-    def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
-        """The bytes of a range, a chunk at a time; raises InvalidArtifactKey, UnknownArtifact."""
-        try:
-            file = (self._root / checked_key(key)).open("rb", buffering=0)
-        except FileNotFoundError:
-            raise UnknownArtifact(key) from None
-        yield from read_file(file, start, end)
-
-    def signed_url(self, key: str, seconds: float) -> str | None:
-        """None: a folder has no address."""
-        del key, seconds
-        return None
-
     def fetch(self, record: DatasetRecord) -> HeldFile:
-        """The file itself: no data set is deleted while a job that has not ended needs it.
+        """The stored file itself: no data set is deleted while a job that has not ended needs it.
 
-        Raises UnknownArtifact, and DamagedArtifact where it has another size.
+        Raises UnknownArtifact, and DamagedArtifact if its size is wrong.
         """
         if self.size(record.key) != record.bytes:
             raise DamagedArtifact(record.key)
-        return HeldFile(self._root / record.key)
+        return HeldFile(self._place(record.key))
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """Delete files; raises InvalidArtifactKey."""
-        for path in [self._root / checked_key(key) for key in keys]:
-            path.unlink(missing_ok=True)
-
-    def files(self) -> Iterator[StoredBytes]:
-        """Every file that is stored."""
+    def files(self) -> Iterator[StoredObject]:
+        """All stored files."""
         for folder in _FOLDERS:
             for path in (self._root / folder).glob("*"):
                 key = f"{folder}/{path.name}"
                 with suppress(FileNotFoundError):
-                    if is_key(key):
-                        yield StoredBytes(key, path.stat().st_mtime)
+                    if KEYS.has(key):
+                        yield StoredObject(key, path.stat().st_size, path.stat().st_mtime)
 
     def clear_abandoned(self) -> None:
-        """Delete what was staged by processes of this machine that have died."""
+        """Delete the staged files of processes of this machine that have died."""
         clear_abandoned(self._root / _STAGING)
 
     def clear_staging(self, before: float) -> None:
-        """Delete what was staged and not written to since `before`."""
+        """Delete the staged files that were not written to since `before`."""
         for path in (self._root / _STAGING).glob("*"):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:

@@ -1,4 +1,4 @@
-"""Jobs beside each other, as they are printed."""
+"""A comparison of jobs as it is printed."""
 
 import io
 
@@ -63,7 +63,7 @@ id        name   status     verdict
 aaaaaaaa  plain  succeeded  overfit
 bbbbbbbb         running    –
 
-What their specs say differently
+Differences between the specs
                      aaaaaaaa  bbbbbbbb
 name                 "plain"   null
 Dropout after dense  none      Dropout(rate=0.5)
@@ -85,12 +85,12 @@ def printed(comparison: Comparison, console: Console) -> str:
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
 
 
-def test_a_page() -> None:
+def test_page() -> None:
     assert printed(COMPARISON, Console(file=io.StringIO(), width=80)) == PAGE
 
 
-def test_the_best_of_what_was_held_out() -> None:
-    """Not of val_loss, which holds a penalty that another job has not."""
+def test_best_value_on_held_out_rows_is_bold() -> None:
+    """Not of val_loss, which includes a penalty that the other job lacks."""
     console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
     lines = printed(COMPARISON, console).splitlines()[-3:]
     bold = [line.split("\x1b[1m")[1:] for line in lines]
@@ -99,21 +99,21 @@ def test_the_best_of_what_was_held_out() -> None:
     ]
 
 
-def test_what_a_spec_does_not_say_is_dim() -> None:
+def test_defaults_are_dim() -> None:
     console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
     (line,) = [
         line for line in printed(COMPARISON, console).splitlines() if "training.epochs" in line
     ]
-    said, _, silent = line.partition("\x1b[2m")
-    assert ("3" in said, silent[:1]) == (True, "4")
+    set_in_spec, _, default = line.partition("\x1b[2m")
+    assert ("3" in set_in_spec, default[:1]) == (True, "4")
 
 
-def test_jobs_that_do_not_differ() -> None:
+def test_equal_specs_have_no_differences() -> None:
     same = COMPARISON.model_copy(update={"differences": (), "differences_left_out": 0})
-    assert "\nNothing.\n" in printed(same, Console(file=io.StringIO(), width=80))
+    assert "\nNone.\n" in printed(same, Console(file=io.StringIO(), width=80))
 
 
-def test_the_curves_of_the_validation_rows() -> None:
+def test_plot_shows_the_validation_curves() -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(*comparison_plot(COMPARISON, "loss", console), sep="\n")
     assert isinstance(console.file, io.StringIO)
@@ -122,6 +122,6 @@ def test_the_curves_of_the_validation_rows() -> None:
     assert lines[2].strip() == "• aaaaaaaa plain  × bbbbbbbb"
 
 
-def test_a_measure_that_nobody_has() -> None:
-    (said,) = comparison_plot(COMPARISON, "accuracy", Console(file=io.StringIO()))
-    assert said == "None of the jobs has measured accuracy; there is data_loss, val_data_loss."
+def test_unknown_measure_lists_those_available() -> None:
+    (line,) = comparison_plot(COMPARISON, "accuracy", Console(file=io.StringIO()))
+    assert line == "No job has measured accuracy; available: data_loss, val_data_loss."

@@ -1,4 +1,4 @@
-"""The losses on the screen."""
+"""The losses of a running job as they are printed."""
 
 import io
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def shown(*events: JobEvent, epochs: int = 12, every: int | None = None) -> list
     console = Console(file=output, width=100)
     with LossView(console, epochs, every=every) as view:
         for event in events:
-            view.tell(event)
+            view.show(event)
     return output.getvalue().splitlines()
 
 
@@ -38,7 +38,7 @@ def numbers(lines: list[str]) -> list[int]:
     return [int(line.split()[0]) for line in lines[1:]]
 
 
-def test_a_row_an_epoch_where_there_are_few() -> None:
+def test_every_epoch_of_a_short_training_has_a_row() -> None:
     lines = shown(*(epoch(number) for number in range(1, 13)))
     assert lines[0].split() == ["epoch", *COLUMNS]
     assert lines[1].split() == ["1", *["0.5000"] * len(COLUMNS)]
@@ -46,19 +46,19 @@ def test_a_row_an_epoch_where_there_are_few() -> None:
     assert {len(line) for line in lines} == {len(lines[0])} == {77}
 
 
-def test_every_so_many_where_there_are_many() -> None:
+def test_long_training_prints_every_nth_epoch() -> None:
     lines = shown(*(epoch(number) for number in range(1, 1001)), epochs=1000)
     assert numbers(lines) == [1, *range(50, 1001, 50)]
     some = shown(*(epoch(number) for number in range(1, 13)), every=5)
     assert numbers(some) == [1, 5, 10, 12]
 
 
-def test_the_last_row_of_a_job_that_stopped_early() -> None:
+def test_last_epoch_of_a_job_that_stopped_early_is_printed() -> None:
     events = [epoch(number) for number in range(1, 78)]
     assert numbers(shown(*events, epochs=1000))[-2:] == [50, 77]
 
 
-def test_an_epoch_that_is_told_again_by_the_next_attempt() -> None:
+def test_epoch_retrained_by_the_next_attempt_is_printed_again() -> None:
     again = status(JobStatus.QUEUED, JobStatus.RUNNING, attempt=2)
     lines = shown(epoch(1), epoch(2), again, epoch(2, 0.25), epoch(3))
     assert lines[3] == "running, attempt 2"
@@ -71,7 +71,7 @@ def test_values_of_any_size() -> None:
     assert cells == ["–", "0", "1e-09", "123.4000", "123457"]
 
 
-def test_what_becomes_of_the_job() -> None:
+def test_status_changes_are_printed() -> None:
     lines = shown(
         status(None, JobStatus.QUEUED),
         status(JobStatus.QUEUED, JobStatus.RUNNING),
@@ -79,15 +79,15 @@ def test_what_becomes_of_the_job() -> None:
         status(JobStatus.PAUSING, JobStatus.PAUSED),
         status(JobStatus.PAUSED, JobStatus.CANCELLED),
     )
-    assert lines == ["running", "pausing", "paused; ridgeline resume lets it go on"]
+    assert lines == ["running", "pausing", "paused; `ridgeline resume` continues it"]
 
 
-def test_a_bar_on_a_terminal() -> None:
+def test_terminal_shows_a_progress_bar() -> None:
     output = io.StringIO()
     console = Console(file=output, width=120, force_terminal=True, legacy_windows=False)
     with LossView(console, 1000) as view:
-        view.tell(status(JobStatus.QUEUED, JobStatus.RUNNING))
+        view.show(status(JobStatus.QUEUED, JobStatus.RUNNING))
         for number in (1, 2, 3):
-            view.tell(epoch(number))
+            view.show(epoch(number))
     assert "3/1000 epochs" in output.getvalue()
     assert "2 min left" in output.getvalue()

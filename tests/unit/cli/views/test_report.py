@@ -16,7 +16,7 @@ from ridgeline.api.report import (
     WeightReport,
 )
 from ridgeline.cli.views.report import report_page
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.spec.job_spec import PatchOperation
 
 REPORT = Report(
     verdict=Verdict.OVERFIT,
@@ -92,19 +92,19 @@ on            kind  value  of the loss
 dense/kernel  l2     0.05        33.3%
 
 Weights
-weight        shape   L1      L2  zero  nearly  idle units
-dense/kernel  4×3    1.5  0.7071   25%     50%      2 of 3
+weight        shape   L1      L2  zero  nearly zero  idle units
+dense/kernel  4×3    1.5  0.7071   25%          50%      2 of 3
 Not finite: dense/bias
 
-Raised while it trained
+Raised during training
 after epoch  what     from   to
           9  dropout   0.3  0.4
 
-What to change
+Suggested changes
 raise-dropout: Raise dropout from 0.3 to 0.4.
     replace /model/layers/1/rate = 0.4
     note, Dropout
-To train with it:
+To train with this change:
     ridgeline report 1234abcd --apply raise-dropout | ridgeline submit -
 """
 
@@ -115,15 +115,15 @@ def printed(report: Report) -> str:
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
 
 
-def test_a_page() -> None:
+def test_page() -> None:
     assert printed(REPORT) == PAGE
 
 
-def test_one_that_has_little_to_say() -> None:
+def test_empty_sections_are_left_out() -> None:
     nothing = {"evidence": (), "penalties": (), "weights": (), "nonfinite_weights": ()}
     absent = dict.fromkeys(("best_epoch", "gap", "gap_share", "reference", "penalty_share"))
     bare = REPORT.model_copy(update={**nothing, **absent, "raises": (), "suggestions": ()})
     page = printed(bare)
-    assert page.endswith("\nWhat to change\nNothing.\n")
+    assert page.endswith("\nSuggested changes\nNone.\n")
     assert "Weights" not in page
     assert "best epoch" not in page

@@ -1,4 +1,4 @@
-"""A file is published whole, once, or not at all."""
+"""Files are published atomically, once."""
 
 import errno
 import hashlib
@@ -46,7 +46,7 @@ def key(fence: int = 1, name: str = "model.keras") -> str:
 
 
 class TestPublish:
-    def test_every_bit_arrives_with_its_hash(self, store: LocalArtifacts) -> None:
+    def test_published_file_has_its_bytes_and_hash(self, store: LocalArtifacts) -> None:
         file = staged(store)
         stored = store.publish(file, key())
         digests = hashlib.sha256(CONTENT).hexdigest(), xxhash.xxh3_128_hexdigest(CONTENT)
@@ -56,14 +56,14 @@ class TestPublish:
         assert store.path(key()).read_bytes() == CONTENT
         assert not file.exists()
 
-    def test_an_empty_file(self, store: LocalArtifacts) -> None:
+    def test_empty_file_can_be_published(self, store: LocalArtifacts) -> None:
         stored = store.publish(staged(store, content=b""), key())
         assert (stored.bytes, stored.sha256) == (0, hashlib.sha256(b"").hexdigest())
 
-    def test_survives_a_power_cut_step_by_step(
+    def test_publication_syncs_file_then_every_folder(
         self, store: LocalArtifacts, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The file's bytes, then the rename, then the entries of every folder above it."""
+        """The file's bytes, then the rename, then every folder above it."""
         file = staged(store)
         steps: list[str] = []
         fsync, rename = os.fsync, Path.rename
@@ -82,7 +82,7 @@ class TestPublish:
         folders = [root / JOB / "1", root / JOB, root]
         assert steps == [str(file), "rename", *map(str, folders)]
 
-    def test_never_overwrites(self, store: LocalArtifacts) -> None:
+    def test_published_file_is_never_overwritten(self, store: LocalArtifacts) -> None:
         store.publish(staged(store), key())
         again = staged(store, content=b"other")
         with pytest.raises(ArtifactExists, match=key()):
@@ -90,13 +90,13 @@ class TestPublish:
         assert store.path(key()).read_bytes() == CONTENT
         assert again.exists()
 
-    def test_two_attempts_do_not_meet(self, store: LocalArtifacts) -> None:
+    def test_attempts_have_distinct_keys(self, store: LocalArtifacts) -> None:
         store.publish(staged(store, fence=1, content=b"old"), key(fence=1))
         store.publish(staged(store, fence=2, content=b"new"), key(fence=2))
         assert store.path(key(fence=1)).read_bytes() == b"old"
         assert store.path(key(fence=2)).read_bytes() == b"new"
 
-    def test_a_full_disk_is_reported_as_it_is(
+    def test_full_disk_raises_its_oserror(
         self, store: LocalArtifacts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         file = staged(store)
@@ -112,10 +112,10 @@ class TestPublish:
         with pytest.raises(UnknownArtifact):
             store.path(key())
 
-    def test_what_was_hashed_is_what_is_published(
+    def test_file_replaced_after_hashing_is_rejected(
         self, store: LocalArtifacts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The file's maker may exchange it between the two."""
+        """The trainer may replace the file between hashing and renaming."""
         file = staged(store)
         rename = Path.rename
 
@@ -130,13 +130,13 @@ class TestPublish:
         with pytest.raises(UnknownArtifact):
             store.path(key())
 
-    def test_a_pipe_does_not_hold_up(self, store: LocalArtifacts) -> None:
+    def test_pipe_is_rejected_without_blocking(self, store: LocalArtifacts) -> None:
         pipe = store.staging(JOB, 1) / "pipe"
         os.mkfifo(pipe)
         with pytest.raises(InvalidStagedFile):
             store.publish(pipe, key())
 
-    def test_refuses_files_from_elsewhere(self, store: LocalArtifacts, tmp_path: Path) -> None:
+    def test_file_outside_staging_is_rejected(self, store: LocalArtifacts, tmp_path: Path) -> None:
         outside = tmp_path / "secret"
         outside.write_text("x")
         folder = store.staging(JOB, 1)
@@ -180,14 +180,14 @@ class TestKeys:
             "a/" + "x" * 300,
         ],
     )
-    def test_traversal_is_refused(self, store: LocalArtifacts, bad: str) -> None:
+    def test_path_traversal_is_rejected(self, store: LocalArtifacts, bad: str) -> None:
         for use in (store.path, store.open, lambda bad: store.delete([bad])):
             with pytest.raises(InvalidArtifactKey):
                 use(bad)
         with pytest.raises(InvalidArtifactKey):
             store.publish(staged(store), bad)
 
-    def test_a_link_out_of_the_store_is_refused(
+    def test_link_out_of_the_store_is_rejected(
         self, store: LocalArtifacts, root: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "outside").mkdir()
@@ -197,19 +197,19 @@ class TestKeys:
             store.open("job/file")
 
     @pytest.mark.parametrize("job_id", ["..", "a/b", "", ".staging"])
-    def test_folders_of_strange_jobs_are_refused(self, store: LocalArtifacts, job_id: str) -> None:
+    def test_invalid_job_id_is_rejected(self, store: LocalArtifacts, job_id: str) -> None:
         for use in (store.staging, store.discard, store.clear_staging):
             with pytest.raises(InvalidArtifactKey):
                 use(job_id + "/.." * (job_id == "a/b"), 1)
 
     @pytest.mark.parametrize("name", ["", "..", ".hidden", "a b", "x\n", "../x"])
-    def test_made_only_from_plain_names(self, name: str) -> None:
+    def test_key_is_made_only_from_plain_names(self, name: str) -> None:
         with pytest.raises(InvalidArtifactKey):
             artifact_key(JOB, 1, name)
 
 
 class TestStaging:
-    def test_is_private_and_on_the_same_file_system(
+    def test_staging_is_private_and_on_the_same_file_system(
         self, store: LocalArtifacts, root: Path
     ) -> None:
         folder = store.staging(JOB, 3)
@@ -218,14 +218,14 @@ class TestStaging:
         assert folder == store.staging(JOB, 3)
         assert folder != store.staging(JOB, 4)
 
-    def test_clearing_keeps_what_was_published(self, store: LocalArtifacts) -> None:
+    def test_clearing_keeps_published_files(self, store: LocalArtifacts) -> None:
         store.publish(staged(store), key())
         rest = staged(store, name="rest")
         store.clear_staging(JOB, 1)
         assert not rest.exists()
         assert store.path(key()).read_bytes() == CONTENT
 
-    def test_discarding_takes_one_attempt_whole(self, store: LocalArtifacts) -> None:
+    def test_discard_removes_all_files_of_one_attempt(self, store: LocalArtifacts) -> None:
         store.publish(staged(store, fence=1), key(fence=1))
         store.publish(staged(store, fence=2), key(fence=2))
         rest = staged(store, fence=1, name="rest")
@@ -236,8 +236,8 @@ class TestStaging:
             store.path(key(fence=1))
         assert store.path(key(fence=2)).read_bytes() == CONTENT
 
-    def test_attempts_of_one_job_do_not_disturb_each_other(self, root: Path) -> None:
-        """One clears its folder, and with it the empty parent, while another makes its own."""
+    def test_concurrent_attempts_of_a_job_are_independent(self, root: Path) -> None:
+        """One deletes its folder, and the empty parent, while another creates its own."""
 
         def attempt(fence: int) -> None:
             store = LocalArtifacts(root)  # as another worker's
@@ -251,7 +251,9 @@ class TestStaging:
 
 
 class TestDelete:
-    def test_removes_files_and_empty_folders(self, store: LocalArtifacts, root: Path) -> None:
+    def test_delete_removes_files_and_empty_folders(
+        self, store: LocalArtifacts, root: Path
+    ) -> None:
         store.publish(staged(store), key())
         store.publish(staged(store, name="report.json"), key(name="report.json"))
         store.clear_staging(JOB, 1)
@@ -262,7 +264,7 @@ class TestDelete:
         store.delete([key(name="report.json"), key()])
         assert [folder.name for folder in root.iterdir()] == [".staging"]
 
-    def test_checks_every_key_before_it_deletes_one(self, store: LocalArtifacts) -> None:
+    def test_delete_checks_all_keys_first(self, store: LocalArtifacts) -> None:
         store.publish(staged(store), key())
         with pytest.raises(InvalidArtifactKey):
             store.delete([key(), "../x"])
@@ -270,9 +272,9 @@ class TestDelete:
 
 
 class TestCheckpoints:
-    """A folder of the job that its attempts share."""
+    """A folder shared by the attempts of the job."""
 
-    def test_outlive_the_attempts(self, store: LocalArtifacts) -> None:
+    def test_checkpoints_outlive_attempts(self, store: LocalArtifacts) -> None:
         folder = store.checkpoints(JOB)
         assert folder.stat().st_mode & 0o777 == 0o700
         (folder / "file").write_bytes(b"x")
@@ -283,7 +285,7 @@ class TestCheckpoints:
         assert (folder / "file").read_bytes() == b"x"
         assert store.checkpointed() == [JOB]
 
-    def test_are_discarded(self, store: LocalArtifacts) -> None:
+    def test_checkpoints_are_discarded(self, store: LocalArtifacts) -> None:
         other = "job_" + "b" * 32
         for job_id in (JOB, other):
             (store.checkpoints(job_id) / "file").write_bytes(b"x")
@@ -291,24 +293,24 @@ class TestCheckpoints:
         store.discard_checkpoints(JOB)
         assert store.checkpointed() == [other]
 
-    def test_none_were_ever_made(self, store: LocalArtifacts) -> None:
+    def test_discarding_missing_checkpoints_is_allowed(self, store: LocalArtifacts) -> None:
         assert store.checkpointed() == []
 
-    def test_go_with_their_job(self, store: LocalArtifacts) -> None:
+    def test_checkpoints_are_deleted_with_their_job(self, store: LocalArtifacts) -> None:
         (store.checkpoints(JOB) / "file").write_bytes(b"x")
         store.delete_job(JOB)
         assert store.checkpointed() == []
 
-    def test_no_key_leads_to_them(self, store: LocalArtifacts) -> None:
+    def test_no_key_reaches_checkpoints(self, store: LocalArtifacts) -> None:
         (store.checkpoints(JOB) / "file").write_bytes(b"x")
         with pytest.raises(InvalidArtifactKey):
             store.path(f".checkpoints/{JOB}/file")
 
 
 class TestRemains:
-    """What workers leave that were killed."""
+    """Files of killed workers."""
 
-    def test_those_of_earlier_attempts_are_discarded(
+    def test_files_of_earlier_attempts_are_discarded(
         self, store: LocalArtifacts, root: Path
     ) -> None:
         for fence in (1, 2, 10):
@@ -321,7 +323,7 @@ class TestRemains:
         assert not (root / JOB).exists()
         store.discard_before(JOB, 11)
 
-    def test_those_of_a_job_go_with_it(self, store: LocalArtifacts, root: Path) -> None:
+    def test_delete_job_removes_all_its_files(self, store: LocalArtifacts, root: Path) -> None:
         store.publish(staged(store), key())
         staged(store, 2)
         other = "job_" + "b" * 32
@@ -331,7 +333,7 @@ class TestRemains:
         assert [path.name for path in root.iterdir()] == [".staging"]
         assert [path.name for path in (root / ".staging").iterdir()] == [other]
 
-    def test_a_strange_id_reaches_nothing(self, store: LocalArtifacts, tmp_path: Path) -> None:
+    def test_invalid_job_id_deletes_nothing(self, store: LocalArtifacts, tmp_path: Path) -> None:
         for job_id in ("..", ".staging", "", "a/../.."):
             for call in (
                 store.delete_job,

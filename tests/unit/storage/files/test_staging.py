@@ -1,4 +1,4 @@
-"""A staged file is there while its maker lives, and goes soon afterwards."""
+"""A staged file is kept while its process lives, and deleted afterwards."""
 
 import errno
 import fcntl
@@ -13,7 +13,7 @@ import pytest
 from ridgeline.storage.files import staging
 from ridgeline.storage.files.datasets import LocalDatasetFiles, dataset_key, staged
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 MAKER = (
     "import sys; from pathlib import Path; from ridgeline.storage.files.datasets import staged\n"
     "with staged(Path(sys.argv[1])) as path:\n"
@@ -30,19 +30,19 @@ def names(files: LocalDatasetFiles) -> list[Path]:
     return sorted(files.staging().iterdir())
 
 
-def test_a_file_goes_with_its_block(files: LocalDatasetFiles) -> None:
+def test_staged_file_is_deleted_after_its_block(files: LocalDatasetFiles) -> None:
     with staged(files.staging()) as path:
         assert names(files) == [path]
     assert names(files) == []
 
 
-def test_one_that_is_held_stays(files: LocalDatasetFiles) -> None:
+def test_locked_file_is_kept(files: LocalDatasetFiles) -> None:
     with staged(files.staging()) as path:
         files.clear_abandoned()
         assert names(files) == [path]
 
 
-def test_one_whose_maker_was_killed_goes(files: LocalDatasetFiles) -> None:
+def test_file_of_a_killed_process_is_deleted(files: LocalDatasetFiles) -> None:
     command = [sys.executable, "-c", MAKER, str(files.staging())]
     maker = Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)
     with maker, staged(files.staging()) as own:
@@ -56,10 +56,10 @@ def test_one_whose_maker_was_killed_goes(files: LocalDatasetFiles) -> None:
         assert names(files) == [own]
 
 
-def test_one_that_a_child_has_inherited_stays(
+def test_file_inherited_by_a_child_is_kept(
     files: LocalDatasetFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child may write on when its parent has died, be it forked without an exec."""
+    """A child forked without exec may keep writing after its parent has died."""
     inherited: list[int] = []
     flock = fcntl.flock
 
@@ -90,7 +90,7 @@ def test_one_that_a_child_has_inherited_stays(
         ".hidden",
     ],
 )
-def test_what_was_not_held_here_is_left_to_its_age(files: LocalDatasetFiles, name: str) -> None:
+def test_file_of_another_machine_is_kept(files: LocalDatasetFiles, name: str) -> None:
     (files.staging() / name).write_bytes(b"half")
     files.clear_abandoned()
     assert [path.name for path in names(files)] == [name]
@@ -99,7 +99,7 @@ def test_what_was_not_held_here_is_left_to_its_age(files: LocalDatasetFiles, nam
     assert names(files) == []
 
 
-def test_where_locks_or_the_machine_are_unknown_age_alone_counts(
+def test_file_without_lock_or_boot_id_is_kept(
     files: LocalDatasetFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def no_locks(*_: Any) -> None:
@@ -112,16 +112,16 @@ def test_where_locks_or_the_machine_are_unknown_age_alone_counts(
             files.clear_abandoned()
             assert names(files) == [path]
     with monkeypatch.context() as patch:
-        patch.setattr(staging, "_BOOT_ID", tmp_path / "none")
-        staging._this_start.cache_clear()
+        patch.setattr(staging, "_BOOT_ID_FILE", tmp_path / "none")
+        staging._boot_id.cache_clear()
         (files.staging() / ".hidden").touch()
         with staged(files.staging()):
             files.clear_abandoned()
             assert len(names(files)) == 2
-    staging._this_start.cache_clear()
+    staging._boot_id.cache_clear()
 
 
-def test_what_is_stored_is_never_touched(files: LocalDatasetFiles) -> None:
+def test_stored_file_is_never_deleted(files: LocalDatasetFiles) -> None:
     key = dataset_key("0" * 64)
     with staged(files.staging()) as path:
         path.write_bytes(b"whole")

@@ -1,4 +1,4 @@
-"""Curves are thinned out without losing what matters."""
+"""Thinned curves keep their extremes."""
 
 import math
 
@@ -28,7 +28,7 @@ def _parts(rows: Rows, width: int) -> list[list[tuple[int, dict[str, float | Non
 
 @pytest.mark.parametrize("max_points", [2, 3, 4, 5, 9, 10, 50, 99])
 @pytest.mark.parametrize("series", [1, 4, 12])
-def test_no_more_points_than_asked_for_and_both_ends(max_points: int, series: int) -> None:
+def test_thinned_curve_has_both_ends_and_at_most_max_points(max_points: int, series: int) -> None:
     kept = thinned(noisy(1000, series), max_points)
     assert len(kept) <= max_points
     assert (kept[0], kept[-1]) == (1, 1000)
@@ -51,20 +51,20 @@ def test_with_few_points_the_first_series_decides() -> None:
     assert worst in thinned(rows, 6)
 
 
-def test_values_that_were_not_finite_disturb_nothing() -> None:
+def test_missing_values_are_ignored() -> None:
     rows: Rows = {epoch: {"loss": None if epoch > 50 else 1.0} for epoch in range(1, 101)}
     assert thinned(rows, 10)[-1] == 100
     assert thinned({1: {"loss": None}, 2: {}}, 2) == [1, 2]
 
 
-def test_a_block_of_blocks_is_the_block_of_their_epochs() -> None:
+def test_merged_block_equals_the_block_of_its_epochs() -> None:
     rows = noisy(60)
     whole = block_of(rows.items())
     assert merged([block_of(part) for part in _parts(rows, 7)]) == whole
     assert whole.last == 60
 
 
-def test_the_first_of_equals_counts() -> None:
+def test_first_of_equal_extremes_wins() -> None:
     rows: Rows = {epoch: {"loss": 1.0} for epoch in (1, 2, 3, 4)}
     first = Extremes(1.0, 1, 1.0, 1)
     assert block_of(rows.items()).extremes == {"loss": first}

@@ -1,4 +1,4 @@
-"""The Celery task takes whatever a message holds, and Celery's settings."""
+"""The Celery task with valid and invalid messages, and Celery's settings."""
 
 import ssl
 
@@ -7,19 +7,17 @@ from celery import Celery
 
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from worker.broker.app import add_train_task, create_app
-from worker.broker.pool import SlotPoolApp, WakingPool
+from worker.broker.consumer import SlotPoolApp, WakingPool
 from worker.drain import Drain
 from worker.slots.dispatcher import Dispatcher
 from worker.slots.slots import Slot, SlotPool
 
 JOB_ID = "job_" + "0123456789abcdef" * 2
-
-
 SLOT = Slot("cpu:0", "-1")
 
 
 class Recorder:
-    """Stands in for the supervisor."""
+    """Stands in for the supervisor and records its calls."""
 
     def __init__(self) -> None:
         self.drain = Drain()
@@ -45,22 +43,24 @@ def app(recorder: Recorder) -> Celery:
     return app
 
 
-def test_hint_becomes_an_attempt(app: Celery, recorder: Recorder) -> None:
+def test_hint_starts_an_attempt(app: Celery, recorder: Recorder) -> None:
     app.tasks[TRAIN_TASK](JOB_ID)
     assert recorder.supervised == [(JOB_ID, SLOT)]
-    assert recorder.slots.take() is SLOT
+    assert recorder.slots.acquire() is SLOT
 
 
-def test_a_hint_without_a_slot_is_dropped(app: Celery, recorder: Recorder) -> None:
-    recorder.slots.take()
+def test_hint_is_dropped_without_a_free_slot(app: Celery, recorder: Recorder) -> None:
+    recorder.slots.acquire()
     app.tasks[TRAIN_TASK](JOB_ID)
     assert recorder.supervised == []
 
 
-def test_a_message_is_taken_only_where_a_slot_is_left(app: SlotPoolApp, recorder: Recorder) -> None:
+def test_messages_are_received_only_while_a_slot_is_free(
+    app: SlotPoolApp, recorder: Recorder
+) -> None:
     pool = WakingPool(1, app=app)
     assert pool.num_processes == 1
-    recorder.slots.take(polled=True)
+    recorder.slots.acquire(polled=True)
     assert pool.num_processes == 0
 
 
@@ -68,19 +68,21 @@ def test_a_message_is_taken_only_where_a_slot_is_left(app: SlotPoolApp, recorder
     "arguments",
     [(), (None,), (1,), ("",), ("job_1",), (JOB_ID + "\n",), (JOB_ID.upper(),), ([JOB_ID],)],
 )
-def test_junk_is_dropped(app: Celery, recorder: Recorder, arguments: tuple[object, ...]) -> None:
+def test_message_without_a_job_id_is_dropped(
+    app: Celery, recorder: Recorder, arguments: tuple[object, ...]
+) -> None:
     app.tasks[TRAIN_TASK](*arguments)
     app.tasks[TRAIN_TASK](unknown=1)
     assert recorder.supervised == []
 
 
-def test_nothing_is_started_in_a_shutdown(app: Celery, recorder: Recorder) -> None:
+def test_no_attempt_starts_during_a_shutdown(app: Celery, recorder: Recorder) -> None:
     recorder.drain.start()
     app.tasks[TRAIN_TASK](JOB_ID)
     assert recorder.supervised == []
 
 
-def test_celery_takes_json_hints_and_no_more(app: Celery) -> None:
+def test_celery_accepts_only_json_hints(app: Celery) -> None:
     conf = app.conf
     assert conf.accept_content == ["json"]
     assert conf.task_ignore_result
@@ -90,7 +92,7 @@ def test_celery_takes_json_hints_and_no_more(app: Celery) -> None:
     assert conf.task_default_queue == TRAIN_QUEUE
 
 
-def test_tls_is_verified() -> None:
+def test_tls_certificates_are_verified() -> None:
     app = create_app("rediss://:pw@host:6379/0", SlotPool([SLOT]))
     assert app.conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert app.connection_for_read().ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}

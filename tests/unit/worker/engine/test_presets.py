@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import pytest
 
-from ridgeline.api.presets import preset_entry
+from ridgeline.api.catalog import preset_entry
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.presets import PRESETS
 from tests.unit.worker.engine.data.keras_cache import SmallFiles

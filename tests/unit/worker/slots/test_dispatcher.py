@@ -1,4 +1,4 @@
-"""Which attempts a worker starts: told of by hints, and found in the database."""
+"""Which attempts a worker starts: on hints, and by polling the database."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ WAIT_S = 30.0
 
 
 class Queue:
-    """Stands in for the supervisor: jobs that take until they are let go."""
+    """Stands in for the supervisor: its jobs run until they are released."""
 
     def __init__(self, waiting: int = 0) -> None:
         self.waiting = waiting
         self.polls = threading.Semaphore(0)
-        self.begun = threading.Semaphore(0)
-        self.let_go = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
+        self.released = threading.Semaphore(0)
         self._lock = threading.Lock()
 
     def supervise(self, job_id: str, slot: Slot) -> None:
@@ -27,16 +27,16 @@ class Queue:
 
     def supervise_next(self, slot: Slot) -> bool:
         with self._lock:
-            found = self.waiting > 0
-            self.waiting -= found
+            claimed = self.waiting > 0
+            self.waiting -= claimed
         self.polls.release()
-        if found:
+        if claimed:
             self._run()
-        return found
+        return claimed
 
     def _run(self) -> None:
-        self.begun.release()
-        assert self.let_go.acquire(timeout=WAIT_S)
+        self.started.release()
+        assert self.released.acquire(timeout=WAIT_S)
 
 
 @pytest.fixture
@@ -54,62 +54,62 @@ def dispatcher() -> Iterator[Callable[..., Dispatcher]]:
     yield make
     for drain, made, queue in drains:
         drain.start()
-        queue.let_go.release(100)
+        queue.released.release(100)
         made.join()
 
 
 Make = Callable[..., Dispatcher]
 
 
-def test_the_queue_is_worked_off_without_a_single_hint(dispatcher: Make) -> None:
-    """And without waiting for the next poll, which is half a minute away."""
+def test_all_queued_jobs_run_without_hints(dispatcher: Make) -> None:
+    """And without waiting for the next poll, half a minute later."""
     queue = Queue(waiting=5)
     dispatcher(queue)
     for _ in range(5):
-        assert queue.begun.acquire(timeout=WAIT_S / 2)
-        queue.let_go.release()
-    assert not queue.begun.acquire(blocking=False)
+        assert queue.started.acquire(timeout=WAIT_S / 2)
+        queue.released.release()
+    assert not queue.started.acquire(blocking=False)
 
 
-def test_every_slot_takes_a_job(dispatcher: Make) -> None:
+def test_every_slot_runs_a_job(dispatcher: Make) -> None:
     queue = Queue(waiting=3)
     dispatcher(queue, slots=2)
     for _ in range(2):
-        assert queue.begun.acquire(timeout=WAIT_S)
+        assert queue.started.acquire(timeout=WAIT_S)
     assert queue.waiting == 1
 
 
-def test_the_database_is_asked_again_and_again(dispatcher: Make) -> None:
+def test_database_is_polled_periodically(dispatcher: Make) -> None:
     queue = Queue()
     dispatcher(queue, poll_interval_s=0.01)
     for _ in range(3):
         assert queue.polls.acquire(timeout=WAIT_S)
     queue.waiting = 1
-    assert queue.begun.acquire(timeout=WAIT_S)
+    assert queue.started.acquire(timeout=WAIT_S)
 
 
-def test_the_end_of_a_hinted_attempt_is_a_reason_to_look(dispatcher: Make) -> None:
+def test_end_of_a_hinted_attempt_triggers_a_poll(dispatcher: Make) -> None:
     queue = Queue()
     made = dispatcher(queue)
     assert queue.polls.acquire(timeout=WAIT_S)
     hinted = threading.Thread(target=made.take_hint, args=("job_1",))
     hinted.start()
-    assert queue.begun.acquire(timeout=WAIT_S)
+    assert queue.started.acquire(timeout=WAIT_S)
     queue.waiting = 1
-    queue.let_go.release()
-    assert queue.begun.acquire(timeout=WAIT_S / 2)
+    queue.released.release()
+    assert queue.started.acquire(timeout=WAIT_S / 2)
     hinted.join()
 
 
-def test_a_hint_finds_no_slot_while_a_found_job_has_it(dispatcher: Make) -> None:
+def test_hint_is_dropped_while_a_polled_job_has_the_slot(dispatcher: Make) -> None:
     queue = Queue(waiting=1)
     made = dispatcher(queue)
-    assert queue.begun.acquire(timeout=WAIT_S)
+    assert queue.started.acquire(timeout=WAIT_S)
     made.take_hint("job_1")  # returns at once
-    assert not queue.begun.acquire(blocking=False)
+    assert not queue.started.acquire(blocking=False)
 
 
-def test_an_error_costs_a_turn_and_not_the_thread(dispatcher: Make) -> None:
+def test_polling_continues_after_an_error(dispatcher: Make) -> None:
     class Broken(Queue):
         def supervise_next(self, slot: Slot) -> bool:
             if self.polls.acquire(blocking=False):
@@ -119,10 +119,10 @@ def test_an_error_costs_a_turn_and_not_the_thread(dispatcher: Make) -> None:
     queue = Broken(waiting=1)
     queue.polls.release()
     dispatcher(queue, poll_interval_s=0.01)
-    assert queue.begun.acquire(timeout=WAIT_S)
+    assert queue.started.acquire(timeout=WAIT_S)
 
 
-def test_nothing_is_begun_in_a_shutdown() -> None:
+def test_no_attempt_starts_during_a_shutdown() -> None:
     queue, drain = Queue(waiting=1), Drain()
     drain.start()
     made = Dispatcher(queue, SlotPool([Slot("cpu:0", "-1")]), drain, WAIT_S)
@@ -132,17 +132,17 @@ def test_nothing_is_begun_in_a_shutdown() -> None:
     assert queue.waiting == 1
 
 
-def test_join_waits_for_what_runs(dispatcher: Make) -> None:
+def test_join_waits_for_running_attempts(dispatcher: Make) -> None:
     queue = Queue(waiting=1)
     drain = Drain()
     made = Dispatcher(queue, SlotPool([Slot("cpu:0", "-1")]), drain, WAIT_S)
     made.start()
-    assert queue.begun.acquire(timeout=WAIT_S)
+    assert queue.started.acquire(timeout=WAIT_S)
     drain.start()
     joined = threading.Thread(target=made.join)
     joined.start()
     joined.join(0.1)
     assert joined.is_alive()
-    queue.let_go.release()
+    queue.released.release()
     joined.join(WAIT_S)
     assert not joined.is_alive()

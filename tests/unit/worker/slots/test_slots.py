@@ -1,4 +1,4 @@
-"""Which slots a machine has."""
+"""Which slots a machine has, and how the pool lends them."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-3)
 
 @pytest.fixture(autouse=True)
 def machine_without_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty PATH, whatever this machine has."""
+    """An empty PATH, so that this machine's GPUs stay hidden."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
@@ -34,7 +34,7 @@ def install_nvidia_smi(folder: Path, listing: str, status: int = 0) -> None:
     script.chmod(0o755)
 
 
-def test_listing_gives_every_gpu() -> None:
+def test_listing_has_every_gpu() -> None:
     first, second = parse_listing(TWO_GPUS)
     assert first == "GPU-11111111-aaaa-bbbb-cccc-000000000001"
     assert second.endswith("2")
@@ -65,7 +65,7 @@ def test_one_slot_per_gpu(machine_without_gpus: Path) -> None:
     assert len(find_slots(5)) == 2
 
 
-def test_broken_driver_leaves_the_cpus(machine_without_gpus: Path) -> None:
+def test_broken_driver_leaves_the_cpu_slot(machine_without_gpus: Path) -> None:
     install_nvidia_smi(machine_without_gpus, TWO_GPUS, status=9)
     assert [slot.name for slot in find_slots()] == ["cpu:0"]
 
@@ -82,7 +82,7 @@ def test_broken_driver_leaves_the_cpus(machine_without_gpus: Path) -> None:
         ("NoDevFiles", ["-1"]),
     ],
 )
-def test_visible_devices_decide(
+def test_visible_devices_override_the_listing(
     monkeypatch: pytest.MonkeyPatch, machine_without_gpus: Path, visible: str, devices: list[str]
 ) -> None:
     install_nvidia_smi(machine_without_gpus, TWO_GPUS)
@@ -90,29 +90,29 @@ def test_visible_devices_decide(
     assert [slot.visible_devices for slot in find_slots()] == devices
 
 
-def test_slot_is_lent_to_one_at_a_time() -> None:
+def test_slot_is_lent_once_at_a_time() -> None:
     pool = SlotPool([Slot("a", "0"), Slot("b", "1")])
-    first, second = pool.take(), pool.take()
+    first, second = pool.acquire(), pool.acquire()
     assert first is not None
     assert second is not None
     assert {first.name, second.name} == {"a", "b"}
-    assert pool.take() is None
-    pool.give_back(first)
-    assert pool.take() is first
+    assert pool.acquire() is None
+    pool.release(first)
+    assert pool.acquire() is first
     assert pool.size == 2
 
 
-def test_a_slot_that_no_hint_took_is_none_for_hints() -> None:
+def test_slot_of_a_polled_job_is_not_for_hints() -> None:
     pool = SlotPool([Slot("a", "0"), Slot("b", "1")])
     freed: list[str] = []
-    pool.when_free(lambda: freed.append("now"))
-    polled = pool.take(polled=True)
+    pool.when_free(lambda: freed.append("freed"))
+    polled = pool.acquire(polled=True)
     assert polled is not None
     assert pool.for_hints == 1
-    hinted = pool.take()
+    hinted = pool.acquire()
     assert hinted is not None
     assert pool.for_hints == 1
-    pool.give_back(polled)
-    pool.give_back(hinted)
+    pool.release(polled)
+    pool.release(hinted)
     assert pool.for_hints == 2
-    assert freed == ["now", "now"]
+    assert freed == ["freed", "freed"]

@@ -1,10 +1,10 @@
-"""No credential gets into what users read."""
+"""Credentials are removed from what users read."""
 
 import pytest
 from pydantic import SecretStr
 
 from ridgeline.storage.settings import StorageSettings
-from worker.supervision.redaction import Redaction
+from worker.supervision.journal import Redaction
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def redaction(monkeypatch: pytest.MonkeyPatch) -> Redaction:
 @pytest.mark.parametrize(
     ("text", "clear"),
     [
-        ("nothing to see", "nothing to see"),
+        ("no secret here", "no secret here"),
         ("the password is hunter2!", "the password is ***!"),
-        ("as given p%40ssword, as meant p@ssword", "as given ***, as meant ***"),
+        ("encoded p%40ssword, decoded p@ssword", "encoded ***, decoded ***"),
         ("key wJalrXUtnFEMI", "key ***"),
         ("at postgresql://ridgeline:p%40ssword@db:5432/x", "at postgresql://***@db:5432/x"),
-        ("of another, https://me:unknown@host/path", "of another, https://***@host/path"),
+        ("another's https://me:unknown@host/path", "another's https://***@host/path"),
         ("https://host:8080/a@b", "https://host:8080/a@b"),
         ("\x00 and \ud800", "\ufffd and ?"),
     ],
 )
-def test_what_is_left(redaction: Redaction, text: str, clear: str) -> None:
+def test_secrets_are_replaced(redaction: Redaction, text: str, clear: str) -> None:
     assert redaction(text) == clear
 
 
-def test_without_any_secret() -> None:
+def test_text_is_unchanged_without_secrets() -> None:
     assert Redaction(StorageSettings())("redis at 127.0.0.1") == "redis at 127.0.0.1"
 
 

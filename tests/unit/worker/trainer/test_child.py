@@ -1,4 +1,4 @@
-"""What a trainer says: its epochs, and what a user is told of an unforeseen exception."""
+"""What a trainer reports: its epochs, and the reason after an unexpected exception."""
 
 import errno
 from multiprocessing import Pipe
@@ -31,18 +31,18 @@ class ResourceExhaustedError(Exception):
         (SpecError([Fault(pointer="/model", detail="no", rule="r")]), EndCode.INVALID_SPEC),
     ],
 )
-def test_reason(error: Exception, code: EndCode) -> None:
-    found, detail = explain(error)
-    assert found is code
-    assert detail
-    assert "hunter2" not in detail
+def test_exception_gets_an_end_code(error: Exception, code: EndCode) -> None:
+    reason = explain(error)
+    assert reason.code is code
+    assert reason.detail
+    assert "hunter2" not in reason.detail
 
 
 def row(epoch: int) -> EpochRow:
     return EpochRow(epoch=epoch, values={}, penalty_by_layer={}, seconds=0.1)
 
 
-def test_rows_before_a_checkpoint_are_told_first(tmp_path: Path) -> None:
+def test_rows_before_a_checkpoint_are_sent_first(tmp_path: Path) -> None:
     ours, theirs = Pipe()
     assignment = Assignment("{}", tmp_path, {}, {}, tmp_path / "checkpoints", 5.0)
     context: TrainingContext = PipeContext(theirs, assignment)
@@ -50,11 +50,11 @@ def test_rows_before_a_checkpoint_are_told_first(tmp_path: Path) -> None:
     assert context.checkpoint_interval_s == 5.0
     context.resumed([row(1), row(2)])
     context.epoch_ended(row(3))
-    said = [decode_from_trainer(ours.recv_bytes()) for _ in range(2)]
-    assert said == [Resumed(until=2, rows=(row(1), row(2))), Epoch(row=row(3))]
+    received = [decode_from_trainer(ours.recv_bytes()) for _ in range(2)]
+    assert received == [Resumed(until=2, rows=(row(1), row(2))), Epoch(row=row(3))]
 
 
-def test_the_file_of_an_upload_reaches_the_engine(tmp_path: Path) -> None:
+def test_context_has_the_file_of_a_stored_data_set(tmp_path: Path) -> None:
     _, theirs = Pipe()
     file = tmp_path / "rows.csv"
     assert (
@@ -65,11 +65,11 @@ def test_the_file_of_an_upload_reaches_the_engine(tmp_path: Path) -> None:
     assert InMemoryContext(tmp_path).dataset_file is None
 
 
-def test_in_memory_a_training_resumes_as_well(tmp_path: Path) -> None:
+def test_in_memory_context_counts_resumed_epochs(tmp_path: Path) -> None:
     context = InMemoryContext(tmp_path, stop_after=3)
     assert (context.checkpoints, context.checkpoint_interval_s) == (None, 0.0)
     context.resumed([row(1), row(2)])
     assert not context.stop_requested()
     context.epoch_ended(row(3))
     assert context.stop_requested()
-    assert [each.epoch for each in context.rows] == [1, 2, 3]
+    assert [row.epoch for row in context.rows] == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""Messages are cut out of whatever comes, and nothing is waited for."""
+"""Bytes are split into messages without blocking."""
 
 import os
 from multiprocessing import Pipe
@@ -11,7 +11,7 @@ from worker.trainer.messages import MAX_MESSAGE_BYTES, Phase, Stopped, encode
 
 
 def on_the_wire(*messages: Contract) -> bytes:
-    """What multiprocessing writes for them."""
+    """The bytes that multiprocessing writes for them."""
     ours, theirs = Pipe()
     with ours, theirs:
         for message in messages:
@@ -19,7 +19,7 @@ def on_the_wire(*messages: Contract) -> bytes:
         return os.read(ours.fileno(), 2**16)
 
 
-def test_messages_come_out_whole_however_they_are_cut() -> None:
+def test_messages_are_complete_however_their_bytes_are_split() -> None:
     messages: list[Phase | Stopped] = [Phase(name="a" * 100), Stopped(), Phase(name="b")]
     wire = on_the_wire(*messages)
     for size in (1, 3, 50, len(wire)):
@@ -28,7 +28,7 @@ def test_messages_come_out_whole_however_they_are_cut() -> None:
         assert [message for part in parts for message in frames.take(part)] == messages
 
 
-def test_half_a_message_is_waited_for_by_nobody() -> None:
+def test_incomplete_message_does_not_block() -> None:
     wire = on_the_wire(Stopped())
     frames = Frames()
     assert frames.take(wire[:-1]) == []
@@ -45,6 +45,6 @@ def test_half_a_message_is_waited_for_by_nobody() -> None:
         b"\x00\x00\x00\x00",
     ],
 )
-def test_anything_else_is_said_to_be_so(data: bytes) -> None:
+def test_other_bytes_raise_unreadable_message(data: bytes) -> None:
     with pytest.raises(UnreadableMessage, match="message"):
         Frames().take(data)

@@ -1,4 +1,4 @@
-"""Lines are bounded, in number and in length, and are never waited for."""
+"""Lines are limited in number and length, and never block training."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ridgeline.logs import MAX_LINE_BYTES, event_text, fields_json
-from worker.trainer.logs import Faucet
+from worker.trainer.logs import LineLimiter
 
 ANYTHING = st.recursive(
     st.none()
@@ -33,35 +33,35 @@ def pipe() -> Iterator[int]:
     os.close(writer)
 
 
-def test_so_many_at_once_and_then_so_many_a_second(pipe: int) -> None:
+def test_limit_at_once_and_limit_per_second(pipe: int) -> None:
     now = 0.0
-    faucet = Faucet(pipe, clock=lambda: now)
-    assert sum(faucet.open() for _ in range(1000)) == 200
-    assert faucet.dropped() == 800
-    assert faucet.dropped() == 0
+    limiter = LineLimiter(pipe, clock=lambda: now)
+    assert sum(limiter.allow() for _ in range(1000)) == 200
+    assert limiter.dropped() == 800
+    assert limiter.dropped() == 0
     now = 2.0
-    assert sum(faucet.open() for _ in range(1000)) == 100
+    assert sum(limiter.allow() for _ in range(1000)) == 100
 
 
-def test_nobody_waits_for_a_supervisor_that_is_behind(pipe: int) -> None:
-    faucet = Faucet(pipe)
-    assert faucet.open()
+def test_line_is_dropped_while_the_pipe_is_full(pipe: int) -> None:
+    limiter = LineLimiter(pipe)
+    assert limiter.allow()
     with suppress(BlockingIOError):
         while True:
             os.write(pipe, b"x" * 4096)
-    assert not faucet.open()
+    assert not limiter.allow()
 
 
 @settings(max_examples=30)
 @given(st.dictionaries(st.text(st.characters()), ANYTHING))
-def test_whatever_is_said_can_be_stored(fields: dict[str, object]) -> None:
+def test_any_fields_can_be_stored(fields: dict[str, object]) -> None:
     text = fields_json(fields)
     assert len(text.encode()) <= MAX_LINE_BYTES
     assert "\x00" not in text
     assert isinstance(json.loads(text), dict)
 
 
-def test_what_is_too_long_is_cut_in_its_middle() -> None:
+def test_long_texts_lose_their_middle() -> None:
     text = json.loads(fields_json({"trace": "first" + "x" * 100_000 + "last", "n": 1}))
     assert text["n"] == 1
     assert text["trace"].startswith("first")

@@ -1,4 +1,4 @@
-"""The words between trainer and supervisor."""
+"""The messages between trainer and supervisor."""
 
 import json
 import pickle
@@ -17,7 +17,7 @@ from ridgeline.api.report import (
     Suggestion,
     Verdict,
 )
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.spec.job_spec import PatchOperation
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,
@@ -25,7 +25,7 @@ from worker.trainer.messages import (
     File,
     Finished,
     FromTrainer,
-    LogLine,
+    LogMessage,
     Resumed,
     Stop,
     Stopped,
@@ -82,18 +82,18 @@ REPORT = Report(
         Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN"), report=REPORT),
         Finished(metrics={}, files=(), report=REPORT),
         Stopped(),
-        LogLine(at=1.5, level=LogLevel.ERROR, event="it broke", fields='{"a": [1, null]}'),
+        LogMessage(at=1.5, level=LogLevel.ERROR, event="it failed", fields='{"a": [1, null]}'),
     ],
 )
-def test_round_trip(message: FromTrainer) -> None:
+def test_message_survives_encoding_and_decoding(message: FromTrainer) -> None:
     assert decode_from_trainer(encode(message)) == message
 
 
 @pytest.mark.parametrize(("layers", "count", "messages"), [(1, 2500, 3), (2000, 100, 4)])
-def test_rows_before_a_checkpoint_go_in_messages_that_fit(
+def test_rows_before_a_checkpoint_are_split_into_messages_that_fit(
     layers: int, count: int, messages: int
 ) -> None:
-    """However many they are, and however many layers have a penalty."""
+    """With many rows, and with many penalized layers."""
     by_layer: dict[str, float | None] = {
         f"a_layer_with_a_name_of_some_length_{n}/kernel/l2": 1 / 3 for n in range(layers)
     }
@@ -103,18 +103,18 @@ def test_rows_before_a_checkpoint_go_in_messages_that_fit(
     ]
     sent = [encode(message) for message in resumed_messages(rows)]
     assert len(sent) == messages
-    assert all(len(each) < MAX_MESSAGE_BYTES / 2 for each in sent)
-    received = [decode_from_trainer(each) for each in sent]
-    parts = [each for each in received if isinstance(each, Resumed)]
-    assert [row for part in parts for row in part.rows] == rows
-    assert {part.until for part in parts} == {count}
+    assert all(len(data) < MAX_MESSAGE_BYTES / 2 for data in sent)
+    received = [decode_from_trainer(data) for data in sent]
+    resumed = [message for message in received if isinstance(message, Resumed)]
+    assert [row for message in resumed for row in message.rows] == rows
+    assert {message.until for message in resumed} == {count}
 
 
-def test_no_rows_make_no_message() -> None:
+def test_no_rows_give_no_message() -> None:
     assert list(resumed_messages([])) == []
 
 
-def test_stop_goes_the_other_way() -> None:
+def test_stop_survives_encoding_and_decoding() -> None:
     assert decode_stop(encode(Stop())) == Stop()
 
 
@@ -132,18 +132,18 @@ def test_stop_goes_the_other_way() -> None:
         b'{"kind": "log", "at": 0, "level": "loud", "event": "", "fields": "{}"}',
     ],
 )
-def test_anything_else_is_refused(data: bytes) -> None:
+def test_other_data_is_rejected(data: bytes) -> None:
     with pytest.raises(ValidationError):
         decode_from_trainer(data)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "../x", "x" * 129, "a\n"])
-def test_file_names_stay_in_the_workdir(name: str) -> None:
+def test_file_name_outside_the_workdir_is_rejected(name: str) -> None:
     data = {"kind": "finished", "metrics": {}, "files": [{"name": name, "media_type": "a/b"}]}
     with pytest.raises(ValidationError):
         decode_from_trainer(json.dumps(data).encode())
 
 
-def test_metrics_are_finite() -> None:
+def test_metric_that_is_not_finite_is_rejected() -> None:
     with pytest.raises(ValidationError):
         Finished(metrics={"loss": float("nan")}, files=())

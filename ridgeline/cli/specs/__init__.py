@@ -1,1 +1,0 @@
-"""Specs as they are typed: files, standard input, single members on the command line."""
