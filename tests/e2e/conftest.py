@@ -50,7 +50,7 @@ class Command:
     def output(self) -> str:
         return self._output.read_text(errors="replace")
 
-    def says(self, text: str, seconds: float = 60) -> str:
+    def wait_for_output(self, text: str, seconds: float = 60) -> str:
         """Wait until the output holds `text`."""
 
         def is_printed() -> bool:
@@ -154,7 +154,7 @@ def service_url() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="ridgeline-e2e-"))
     command = Command(["up", "--port", "0"], folder, _environment(folder), number=0)
     try:
-        output = command.says("takes jobs", seconds=90)
+        output = command.wait_for_output("takes jobs", seconds=90)
         yield next(word for word in output.split() if word.startswith("http://"))
         command.signal(signal.SIGINT)
         assert command.exit_status() == 0, command.output

@@ -1,4 +1,4 @@
-"""Every command and program in README.md and docs/ does what the page says.
+"""Every command and program in README.md and docs/ does what the page describes.
 
 The blocks marked `sh` and `python` run in order, in one folder and one shell environment, against
 a test service in place of http://127.0.0.1:8000. A `text` block directly after one of them is part

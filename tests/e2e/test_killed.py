@@ -36,7 +36,7 @@ SPEC: dict[str, Any] = {
 
 def test_job_of_a_killed_trainer_ends_like_an_undisturbed_one(run: Run) -> None:
     command = run("up", "--port", "0", RIDGELINE_CHECKPOINT_INTERVAL_S="0")
-    output = command.says("takes jobs", seconds=90)
+    output = command.wait_for_output("takes jobs", seconds=90)
     url = re.search(r"http://\S+", output)
     assert url is not None
     with Client(url[0]) as client:

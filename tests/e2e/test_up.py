@@ -41,7 +41,7 @@ def test_job_from_submission_to_download(run: "Run", tmp_path: Path) -> None:
     started = time.monotonic()
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
-    up.says("API ", seconds=HEALTHY_S)
+    up.wait_for_output("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
         job = client.submit(IRIS)  # The worker is not ready yet; the job is queued.
         assert time.monotonic() - started < HEALTHY_S
@@ -54,7 +54,7 @@ def test_job_from_submission_to_download(run: "Run", tmp_path: Path) -> None:
         _begin(tmp_path / "rest.keras", whole.read_bytes()[:1000], model.sha256)
         rest = client.download(job.id, "model.keras", tmp_path / "rest.keras")
         assert rest.read_bytes() == whole.read_bytes()
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
 
     up.signal(signal.SIGINT)
     assert up.exit_status() == 0, up.output
@@ -68,7 +68,7 @@ def test_jobs_start_at_once_without_a_redis_server(
 ) -> None:
     path = os.pathsep.join([str(no_redis), str(CHECKOUT)])
     up = run("up", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
-    output = up.says("takes jobs", seconds=90)
+    output = up.wait_for_output("takes jobs", seconds=90)
     assert "found no redis-server" in output
     url = next(word for word in output.split() if word.startswith("http://"))
     with Client(url, transport=httpx.HTTPTransport()) as client:
@@ -93,7 +93,7 @@ def test_jobs_start_at_once_without_a_redis_server(
 def test_sigkill_during_training_leaves_no_process(run: "Run") -> None:
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
-    up.says("API ", seconds=HEALTHY_S)
+    up.wait_for_output("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
         job = client.submit(LONG)
         deadline = time.monotonic() + 90
@@ -112,7 +112,7 @@ def test_ctrl_c_during_training_requeues_the_job_and_the_next_up_resumes_it(
 ) -> None:
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
-    up.says("API ", seconds=HEALTHY_S)
+    up.wait_for_output("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
         job = client.submit(LONG)
         deadline = time.monotonic() + 90
@@ -127,7 +127,7 @@ def test_ctrl_c_during_training_requeues_the_job_and_the_next_up_resumes_it(
         requeued = _record(tmp_path, job.id)
         assert (requeued.status, requeued.attempt) == ("queued", 1)
         assert (requeued.drain_count, requeued.crash_count) == (1, 0)
-        run("up", "--port", str(port)).says("API ", seconds=HEALTHY_S)
+        run("up", "--port", str(port)).wait_for_output("API ", seconds=HEALTHY_S)
         poll("the second attempt", 90, lambda: _record(tmp_path, job.id).attempt == 2)
         done = requeued.progress_epoch
         poll("its next epoch", 90, lambda: _record(tmp_path, job.id).progress_epoch > done)

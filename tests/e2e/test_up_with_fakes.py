@@ -64,7 +64,7 @@ def test_up_starts_responds_and_stops_cleanly(
     run: "Run", fakes: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    output = up.says("takes jobs")
+    output = up.wait_for_output("takes jobs")
     assert httpx.get(f"{_url(output)}/healthz", trust_env=False).status_code == 200
     assert len(up.descendants()) == 4  # Redis, API, worker and the child of the worker
     up.signal(number)
@@ -76,7 +76,7 @@ def test_up_starts_responds_and_stops_cleanly(
 
 def test_json_output_names_address_and_folders(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--json", "--port", "0", PYTHONPATH=fakes)
-    document = json.loads(up.says("takes jobs").splitlines()[0])
+    document = json.loads(up.wait_for_output("takes jobs").splitlines()[0])
     url = document["url"]
     assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     home = tmp_path / ".ridgeline"
@@ -91,14 +91,14 @@ def test_environment_sets_home_host_and_port(run: "Run", fakes: str, tmp_path: P
         "RIDGELINE_HOST": "127.0.0.2",
     }
     up = run("up", "--json", PYTHONPATH=fakes, **environment)
-    document = json.loads(up.says("takes jobs").splitlines()[0])
+    document = json.loads(up.wait_for_output("takes jobs").splitlines()[0])
     assert document["home"] == str(home)
     assert document["url"].startswith("http://127.0.0.2:")
 
 
 def test_redis_has_a_private_socket_and_no_port(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     (folder,) = (tmp_path / "t").iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "redis.sock").is_socket()
@@ -112,7 +112,7 @@ def test_configured_redis_is_used_and_none_is_started(
     run: "Run", fakes: str, tmp_path: Path
 ) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes, RIDGELINE_REDIS_URL="redis://elsewhere/0")
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     assert not [child for child in up.descendants() if "redis" in child.name()]
     assert "redis://elsewhere/0" in (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
 
@@ -122,7 +122,7 @@ def test_up_without_a_redis_server_runs_without_a_broker(
 ) -> None:
     path = os.pathsep.join([str(no_redis), fakes])
     up = run("up", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
-    output = up.says("takes jobs")
+    output = up.wait_for_output("takes jobs")
     (line,) = [line for line in output.splitlines() if line.startswith("broker ")]
     assert "found no redis-server" in line
     assert len(up.descendants()) == 3  # API, worker and the child of the worker
@@ -138,7 +138,7 @@ def test_json_document_comes_first_without_a_redis_server(
 ) -> None:
     path = os.pathsep.join([str(no_redis), fakes])
     up = run("up", "--json", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
-    document, *others = up.says("takes jobs").splitlines()
+    document, *others = up.wait_for_output("takes jobs").splitlines()
     assert json.loads(document)["url"].startswith("http://127.0.0.1:")
     assert "found no redis-server" in "".join(others)
 
@@ -158,10 +158,10 @@ def _responds(url: str) -> bool:
 def test_process_that_dies_is_restarted(run: "Run", fakes: str, name: str) -> None:
     """Jobs that run overnight must not wait for an operator."""
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+    url = _url(up.wait_for_output("takes jobs"))
     parts = {"redis": "redis.sock", "worker": "worker", "API": "service"}
     poll("the process", 20, lambda: _running(up, parts[name])).kill()
-    up.says(f"{name} exited with status -9; restarting it")
+    up.wait_for_output(f"{name} exited with status -9; restarting it")
     poll("the new one", 20, lambda: _running(up, parts[name]))
     poll("the API to respond", 20, lambda: _responds(url))
     poll("all processes", 20, lambda: len(up.descendants()) == 4)
@@ -182,7 +182,7 @@ def _running(up: "Command", word: str) -> psutil.Process | None:
 
 def test_process_that_keeps_dying_stops_everything(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+    url = _url(up.wait_for_output("takes jobs"))
     for _ in range(2):
         _break(url)
         poll("the API to respond again", 20, lambda: _responds(url))
@@ -195,9 +195,9 @@ def test_process_that_keeps_dying_stops_everything(run: "Run", fakes: str) -> No
 
 def test_second_ctrl_c_kills_a_worker_that_ignores_sigterm(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes, STUBBORN="1")
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     up.signal(signal.SIGINT)
-    up.says("Stopping")
+    up.wait_for_output("Stopping")
     up.signal(signal.SIGINT)
     assert up.exit_status(seconds=15) == 0
     assert up.nothing_left()
@@ -205,7 +205,7 @@ def test_second_ctrl_c_kills_a_worker_that_ignores_sigterm(run: "Run", fakes: st
 
 def test_sigkill_kills_the_children_too(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     direct = [child for child in up.descendants() if child.ppid() == up.process.pid]
     assert len(direct) == 3
     up.seen = set(direct)  # Only a real worker ends its own children.
@@ -213,13 +213,13 @@ def test_sigkill_kills_the_children_too(run: "Run", fakes: str, tmp_path: Path) 
     assert up.nothing_left()
     (stale,) = (tmp_path / "t").iterdir()
     again = run("up", "--port", "0", PYTHONPATH=fakes)
-    again.says("takes jobs")
+    again.wait_for_output("takes jobs")
     assert not stale.exists()
 
 
 def test_second_up_on_the_same_home_is_rejected(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+    url = _url(up.wait_for_output("takes jobs"))
     second = run("up", "--port", "0", PYTHONPATH=fakes)
     assert second.exit_status() == 1
     assert f"process {up.process.pid}" in second.output

@@ -235,7 +235,7 @@ def start_redis(host: Host) -> Server:
     server = host.start("redis", [shell, *rest, *place])
     password = host.compose.environment("redis")["REDISCLI_AUTH"]
     with redis_client(host, password) as client:
-        host.wait_for("redis", lambda: quietly(client.ping, redis.ConnectionError))
+        host.wait_for("redis", lambda: call_or_none(client.ping, redis.ConnectionError))
     return server
 
 
@@ -279,7 +279,7 @@ def start_postgres(host: Host) -> Server:
     maintenance = postgres_address(host, database="postgres")
     connection = host.wait_for(
         "postgres",
-        lambda: quietly(
+        lambda: call_or_none(
             lambda: psycopg.connect(maintenance, autocommit=True), psycopg.OperationalError
         ),
     )
@@ -338,7 +338,7 @@ def terminal(client: httpx.Client, job_id: str) -> dict[str, Any] | None:
     return job if job["status"] in {"succeeded", "failed", "cancelled"} else None
 
 
-def quietly(call: Callable[[], Any], *expected: type[Exception]) -> Any:
+def call_or_none(call: Callable[[], Any], *expected: type[Exception]) -> Any:
     """The result of the call, or None if it raises an expected error."""
     try:
         return call()
