@@ -64,7 +64,7 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 @dataclass(frozen=True)
-class Service:
+class LocalService:
     """A service started by `ridgeline up`."""
 
     process: psutil.Process
@@ -80,7 +80,7 @@ class Service:
 
 
 @contextmanager
-def running_service() -> Iterator[Service]:
+def running_service() -> Iterator[LocalService]:
     """Run `ridgeline up` on a free port with an empty home, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -93,7 +93,7 @@ def running_service() -> Iterator[Service]:
             try:
                 url = f"http://127.0.0.1:{port}"
                 healthz_s = _until_healthy(url, process, started)
-                yield Service(psutil.Process(process.pid), url, healthz_s)
+                yield LocalService(psutil.Process(process.pid), url, healthz_s)
             finally:
                 process.send_signal(signal.SIGINT)
 

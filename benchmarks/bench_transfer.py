@@ -56,7 +56,7 @@ http {{
 """
 
 
-class Side(NamedTuple):
+class Transfer(NamedTuple):
     """A server and a way to move the file, timed."""
 
     name: str
@@ -119,7 +119,7 @@ def running_nginx(folder: Path) -> Iterator[Address]:
             process.terminate()
 
 
-def nginx_sides(nginx: Address, folder: Path, file: Path, other: Path) -> list[Side]:
+def nginx_sides(nginx: Address, folder: Path, file: Path, other: Path) -> list[Transfer]:
     """The transfers of nginx; its files are in `folder`."""
     size = file.stat().st_size
     send(nginx, "PUT", "/download", other)
@@ -132,13 +132,13 @@ def nginx_sides(nginx: Address, folder: Path, file: Path, other: Path) -> list[S
         return seconds
 
     return [
-        Side("upload, nginx", lambda: put(durable=False)),
-        Side("upload, nginx, then synced to the disk", lambda: put(durable=True)),
-        Side("download, nginx", lambda: receive(nginx, "/download", size)),
+        Transfer("upload, nginx", lambda: put(durable=False)),
+        Transfer("upload, nginx, then synced to the disk", lambda: put(durable=True)),
+        Transfer("download, nginx", lambda: receive(nginx, "/download", size)),
     ]
 
 
-def api_sides(api: Address, file: Path, other: Path) -> list[Side]:
+def api_sides(api: Address, file: Path, other: Path) -> list[Transfer]:
     """The transfers of Ridgeline."""
     url = f"http://{api.host}:{api.port}"
     size = file.stat().st_size
@@ -161,10 +161,10 @@ def api_sides(api: Address, file: Path, other: Path) -> list[Side]:
         return send(api, "POST", "/datasets", file)
 
     return [
-        Side("upload, Ridgeline: a part, durable", part),
-        Side("upload, Ridgeline: hashed, already stored", known),
-        Side("upload, Ridgeline: hashed, inspected, durable", whole),
-        Side("download, Ridgeline: verified while sent", lambda: receive(api, content, size)),
+        Transfer("upload, Ridgeline: a part, durable", part),
+        Transfer("upload, Ridgeline: hashed, already stored", known),
+        Transfer("upload, Ridgeline: hashed, inspected, durable", whole),
+        Transfer("download, Ridgeline: verified while sent", lambda: receive(api, content, size)),
     ]
 
 

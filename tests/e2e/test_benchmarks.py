@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import noise
+
 CHECKOUT = Path(__file__).parents[2]
 SMALL = {
     "job": "--repeats 1 --epochs 2 --no-warm-up --files 'model.keras and SavedModel'",
@@ -48,3 +50,23 @@ def test_benchmark_prints_its_tables_and_the_noise(subject: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert TABLE.search(result.stdout), result.stdout
     assert "\nMachine: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("others", "stolen", "loop_spread", "word"),
+    [
+        (0.01, 0.0, 0.02, "quiet"),
+        (0.30, 0.0, 0.02, "NOISY"),
+        (0.01, 0.2, 0.02, "NOISY"),
+        (0.01, 0.0, 0.50, "NOISY"),
+    ],
+)
+def test_a_machine_is_noisy_by_any_of_three_signs(
+    others: float, stolen: float, loop_spread: float, word: str
+) -> None:
+    assert f"Machine: {word}" in noise.verdict(others, stolen, loop_spread, seconds=60)
+
+
+def test_figures_show_the_range_of_several_runs() -> None:
+    assert noise.with_range([1.5, 1.0, 3.0]) == "1.50 s (1.00 to 3.00)"
+    assert noise.with_range([1234.0], ",.0f", "") == "1,234"

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -193,20 +193,30 @@ def clock(offset: str) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[Cluster]:
+_CLUSTER = pytest.StashKey[Cluster]()
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest) -> Cluster:
     """Two APIs and two workers with two slots each, on PostgreSQL.
 
-    The clocks of one API and one worker are an hour off in every test.
+    The clocks of one API and one worker are an hour off in every test. All tests of this folder
+    share the cluster, which stops after the last of them: its short intervals keep a core busy.
     """
-    with Cluster(
-        apis_count=2,
-        workers_count=2,
-        slots=2,
-        settings=SETTINGS,
-        environments={"api-1": clock("+1h"), "worker-1": clock("-1h")},
-    ) as cluster:
-        yield cluster
+    folder: pytest.Dir = request.node.getparent(pytest.Dir)
+    if _CLUSTER not in folder.stash:
+        cluster = Cluster(
+            apis_count=2,
+            workers_count=2,
+            slots=2,
+            settings=SETTINGS,
+            environments={"api-1": clock("+1h"), "worker-1": clock("-1h")},
+        )
+        stack = ExitStack()
+        folder.stash[_CLUSTER] = stack.enter_context(cluster)
+        stack.callback(folder.stash.__delitem__, _CLUSTER)
+        folder.addfinalizer(stack.close)
+    return folder.stash[_CLUSTER]
 
 
 @pytest.fixture

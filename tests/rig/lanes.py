@@ -15,6 +15,13 @@ SHARING_SERVERS = (
     ("tests/integration/storage/",),
     ("tests/integration/artifacts/",),
 )
+#: Files whose tests share nothing and take long; each test may run in another process.
+SHARING_NOTHING = (
+    "tests/e2e/test_benchmarks.py",
+    "tests/e2e/test_demo.py",
+    "tests/e2e/test_up.py",
+    "tests/integration/compose/test_services_run.py",
+)
 #: More processes than cores: a third of the tests' time is spent waiting.
 _MORE_THAN_CORES = 1
 _MOST_WORKERS = 4
@@ -23,8 +30,10 @@ _RANKS = ("slow", "servers")
 
 
 def group_of(nodeid: str) -> str:
-    """The tests that run in one process: those of a file, or of files that share servers."""
+    """The tests that run in one process: mostly those of a file, or of files that share servers."""
     file = nodeid.partition("::")[0]
+    if file in SHARING_NOTHING:
+        return nodeid
     return next((group[0] for group in SHARING_SERVERS if file.startswith(group)), file)
 
 

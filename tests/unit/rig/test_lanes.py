@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.rig.lanes import SHARING_SERVERS, group_of, order, workers_for
+from tests.rig.lanes import SHARING_NOTHING, SHARING_SERVERS, group_of, order, workers_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,11 +35,18 @@ def test_files_with_shared_servers_are_one_group(one: str, other: str) -> None:
 
 
 def test_every_other_file_is_a_group_of_its_own() -> None:
-    assert group_of("tests/e2e/test_up.py::test_a") == "tests/e2e/test_up.py"
+    assert group_of("tests/e2e/test_killed.py::test_a") == "tests/e2e/test_killed.py"
     assert group_of("tests/unit/test_a.py::Class::test_a") == "tests/unit/test_a.py"
 
 
-@pytest.mark.parametrize("prefix", [prefix for group in SHARING_SERVERS for prefix in group])
+def test_tests_that_share_nothing_are_groups_of_their_own() -> None:
+    for file in SHARING_NOTHING:
+        assert group_of(f"{file}::test_a[1]") == f"{file}::test_a[1]"
+
+
+@pytest.mark.parametrize(
+    "prefix", [*(prefix for group in SHARING_SERVERS for prefix in group), *SHARING_NOTHING]
+)
 def test_every_shared_place_exists(prefix: str) -> None:
     folder, _, name = prefix.rpartition("/")
     assert list((ROOT / folder).glob(f"{name}*"))
