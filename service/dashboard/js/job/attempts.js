@@ -93,9 +93,10 @@ function row({ number, worker, started_at: start, ended_at: end, epochs, ...endi
 
 /** The outcome with the exit code or signal, and the reason. */
 function outcome({ outcome: word, exit_code: exitCode, signal, reason }) {
-  const exit = signal ?? (exitCode === null ? null : `exit code ${exitCode}`);
+  const exit = signal ?? (exitCode ? `exit code ${exitCode}` : null);
+  const words = word.replaceAll("_", " ");
   return [
-    exit === null ? word : `${word}, ${exit}`,
+    exit === null ? words : `${words}, ${exit}`,
     reason === null ? null : h("small", { class: "attempt-reason" }, reason),
   ];
 }
