@@ -1,1 +1,1 @@
-"""The REST API: it stores jobs, tells workers of them, and answers questions about them."""
+"""The REST API: it stores jobs, sends hints to workers, and serves everything about jobs."""

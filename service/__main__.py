@@ -1,4 +1,4 @@
-"""`python -m service`: serve the API until told to stop."""
+"""`python -m service`: serve the API until it is stopped."""
 
 import logging
 import os
@@ -16,19 +16,19 @@ from service.main import create_app
 from service.settings import Settings
 
 STARTUP_FAILURE = 3
-"""Uvicorn's own exit status for it."""
-LAST_S = 12.0
-"""How long after RIDGELINE_SHUTDOWN_GRACE_S the application may take to stop."""
+"""Uvicorn's exit status for it."""
+CLOSING_S = 12.0
+"""How long the application may take to stop, after RIDGELINE_SHUTDOWN_GRACE_S."""
 
-_REFUSAL = re.compile(r"Traceback .*\nridgeline\.storage\.errors\.\w+: (.*)", re.DOTALL)
+_STARTUP_ERROR = re.compile(r"Traceback .*\nridgeline\.storage\.errors\.\w+: (.*)", re.DOTALL)
 
 logger = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that, told to stop, answers the requests that wait for a change.
+    """A uvicorn server that answers long polls when it is stopped.
 
-    It ends only when all requests have, and a long poll may wait for a minute.
+    Uvicorn waits for all requests to end, and a long poll may take a minute.
     """
 
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
@@ -37,28 +37,28 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, let requests end, stop the application."""
-        parts = self._app.state.parts
-        parts.watcher.close()
-        last = threading.Timer(parts.settings.shutdown_grace_s + LAST_S, _give_up)
-        last.daemon = True
-        last.start()
+        services = self._app.state.services
+        services.watcher.close()
+        timer = threading.Timer(services.settings.shutdown_grace_s + CLOSING_S, _exit)
+        timer.daemon = True
+        timer.start()
         await super().shutdown(sockets)
 
 
-def _plainly(record: logging.LogRecord) -> bool:
-    """Tell why the application does not start in a sentence, where uvicorn has a traceback."""
-    refusal = _REFUSAL.fullmatch(record.getMessage().rstrip())
-    if refusal is not None:
-        record.msg, record.args = "the API cannot start: %s", (refusal[1],)
+def _shortened(record: logging.LogRecord) -> bool:
+    """Log filter: replace uvicorn's traceback of a failed start by the reason in one sentence."""
+    error = _STARTUP_ERROR.fullmatch(record.getMessage().rstrip())
+    if error is not None:
+        record.msg, record.args = "the API cannot start: %s", (error[1],)
     return True
 
 
-def _give_up() -> None:
-    """End, although a thread still waits for a database that is frozen, and maybe for ever.
+def _exit() -> None:
+    """Exit although a thread still waits for a database that hangs, perhaps forever.
 
-    What it was asked to store was not answered, and is in the database or not.
+    Its request has got no answer, so the client does not know whether the job was stored.
     """
-    logger.error("a database or a store does not answer; the API ends without waiting longer")
+    logger.error("the database or the file store does not answer; the API exits without it")
     os._exit(1)
 
 
@@ -66,7 +66,7 @@ def main() -> None:
     """Serve."""
     keep_chunks()
     configure_logs()
-    logging.getLogger("uvicorn.error").addFilter(_plainly)
+    logging.getLogger("uvicorn.error").addFilter(_shortened)
     settings = Settings()
     app = create_app(settings)
     config = uvicorn.Config(
@@ -77,7 +77,7 @@ def main() -> None:
         http="httptools",
         ws="none",
         access_log=False,
-        log_config=None,  # uvicorn's lines go where ours go
+        log_config=None,  # uvicorn logs through our handlers
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )

@@ -1,4 +1,4 @@
-"""How this process gets its memory, and gives it back."""
+"""How this process gets its memory from the kernel, and returns it."""
 
 import ctypes
 
@@ -9,8 +9,8 @@ _CHUNKS_BYTES = 8 * 2**20
 def keep_chunks() -> None:
     """Have glibc keep the memory of a few chunks of a file for the next ones.
 
-    By itself it asks the kernel for each of them and gives it back: a gigabyte that passes through
-    then costs half a million page faults, and most of its time.
+    By default it requests every chunk from the kernel and returns it. A gigabyte that passes
+    through then costs half a million page faults, and most of its time.
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt"):  # another C library
@@ -20,8 +20,8 @@ def keep_chunks() -> None:
     libc.mallopt(_M_TOP_PAD, 2**20)
 
 
-def give_back() -> None:
-    """Give the kernel what is not in use: after work that takes much memory, and is done once."""
+def release_free_memory() -> None:
+    """Return unused memory to the kernel, after work that needs much and runs once."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Work that threads do for the event loop."""
+"""Awaiting work that threads do for the event loop."""
 
 import asyncio
 from collections.abc import Collection
@@ -8,10 +8,10 @@ Result = TypeVar("Result")
 
 
 async def outcome(working: "asyncio.Future[Result]") -> Result:
-    """What a thread's work gives, or raises.
+    """The result of a thread's work, or its exception.
 
-    To await the future itself would let a caller that is cancelled mark it as done, although the
-    thread goes on: with a file, say, that is then closed under its hands.
+    Awaiting the future itself would mark it as done when the caller is cancelled, although the
+    thread still works: on a file, for example, that the caller then closes.
     """
     if not working.done():
         await asyncio.wait([working])
@@ -19,8 +19,8 @@ async def outcome(working: "asyncio.Future[Result]") -> Result:
 
 
 async def ended(working: "Collection[asyncio.Future[Any]]") -> None:
-    """Wait until threads have ended their work, whatever came of it."""
+    """Wait until threads have ended their work, successfully or not."""
     if working:
         await asyncio.wait(working)
-    for each in working:
-        each.exception()  # looked at, so that nobody calls it forgotten
+    for future in working:
+        future.exception()  # retrieved, so that asyncio does not report it as lost

@@ -1,4 +1,4 @@
-"""Several jobs beside each other: what their specs say differently, and how their curves went."""
+"""Several jobs side by side: how their specs differ, and their curves."""
 
 from pydantic import JsonValue
 
@@ -11,42 +11,42 @@ MIN_JOBS, MAX_JOBS = 2, 20
 
 
 class Difference(Contract):
-    """Something that the specs do not say alike."""
+    """A setting in which the specs differ."""
 
     label: str
-    """What it is, in words, no two alike: `training.epochs`, `dense_1: units`, `Dropout after
-    dense`. A layer that has another name in another spec has both: `dense_1 / dense_2`."""
+    """A unique name for people: `training.epochs`, `dense_1: units`, `Dropout after dense`. A layer
+    with different names in different specs has both: `dense_1 / dense_2`."""
     pointer: str
-    """Where it stands in the spec of the first job that says it (RFC 6901)."""
+    """JSON pointer (RFC 6901) into the spec of the first job that sets it."""
     pointers: dict[str, str]
-    """Where it stands in each spec as posted, by job id. A job that does not say it is left out:
-    its value is what its silence means, or what its policy or its preset puts there. What presets
-    alone say stands where they do, what a default list alone has where the others have theirs."""
+    """JSON pointer into each spec as posted, by job id. A job that does not set it is left out: its
+    value is the default, or comes from its policy or preset. A setting that only presets have
+    points to the preset; an item of a default list points to where the other jobs have theirs."""
     values: dict[str, JsonValue]
-    """What each job's spec says there, or what its silence means, by job id; a job in whose spec
-    there is no such place is left out. A layer that some of the jobs lack is one value."""
+    """Each job's value, by job id, with defaults filled in; a job whose spec has no such setting is
+    left out. A layer that some of the jobs lack is one value."""
 
 
 class ComparedJob(Contract):
-    """A job among those that are compared."""
+    """One of the compared jobs."""
 
     id: JobId
     name: str | None
     status: JobStatus
     verdict: Verdict | None
-    """The report's; null while the job has none."""
+    """The verdict of the job's report; null before there is a report."""
     metrics: dict[str, float | None]
-    """The last epoch's values and the test set's; a value that was not finite is null."""
+    """Values of the last epoch and on the test set; null where not finite."""
 
 
 class Comparison(Contract):
-    """Jobs beside each other, in the order they were asked for."""
+    """Jobs side by side, in the order of the request."""
 
     jobs: tuple[ComparedJob, ...]
     differences: tuple[Difference, ...]
-    """What the specs, as they were posted, say differently: layers are matched with each other by
-    name, kind and order, so that one that was put in between is one difference."""
+    """How the specs, as posted, differ. Layers are matched by name, kind and order, so an inserted
+    layer is one difference."""
     differences_left_out: int
-    """How many more there are, beyond the first 500."""
+    """Number of differences beyond the first 500."""
     curves: dict[str, Curves]
-    """By job id, the same epochs for each as far as it has come; without the penalties by layer."""
+    """Curves by job id, sampled at the same epochs, without the penalties by layer."""

@@ -1,4 +1,4 @@
-"""What happens to a job, as a stream of events."""
+"""A job's events: changes of status and finished epochs."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,23 +12,23 @@ from ridgeline.spec.schema import Contract
 
 class _Event(Contract):
     id: Annotated[int, Field(ge=1)]
-    """A later event has a higher one; send the last one as `Last-Event-ID` to go on behind it."""
+    """Increases with every event. Send the last one as `Last-Event-ID` to resume after it."""
     at: datetime
     attempt: int
 
 
 class StatusEvent(_Event):
-    """The job's status has changed, or the job was created (`before` is null)."""
+    """The job's status changed, or the job was created (`before` is null)."""
 
     type: Literal["status"] = "status"
     before: JobStatus | None
     after: JobStatus
     reason: EndReason | None
-    """Why the job ended; null while it has not."""
+    """Why the job ended; null until it has."""
 
 
 class EpochEvent(_Event):
-    """An epoch has ended. A resumed attempt may tell of an epoch again: the last one stands."""
+    """An epoch finished. A resumed attempt may report an epoch again; the latest event counts."""
 
     type: Literal["epoch"] = "epoch"
     row: EpochRow
@@ -38,10 +38,11 @@ JobEvent = Annotated[StatusEvent | EpochEvent, Field(discriminator="type")]
 
 
 class EventPage(Contract):
-    """Some of a job's events, oldest first."""
+    """A page of a job's events, oldest first."""
 
     items: tuple[JobEvent, ...]
     last_id: int
-    """Of the newest event among these, else what was asked for: `after` of the next request."""
+    """Id of the newest event of the page, or the request's own `after` if the page is empty. Pass
+    it as `after` in the next request."""
     complete: bool
-    """Whether the job has ended and these are its last events: none will come after them."""
+    """Whether the job has ended and no event follows this page."""

@@ -1,9 +1,7 @@
-"""`features.json`: how a row of an uploaded data set becomes what the saved model takes.
+"""`features.json`: how to encode a row of a stored data set for the saved model.
 
-Which words a text has: as keras.layers.TextVectorization finds them by default.
-
-But for one thing: a text is put in lower case by Unicode's rules, where Keras's layer leaves
-letters beyond ASCII as they are.
+Texts are split into words like keras.layers.TextVectorization does by default, except that letters
+beyond ASCII are lowercased too.
 """
 
 import math
@@ -17,48 +15,47 @@ from ridgeline.spec.dataset.encodings import EncodingName
 from ridgeline.spec.schema import Contract
 
 Cell = str | float | bool | None
-"""A value, or what a CSV file says for it; None, NaN or an empty text where it is missing."""
-
-
+"""A value, or its text in a CSV file; None, NaN or an empty text if it is missing."""
 _PUNCTUATION = string.punctuation.encode()
 
 
 class ColumnFeatures(Contract):
-    """What a cell of one column becomes."""
+    """How a cell of one column is encoded."""
 
     name: str
     type: ColumnType
     encoding: EncodingName
     first: int
-    """Place in the encoded row of the first of its numbers, from 0."""
+    """Index of its first number in the encoded row, from 0."""
     width: int
-    """How many numbers it becomes."""
+    """How many numbers a cell becomes."""
     missing: float | None = None
-    """Of `number`: what stands for a missing value; null where none was missing."""
+    """For `number`: the number that replaces a missing value; null if none was missing."""
     categories: tuple[str, ...] | None = None
-    """Of `one_hot`: the number at first + k is 1 for category k, all are 0 for any other value. Of
-    `ordinal`: k + 1 for category k, 0 for any other value. Where `type` is a number's, they compare
-    as numbers; booleans are `true` and `false`."""
+    """For `one_hot`: category k has 1 at first + k and 0 elsewhere, any other value only 0. For
+    `ordinal`: category k is k + 1, any other value 0. Categories of an integer or number column
+    compare as numbers; those of a boolean column are `true` and `false`."""
     words: tuple[str, ...] | None = None
-    """Of `multi_hot` and `sequence`: the vocabulary. A text is put in lower case, loses the 32
-    ASCII punctuation marks, and is split at white space (space, \\t, \\n, \\v, \\f, \\r)."""
+    """For `multi_hot` and `sequence`: the vocabulary. A text is lowercased, stripped of the 32
+    ASCII punctuation marks, and split at white space (space, \\t, \\n, \\v, \\f, \\r)."""
     unknown: int | None = None
-    """The number of every word that is not among `words`."""
+    """The number of every word not in `words`."""
     first_word: int | None = None
-    """The number of words[0]; the next one's is one more. `multi_hot` has 1 at first + number for
-    each word of the text; `sequence` is the last `width` numbers behind zeros."""
+    """The number of words[0]; each following word's is one more. `multi_hot` has 1 at first +
+    number for each word of the text; `sequence` is the last `width` numbers, padded with zeros in
+    front."""
 
     def encode(self, cell: Cell) -> list[float]:
-        """The numbers that a cell becomes; raises ValueError where it cannot be encoded."""
+        """The numbers that encode a cell. Raises ValueError if it cannot be encoded."""
         if self.encoding == "number":
             return [self._number(cell)]
         numbers = [0.0] * self.width
         if _is_missing(cell):
             return numbers
         if self.words is not None:
-            return self._of_words(str(cell), numbers)
+            return self._encode_text(str(cell), numbers)
         for place, category in enumerate(self.categories or ()):
-            if self._is(cell, category):
+            if self._equals(cell, category):
                 ordinal = self.encoding == "ordinal"
                 numbers[0 if ordinal else place] = place + 1.0 if ordinal else 1.0
         return numbers
@@ -66,36 +63,39 @@ class ColumnFeatures(Contract):
     def _number(self, cell: Cell) -> float:
         if cell is None or _is_missing(cell):
             if self.missing is None:
-                raise ValueError(f"expected a value for {self.name!r}; nothing stands for it")
+                raise ValueError(
+                    f"expected a value for {self.name!r}, received none; no training row lacked it,"
+                    " so nothing replaces it"
+                )
             return self.missing
         if self.type is ColumnType.BOOLEAN:
             return float(str(cell).lower() == "true")
         return float(cell)
 
-    def _is(self, cell: Cell, category: str) -> bool:
+    def _equals(self, cell: Cell, category: str) -> bool:
         if self.type in (ColumnType.INTEGER, ColumnType.NUMBER):
             return float(cell or 0) == float(category)
         return (str(cell).lower() if self.type is ColumnType.BOOLEAN else cell) == category
 
     @cached_property
-    def _known(self) -> dict[bytes, int]:
+    def _vocabulary(self) -> dict[bytes, int]:
         first = self.first_word or 0
         return {word.encode(): first + k for k, word in enumerate(self.words or ())}
 
-    def _of_words(self, text: str, numbers: list[float]) -> list[float]:
-        said = [self._known.get(word, self.unknown or 0) for word in words_of(text)]
+    def _encode_text(self, text: str, numbers: list[float]) -> list[float]:
+        word_numbers = [self._vocabulary.get(word, self.unknown or 0) for word in words_of(text)]
         if self.encoding == "sequence":
-            return ([0.0] * self.width + [float(each) for each in said])[-self.width :]
-        for number in said:
+            return ([0.0] * self.width + [float(number) for number in word_numbers])[-self.width :]
+        for number in word_numbers:
             numbers[number] = 1.0
         return numbers
 
 
 class ImageFeatures(Contract):
-    """What an image becomes: (height, width, channels) of bytes from 0 to 255.
+    """How an image is encoded: (height, width, channels), bytes from 0 to 255.
 
-    Turned as its EXIF data say, grey (1 channel) or RGB (3), resized by bilinear interpolation with
-    antialiasing (Pillow's BILINEAR) without regard to proportions.
+    Rotated by its EXIF data, converted to gray (1 channel) or RGB (3), and stretched to the size by
+    bilinear interpolation with antialiasing (Pillow's BILINEAR).
     """
 
     height: int
@@ -107,44 +107,48 @@ class TargetFeatures(Contract):
     """What the model predicts."""
 
     name: str | None = None
-    """The column or array; null for the folders of images."""
+    """The column or array; null for images, whose classes are folders."""
     task: Literal["classification", "regression"]
     classes: tuple[str, ...] | None = None
-    """Class k is the k-th; of one output for two classes it is the probability of the second."""
+    """The classes by number, from 0. A single output for two classes is the probability of the
+    second."""
 
 
 class RowEncoding(Contract):
-    """How to encode a row, and what the prediction means.
+    """How to encode a row, and how to read the prediction.
 
-    The numbers of encoded rows are not scaled: the saved model does that.
+    Encoded numbers are not scaled; the saved model does that.
     """
 
     dataset: DatasetId
     sha256: Sha256
-    """Of the file that was trained on."""
+    """SHA-256 of the file that was trained on."""
     format: DatasetFormat
     shape: tuple[int, ...]
-    """Of an encoded row."""
+    """Shape of an encoded row."""
     dtype: Literal["float32", "int32", "uint8"]
-    """Of the numbers in it; the model takes them as float32 too."""
+    """Type of an encoded row's numbers; the model takes float32 as well."""
     columns: tuple[ColumnFeatures, ...] | None = None
-    """Of a table: its features in order."""
+    """For a table: its features in order."""
     array: str | None = None
-    """Of arrays: the name of the one that holds encoded rows."""
+    """For arrays: the name of the array of encoded rows."""
     image: ImageFeatures | None = None
-    """Of images."""
+    """For images: their size."""
     target: TargetFeatures
 
     def encode(self, row: Mapping[str, Cell]) -> list[float]:
-        """A row of a table by its columns' names, as the saved model takes it.
+        """Encode a row of a table, given by column name.
 
-        Raises ValueError where a column is lacking or cannot be encoded, or there are no columns.
+        Raises ValueError if a column is missing or cannot be encoded, or the data set is no table.
         """
         if self.columns is None:
-            raise ValueError("expected the features of a table; arrays and images need no encoding")
-        lacking = [column.name for column in self.columns if column.name not in row]
-        if lacking:
-            raise ValueError(f"expected a value or None for each column; {lacking} are not there")
+            raise ValueError(
+                f"expected the encoding of a table, received that of a data set of format"
+                f" {self.format.value!r}; only tables are encoded"
+            )
+        missing = [column.name for column in self.columns if column.name not in row]
+        if missing:
+            raise ValueError(f"expected a value or None for every column; missing: {missing}")
         return [number for column in self.columns for number in column.encode(row[column.name])]
 
 
@@ -153,8 +157,8 @@ def _is_missing(cell: Cell) -> bool:
 
 
 def words_of(text: str) -> list[bytes]:
-    """The words of a text in UTF-8: in lower case, without punctuation, split at white space.
+    """The words of a text in UTF-8: lowercased, without punctuation, split at white space.
 
-    All of that is quickest on bytes; none of a letter beyond ASCII is a punctuation mark or space.
+    Works on bytes for speed: no byte of a letter beyond ASCII is a punctuation mark or a space.
     """
     return text.lower().encode().translate(None, _PUNCTUATION).split()

@@ -1,4 +1,4 @@
-"""A job as GET answers it, and its life's words with it."""
+"""A job as the API returns it, with the names of its lifecycle."""
 
 from datetime import datetime
 
@@ -37,16 +37,16 @@ __all__ = [
 
 
 class Progress(Contract):
-    """How far a job is."""
+    """How far training has come."""
 
     epoch: int
-    """Epochs finished."""
+    """Finished epochs."""
     epochs: int
-    """Epochs asked for."""
+    """Requested epochs."""
     fraction: float
     """epoch / epochs."""
     eta_s: float | None
-    """Seconds until the last epoch ends at the present pace; null before the first epoch."""
+    """Estimated seconds to the end of the last epoch; null before the first epoch."""
 
 
 class Artifact(Contract):
@@ -60,25 +60,25 @@ class Artifact(Contract):
 
 
 class Job(Contract):
-    """A training job as the API answers it."""
+    """A training job."""
 
     id: JobId
     name: str | None
     status: JobStatus
     reason: EndReason | None
-    """Why the job ended; null while it has not."""
+    """Why the job ended; null until it has."""
     spec: JobSpec
-    """The spec as it was posted, normalised: numbers and short forms are spelled out."""
+    """The spec as posted, normalized: short forms are expanded."""
     resolved: JobSpec
-    """The same spec with every default, layer name, input, dropout layer and regularizer."""
+    """The spec with every default, layer name, input, dropout layer and regularizer filled in."""
     penalties: tuple[PenaltyTerm, ...]
-    """Every weight penalty the job trains with: its λ, the Keras coefficient, the formula."""
+    """Every penalty the job trains with: its λ, the Keras coefficient, the formula."""
     advice: tuple[Advice, ...]
     progress: Progress
     attempt: int
-    """How many times a worker has started it."""
+    """How many times a worker has started the job."""
     metrics: dict[str, float | None]
-    """The last epoch's values and the test set's; a value that was not finite is null."""
+    """Values of the last epoch and on the test set; null where not finite."""
     artifacts: tuple[Artifact, ...]
     created_at: datetime
     started_at: datetime | None
@@ -95,11 +95,11 @@ class JobPage(Contract):
 
 
 class Validation(Contract):
-    """What POST /jobs/validate answers."""
+    """The result of validating a spec with POST /jobs/validate."""
 
     resolved: JobSpec
     parameters: Parameters
     memory_bytes: int
-    """Estimate of what training takes."""
+    """Estimated memory for training."""
     penalties: tuple[PenaltyTerm, ...]
     advice: tuple[Advice, ...]

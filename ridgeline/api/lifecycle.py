@@ -1,4 +1,4 @@
-"""The life of a job: its id, its states, the one table of allowed transitions, why it ended."""
+"""The lifecycle of a job: its id, its statuses, the table of transitions, why it ended."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,12 +12,12 @@ JobId = Annotated[str, Field(pattern=JOB_ID_PATTERN)]
 
 
 class JobStatus(StrEnum):
-    """Where a job is."""
+    """The status of a job."""
 
     QUEUED = "queued"  #: stored, waiting for a worker
     RUNNING = "running"  #: a worker holds the lease
-    CANCELLING = "cancelling"  #: running, told to stop
-    PAUSING = "pausing"  #: running, told to write a checkpoint and give the slot back
+    CANCELLING = "cancelling"  #: running, asked to stop
+    PAUSING = "pausing"  #: running, asked to write a checkpoint and release the slot
     PAUSED = "paused"  #: holds no slot; resumes from its checkpoint
     SUCCEEDED = "succeeded"  #: trained, artifacts published
     FAILED = "failed"  #: ended without artifacts; `reason` says why
@@ -25,7 +25,7 @@ class JobStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has ended: such a row never changes again."""
+        """Whether the job has ended; its row never changes again."""
         return self in TERMINAL
 
     @property
@@ -36,8 +36,7 @@ class JobStatus(StrEnum):
 
 TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
 HELD = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.PAUSING})
-
-#: The one table of transitions. A pair that is not here never happens.
+#: Every allowed transition. No other one ever happens.
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset(
         {JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.CANCELLED, JobStatus.FAILED}
@@ -74,7 +73,7 @@ def can_become(before: JobStatus, after: JobStatus) -> bool:
 
 
 class EndCode(StrEnum):
-    """Why a job ended, apart from that it ended."""
+    """Why a job ended, for programs."""
 
     COMPLETED = "completed"  #: all epochs ran
     CANCELLED_BY_USER = "cancelled_by_user"
@@ -83,14 +82,14 @@ class EndCode(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     NO_SPACE = "no_space"  #: the worker's disk is full
     DATA_UNAVAILABLE = "data_unavailable"
-    EXPORT_FAILED = "export_failed"  #: the network trained, but an asked format cannot hold it
-    INVALID_SPEC = "invalid_spec"  #: accepted, but Keras refused it
-    CRASH_LOOP = "crash_loop"  #: every attempt's process died
-    INTERNAL_ERROR = "internal_error"  #: a fault of Ridgeline's own
+    EXPORT_FAILED = "export_failed"  #: trained, but a requested format cannot hold the network
+    INVALID_SPEC = "invalid_spec"  #: accepted by the service, rejected by Keras
+    CRASH_LOOP = "crash_loop"  #: the process of every attempt died
+    INTERNAL_ERROR = "internal_error"  #: a bug in Ridgeline
 
 
 class EndReason(Contract):
-    """Why a job ended, in a word for programs and a sentence for people."""
+    """Why a job ended: a code for programs and a sentence for people."""
 
     code: EndCode
     detail: Annotated[str, Field(max_length=2000)]

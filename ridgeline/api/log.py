@@ -1,4 +1,4 @@
-"""A job's log, as GET answers it."""
+"""A job's log, as the API returns it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from ridgeline.spec.schema import Contract
 
 
 class LogLevel(StrEnum):
-    """How much a line matters, the least first."""
+    """Severity of a line, in ascending order."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -20,7 +20,7 @@ class LogLevel(StrEnum):
 
     @property
     def and_above(self) -> tuple["LogLevel", ...]:
-        """This level and those that matter more."""
+        """This level and the more severe ones."""
         levels = tuple(LogLevel)
         return levels[levels.index(self) :]
 
@@ -28,17 +28,17 @@ class LogLevel(StrEnum):
 class LogSource(StrEnum):
     """Who wrote a line."""
 
-    JOB = "job"  #: the service's records: a change of the job's status
+    JOB = "job"  #: the service, for a change of the job's status
     WORKER = "worker"  #: the worker that runs the attempt
     TRAINER = "trainer"  #: the process that trains
-    STDERR = "stderr"  #: the same, past any logger: native libraries, the last words of a crash
+    STDERR = "stderr"  #: the trainer's standard error: native libraries, crashes
 
 
 class LogEntry(Contract):
     """A line of a job's log."""
 
     id: Annotated[int, Field(ge=1)]
-    """Counts the job's lines; a later line has a higher one."""
+    """Increases with every line of the job."""
     at: datetime
     attempt: int
     fence: int
@@ -46,14 +46,14 @@ class LogEntry(Contract):
     source: LogSource
     event: str
     fields: dict[str, JsonValue]
-    """What else the line says; of a `transition` its `before`, `after` and `reason`."""
+    """The event's data; for a `transition` its `before`, `after` and `reason`."""
 
 
 class LogPage(Contract):
-    """Some lines of a job's log, oldest first."""
+    """A page of a job's log, oldest line first."""
 
     items: tuple[LogEntry, ...]
     next: int | None
-    """Cursor for `after`, or null where these are the last lines so far."""
+    """Cursor for `after`; null if there are no more lines yet."""
     dropped: int
-    """How many of the job's oldest lines are gone, for the log had become too long."""
+    """How many of the oldest lines were deleted because the log became too long."""

@@ -1,4 +1,4 @@
-"""The one error body (RFC 9457) and the codes it carries."""
+"""The error body of every response (RFC 9457) and its codes."""
 
 from enum import StrEnum
 
@@ -30,7 +30,7 @@ class ProblemCode(StrEnum):
 
 
 class Problem(Contract):
-    """An `application/problem+json` body. It never echoes the request's values at large."""
+    """An `application/problem+json` body. Values of the request are quoted only in part."""
 
     type: str
     title: str

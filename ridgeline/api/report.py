@@ -1,48 +1,48 @@
-"""The report of a job that has trained: verdict, evidence, weights, and what to change."""
+"""The report of a trained job: verdict, evidence, weights, suggested changes."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from ridgeline.spec.patch import Patch
+from ridgeline.spec.job_spec import Patch
 from ridgeline.spec.schema import Contract
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Verdict(StrEnum):
-    """What the curves say of a run; the rules are `diagnosis.diagnose`'s."""
+    """What the curves of a run show."""
 
-    OVERFIT = "overfit"  #: it learned of the training rows what does not hold for others
-    UNDERFIT = "underfit"  #: it has hardly learned the training rows
-    GOOD = "good"  #: it learned, and what it learned holds for the validation rows
-    DIVERGED = "diverged"  #: the loss grew or became infinite in place of falling
-    UNCLEAR = "unclear"  #: too little was measured, or the signs contradict each other
+    OVERFIT = "overfit"  #: it memorized the training rows and does worse on new ones
+    UNDERFIT = "underfit"  #: it has barely learned the training rows
+    GOOD = "good"  #: it learned, and does about as well on the validation rows
+    DIVERGED = "diverged"  #: the loss grew or became infinite
+    UNCLEAR = "unclear"  #: too little was measured, or the evidence is contradictory
 
 
 class Evidence(Contract):
-    """One fact that speaks for a verdict or limits it."""
+    """One fact for or against a verdict."""
 
     id: str
     message: str
     """A sentence with the measured numbers."""
     series: tuple[str, ...]
-    """The series of the curves it was read from."""
+    """The series it was read from."""
     epochs: tuple[int, ...]
     """The epochs it compares."""
 
 
 class Raise(Contract):
-    """A regularization that training raised by itself when it saw overfitting."""
+    """An automatic raise of dropout or L2 during training, on overfitting."""
 
     epoch: Annotated[int, Field(ge=1)]
     """The epoch after which it was raised."""
     restored_epoch: Annotated[int, Field(ge=1)]
-    """The epoch whose weights training went on from."""
+    """The epoch whose weights training continued from."""
     what: Annotated[str, Field(pattern=r"^(dropout|l2)$")]
     before: float
-    """The dropout rate, or the strength of L2 as the spec gives it."""
+    """The dropout rate, or the L2 strength in the spec's scaling."""
     after: float
 
 
@@ -51,59 +51,59 @@ class PenaltyShare(Contract):
 
     layer: str
     weight: str
-    """The weight it is on, such as `kernel`, or `activity`."""
+    """The penalized weight, such as `kernel`, or `activity`."""
     kind: str
-    """`l1`, `l2` or another of Keras's."""
+    """`l1`, `l2` or `orthogonal`."""
     value: float
-    """What it added to the loss: the mean over the last epoch's steps."""
+    """Its contribution to the loss: the mean over the steps of the last epoch."""
     share: float | None
-    """value / loss of the same epoch; null where the loss is not a positive number."""
+    """value / loss of the same epoch; null if the loss is not positive."""
 
 
 class Histogram(Contract):
-    """How a weight's elements are distributed, in bins of equal width from least to greatest."""
+    """Distribution of a weight's elements, in bins of equal width from minimum to maximum."""
 
     edges: tuple[float, ...]
-    """bins + 1 of them, to seven digits; a bin holds its left edge, the last one its right too."""
+    """bins + 1 numbers of seven digits. A bin includes its left edge, the last also its right."""
     counts: tuple[int, ...]
 
 
 class Shrinkage(Contract):
-    """How far one step of gradient descent moves a weight toward zero for its penalties alone.
+    """How far one gradient descent step moves a weight toward zero by its penalties alone.
 
     w ← (1 − factor)·w − step·sign(w), with the last epoch's learning rate η, the Keras
     coefficients c₁ and c₂ and the decoupled weight decay d:
 
         factor = 2·η·c₂ + η·d          step = η·c₁
 
-    With the textbook's λ, 2·c₂ = λ/n and so factor = η·λ/n, as in the note. Exact for SGD without
+    With the textbook's λ, 2·c₂ = λ/n, so factor = η·λ/n as in the note. Exact for SGD without
     momentum; momentum m makes both 1/(1 − m) times as large in the long run. Adaptive optimizers
-    divide the penalty's gradient as they do the loss's, so only the part η·d is exact there.
+    rescale the penalty's gradient like the loss's, so there only η·d is exact.
     """
 
     factor: float
-    """The share of itself that a weight loses in a step; from 1 on the step erases it."""
+    """The fraction of itself that a weight loses in a step; at 1 or more the step erases it."""
     step: float
-    """What L1 takes from |w| in a step."""
+    """What L1 subtracts from |w| in a step."""
 
 
 class WeightReport(Contract):
     """One trained weight.
 
     An element is nearly zero where |w| ≤ NEARLY_ZERO·s, with s = max(√mean(w²), √(2/(fan_in +
-    fan_out))): a hundredth of what is usual in this weight now, or was when it was fresh (Glorot
-    & Bengio, 2010), whichever is more. So a weight that a penalty has shrunk as a whole counts too.
-    Weights of one axis (biases, gamma, beta) have no fan: there s is √mean(w²).
+    fan_out))): a hundredth of the weight's typical size now or at initialization (Glorot & Bengio,
+    2010), whichever is larger. So a weight shrunk as a whole by a penalty counts too. Weights of
+    one axis (biases, gamma, beta) have no fan; their s is √mean(w²).
 
     A unit is one index of the last axis of a weight with two axes or more: a column of a Dense
-    kernel, a filter of a convolution. It is cancelled where all its elements are zero, and
-    negligible where all are nearly zero (cancelled ones too): whatever comes in, it passes on its
-    bias alone (the note: "this cancels the effect of this neuron").
+    kernel, a filter of a convolution. It is cancelled if all its elements are zero, and negligible
+    if all are nearly zero (cancelled ones included): whatever its input, it outputs only its bias
+    (the note: "this cancels the effect of this neuron").
     """
 
     layer: str
     name: str
-    """Its name in the layer, such as `kernel`."""
+    """The weight's name in its layer, such as `kernel`."""
     shape: tuple[int, ...]
     size: int
     l1_norm: float
@@ -113,71 +113,71 @@ class WeightReport(Contract):
     max_unit_norm: float | None
     """The largest √Σw² of a unit, over all axes but the last; null for weights of one axis."""
     zero_share: Share
-    """The share of elements that are exactly zero."""
+    """Fraction of elements that are exactly zero."""
     nearly_zero_share: Share
-    """The share of elements that are nearly zero, the exact zeros among them."""
+    """Fraction of elements that are nearly zero, exact zeros included."""
     units: int | None
-    """How many units it has; null for weights of one axis."""
+    """Number of units; null for weights of one axis."""
     cancelled_units: int | None
     negligible_units: int | None
     shrinkage: Shrinkage | None
-    """Null where no penalty and no weight decay acts on it."""
+    """Null if neither a penalty nor weight decay acts on the weight."""
     histogram: Histogram | None
-    """Null where the report would become too long; `histograms_left_out` counts them."""
+    """Null if left out to keep the report short; see `histograms_left_out`."""
 
 
 class Suggestion(Contract):
-    """One change to the spec that the verdict calls for."""
+    """A change to the spec that follows from the verdict."""
 
     id: str
     message: str
     source: str
     """Where the rule comes from."""
     patch: Patch
-    """The change as a JSON Patch (RFC 6902) of the job's `resolved` spec; the result validates."""
+    """The change as a JSON Patch (RFC 6902) of the job's `resolved` spec; the result is valid."""
 
 
 class Environment(Contract):
-    """What the model was trained with."""
+    """Versions and devices the model was trained with."""
 
     python: str
     keras: str
     tensorflow: str
     numpy: str
     devices: tuple[str, ...]
-    """What TensorFlow calls the devices it used: `CPU`, or the GPU's name."""
+    """TensorFlow's names for the devices it used: `CPU`, or the GPU's name."""
 
 
 class Report(Contract):
-    """What training did, and whether the regularization worked."""
+    """The result of training, and whether the regularization worked."""
 
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     epochs: int
-    """Epochs that ran."""
+    """Epochs run."""
     best_epoch: int | None
-    """The epoch with the least `val_data_loss`; null without validation."""
+    """The epoch with the lowest `val_data_loss`; null without validation."""
     gap: float | None
-    """Validation's data loss less that of the training rows: medians over the last judged
-    epochs."""
+    """Data loss on the validation rows minus data loss on the training rows: the difference of
+    medians over the last judged epochs."""
     gap_share: float | None
-    """gap / the reference loss."""
+    """gap / reference."""
     reference: float | None
-    """What losses are compared with: the data loss of the best constant prediction (`baseline`), or
-    without one the first epoch's."""
+    """The loss that others are compared with: `baseline`, or without one the data loss of the first
+    epoch."""
     baseline: float | None
-    """The data loss of the best prediction that ignores the features; null where it is unknown."""
+    """Data loss of the best constant prediction, which ignores the features; null if unknown."""
     losses: dict[str, float | None]
-    """The values of the epoch whose weights were kept, else the last one's: losses, penalties,
-    metrics, gap; null where not finite."""
+    """Losses, penalties, metrics and gap of the epoch whose weights were kept, by default the last;
+    null where not finite."""
     penalty_share: float | None
-    """penalty / loss in that epoch; null where the loss is not a positive number."""
+    """penalty / loss in that epoch; null if the loss is not positive."""
     penalties: tuple[PenaltyShare, ...]
     weights: tuple[WeightReport, ...]
     nonfinite_weights: tuple[str, ...]
-    """`layer/name` of weights that hold NaN or infinities, which have no report."""
+    """`layer/name` of weights with NaN or infinite values, which are not in `weights`."""
     histograms_left_out: int
-    """How many weights have no histogram, the smallest ones, for the report's length."""
+    """How many weights, the smallest ones, have no histogram, to keep the report short."""
     raises: tuple[Raise, ...]
     suggestions: tuple[Suggestion, ...]
     environment: Environment

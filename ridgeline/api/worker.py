@@ -1,4 +1,4 @@
-"""A worker, as GET answers it."""
+"""A worker, as the API returns it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,27 +8,27 @@ from ridgeline.spec.schema import Contract
 
 
 class WorkerState(StrEnum):
-    """What a worker does."""
+    """The state of a worker."""
 
-    STARTING = "starting"  #: not ready to take jobs yet
-    READY = "ready"  #: takes jobs
-    DRAINING = "draining"  #: gives its jobs back to end
-    GONE = "gone"  #: has ended
-    LOST = "lost"  #: was not heard of for the time of a lease
+    STARTING = "starting"  #: not accepting jobs yet
+    READY = "ready"  #: accepts jobs
+    DRAINING = "draining"  #: releasing its jobs before it exits
+    GONE = "gone"  #: exited
+    LOST = "lost"  #: not seen for the length of a lease
 
 
 class Worker(Contract):
-    """A process that runs attempts."""
+    """A process that runs jobs."""
 
     id: str
     host: str
     pid: int
     slots: tuple[str, ...]
-    """Where attempts run, one at a time in each: `gpu:…` or `cpu:0`."""
+    """Slots, each of which runs one attempt at a time: `gpu:…` or `cpu:0`."""
     state: WorkerState
     version: str
     started_at: datetime
     seen_at: datetime
-    """When it was last heard of."""
+    """When the worker last reported."""
     jobs: tuple[JobId, ...]
-    """The jobs it holds."""
+    """The jobs it is running."""

@@ -11,7 +11,7 @@ from ridgeline.charts.losses import column, pair_lines, tooltip
 from ridgeline.charts.measured import last, metric, nonfinite_spans
 from ridgeline.charts.panel import Panel, epoch_rows
 from ridgeline.charts.scales import Axis, axis_of
-from ridgeline.spec.training.metrics import MetricName
+from ridgeline.spec.training.losses import MetricName
 
 MOST_PANELS = 4
 """How many metrics are drawn, accuracy first."""

@@ -1,6 +1,5 @@
 """A job's curves as a plot, as pictures, or as data; and where pictures are written."""
 
-import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from ridgeline.api.curves import Curves
+from ridgeline.api.curves import Curves, write_csv
 from ridgeline.cli.errors import UsageError
 from ridgeline.cli.printing import size
 from ridgeline.cli.session import Session
@@ -81,26 +80,11 @@ def write_picture(session: Session, path: Path, content: bytes) -> None:
 def _print_data(session: Session, job_id: str, wanted: CurvesWanted) -> None:
     curves = session.client.curves(job_id, wanted.max_points)
     if "csv" in wanted.data:
-        _write_csv(curves, sys.stdout)
+        write_csv(curves, sys.stdout)
     elif "ndjson" in wanted.data:
         _write_ndjson(curves, sys.stdout)
     else:
         session.output.document(curves)
-
-
-def _write_csv(curves: Curves, file: TextIO) -> None:
-    """Write one line per epoch, with the columns of GET /jobs/{id}/curves as `text/csv`.
-
-    A value that was not finite is empty, and its column is named in the last one.
-    """
-    writer = csv.writer(file, lineterminator="\n")
-    columns = {**curves.series, **curves.penalty_by_layer}
-    marked = {name: set(epochs) for name, epochs in curves.nonfinite.items()}
-    writer.writerow(["epoch", *columns, "nonfinite"])
-    for index, epoch in enumerate(curves.epoch):
-        values = [column[index] for column in columns.values()]
-        marks = [name for name, epochs in marked.items() if epoch in epochs]
-        writer.writerow([epoch, *values, " ".join(marks)])
 
 
 def _write_ndjson(curves: Curves, file: TextIO) -> None:

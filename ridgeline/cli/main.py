@@ -28,7 +28,6 @@ from ridgeline.cli.commands.up import up
 from ridgeline.cli.errors import ExitCode, exit_codes_help
 from ridgeline.cli.options import FOLLOWING, MATERIAL, RESULTS, RUNNING, SERVERS
 from ridgeline.cli.session import discard_stdout
-from ridgeline.spec import descriptions
 from ridgeline.version import VERSION
 
 app = typer.Typer(
@@ -72,7 +71,6 @@ def _root(
 
 def main() -> None:
     """Run the command as a process of its own."""
-    descriptions.wanted = False
     try:
         app()
     except SystemExit as end:

@@ -14,8 +14,7 @@ from ridgeline.cli.errors import CommandError, ExitCode, UsageError
 from ridgeline.cli.printing import size
 from ridgeline.cli.session import Session
 from ridgeline.cli.views.jobs import log_line
-from ridgeline.spec.job_spec import JobSpec
-from ridgeline.spec.patch import apply_patch
+from ridgeline.spec.job_spec import JobSpec, apply_patch
 
 ALL = "all"
 

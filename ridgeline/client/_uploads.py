@@ -14,8 +14,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import httpx
 
-from ridgeline.api.datasets import StoredDataset, dataset_id
-from ridgeline.api.uploads import Upload
+from ridgeline.api.datasets import StoredDataset, Upload, dataset_id
 from ridgeline.client._downloads import OnProgress
 from ridgeline.client._http import Transport, path_to, read
 from ridgeline.client.errors import (

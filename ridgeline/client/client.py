@@ -9,13 +9,13 @@ from typing import IO, Any, Literal, Self, Unpack, overload
 import httpx
 
 from ridgeline.api.attempts import Attempt, JobAttempts
+from ridgeline.api.catalog import PresetEntry
 from ridgeline.api.comparison import Comparison
 from ridgeline.api.curves import ChartEntry, Curves, Theme
 from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
 from ridgeline.api.events import JobEvent
 from ridgeline.api.job import Artifact, Job, JobPage, Validation
 from ridgeline.api.log import LogEntry, LogLevel
-from ridgeline.api.presets import PresetEntry
 from ridgeline.api.report import Report
 from ridgeline.api.worker import Worker
 from ridgeline.client._downloads import (

@@ -1,1 +1,1 @@
-"""What follows from a spec by arithmetic alone: wiring, shapes, memory, checks, advice. No I/O."""
+"""What follows from a spec by arithmetic: wiring, shapes, memory, checks, advice. No I/O."""

@@ -1,4 +1,4 @@
-"""How much disk an attempt at a job takes, by integer arithmetic."""
+"""The disk space that an attempt at a job needs, by integer arithmetic."""
 
 from typing import NamedTuple
 
@@ -9,31 +9,31 @@ from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.outputs import OutputName
 
 CHECKPOINTS_AT_ONCE = 3
-"""Two are kept while the next is written."""
+"""Two are kept while a third is written."""
 _ROW_NUMBER_BYTES = 8
 _EVENT_BYTES = 96
-"""Of a number in an event file, its tag included."""
+"""Bytes of a number in an event file, including its tag."""
 _LOSSES = 12
-"""Losses, penalty, gap and learning rate in all runs of an event file."""
+"""Losses, penalties, gap and learning rate in all runs of an event file."""
 _RUNS = 3
 _KINDS = 2
 """L1 and L2."""
 _WORD_BYTES = 32
-"""Of a word of a vocabulary, about."""
+"""Bytes of a vocabulary's word, about."""
 _MARGIN_BYTES = 2**16
-"""For one file's header, names and graph, and for the report."""
+"""For a file's header, names and graph, and for the report."""
 
 
 class DiskNeed(NamedTuple):
-    """Bytes an attempt takes at most, about."""
+    """Estimated upper bounds in bytes."""
 
     files: int
-    """What it makes for publication, and the rows that it streams."""
+    """Artifacts, and the rows to stream."""
     checkpoints: int
 
 
 def disk_need(resolved: JobSpec) -> DiskNeed:
-    """Estimate the disk that training takes; raises SpecError for a spec that does not fit."""
+    """Estimate the disk space for training. Raises SpecError if the spec is invalid."""
     graph = build_graph(resolved.model.layers, dataset_shape(resolved.dataset).features)
     data = dataset_shape(resolved.dataset)
     model = BYTES_PER_NUMBER * graph.parameters.total
@@ -49,35 +49,35 @@ def disk_need(resolved: JobSpec) -> DiskNeed:
 
 
 def _file_bytes(output: OutputName, model: int, trained: int) -> int:
-    if output in ("keras", "weights"):  # the optimizer's state goes with it
+    if output in ("keras", "weights"):  # includes the optimizer's state
         return trained + _MARGIN_BYTES
-    if output == "saved_model":  # a folder, and the archive that is made of it
+    if output == "saved_model":  # a folder and its archive
         return 2 * (model + _MARGIN_BYTES)
-    if output == "tensorboard":  # it grows with the epochs, not with the model
+    if output == "tensorboard":  # grows with the epochs, not with the model
         return _MARGIN_BYTES
     return model + _MARGIN_BYTES
 
 
 def _event_bytes(spec: JobSpec, graph: Graph) -> int:
-    """The event files and the archive of them: every series and penalty, once an epoch."""
+    """Bytes of the event files and their archive: every series and penalty, once per epoch."""
     penalties = sum(len(node.weights) for node in graph.nodes)
     series = _LOSSES + _RUNS * len(spec.training.metrics) + _KINDS * penalties
     return 2 * spec.training.epochs * series * _EVENT_BYTES
 
 
 def _encoding_bytes(dataset: Dataset) -> int:
-    """How a row of an upload was encoded, with its vocabularies."""
+    """Bytes of `features.json`, with the vocabularies."""
     if not isinstance(dataset, UploadDataset):
         return 0
-    words = sum(getattr(each, "num_words", 0) for each in dataset.encodings.values())
+    words = sum(getattr(encoding, "num_words", 0) for encoding in dataset.encodings.values())
     return len(dataset.model_dump_json()) + words * _WORD_BYTES
 
 
 def _best_kept(spec: JobSpec) -> int:
-    """How many sets of best weights a checkpoint holds besides the present ones."""
+    """Number of sets of best weights in a checkpoint, besides the current weights."""
     early, policy = spec.training.early_stopping, spec.regularization
     raising = any(
-        each is not None and each.raise_on_overfit is not None
-        for each in (policy.weights, policy.dropout)
+        part is not None and part.raise_on_overfit is not None
+        for part in (policy.weights, policy.dropout)
     )
     return int(early is not None and early.restore_best_weights) + int(raising)

@@ -17,18 +17,17 @@ BYTES_PER_NUMBER = 4
 EVALUATION_BYTES = 64 * 2**20
 MOST_EVALUATED = 1024
 BLOCK_BYTES = 64 * 2**20
-"""What is read at once where rows stream."""
+"""Bytes of streamed rows to read at once."""
 MAX_NUMBERS = 2**48
-"""What one tensor may hold. No machine has as much; beyond it the arithmetic itself grows slow."""
+"""Most numbers in one tensor: more than any machine holds, and few enough for fast arithmetic."""
 MAX_AXES = 8
-"""Of a row. TensorFlow broadcasts tensors of nine axes, the batch one of them, and no more."""
-
+"""Most axes of a row: TensorFlow broadcasts at most nine, including the batch."""
 MAX_SOFTMAX_AXES = 4
-"""Of a row. TensorFlow's softmax on CPUs takes five axes, the batch one of them, and no more."""
+"""Most axes of a row in a softmax: TensorFlow's on CPUs allows five, including the batch."""
 
 
 class Parameters(Contract):
-    """How many numbers a model holds, as Keras's `count_params()` counts them."""
+    """Number of a model's parameters, as in Keras's `count_params()`."""
 
     total: int
     trainable: int
@@ -36,7 +35,7 @@ class Parameters(Contract):
 
 
 class Node(NamedTuple):
-    """A layer with the shapes it takes and gives."""
+    """A layer with its input and output shapes and its weights."""
 
     layer: Layer
     input_shapes: tuple[Shape, ...]
@@ -50,25 +49,25 @@ class Node(NamedTuple):
 
     @property
     def activations(self) -> int:
-        """Numbers that the layer makes of one row."""
+        """Numbers that the layer computes for one row."""
         return self.layer.activations(*self.input_shapes)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Wired layers in topological order, with their shapes; the output is the last."""
+    """Wired layers in topological order, with their shapes; the last is the output."""
 
     input_shape: Shape
     nodes: tuple[Node, ...]
 
     @property
     def output(self) -> Node:
-        """The layer that predicts."""
+        """The output layer."""
         return self.nodes[-1]
 
     @property
     def parameters(self) -> Parameters:
-        """The sizes of all weights, summed."""
+        """The total size of all weights."""
         weights = [weight for node in self.nodes for weight in node.weights]
         trainable = sum(weight.size for weight in weights if weight.trainable)
         total = sum(weight.size for weight in weights)
@@ -76,22 +75,22 @@ class Graph:
 
     @property
     def activations(self) -> int:
-        """Numbers that one row becomes on its way, the row itself included."""
+        """Numbers computed for one row by all layers, plus the row itself."""
         return math.prod(self.input_shape) + sum(node.activations for node in self.nodes)
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds by which one row passes through the kernels."""
+        """Multiply-adds for one row in all layers."""
         return sum(node.layer.multiply_adds(*node.input_shapes) for node in self.nodes)
 
 
 def build_graph(
     layers: Sequence[Layer], input_shape: Shape, position: Mapping[str, int] | None = None
 ) -> Graph:
-    """Work out every shape of wired layers.
+    """Infer every shape of wired layers.
 
-    `position` maps a layer's name to its place in the spec, for error pointers; by default the
-    order given. Raises SpecError, naming both layers, where one cannot take the other's
+    `position` maps a layer's name to its index in the spec, for error pointers; by default the
+    index in `layers`. Raises SpecError, naming both layers, if one cannot accept the other's
     output.
     """
     shapes: dict[str, Shape] = {INPUT: input_shape}
@@ -120,41 +119,41 @@ def memory_bytes(
     stream: bool,
     archived: bool,
 ) -> int:
-    """Estimate the bytes training takes: data, weights, gradients, optimizer slots, activations.
+    """Estimate the memory for training: data, weights, gradients, optimizer state, activations.
 
-    Every number is a float32, but for the rows' own: they are held as the data has them, all of
-    them or, where they `stream`, the block in use and the one that is read meanwhile. Activations
-    of one batch are held once forward and once as gradients, or those of an evaluated batch forward
-    alone, if they are more. Gradients and activations are gone when the model is `archived`, as
-    `model.keras`: Keras puts weights and slots together in memory once more before it writes them.
+    All numbers are float32, except the rows, which keep the data's type: all rows or, if they
+    `stream`, the block in use and the next one. Activations are those of a training batch, forward
+    and as gradients, or those of an evaluation batch, forward only, whichever are more. Gradients
+    and activations are freed before the model is `archived` as `model.keras`, when Keras copies
+    weights and optimizer state in memory.
     """
     parameters = graph.parameters
     held = parameters.total + optimizer_numbers(graph, optimizer)
     evaluated = min(evaluation_rows(graph, batch_size=batch_size), data.all_rows)
     activations = max(2 * min(batch_size, data.rows), evaluated) * graph.activations
-    passing = max(parameters.trainable + activations, held if archived else 0)
+    transient = max(parameters.trainable + activations, held if archived else 0)
     rows = data.all_rows
     if stream:
         rows = min(rows, 2 * block_rows(data.row_bytes, batch_size=batch_size))
-    return BYTES_PER_NUMBER * (held + passing) + rows * data.row_bytes
+    return BYTES_PER_NUMBER * (held + transient) + rows * data.row_bytes
 
 
 def block_rows(row_bytes: int, *, batch_size: int) -> int:
-    """How many streamed rows are read at once: whole batches of about BLOCK_BYTES, one at least."""
+    """Number of streamed rows to read at once: whole batches of about BLOCK_BYTES, at least one."""
     return max(1, BLOCK_BYTES // (row_bytes * batch_size)) * batch_size
 
 
 def evaluation_rows(graph: Graph, *, batch_size: int) -> int:
-    """How many rows are evaluated at once: what training's memory allows, or more if that is small.
+    """Number of rows to evaluate at once: twice the batch, or more if they fit EVALUATION_BYTES.
 
-    Without gradients twice the batch takes what a training step does.
+    Without gradients, twice the batch needs the memory of a training step.
     """
     affordable = EVALUATION_BYTES // (BYTES_PER_NUMBER * graph.activations)
     return max(2 * batch_size, min(affordable, MOST_EVALUATED))
 
 
 def optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
-    """How many numbers the optimizer keeps beside the weights."""
+    """Size of the optimizer's state in numbers."""
     return sum(
         optimizer.numbers(f"{node.name}/{weight.name}", weight.shape)
         for node in graph.nodes
@@ -164,10 +163,10 @@ def optimizer_numbers(graph: Graph, optimizer: Optimizer) -> int:
 
 
 def _check_size(node: Node, index: int) -> None:
-    """Raise SpecError where one layer alone is beyond every machine, or has too many axes."""
+    """Raise SpecError if a layer is too large for any machine, or has too many axes."""
     if len(node.shape) > MAX_AXES:
         detail = (
-            f"layer {node.name!r} would give {len(node.shape)} axes, {render(node.shape)};"
+            f"layer {node.name!r} would output {len(node.shape)} axes, {render(node.shape)};"
             f" expected at most {MAX_AXES}"
         )
         at = pointer("model", "layers", index)
@@ -176,8 +175,8 @@ def _check_size(node: Node, index: int) -> None:
     if numbers <= MAX_NUMBERS:
         return
     detail = (
-        f"layer {node.name!r} would hold about {BYTES_PER_NUMBER * numbers / 2**30:,.0f} GiB in one"
-        " tensor; give it or the layers before it fewer units"
+        f"layer {node.name!r} would need about {BYTES_PER_NUMBER * numbers / 2**30:,.0f} GiB for"
+        " one tensor; give it or the layers before it fewer units"
     )
     raise SpecError(
         [Fault(pointer=pointer("model", "layers", index), detail=detail, rule="memory")]
@@ -189,8 +188,8 @@ def _check_softmax(node: Node, index: int) -> None:
     softmax = layer.type_name() == "Softmax" or getattr(layer, "activation", None) == "softmax"
     if softmax and len(node.shape) > MAX_SOFTMAX_AXES:
         detail = (
-            f"layer {node.name!r} would take a softmax of {len(node.shape)} axes,"
-            f" {render(node.shape)}; TensorFlow's softmax takes at most {MAX_SOFTMAX_AXES}"
+            f"layer {node.name!r} would apply a softmax to {len(node.shape)} axes,"
+            f" {render(node.shape)}; TensorFlow's softmax allows at most {MAX_SOFTMAX_AXES}"
         )
         at = pointer("model", "layers", index)
         raise SpecError([Fault(pointer=at, detail=detail, rule="too-many-axes")])
@@ -202,6 +201,6 @@ def _misfit(layer: Layer, index: int, error: ShapeError) -> Fault:
     )
     return Fault(
         pointer=pointer("model", "layers", index),
-        detail=f"layer {layer.name!r} cannot take the output of {sources}: {error}",
+        detail=f"layer {layer.name!r} cannot accept the output of {sources}: {error}",
         rule="shapes-connect",
     )

@@ -1,4 +1,4 @@
-"""Spells a regularization policy out over wired layers."""
+"""Applies a regularization policy to wired layers."""
 
 from collections.abc import Container, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from ridgeline.spec.regularization.policy import DropoutPolicy, Regularization
 from ridgeline.spec.regularization.regularizers import (
     ACTIVITY,
     ActivityPenalty,
-    Part,
+    AppliedPenalty,
     PenaltyTerm,
     WeightPenalty,
 )
@@ -19,102 +19,106 @@ from ridgeline.spec.regularization.regularizers import (
 def apply_policy(
     layers: Sequence[Layer], policy: Regularization, weights: Mapping[str, Sequence[Weight]]
 ) -> tuple[Layer, ...]:
-    """Give every layer its regularizers and constraints and put the policy's dropout layers in.
+    """Give every layer the policy's regularizers and constraints, and add its dropout layers.
 
-    A layer's own regularizer wins, and a `null` of its own means none. `weights` are each layer's.
+    A layer's own regularizer takes precedence; its own `null` means none. `weights` are each
+    layer's weights, by layer name.
     """
-    governed = tuple(layer.with_policy(policy, weights[str(layer.name)]) for layer in layers)
-    return with_dropout(governed, policy.dropout) if policy.dropout else governed
+    regularized = tuple(layer.with_policy(policy, weights[str(layer.name)]) for layer in layers)
+    return with_dropout(regularized, policy.dropout) if policy.dropout else regularized
 
 
 def penalty_terms(
     layer: Layer, weights: Sequence[Weight], *, batch_size: int, rows: int
 ) -> list[PenaltyTerm]:
-    """The penalties a layer puts on its `weights` and on its output."""
+    """The penalties of a layer on its `weights` and on its output."""
     terms = []
-    for penalised in layer.penalties():
-        penalty = penalised.penalty
+    for penalized in layer.penalties():
+        penalty = penalized.penalty
         if isinstance(penalty, ActivityPenalty):
-            terms += _terms(layer, penalty.parts(), [ACTIVITY])
+            terms += _terms(layer, penalty.applied(), [ACTIVITY])
             continue
-        names = [weight.name for weight in weights if weight.role == penalised.role]
-        parts = penalty.parts(batch_size=batch_size, rows=rows)
-        terms += _terms(layer, parts, names, penalty)
+        names = [weight.name for weight in weights if weight.role == penalized.role]
+        kinds = penalty.applied(batch_size=batch_size, rows=rows)
+        terms += _terms(layer, kinds, names, penalty)
     return terms
 
 
 def _terms(
-    layer: Layer, parts: Sequence[Part], names: Sequence[str], penalty: WeightPenalty | None = None
+    layer: Layer,
+    kinds: Sequence[AppliedPenalty],
+    names: Sequence[str],
+    penalty: WeightPenalty | None = None,
 ) -> list[PenaltyTerm]:
     orthogonal = penalty.orthogonal if penalty else None
     return [
         PenaltyTerm(
             layer=str(layer.name),
             weight=name,
-            **part._asdict(),
-            proximal=part.kind == "l1" and penalty is not None and penalty.l1_mode == "proximal",
+            **kind._asdict(),
+            proximal=kind.kind == "l1" and penalty is not None and penalty.l1_mode == "proximal",
             mode=orthogonal.mode if orthogonal else None,
         )
         for name in names
-        for part in parts
+        for kind in kinds
     ]
 
 
 def with_dropout(layers: Sequence[Layer], policy: DropoutPolicy) -> tuple[Layer, ...]:
-    """Put a Dropout behind each site and let the site's consumers take it instead."""
+    """Add a Dropout after each site and connect the site's consumers to it."""
     free_name = name_source({INPUT, *(str(layer.name) for layer in layers)})
-    moved: dict[str, str] = {}
-    behind: dict[str, Dropout] = {}
-    for site in _sites(layers, policy):
-        name = free_name("Dropout")
-        moved[site] = name
-        behind[site] = Dropout(name=name, inputs=(site,), rate=policy.rate)
+    dropouts = {
+        site: Dropout(name=free_name("Dropout"), inputs=(site,), rate=policy.rate)
+        for site in _sites(layers, policy)
+    }
     result: list[Layer] = []
     for layer in layers:
-        inputs = tuple(moved.get(name, name) for name in layer.inputs or ())
+        inputs = tuple(
+            str(dropouts[name].name) if name in dropouts else name for name in layer.inputs or ()
+        )
         same = inputs == layer.inputs
         result.append(layer if same else layer.model_copy(update={"inputs": inputs}))
-        if layer.name in behind:
-            result.append(behind[layer.name])
+        if layer.name in dropouts:
+            result.append(dropouts[layer.name])
     return tuple(result)
 
 
 def _sites(layers: Sequence[Layer], policy: DropoutPolicy) -> list[str]:
-    """Names of the layers behind which dropout goes, in order."""
-    taken = consumers(layers)
-    trailing = _trailing(layers, taken)
-    found = [_site(layer, taken, trailing) for layer in layers if layer.family() in policy.after]
-    return list(dict.fromkeys(name for name in found if name is not None))
+    """Names of the layers that dropout goes after, in order."""
+    readers = consumers(layers)
+    trailing = _trailing(layers, readers)
+    sites = [_site(layer, readers, trailing) for layer in layers if layer.family() in policy.after]
+    return list(dict.fromkeys(name for name in sites if name is not None))
 
 
 def _site(
-    layer: Layer, taken: Mapping[str, Sequence[Layer]], trailing: Container[str | None]
+    layer: Layer, readers: Mapping[str, Sequence[Layer]], trailing: Container[str | None]
 ) -> str | None:
-    """Where dropout for `layer` goes: behind what activates, normalizes or reshapes its output.
+    """The layer that the dropout for `layer` goes after: past activation, normalization, reshaping.
 
-    None where that is the output, or where dropout follows already.
+    None if that would be the output, or if dropout follows already.
     """
-    place = layer
-    while place.name not in trailing:
-        followers = taken[str(place.name)]
+    site = layer
+    while site.name not in trailing:
+        followers = readers[str(site.name)]
         if any(follower.drops for follower in followers):
             return None
         if len(followers) > 1 or not followers[0].follows or followers[0].arity != (1, 1):
-            return str(place.name)
-        place = followers[0]
+            return str(site.name)
+        site = followers[0]
     return None
 
 
 def _trailing(
-    layers: Sequence[Layer], taken: Mapping[str, Sequence[Layer]]
+    layers: Sequence[Layer], readers: Mapping[str, Sequence[Layer]]
 ) -> Container[str | None]:
-    """The output, and the layers a path of activations, reshapings and merges alone joins to it.
+    """The output, and the layers connected to it by activations, reshaping and merges only.
 
-    What they dropped would be missing from the prediction itself. One pass from the output
-    backwards: the layers are in topological order.
+    Dropout after them would drop predictions. One pass backwards, since layers are in topological
+    order.
     """
     trailing = {layers[-1].name}
     for layer in reversed(layers[:-1]):
-        if any(each.follows and each.name in trailing for each in taken[str(layer.name)]):
+        if any(reader.follows and reader.name in trailing for reader in readers[str(layer.name)]):
             trailing.add(layer.name)
     return trailing

@@ -1,4 +1,4 @@
-"""Where things stand in the spec as it was posted, without defaults and a preset's layers."""
+"""Paths into the spec as posted, which has no defaults and no layers of presets."""
 
 from ridgeline.planning.wiring import positions
 from ridgeline.spec.faults import Fault, SpecError, pointer
@@ -12,26 +12,26 @@ _LAYERS = ("model", "layers")
 
 
 def posted_path(spec: JobSpec, path: Path) -> Path:
-    """As much of `path` as leads to something that the spec says."""
+    """The longest start of `path` that exists in the spec as posted."""
     value: object = spec
-    for depth, part in enumerate(path):
-        if isinstance(value, Contract) and part in value.model_fields_set:
-            value = getattr(value, str(part))
-        elif isinstance(value, dict | tuple) and _holds(value, part):
-            value = value[part]  # type: ignore[index]
+    for depth, step in enumerate(path):
+        if isinstance(value, Contract) and step in value.model_fields_set:
+            value = getattr(value, str(step))
+        elif isinstance(value, dict | tuple) and _contains(value, step):
+            value = value[step]  # type: ignore[index]
         else:
             return path[:depth]
     return path
 
 
-def _holds(value: dict[str, object] | tuple[object, ...], part: str | int) -> bool:
+def _contains(value: dict[str, object] | tuple[object, ...], step: str | int) -> bool:
     if isinstance(value, dict):
-        return part in value
-    return isinstance(part, int) and part < len(value)
+        return step in value
+    return isinstance(step, int) and step < len(value)
 
 
 def origin(spec: JobSpec, index: int, argument: Path) -> Path:
-    """The path to a layer's penalty or constraint, in the layer or in the policy it is from."""
+    """The path to a layer's penalty or constraint, in the layer or in the policy."""
     layer = spec.model.layers[index]
     at: Path = (*_LAYERS, index)
     for part in argument[:-1]:
@@ -46,7 +46,7 @@ def origin(spec: JobSpec, index: int, argument: Path) -> Path:
 
 
 def about_layer(spec: JobSpec, path: Path, text: str) -> str:
-    """`text`, and which of a preset's layers it is about where `path` leads to one."""
+    """`text`, prefixed with the layer's name if `path` leads into a preset's layers."""
     if isinstance(spec.model, Model) or path[:2] != _LAYERS:
         return text
     names = {index: name for name, index in positions(spec.model.layers).items()}
@@ -55,7 +55,7 @@ def about_layer(spec: JobSpec, path: Path, text: str) -> str:
 
 
 def at_preset(error: SpecError, spec: JobSpec) -> SpecError:
-    """The error with what is wrong with a preset's layers pointing at the preset."""
+    """The error, with faults of a preset's layers pointing to the preset."""
     return SpecError([_at_preset(fault, spec) for fault in error.faults])
 
 

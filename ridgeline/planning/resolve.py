@@ -1,17 +1,16 @@
-"""Turns a spec into what will be trained, or says why it cannot be."""
+"""Resolves a spec: spells out what will be trained, or says why it cannot be."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ridgeline.planning.advice import Advice, Case, advise
-from ridgeline.planning.checks.augmentation import check_augmentation
 from ridgeline.planning.checks.dataset import (
     check_classes,
     check_own_rows,
     own_rows_spelled_out,
     with_hint,
 )
-from ridgeline.planning.checks.sequences import check_masks, check_tokens
+from ridgeline.planning.checks.layers import check_augmentation, check_masks, check_tokens
 from ridgeline.planning.checks.training import check_fitting, check_proximal, check_raising
 from ridgeline.planning.checks.weights import check_applicable
 from ridgeline.planning.dataset import dataset_shape, spell_out
@@ -39,7 +38,7 @@ DEFAULT_MEMORY_LIMIT = 8 * 2**30
 
 @dataclass(frozen=True)
 class Resolution:
-    """A spec spelled out, and what follows from it."""
+    """A spec with everything spelled out, and what follows from it."""
 
     spec: JobSpec
     graph: Graph
@@ -51,16 +50,15 @@ class Resolution:
 
     @property
     def parameters(self) -> Parameters:
-        """How many numbers the model holds."""
+        """The size of the model."""
         return self.graph.parameters
 
 
 def resolve(spec: JobSpec, *, memory_limit: int | None = DEFAULT_MEMORY_LIMIT) -> Resolution:
     """Spell out every default, name, input, dropout layer and regularizer of `spec`.
 
-    Resolving a resolved spec changes nothing: the policy has gone into the layers.
-    Raises SpecError with JSON pointers where the spec cannot be trained within `memory_limit`
-    bytes; None is without a limit.
+    Idempotent: the policy becomes part of the layers. Raises SpecError, with JSON pointers, if the
+    spec cannot be trained within `memory_limit` bytes (None: no limit).
     """
     try:
         return _resolve(spec, memory_limit)
@@ -106,14 +104,14 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
 
 
 def _with_dataset(spec: JobSpec) -> JobSpec:
-    """The spec with its data set's defaults that depend on what was uploaded."""
+    """The spec with the defaults of a stored data set that depend on its contents."""
     if not isinstance(spec.dataset, UploadDataset):
         return spec
     return spec.model_copy(update={"dataset": spell_out(spec.dataset)})
 
 
 def _needed(spec: JobSpec, data: DatasetShape, graph: Graph, limit: int | None) -> int:
-    """Bytes training takes; with `auto` loading the rows stream where they cannot be held."""
+    """Memory for training; with `auto` loading, rows stream if they do not fit within `limit`."""
     held, loading = _memory(spec, data, graph, stream=False), spec.dataset.loading
     too_much = limit is not None and held > limit
     if loading == "stream" or (loading == "auto" and too_much):
@@ -135,23 +133,24 @@ def _memory(spec: JobSpec, data: DatasetShape, graph: Graph, *, stream: bool) ->
 def _split(split: Split, data: DatasetShape) -> SplitRows:
     rows = split_rows(split, data)
     if split.stratify and data.classes is None:
-        detail = "expected false: the target is a real value, without classes to keep in proportion"
+        detail = "expected false: the target is a real value, so there are no classes to stratify"
         at = pointer("split", "stratify")
         raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
     least = (data.classes or 1) if split.stratify else 1
-    # A class must have two rows left to be divided after the test rows are gone.
+    # Without the test rows, a class needs two rows to be split again.
     least_train = 2 * least if split.stratify else 1
     if rows.train < least_train:
         detail = (
-            f"expected validation + test to leave at least {least_train} training row(s);"
-            f" of {data.rows} rows they leave {max(rows.train, 0)}"
+            f"expected validation and test to leave at least {least_train} training row(s); of"
+            f" {data.rows} rows they leave {max(rows.train, 0)}"
         )
         raise SpecError([Fault(pointer=pointer("split"), detail=detail, rule="training-rows")])
     for part in ("validation", "test"):
-        asked, got = getattr(split, part), getattr(rows, part)
-        if asked and got < least:
+        fraction, size = getattr(split, part), getattr(rows, part)
+        if fraction and size < least:
             detail = (
-                f"{asked:g} of {data.rows} rows is {got}; expected 0, or at least {least} row(s)"
+                f"{fraction:g} of {data.rows} rows is {size}; expected 0, or at least {least}"
+                " row(s)"
             )
             at = pointer("split", part)
             raise SpecError([Fault(pointer=at, detail=detail, rule="split-rows")])
@@ -170,7 +169,7 @@ def _with_policy(graph: Graph, policy: Regularization) -> tuple[Layer, ...]:
     layers = apply_policy(wired, policy, {node.name: node.weights for node in graph.nodes})
     if len(layers) > MAX_LAYERS:
         detail = (
-            f"the policy would make {len(layers)} layers of {len(wired)}, the limit is"
+            f"with the policy's dropout the model would have {len(layers)} layers, the limit is"
             f" {MAX_LAYERS}; name fewer families in `after`, or use fewer layers"
         )
         at = pointer("regularization", "dropout")
@@ -194,26 +193,28 @@ def _too_large(
     needed: int,
     limit: int,
 ) -> Fault:
-    takes = f"training would take about {needed / 2**30:,.1f} GiB"
-    taken = f"{takes}, the limit is {limit / 2**30:,.1f} GiB"
+    problem = (
+        f"training would need about {needed / 2**30:,.1f} GiB of memory, the limit is"
+        f" {limit / 2**30:,.1f} GiB"
+    )
     if spec.dataset.loading == "memory" and _memory(spec, data, graph, stream=True) <= limit:
         return Fault(
             pointer=pointer("dataset", "loading"),
-            detail=f'{taken}; use "stream", which reads the rows from disk, or take fewer',
+            detail=f'{problem}; use "stream", which reads rows from disk, or use fewer rows',
             rule="memory",
         )
     batch = min(spec.training.batch_size, data.rows)
     largest = max(graph.nodes, key=lambda node: _size(node, batch))
     return Fault(
         pointer=pointer("model", "layers", position[largest.name]),
-        detail=f"{taken}; {largest.name!r} is the largest layer: make it smaller, or use a smaller"
-        " batch_size",
+        detail=f"{problem}; {largest.name!r} is the largest layer: make it smaller, or use a"
+        " smaller batch_size",
         rule="memory",
     )
 
 
 def _size(node: Node, batch: int) -> int:
-    """Numbers a layer holds. No dropout the policy adds holds more than the layer it is behind."""
+    """Numbers a layer needs. A dropout that the policy adds needs no more than its input layer."""
     return sum(weight.size for weight in node.weights) + batch * node.activations
 
 
@@ -224,9 +225,9 @@ def _spelled_out(spec: JobSpec, graph: Graph) -> JobSpec:
 
 
 def _lasting(policy: Regularization) -> Regularization:
-    """What of the policy goes on in training: the raises. All else has gone into the layers.
+    """The part of the policy that acts during training, the raises; the rest is in the layers.
 
-    To apply it again changes nothing: every layer has its penalties, every site its dropout.
+    Applying it again changes nothing: every layer has its penalties, every site its dropout.
     """
     weights, dropout = policy.weights, policy.dropout
     return Regularization(

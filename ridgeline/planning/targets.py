@@ -1,4 +1,4 @@
-"""Which target a loss reads, and whether loss, metrics, output and data fit together."""
+"""How the target is encoded, and whether loss, metrics, output and data fit together."""
 
 from typing import Literal
 
@@ -11,19 +11,19 @@ from ridgeline.spec.layers.wrapper import Wrapper
 from ridgeline.spec.training import CLASS_METRICS, Loss, Training
 
 TargetEncoding = Literal["index", "one_hot", "binary", "value"]
-"""`index`: the class's number; `one_hot`: one column a class; `binary`: one column of 0 and 1;
+"""`index`: the class number; `one_hot`: one column per class; `binary`: one column of 0 and 1;
 `value`: one column of real values."""
 
 _BINARY_CLASSES = 2
 _SCORE_METRICS = frozenset({"auc", "precision", "recall"})
 _CROSSENTROPIES = frozenset({"categorical_crossentropy", "binary_crossentropy"})
-#: Metrics of one output a class.
+#: Metrics that need one output per class.
 _COLUMN_METRICS = frozenset(
     {"top_k_categorical_accuracy", "categorical_crossentropy", "cosine_similarity"}
 )
-#: Metrics that have a form for classes by number.
+#: Metrics with a variant for class numbers.
 _INDEX_METRICS = frozenset({"accuracy", "top_k_categorical_accuracy", "categorical_crossentropy"})
-#: The activations that are layers of their own.
+#: Activations by the layer that applies them.
 _ACTIVATION_LAYERS = {
     "ELU": "elu",
     "LeakyReLU": "leaky_relu",
@@ -36,10 +36,10 @@ _LOSS_AT = pointer("training", "loss")
 
 
 def target_encoding(training: Training, data: DatasetShape, graph: Graph) -> TargetEncoding:
-    """How the target is encoded for this loss and output.
+    """The encoding of the target for this loss and output.
 
-    Raises SpecError where the loss fits neither the data nor the output, the output's
-    activation is not the loss's, or a metric cannot be measured on this target.
+    Raises SpecError if the loss does not fit the data, the output or its activation, or a metric
+    cannot be measured on this target.
     """
     encoding = _encoding(training.loss, data, graph)
     _check_activation(training.loss, graph)
@@ -56,17 +56,19 @@ def _encoding(loss: Loss, data: DatasetShape, graph: Graph) -> TargetEncoding:
         return "binary"
     if shape == (classes,):
         return "index" if loss.reads == "index" else "one_hot"
-    width = f"{render((classes,))}, one unit a class"
+    width = f"{render((classes,))}, one unit per class"
     if loss.reads in ("binary", "any") and classes == _BINARY_CLASSES:
         width = f"(1) or {width}"
     elif loss.reads == "binary":
         width += f" (the data has {classes} classes)"
-    raise _loss_fault(loss, f"expects the output layer to give {width}", graph)
+    raise _loss_fault(loss, f"expects an output of shape {width}", graph)
 
 
 def _value_encoding(loss: Loss, shape: Shape) -> TargetEncoding:
     if loss.reads != "any":
-        detail = f"{loss.name} expects classes, the target is a real value; use mean_squared_error"
+        detail = (
+            f"{loss.name} expects classes, but the target is a real value; use mean_squared_error"
+        )
         raise SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-target")])
     if shape != (1,):
         detail = f"{loss.name} expects an output of shape (1), received {render(shape)}"
@@ -76,31 +78,32 @@ def _value_encoding(loss: Loss, shape: Shape) -> TargetEncoding:
 
 def _loss_fault(loss: Loss, expectation: str, graph: Graph) -> SpecError:
     output = graph.output
-    detail = f"{loss.name} {expectation}; the output {output.name!r} gives {render(output.shape)}"
+    detail = f"{loss.name} {expectation}; the output {output.name!r} has {render(output.shape)}"
     return SpecError([Fault(pointer=_LOSS_AT, detail=detail, rule="loss-fits-output")])
 
 
 def _check_activation(loss: Loss, graph: Graph) -> None:
-    """Crossentropies take probabilities, or logits when told so."""
+    """Raise SpecError unless the output gives what the loss expects, probabilities or logits."""
     if loss.from_logits and not loss.takes_logits:
-        at, detail = (
-            pointer("training", "loss", "from_logits"),
-            f"expected false: {loss.name} has none",
-        )
+        at = pointer("training", "loss", "from_logits")
+        detail = f"expected false: {loss.name} does not accept logits"
         raise SpecError([Fault(pointer=at, detail=detail, rule="loss-takes-logits")])
     activation = _activation(graph.output.layer)
     if loss.activation is None or activation is None:
         return
     if loss.from_logits and activation in _PROBABILITIES:
-        fix = f'expected a "linear" output, or from_logits false: {activation} gives probabilities'
+        fix = (
+            f'expected a "linear" output, or from_logits false, since "{activation}" gives'
+            " probabilities"
+        )
     elif not loss.from_logits and activation not in _PROBABILITIES:
         logits = ", or set from_logits true" if loss.takes_logits else ""
         fix = (
-            f"{loss.name} expects probabilities: end the output {graph.output.name!r} with"
-            f' "{loss.activation}" (it ends with "{activation}"){logits}'
+            f"{loss.name} expects probabilities, but the activation of the output"
+            f' {graph.output.name!r} is "{activation}"; use "{loss.activation}"{logits}'
         )
     elif not loss.from_logits and activation == "softmax" and graph.output.shape == (1,):
-        fix = 'softmax over one unit is always 1; use "sigmoid"'
+        fix = 'expected "sigmoid": softmax over one unit is always 1'
     else:
         return
     raise SpecError([Fault(pointer=_LOSS_AT, detail=fix, rule="loss-fits-activation")])
@@ -118,30 +121,31 @@ def _check_metrics(training: Training, encoding: TargetEncoding, graph: Graph) -
             faults.append(Fault(pointer=at, detail=detail, rule="metric-fits-target"))
         elif metric in training.metrics[:index]:
             at = pointer("training", "metrics", index)
-            faults.append(Fault(pointer=at, detail="expected each metric once", rule="unique"))
+            detail = f"expected each metric once, received {metric} again; remove it"
+            faults.append(Fault(pointer=at, detail=detail, rule="unique"))
     if faults:
         raise SpecError(faults)
 
 
 def _metric_expectation(metric: str, encoding: TargetEncoding) -> str | None:
-    """What `metric` would need of the target, or None where it fits."""
+    """What `metric` expects of the target; None if it fits."""
     if metric in CLASS_METRICS and encoding == "value":
         return "classes; for a real value use mean_absolute_error or r2_score"
     if metric in _COLUMN_METRICS and encoding == "binary":
-        return "one output a class"
+        return "one output per class"
     if metric == "r2_score" and encoding != "value":
         return "a real-valued target"
     if metric not in _INDEX_METRICS and encoding == "index":
-        return "a target in columns; use categorical_crossentropy in place of the sparse one"
+        return "one-hot targets; use categorical_crossentropy instead of the sparse one"
     return None
 
 
 def _output_expectation(
     metric: str, loss: Loss, encoding: TargetEncoding, graph: Graph
 ) -> str | None:
-    """What `metric` would need of the output, or None where it fits."""
+    """What `metric` expects of the output; None if it fits."""
     probabilities = _gives_probabilities(loss, graph)
-    # One logit or margin can be cut at a threshold of 0; F1 has none but between 0 and 1.
+    # One logit or margin can be compared with a threshold of 0; F1's threshold is above 0.
     margin = encoding == "binary" and (loss.from_logits or loss.reads == "binary")
     if metric in _SCORE_METRICS and not (probabilities or margin):
         return 'an output that gives probabilities; end it with "softmax" or "sigmoid"'
@@ -160,7 +164,7 @@ def _gives_probabilities(loss: Loss, graph: Graph) -> bool:
 
 
 def _activation(layer: Layer) -> str | None:
-    """What gives a layer's output its range; None where the layer does not say."""
+    """The activation of a layer's output; None if it is unknown."""
     if isinstance(layer, Wrapper):
         return _activation(layer.layer)
     named: str | None = getattr(layer, "activation", None)

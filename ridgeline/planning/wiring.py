@@ -10,16 +10,16 @@ from ridgeline.spec.layers import Layer
 from ridgeline.spec.layers.base import snake_case
 
 INPUT = "input"
-"""The name by which layers take the data."""
+"""The name of the data as a layer's input."""
 FEATURE_SCALING = "feature_scaling"
-"""The name of the saved model's first layer."""
+"""The name of the saved model's first layer, which scales features."""
 
 
 def wire(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Spell out every layer's name and inputs, in topological order, the output last.
 
-    Raises SpecError for repeated names, unknown inputs, wrong numbers of inputs, cycles, and layers
-    whose output goes nowhere.
+    Raises SpecError for duplicate names, unknown inputs, wrong numbers of inputs, cycles, and
+    layers whose output is unused.
     """
     wired = _with_inputs(layers, _names(layers))
     position = {str(layer.name): index for index, layer in enumerate(wired)}
@@ -29,41 +29,41 @@ def wire(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 
 def positions(layers: Sequence[Layer]) -> dict[str, int]:
-    """Each layer's place in the list as posted, by the name wiring gives it."""
+    """Each layer's index in the list as posted, by the name that `wire` gives it."""
     return {name: index for index, name in enumerate(_names(layers))}
 
 
 def consumers(layers: Sequence[Layer]) -> Mapping[str, list[Layer]]:
-    """The layers that take each name's output, for wired layers."""
-    taken: defaultdict[str, list[Layer]] = defaultdict(list)
+    """The layers that read each name's output, for wired layers."""
+    readers: defaultdict[str, list[Layer]] = defaultdict(list)
     for layer in layers:
         for name in dict.fromkeys(layer.inputs or ()):
-            taken[name].append(layer)
-    return taken
+            readers[name].append(layer)
+    return readers
 
 
-def name_source(taken: set[str]) -> Callable[[str], str]:
-    """Give Keras's default names (`dense`, `dense_1`, …), neither taken ones nor one twice."""
+def name_source(used: set[str]) -> Callable[[str], str]:
+    """A function that returns Keras's default names (`dense`, `dense_1`, …), always a new one."""
     numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
 
     def free_name(type_name: str) -> str:
         stem = snake_case(type_name)
         candidates = (f"{stem}_{number}" if number else stem for number in numbers[stem])
-        return next(name for name in candidates if name not in taken)
+        return next(name for name in candidates if name not in used)
 
     return free_name
 
 
 def _names(layers: Sequence[Layer]) -> list[str]:
-    taken = {INPUT, FEATURE_SCALING}
+    used = {INPUT, FEATURE_SCALING}
     for index, layer in enumerate(layers):
         if layer.name is None:
             continue
-        if layer.name in taken:
-            detail = f"expected a name no other layer has; {layer.name!r} is taken"
+        if layer.name in used:
+            detail = f"expected a unique name; {layer.name!r} is already in use"
             raise SpecError([Fault(pointer=_at(index, "name"), detail=detail, rule="unique-name")])
-        taken.add(layer.name)
-    free_name = name_source(taken)
+        used.add(layer.name)
+    free_name = name_source(used)
     return [layer.name or free_name(layer.type_name()) for layer in layers]
 
 
@@ -98,7 +98,7 @@ def _input_faults(layers: Sequence[Layer], position: Mapping[str, int]) -> Itera
 
 
 def _check_used(layers: Sequence[Layer], position: Mapping[str, int]) -> None:
-    """Every layer must lead to the output, the last one listed."""
+    """Raise SpecError unless every layer leads to the output, the last one listed."""
     reached: set[str] = set()
     stack = [str(layers[-1].name)]
     while stack:
@@ -110,8 +110,8 @@ def _check_used(layers: Sequence[Layer], position: Mapping[str, int]) -> None:
     faults = [
         Fault(
             pointer=_at(index),
-            detail=f"the output of {layer.name!r} goes nowhere; name it in the `inputs` of a layer"
-            f" that leads to the output {layers[-1].name!r}, or remove it",
+            detail=f"the output of {layer.name!r} is unused; name {layer.name!r} in the `inputs` of"
+            f" a layer that leads to the output {layers[-1].name!r}, or remove it",
             rule="unused-layer",
         )
         for index, layer in enumerate(layers)
@@ -122,16 +122,16 @@ def _check_used(layers: Sequence[Layer], position: Mapping[str, int]) -> None:
 
 
 def _order(layers: Sequence[Layer], position: Mapping[str, int]) -> list[str]:
-    """Kahn's algorithm, keeping the listed order where it can."""
+    """Topological order by Kahn's algorithm, close to the listed order."""
     waiting = {str(layer.name): set(layer.inputs or ()) - {INPUT} for layer in layers}
-    taken = consumers(layers)
+    readers = consumers(layers)
     ready = [position[name] for name, inputs in waiting.items() if not inputs]
     heapq.heapify(ready)
     order: list[str] = []
     while ready:
         name = str(layers[heapq.heappop(ready)].name)
         order.append(name)
-        for consumer in taken[name]:
+        for consumer in readers[name]:
             waiting[str(consumer.name)].discard(name)
             if not waiting[str(consumer.name)]:
                 heapq.heappush(ready, position[str(consumer.name)])
@@ -141,7 +141,7 @@ def _order(layers: Sequence[Layer], position: Mapping[str, int]) -> list[str]:
 
 
 def _cycle(layers: Sequence[Layer], position: Mapping[str, int], stuck: set[str]) -> Fault:
-    """Walk inputs among the stuck layers until one repeats: that is a cycle."""
+    """A fault for a cycle: follows inputs among the stuck layers until one repeats."""
     name, path = min(stuck, key=position.__getitem__), []
     while name not in path:
         path.append(name)

@@ -1,1 +1,1 @@
-"""The words that service, worker and client share: pydantic models and arithmetic, no I/O."""
+"""What a user may write in a job: the JobSpec and its parts. pydantic models, no I/O."""

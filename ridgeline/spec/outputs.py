@@ -1,31 +1,31 @@
-"""The formats a training is published in, and which networks each can hold."""
+"""The formats a trained model is published in, and which networks each can hold."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from ridgeline.spec.faults import Fault, SpecError, pointer
 from ridgeline.spec.layers import Layer
-from ridgeline.spec.layers.wrapper import Wrapper
+from ridgeline.spec.layers.wrapper import with_wrapped
 
 OutputName = Literal[
     "keras",  # `model.keras`: architecture, weights, regularizers, optimizer state
-    "weights",  # `model.weights.h5`, and `model.json`, the architecture they belong to
-    "saved_model",  # `saved_model.zip`: TensorFlow's SavedModel, prediction alone
-    "litert",  # `model.tflite`: LiteRT (TensorFlow Lite), built-in operations alone
-    "onnx",  # `model.onnx`: ONNX, standard operations alone
-    "tensorboard",  # `tensorboard.zip`: no model, but its curves and weights as event files
+    "weights",  # `model.weights.h5`, with the architecture in `model.json`
+    "saved_model",  # `saved_model.zip`: TensorFlow's SavedModel, for prediction only
+    "litert",  # `model.tflite`: LiteRT (TensorFlow Lite), built-in operations only
+    "onnx",  # `model.onnx`: ONNX, standard operations only
+    "tensorboard",  # `tensorboard.zip`: curves and weights as event files, no model
 ]
 
 MAX_BYTES = 2**31 - 2**20
-"""What one file of `litert` or `onnx` holds: 2 GiB, less a margin for all that is no weight."""
+"""Most weights in one `litert` or `onnx` file: 2 GiB, less a margin for everything else."""
 _BYTES_PER_PARAMETER = 4
 
 Arguments = Mapping[str, Any]
-Unfit = Callable[[Arguments], bool]
+_Applies = Callable[[Arguments], bool]
 
 
 def check_outputs(outputs: Sequence[OutputName], layers: Sequence[Layer], parameters: int) -> None:
-    """Raise SpecError where a format cannot hold the network, before it is trained."""
+    """Raise SpecError if a requested format cannot hold the network."""
     faults = [
         Fault(pointer=pointer("outputs", index), detail=detail, rule="output-fits-model")
         for index, output in enumerate(outputs)
@@ -36,53 +36,47 @@ def check_outputs(outputs: Sequence[OutputName], layers: Sequence[Layer], parame
 
 
 def obstacle(output: OutputName, layer_type: str, arguments: Arguments) -> str | None:
-    """What of a layer `output` has no operation for; None where it holds the layer."""
-    for what, unfit in _OBSTACLES.get(output, {}).get(layer_type, {}).items():
-        if unfit(arguments):
-            return what
+    """The property of a layer that `output` has no operation for; None if it can hold the layer."""
+    for unsupported, applies in _OBSTACLES.get(output, {}).get(layer_type, {}).items():
+        if applies(arguments):
+            return unsupported
     return None
 
 
 def _details(output: OutputName, layers: Sequence[Layer], parameters: int) -> Iterator[str]:
     if output not in _OBSTACLES:
         return
-    for layer in layers:
-        for each in _with_wrapped(layer):
-            what = obstacle(output, each.type_name(), each.arguments())
-            if what is not None:
+    for named in layers:
+        for layer in with_wrapped(named):
+            unsupported = obstacle(output, layer.type_name(), layer.arguments())
+            if unsupported is not None:
                 yield (
-                    f"{output} has no operation for {what} of {layer.name!r} ({each.type_name()});"
-                    f" remove {output!r} or change the layer"
+                    f"{output} has no operation for {unsupported} of {named.name!r}"
+                    f" ({layer.type_name()}); remove {output!r} or change the layer"
                 )
     size = parameters * _BYTES_PER_PARAMETER
     if size > MAX_BYTES:
         yield (
-            f"the model would take {size / 2**30:,.1f} GiB, a file of {output} holds less than"
+            f"the model would take {size / 2**30:,.1f} GiB, but a file of {output} holds less than"
             f" 2 GiB; remove {output!r} or make the network smaller"
         )
-
-
-def _with_wrapped(layer: Layer) -> Iterator[Layer]:
-    yield layer
-    if isinstance(layer, Wrapper):
-        yield from _with_wrapped(layer.layer)
 
 
 def _always(_: Arguments) -> bool:
     return True
 
 
-def _above_one(argument: str) -> Unfit:
-    """Whether `argument`, a number or one per axis, is more than 1 anywhere."""
+def _above_one(argument: str) -> _Applies:
+    """Whether `argument`, a number or one per axis, is above 1 along any axis."""
 
-    def unfit(arguments: Arguments) -> bool:
+    def applies(arguments: Arguments) -> bool:
         value = arguments.get(argument, 1)
-        return any(one > 1 for one in (value if isinstance(value, list | tuple) else [value]))
+        return any(size > 1 for size in (value if isinstance(value, list | tuple) else [value]))
 
-    return unfit
+    return applies
 
 
-def _one_of(argument: str, *values: str) -> Unfit:
+def _one_of(argument: str, *values: str) -> _Applies:
     return lambda arguments: arguments.get(argument) in values
 
 
@@ -90,8 +84,8 @@ _POOLING_3D = {"pooling over three axes": _always}
 _DILATED = {"the dilation": _above_one("dilation_rate")}
 _GROUPED = {"the groups": _above_one("groups")}
 _LANCZOS = ("lanczos3", "lanczos5")
-#: Output → layer → what it has no operation for → whether a layer has that.
-_OBSTACLES: Mapping[str, Mapping[str, Mapping[str, Unfit]]] = {
+#: Output → layer type → unsupported property → whether it applies to given arguments.
+_OBSTACLES: Mapping[str, Mapping[str, Mapping[str, _Applies]]] = {
     "litert": {
         "MaxPooling3D": _POOLING_3D,
         "AveragePooling3D": _POOLING_3D,

@@ -1,7 +1,4 @@
-"""The base of every model in the contract, and the field types they share.
-
-Names that stand for objects, and Keras's short names.
-"""
+"""The base of every model in the contract, and shared field types and validators."""
 
 import re
 from collections.abc import Callable, Hashable, Mapping
@@ -10,33 +7,21 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ridgeline.spec import descriptions
-
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
-
-
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
-"""A dropout rate: the share of units dropped. 1 would drop all of them, so it is refused."""
-
-
+"""A dropout rate: the fraction of units to drop, below 1, which would drop all of them."""
 NonNegativeFloat = Annotated[float, Field(ge=0.0, le=1e9)]
-
-
 PositiveFloat = Annotated[float, Field(gt=0.0, le=1e9)]
-
-
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 
 
 class Contract(BaseModel):
-    """A closed, immutable, strictly typed piece of the contract.
+    """An immutable, strictly typed model of the contract.
 
-    Unknown fields are refused, NaN and infinities are refused, and nothing is coerced
-    (`"64"` is not a number of units). Lists that are short by nature report their first wrong item
-    only (`fail_fast`): else a body of 1 MiB could ask for 300,000 errors.
+    Unknown fields, NaN and infinities are rejected, and nothing is coerced (`"64"` is not a number
+    of units). Lists that are usually short report their first wrong item only (`fail_fast`), since
+    a body of 1 MiB could otherwise cause 300,000 errors.
     """
 
     model_config = ConfigDict(
@@ -44,14 +29,15 @@ class Contract(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=descriptions.wanted,
+        use_attribute_docstrings=True,
     )
 
     def model_post_init(self, context: Any) -> None:
-        """Count the tag that tells a model from its siblings (`type`, `source`) as said.
+        """Mark the tag of a union's member (`type`, `source`) as set.
 
-        So `model_dump_json(exclude_unset=True)` is what the author said, and can be read again. A
-        full dump is not: `kernel_regularizer: null` means none, where silence means the policy's.
+        So `model_dump_json(exclude_unset=True)` is what the author wrote and can be parsed again. A
+        full dump differs in meaning: `kernel_regularizer: null` means no penalty, while an unset
+        field gets the policy's.
         """
         del context
         self.__pydantic_fields_set__.update(_tags(type(self)))
@@ -59,7 +45,7 @@ class Contract(BaseModel):
 
 @cache
 def _tags(model: type[Contract]) -> frozenset[str]:
-    """Fields that have one possible value."""
+    """The fields with only one possible value."""
     annotations = {name: field.annotation for name, field in model.model_fields.items()}
     return frozenset(
         name
@@ -70,14 +56,16 @@ def _tags(model: type[Contract]) -> frozenset[str]:
 
 def _single_line(text: str) -> str:
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
-        raise ValueError("expected one line without control characters or lone surrogates")
+        raise ValueError(
+            "expected one line of text; remove line breaks, control characters and lone surrogates"
+        )
     return text
 
 
 def each_once(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-    """Validate that no value is listed twice."""
+    """Validate that no value occurs twice."""
     if len(set(values)) < len(values):
-        raise ValueError("expected each value once")
+        raise ValueError("expected each value once; remove the duplicates")
     return values
 
 
@@ -85,7 +73,7 @@ Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_sing
 
 
 def named(aliases: Mapping[str, str]) -> Callable[[Any], Any]:
-    """A validator that lets `"adam"` stand for `{"name": "adam"}`, and aliases for names."""
+    """A validator that expands `"adam"` to `{"name": "adam"}` and aliases to names."""
 
     def spell_out(value: Any) -> Any:
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What the layers of specs say differently: each is matched with its own in the other specs."""
+"""How the layers of specs differ, each layer matched with its counterparts in the other specs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from ridgeline.planning.wiring import INPUT
 from ridgeline.spec.layers import LAYERS
-from service.comparison.alignment import Item, align
+from service.comparison.matching import LayerKey, match_layers
 from service.comparison.members import (
     ABSENT,
-    Node,
-    Row,
+    DifferenceRow,
+    SpecNode,
     alike,
     all_equal,
     member_names,
@@ -24,7 +24,7 @@ from service.comparison.members import (
     whole_row,
 )
 
-#: What a layer is called and where its input comes from, which is compared apart.
+#: A layer's name and inputs, which are compared apart from its arguments.
 _WIRING = ("name", "inputs")
 _PRESET = ("model", "preset")
 _MOST_NAMED = 3
@@ -34,212 +34,210 @@ _MOST_NAMED = 3
 class ListedLayer:
     """A layer of a job's network."""
 
-    node: Node
-    """What is said of it; nothing where the policy put it there."""
+    node: SpecNode
+    """Its place in the spec; nothing is posted where the policy added the layer."""
     above: str
-    """The name of the layer above it."""
+    """The name of the layer before it in the list."""
 
     @cached_property
     def name(self) -> str:
         """The name that it has in the resolved spec."""
-        return str(self.node.meant["name"])
+        return str(self.node.resolved["name"])
 
     @cached_property
     def kind(self) -> str:
         """The Keras class's name."""
-        return str(self.node.meant["type"])
+        return str(self.node.resolved["type"])
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the layers it takes."""
-        return tuple(self.node.meant.get("inputs") or (self.above,))
+        """Names of its input layers."""
+        return tuple(self.node.resolved.get("inputs") or (self.above,))
 
     @property
-    def is_said(self) -> bool:
-        """Whether its author, or the preset, has put it there."""
-        return self.node.said is not ABSENT
+    def is_posted(self) -> bool:
+        """Whether its author, or the preset, listed it."""
+        return self.node.posted is not ABSENT
 
-    def says(self, member: str) -> bool:
-        """Whether it is said what it is called, or what it takes."""
-        return self.is_said and self.node.said.get(member) is not None
+    def posts(self, member: str) -> bool:
+        """Whether its author gave it this member: a name, or inputs."""
+        return self.is_posted and self.node.posted.get(member) is not None
 
     @cached_property
-    def arguments(self) -> Node:
-        """What is said besides its name and its inputs."""
+    def arguments(self) -> SpecNode:
+        """All of it but its name and its inputs."""
         node = self.node
-        said = ABSENT if node.said is ABSENT else _without_wiring(node.said)
-        return Node(said, _without_wiring(node.meant), node.path)
+        posted = ABSENT if node.posted is ABSENT else _without_wiring(node.posted)
+        return SpecNode(posted, _without_wiring(node.resolved), node.path)
 
     @cached_property
-    def item(self) -> Item:
-        """What it is known by in the other specs."""
+    def key(self) -> LayerKey:
+        """What identifies it across specs."""
         layer = LAYERS.get(self.kind)
-        return Item(
+        return LayerKey(
             kind=self.kind,
             family=layer.__module__ if layer else self.kind,
-            name=self.name if self.says("name") else None,
-            text=text(self.arguments.meant),
-            members=self.arguments.meant,
+            name=self.name if self.posts("name") else None,
+            text=text(self.arguments.resolved),
         )
 
     @cached_property
-    def as_said(self) -> dict[str, Any]:
-        """The layer as its author wrote it; of the policy's what is not null."""
-        if self.is_said:
-            return dict(self.node.said)
-        meant = self.arguments.meant.items()
-        return {name: value for name, value in meant if value is not None}
+    def as_posted(self) -> dict[str, Any]:
+        """The layer as its author wrote it; of one from the policy all that is not null."""
+        if self.is_posted:
+            return dict(self.node.posted)
+        resolved = self.arguments.resolved.items()
+        return {name: value for name, value in resolved if value is not None}
 
 
-Layers = Mapping[str, ListedLayer]
-"""What is the same layer in several jobs, by job id."""
+MatchedLayers = Mapping[str, ListedLayer]
+"""The same layer in several jobs, by job id."""
 
 
-def layer_rows(networks: Mapping[str, Sequence[ListedLayer]]) -> Iterator[Row]:
+def layer_rows(networks: Mapping[str, Sequence[ListedLayer]]) -> Iterator[DifferenceRow]:
     """The differences between the layers of jobs, by job id, in the order of the networks.
 
-    A layer that some of the jobs lack is one difference, and so is one whose place another kind of
-    layer takes. Layers that nobody says, which are the policy's, are told by the policy.
+    A layer that some of the jobs lack is one difference, and so is a layer replaced by another
+    kind. Layers that only the policy adds are left to the policy's own difference.
     """
     wiring = _Wiring(networks)
-    for column in wiring.columns:
-        if not any(layer.is_said for layer in column.values()):
+    for layers in wiring.matched:
+        if not any(layer.is_posted for layer in layers.values()):
             continue
-        alone = len(column) < len(networks) or not all_equal(map(_kind, column.values()))
-        for row in [_whole(column, wiring)] if alone else _members(column, wiring):
-            yield row if row.paths else row._replace(paths=dict.fromkeys(_said(column), _PRESET))
+        kinds = (layer.kind for layer in layers.values())
+        differs_as_whole = len(layers) < len(networks) or not all_equal(kinds)
+        for row in [_whole(layers, wiring)] if differs_as_whole else _members(layers, wiring):
+            yield row if row.paths else row._replace(paths=dict.fromkeys(_posted(layers), _PRESET))
 
 
-def _kind(layer: ListedLayer) -> str:
-    return layer.kind
+def _posted(layers: MatchedLayers) -> list[str]:
+    return [job_id for job_id, layer in layers.items() if layer.is_posted]
 
 
-def _said(column: Layers) -> list[str]:
-    return [job_id for job_id, layer in column.items() if layer.is_said]
-
-
-def _whole(column: Layers, wiring: "_Wiring") -> Row:
-    """All of a layer; with what it takes where that does not follow from the order."""
-    apart = wiring.differs(column)
+def _whole(layers: MatchedLayers, wiring: "_Wiring") -> DifferenceRow:
+    """A whole layer; with its inputs where they do not follow from the order."""
+    apart = wiring.differs(layers)
     nodes = {
-        job_id: Node(
-            layer.as_said | ({"inputs": wiring.shown(job_id, layer)} if apart else {}),
-            layer.node.meant,
+        job_id: SpecNode(
+            layer.as_posted | ({"inputs": wiring.shown(job_id, layer)} if apart else {}),
+            layer.node.resolved,
             layer.node.path,
         )
-        for job_id, layer in column.items()
+        for job_id, layer in layers.items()
     }
-    kinds = " / ".join(dict.fromkeys(layer.kind for layer in column.values()))
-    job_id = _said(column)[0]
-    said = {job_id: nodes[job_id] for job_id in _said(column)}
-    return whole_row(nodes, f"{kinds} after {wiring.before(job_id, column[job_id])}")._replace(
-        paths=paths_of(said)
+    kinds = " / ".join(dict.fromkeys(layer.kind for layer in layers.values()))
+    job_id = _posted(layers)[0]
+    posted = {job_id: nodes[job_id] for job_id in _posted(layers)}
+    return whole_row(nodes, f"{kinds} after {wiring.inputs_of(job_id, layers[job_id])}")._replace(
+        paths=paths_of(posted)
     )
 
 
-def _members(column: Layers, wiring: "_Wiring") -> Iterator[Row]:
-    called = wiring.name(column)
-    names = {job_id: layer.name for job_id, layer in column.items()}
-    if any(layer.says("name") for layer in column.values()) and not all_equal(names.values()):
-        yield Row(f"{called}: name", _paths(column, "name"), names)
-    arguments = {job_id: layer.arguments for job_id, layer in column.items()}
+def _members(layers: MatchedLayers, wiring: "_Wiring") -> Iterator[DifferenceRow]:
+    label = wiring.name(layers)
+    names = {job_id: layer.name for job_id, layer in layers.items()}
+    if any(layer.posts("name") for layer in layers.values()) and not all_equal(names.values()):
+        yield DifferenceRow(f"{label}: name", _paths(layers, "name"), names)
+    arguments = {job_id: layer.arguments for job_id, layer in layers.items()}
     if not alike(arguments.values()):
         for member in member_names(arguments.values()):
             nodes = {job_id: node.member(member) for job_id, node in arguments.items()}
-            yield from member_rows(nodes, f"{called}: {member}")
-    if wiring.differs(column):
+            yield from member_rows(nodes, f"{label}: {member}")
+    if wiring.differs(layers):
         inputs: dict[str, JsonValue] = {
-            job_id: wiring.shown(job_id, layer) for job_id, layer in column.items()
+            job_id: wiring.shown(job_id, layer) for job_id, layer in layers.items()
         }
-        yield Row(f"{called}: inputs", _paths(column, "inputs"), inputs)
+        yield DifferenceRow(f"{label}: inputs", _paths(layers, "inputs"), inputs)
 
 
-def _paths(column: Layers, member: str) -> dict[str, Any]:
-    """Where a member stands; where nobody says it, the layers."""
-    said = {
-        job_id: layer.node.member(member) for job_id, layer in column.items() if layer.says(member)
+def _paths(layers: MatchedLayers, member: str) -> dict[str, Any]:
+    """The paths of a member; of the layers where nobody posted it."""
+    posted = {
+        job_id: layer.node.member(member) for job_id, layer in layers.items() if layer.posts(member)
     }
-    return paths_of(said or {job_id: layer.node for job_id, layer in column.items()})
+    return paths_of(posted or {job_id: layer.node for job_id, layer in layers.items()})
 
 
 class _Wiring:
-    """How layers hang together across the jobs."""
+    """How the matched layers are connected in each job."""
 
     def __init__(self, networks: Mapping[str, Sequence[ListedLayer]]) -> None:
         job_ids = [*networks]
-        aligned = align([[layer.item for layer in network] for network in networks.values()])
-        self.columns: list[Layers] = [
+        matches = match_layers([[layer.key for layer in network] for network in networks.values()])
+        self.matched: list[MatchedLayers] = [
             {job_ids[n]: networks[job_ids[n]][place] for n, place in sorted(places.items())}
-            for places in aligned
+            for places in matches
         ]
-        self._place = {
+        self._index = {
             (job_id, layer.name): index
-            for index, column in enumerate(self.columns)
-            for job_id, layer in column.items()
+            for index, layers in enumerate(self.matched)
+            for job_id, layer in layers.items()
         }
 
-    def name(self, column: Layers) -> str:
-        """What a layer is called: all its names where the jobs have several for it."""
-        said = [layer.name for layer in column.values() if layer.is_said]
-        return _few(said or [layer.name for layer in column.values()], " / ")
+    def name(self, layers: MatchedLayers) -> str:
+        """The layer's name; all its names where the jobs have several for it."""
+        posted = [layer.name for layer in layers.values() if layer.is_posted]
+        return _few(posted or [layer.name for layer in layers.values()], " / ")
 
-    def before(self, job_id: str, layer: ListedLayer) -> str:
-        """What the layers that it takes are called."""
-        places = [self._place.get((job_id, name)) for name in self._taken(job_id, layer)]
-        return _few((INPUT if n is None else self.name(self.columns[n]) for n in places), " and ")
+    def inputs_of(self, job_id: str, layer: ListedLayer) -> str:
+        """The names of a layer's inputs."""
+        indexes = [self._index.get((job_id, name)) for name in self._listed_inputs(job_id, layer)]
+        names = (INPUT if n is None else self.name(self.matched[n]) for n in indexes)
+        return _few(names, " and ")
 
     def shown(self, job_id: str, layer: ListedLayer) -> list[JsonValue]:
-        """The names of the layers that it takes, as its author would write them."""
-        said = layer.node.said["inputs"] if layer.says("inputs") else self._taken(job_id, layer)
-        return list(said)
+        """The names of a layer's inputs, as its author would write them."""
+        if layer.posts("inputs"):
+            return list(layer.node.posted["inputs"])
+        return list(self._listed_inputs(job_id, layer))
 
-    def differs(self, column: Layers) -> bool:
-        """Whether jobs let a layer take other layers.
+    def differs(self, layers: MatchedLayers) -> bool:
+        """Whether the jobs give a layer different inputs.
 
-        What only one of two jobs has between two layers is a difference of its own, and so is
-        passed over here.
+        A layer between two others that only one of two jobs has is a difference of its own, so it
+        is skipped here.
         """
-        taken = {
-            job_id: tuple(self._place.get((job_id, name)) for name in layer.inputs)
-            for job_id, layer in column.items()
+        indexes = {
+            job_id: tuple(self._index.get((job_id, name)) for name in layer.inputs)
+            for job_id, layer in layers.items()
         }
-        said = any(layer.says("inputs") for layer in column.values())
+        posted = any(layer.posts("inputs") for layer in layers.values())
         return any(
-            self._shared(one, column[one], other, said=said)
-            != self._shared(other, column[other], one, said=said)
-            for one, other in combinations(column, 2)
-            if taken[one] != taken[other]
+            self._common_inputs(one, layers[one], other, posted=posted)
+            != self._common_inputs(other, layers[other], one, posted=posted)
+            for one, other in combinations(layers, 2)
+            if indexes[one] != indexes[other]
         )
 
-    def _shared(
-        self, job_id: str, layer: ListedLayer, other: str, *, said: bool
+    def _common_inputs(
+        self, job_id: str, layer: ListedLayer, other: str, *, posted: bool
     ) -> list[int | None]:
-        """What a layer takes, back to what the other job has too; None is the data."""
-        return [self._back(job_id, name, other, said=said) for name in layer.inputs]
+        """A layer's nearest ancestors that the other job has too; None is the data set."""
+        return [self._ancestor(job_id, name, other, posted=posted) for name in layer.inputs]
 
-    def _back(self, job_id: str, name: str, other: str, *, said: bool) -> int | None:
-        place = self._place.get((job_id, name))
-        for _ in self.columns:
-            if place is None or other in self.columns[place]:
+    def _ancestor(self, job_id: str, name: str, other: str, *, posted: bool) -> int | None:
+        index = self._index.get((job_id, name))
+        for _ in self.matched:
+            if index is None or other in self.matched[index]:
                 break
-            between = self.columns[place][job_id]
-            # Where nobody says what is taken, it is what stands above.
-            if len(between.inputs) > 1 and said:
+            between = self.matched[index][job_id]
+            # Inputs that nobody posted are the layer before.
+            if len(between.inputs) > 1 and posted:
                 break
             above = between.above if len(between.inputs) > 1 else between.inputs[0]
-            place = self._place.get((job_id, above))
-        return place
+            index = self._index.get((job_id, above))
+        return index
 
-    def _taken(self, job_id: str, layer: ListedLayer) -> list[str]:
-        """What a layer takes, but for what the policy has put between."""
-        return [self._in_front(job_id, name) for name in layer.inputs]
+    def _listed_inputs(self, job_id: str, layer: ListedLayer) -> list[str]:
+        """A layer's inputs without the layers that the policy has inserted."""
+        return [self._listed(job_id, name) for name in layer.inputs]
 
-    def _in_front(self, job_id: str, name: str) -> str:
-        for _ in self.columns:
-            place = self._place.get((job_id, name))
-            if place is None or self.columns[place][job_id].is_said:
+    def _listed(self, job_id: str, name: str) -> str:
+        for _ in self.matched:
+            index = self._index.get((job_id, name))
+            if index is None or self.matched[index][job_id].is_posted:
                 break
-            name = self.columns[place][job_id].inputs[0]
+            name = self.matched[index][job_id].inputs[0]
         return name
 
 
@@ -248,6 +246,7 @@ def _without_wiring(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _few(names: Iterable[str], between: str) -> str:
-    each = [*dict.fromkeys(names)]
-    more = [f"{len(each) - _MOST_NAMED} more"] if len(each) > _MOST_NAMED else []
-    return between.join(each[:_MOST_NAMED] + more)
+    different = [*dict.fromkeys(names)]
+    left_out = len(different) - _MOST_NAMED
+    more = [f"{left_out} more"] if left_out > 0 else []
+    return between.join(different[:_MOST_NAMED] + more)

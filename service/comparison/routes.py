@@ -1,6 +1,5 @@
-"""/compare: jobs beside each other."""
+"""/compare: several jobs side by side."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -11,33 +10,33 @@ from ridgeline.api.comparison import Comparison
 from ridgeline.api.problems import ProblemCode
 from ridgeline.charts import LOSS
 from ridgeline.storage.records.thinning import MIN_POINTS
-from service.charts import rules as charts
-from service.charts.routes import (
+from service.comparison import rules as comparison
+from service.curves import rules as curves
+from service.curves.routes import (
     CHART_CONTENT,
     CHART_HEADERS,
     Accept,
+    ChartQuery,
     IfNoneMatch,
-    LookQuery,
     chart_headers,
 )
-from service.charts.rules import JSON, PICTURES, VEGA_LITE, Look
-from service.comparison import rules as comparison
-from service.http.answers import json_answer, not_modified
+from service.curves.rules import JSON, PICTURES, VEGA_LITE, ChartRequest
 from service.http.documentation import headers
-from service.http.headers import matches, negotiate
-from service.http.problems import ApiProblem, responses
-from service.services import PartsDep
+from service.http.problems import not_acceptable, responses
+from service.http.representations import json_answer, not_modified
+from service.http.requests import matches, negotiate
+from service.services import ServicesDep
 
 OFFERED = (JSON, VEGA_LITE, *PICTURES)
 
 router = APIRouter(tags=["comparison"])
 
 
-class CompareQuery(LookQuery):
-    """Which jobs to compare, and how the chart is to look."""
+class CompareQuery(ChartQuery):
+    """Which jobs to compare, and the appearance of the chart."""
 
     jobs: Annotated[
-        str, Field(max_length=1000, description="2 to 20 ids of jobs, with commas between them.")
+        str, Field(max_length=1000, description="2 to 20 ids of jobs, separated by commas.")
     ]
     measure: Annotated[
         str,
@@ -51,9 +50,9 @@ class CompareQuery(LookQuery):
         Field(
             ge=MIN_POINTS,
             le=comparison.MAX_POINTS,
-            description="About so many epochs, what is extreme in each job among them.",
+            description="About so many epochs, each job's extremes among them.",
         ),
-    ] = charts.POINTS
+    ] = curves.POINTS
 
 
 @router.get(
@@ -71,27 +70,29 @@ class CompareQuery(LookQuery):
     },
 )
 async def compare_jobs(
-    parts: PartsDep,
+    services: ServicesDep,
     query: Annotated[CompareQuery, Query()],
     accept: Accept = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Compare jobs: how their specs differ and how their curves went, or a chart of the curves."""
+    """Compare jobs: how their specs differ, and their curves; or a chart of the curves."""
     media_type = negotiate(accept or (), OFFERED)
     if media_type is None:
-        detail = f"A comparison comes as {', '.join(OFFERED)}; name one of them in Accept."
-        raise ApiProblem(ProblemCode.NOT_ACCEPTABLE, detail, status=HTTPStatus.NOT_ACCEPTABLE)
-    asked = query.model_dump(exclude={"jobs", "measure"})
-    look = charts.bounded(Look(media_type=media_type, **asked))
-    records = await comparison.find(parts, query.jobs)
-    meta = chart_headers(charts.tag(look, query.measure, *records), look, "comparison")
+        raise not_acceptable("A comparison is", OFFERED)
+    appearance = query.model_dump(exclude={"jobs", "measure"})
+    request = curves.bounded(ChartRequest(media_type=media_type, **appearance))
+    records = await comparison.find(services, query.jobs)
+    meta = chart_headers(curves.tag(request, query.measure, *records), request, "comparison")
     if matches(if_none_match, meta["ETag"]):
         return not_modified(meta)
-    async with parts.curves:
+    async with services.curves:
         if media_type == JSON:
-            found = comparison.comparison
-            content = await run_in_threadpool(found, parts.jobs, records, look.max_points)
+            content = await run_in_threadpool(
+                comparison.comparison, services.jobs, records, request.max_points
+            )
             return json_answer(content, headers=meta)
-        spec = await run_in_threadpool(comparison.picture, parts.jobs, records, query.measure, look)
-    content = await charts.drawn(parts.renderer, spec, look)
+        spec = await run_in_threadpool(
+            comparison.picture, services.jobs, records, query.measure, request
+        )
+    content = await curves.drawn(services.renderer, spec, request)
     return Response(content, headers=meta, media_type=media_type)

@@ -1,1 +1,1 @@
-"""The loss curves of a job."""
+"""The loss curves of a job: as data, as charts, and as pictures drawn in a child process."""

@@ -1,1 +1,1 @@
-"""The dashboard: its static files, and the routes that serve them."""
+"""The dashboard: static files, and the routes that serve them."""

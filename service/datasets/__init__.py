@@ -1,1 +1,1 @@
-"""Uploaded data sets: the parts that take them in, the disk they take, the specs that use them."""
+"""Stored data sets: receiving, inspecting, storing and downloading their files."""

@@ -1,12 +1,15 @@
-"""Receives files: a request's bytes go to the disk as they come, and are hashed on the way.
-
-How slowly a client may send.
-"""
+"""Receives files: writes a request's bytes to disk as they arrive, and hashes them on the way."""
 
 import asyncio
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -14,23 +17,38 @@ from typing import NamedTuple, Self
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from ridgeline.api.problems import ProblemCode
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.files.datasets import staged
-from service.datasets.hashed_file import HashedFile
-from service.datasets.space import check_space
-from service.http.problems import RETRY_AFTER_S, ApiProblem
+from ridgeline.storage.files.digests import FileDigests
+from service.errors import (
+    DiskFull,
+    FileTooLarge,
+    TooManyTransfers,
+    TransferAborted,
+    TransferTooSlow,
+)
+from service.threads import ended, outcome
 
 AT_ONCE = 32
-"""Bodies that are received at once: each takes memory while it comes."""
-
-
+"""Bodies that are received at the same time: each takes memory meanwhile."""
 SLOWEST_BYTES_PER_S = 1024
-"""A client that sends less on average, after the time for the first bytes, is cut off."""
+"""A client that sends less on average, after the timeout for its first bytes, is cut off."""
+MARGIN_BYTES = 64 * 2**20
+"""Free space that files leave on the disk: the database may be on the same one."""
+BATCH_BYTES = 2**19
+"""How much is written and hashed at a time."""
+AHEAD = 4
+"""How many batches may wait to be written or hashed: the memory that a file takes."""
+WRITE_BACK_BYTES = 8 * 2**20
+"""After how many bytes the disk is told to start writing, which shortens the final sync."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SYNC_FILE_RANGE_WRITE = 2
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Received(NamedTuple):
-    """A file that has come, complete."""
+    """A complete file."""
 
     path: Path
     bytes: int
@@ -49,77 +67,63 @@ class Receiver:
     async def received(
         self, request: Request, folder: Path, max_bytes: int, *, hashed: bool = True
     ) -> AsyncIterator[Received]:
-        """The body in a file of its own in `folder`, which is gone after the block.
+        """The body as a file in `folder`, deleted after the block unless it was moved.
 
-        Its hashes are of use where it is `hashed`. Whoever wants to keep it moves it. Raises
-        ApiProblem: body-too-large, insufficient-storage, unavailable, invalid-request (too slow,
-        broken off).
+        Its hashes are valid only if it is `hashed`. Raises FileTooLarge, DiskFull,
+        TooManyTransfers, TransferTooSlow and TransferAborted.
         """
-        check_space(folder, _declared(request, max_bytes))
+        check_space(folder, _announced(request, max_bytes))
         with staged(folder) as path:
-            with self._turn():
-                found = await self._receive(request, HashedFile(path, hashed=hashed), max_bytes)
+            with self._counted():
+                file = HashedFile(path, hashed=hashed)
+                received = await self._receive(request, file, max_bytes)
             failpoint("dataset.received")
-            yield found
+            yield received
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _counted(self) -> Iterator[None]:
         if self._receiving >= AT_ONCE:
-            detail = f"{AT_ONCE} files are coming in already; send this one again in a moment."
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            raise ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers)
+            raise TooManyTransfers(AT_ONCE)
         self._receiving += 1
         try:
             yield
         finally:
             self._receiving -= 1
 
-    async def _receive(self, request: Request, file: HashedFile, max_bytes: int) -> Received:
+    async def _receive(self, request: Request, file: "HashedFile", max_bytes: int) -> Received:
         try:
-            async with Pace(self._timeout_s) as pace:
+            async with SlowSenderGuard(self._timeout_s) as guard:
                 async for chunk in request.stream():
                     if file.size + len(chunk) > max_bytes:
-                        raise too_large(max_bytes)
-                    pace.came(len(chunk))
-                    with pace.ours():  # what the disk takes is no fault of the client's
-                        await file.take(chunk)
+                        raise FileTooLarge(max_bytes)
+                    guard.received(len(chunk))
+                    with guard.paused():  # a slow disk is not the client's fault
+                        await file.write(chunk)
             await file.finish()
         except ClientDisconnect:
-            detail = "The body broke off; nothing of it was stored."
-            status = HTTPStatus.BAD_REQUEST  # nobody reads this, but it is no fault of ours
-            raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, status=status) from None
+            raise TransferAborted from None
         except TimeoutError:
-            detail = (
-                f"Nothing came for {self._timeout_s:g} s, or hardly anything; send it in parts."
-            )
-            status = HTTPStatus.REQUEST_TIMEOUT
-            raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, status=status) from None
+            raise TransferTooSlow(self._timeout_s) from None
         finally:
             await file.close()
         return Received(file.path, file.size, file.sha256, file.xxh3)
 
 
-def too_large(max_bytes: int) -> ApiProblem:
-    """Make the answer to a body of more than `max_bytes`."""
-    detail = f"A body may hold at most {max_bytes} bytes here."
-    return ApiProblem(ProblemCode.BODY_TOO_LARGE, detail)
-
-
-def _declared(request: Request, max_bytes: int) -> int:
-    """The bytes that the client announces, 0 where it does not; raises ApiProblem."""
-    declared = request.headers.get("content-length", "")
-    if not (declared.isascii() and declared.isdigit()):
+def _announced(request: Request, max_bytes: int) -> int:
+    """The Content-Length, 0 without one; raises FileTooLarge."""
+    header = request.headers.get("content-length", "")
+    if not (header.isascii() and header.isdigit()):
         return 0
-    size = int(declared[:20])
+    size = int(header[:20])
     if size > max_bytes:
-        raise too_large(max_bytes)
+        raise FileTooLarge(max_bytes)
     return size
 
 
-class Pace:
-    """Ends its block with TimeoutError when nothing comes for `timeout_s`, or hardly anything.
+class SlowSenderGuard:
+    """Ends its block with TimeoutError if nothing, or hardly anything, arrives for `timeout_s`.
 
-    A timer looks at it now and then: to set one for each of thousands of chunks takes its time.
+    One timer checks now and then: setting one for each of thousands of chunks is slow.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -128,12 +132,12 @@ class Pace:
         self._loop = asyncio.get_running_loop()
         self._began = self._last = self._loop.time()
         self._bytes = 0
-        self._ours = False
+        self._paused = False
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Start the timer."""
         await self._limit.__aenter__()
-        self._timer = self._loop.call_at(self._due(), self._look)
+        self._timer = self._loop.call_at(self._due(), self._check)
         return self
 
     async def __aexit__(
@@ -142,33 +146,140 @@ class Pace:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End; raises TimeoutError if it was too slow."""
+        """Stop the timer; raises TimeoutError if the sender was too slow."""
         self._timer.cancel()
         await self._limit.__aexit__(kind, error, trace)
 
-    def came(self, size: int) -> None:
-        """Note that something came."""
+    def received(self, size: int) -> None:
+        """Count received bytes."""
         self._bytes += size
 
     @contextmanager
-    def ours(self) -> Iterator[None]:
-        """In this block the client waits for us."""
-        self._ours = True
+    def paused(self) -> Iterator[None]:
+        """In this block the client waits for the service."""
+        self._paused = True
         try:
             yield
         finally:
-            self._ours = False
+            self._paused = False
             self._last = self._loop.time()
 
     def _due(self) -> float:
         slowest = self._began + self._bytes / SLOWEST_BYTES_PER_S
         return min(self._last, slowest) + self._timeout_s
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
-        if self._ours:
-            self._timer = self._loop.call_at(now + self._timeout_s, self._look)
+        if self._paused:
+            self._timer = self._loop.call_at(now + self._timeout_s, self._check)
         elif now >= self._due():
             self._limit.reschedule(now)
         else:
-            self._timer = self._loop.call_at(self._due(), self._look)
+            self._timer = self._loop.call_at(self._due(), self._check)
+
+
+class HashedFile:
+    """An existing file that is written and hashed in two threads; hashing is the slower part.
+
+    Without `hashed` it is written only, which is faster.
+    """
+
+    def __init__(self, path: Path, *, hashed: bool = True) -> None:
+        self.path = path
+        self.size = 0
+        self._digests = FileDigests()
+        self._hashed = hashed
+        self._descriptor = os.open(path, os.O_WRONLY)
+        self._writer = ThreadPoolExecutor(1, "writer of files")
+        self._hasher = ThreadPoolExecutor(1, "hasher of files")
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._unwritten_bytes = 0
+        self._pending: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes once the file is finished; of no bytes where it is not hashed."""
+        return self._digests.sha256
+
+    @property
+    def xxh3(self) -> str:
+        """The faster hash of the same bytes."""
+        return self._digests.xxh3
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes; returns once there is room for more. Raises OSError."""
+        self.size += len(chunk)
+        self._gathered.append(chunk)
+        self._gathered_bytes += len(chunk)
+        if self._gathered_bytes >= BATCH_BYTES:
+            self._submit()
+            await self._wait_for_all_but(2 * AHEAD)
+
+    async def finish(self) -> None:
+        """Write and hash the rest; raises OSError."""
+        self._submit()
+        await self._wait_for_all_but(0)
+
+    async def close(self) -> None:
+        """Wait for the threads, which may still be writing, and close the file."""
+        await ended(self._pending)
+        self._writer.shutdown(wait=False)
+        self._hasher.shutdown(wait=False)
+        os.close(self._descriptor)
+
+    def _submit(self) -> None:
+        loop = asyncio.get_running_loop()
+        batch = b"".join(self._gathered)
+        self._gathered, self._gathered_bytes = [], 0
+        self._pending.append(loop.run_in_executor(self._writer, self._write, batch))
+        if self._hashed:
+            self._pending.append(loop.run_in_executor(self._hasher, self._digests.update, batch))
+
+    async def _wait_for_all_but(self, count: int) -> None:
+        while len(self._pending) > count:
+            await outcome(self._pending[0])
+            del self._pending[0]
+
+    def _write(self, batch: bytes) -> None:
+        keep_margin(self.path.parent)
+        left = memoryview(batch)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        self._unwritten_bytes += len(batch)
+        if self._unwritten_bytes >= WRITE_BACK_BYTES:
+            _start_write_back(self._descriptor)
+            self._unwritten_bytes = 0
+
+
+def _start_write_back(descriptor: int) -> None:
+    """Have the disk start writing, without waiting for it; only Linux has a call for this."""
+    if sys.platform == "linux" and hasattr(_LIBC, "sync_file_range"):
+        whole = ctypes.c_int64(0)
+        _LIBC.sync_file_range(descriptor, whole, whole, _SYNC_FILE_RANGE_WRITE)
+
+
+def check_space(folder: Path, size: int) -> None:
+    """Raise DiskFull where `size` bytes would fill the folder's disk."""
+    if shutil.disk_usage(folder).free < size + MARGIN_BYTES:
+        raise DiskFull
+
+
+def keep_margin(folder: Path) -> None:
+    """Raise OSError (ENOSPC) where no more than the margin is left on the folder's disk.
+
+    check_space() alone is not enough: files arrive in parallel, some with an unknown size.
+    """
+    if shutil.disk_usage(folder).free < MARGIN_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def disk_full_raised() -> Iterator[None]:
+    """Raise the OSError of a full disk as DiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull from error
+        raise

@@ -1,1 +1,1 @@
-"""What changes while somebody waits: one watcher, and events read once for all streams."""
+"""The events of jobs, and requests that wait for changes."""

@@ -1,4 +1,4 @@
-"""Reads a request's body: bounded, in time, and JSON that can mean one thing only."""
+"""Reads a JSON body: bounded in size and time, and unambiguous."""
 
 import asyncio
 import json
@@ -17,13 +17,14 @@ from ridgeline.api.problems import ProblemCode
 from ridgeline.spec.faults import MAX_FAULTS, Fault
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.schema import Contract
+from service.errors import InvalidRequest
 from service.http.faults import has_surrogate, short_pointer, spec_faults, walk
 from service.http.problems import ApiProblem, invalid_spec
 
 Requested = TypeVar("Requested", bound=Contract)
 
 MAX_VALUES = 50_000
-"""Far more than a thousand layers need."""
+"""More values are rejected unread; a thousand layers need far fewer."""
 
 
 async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
@@ -36,18 +37,19 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
         async with asyncio.timeout(timeout_s):
             return await _read(request, max_bytes)
     except ClientDisconnect:
-        raise _malformed("it broke off") from None  # nobody reads this, but it is no fault of ours
+        # Nobody reads the answer; a problem keeps it out of our own errors.
+        raise _malformed("the body is incomplete") from None
     except TimeoutError:
-        detail = f"The body did not arrive within {timeout_s:g} s."
+        detail = f"The body did not arrive within {timeout_s:g} s; send it again, faster."
         status = HTTPStatus.REQUEST_TIMEOUT
         raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, status=status) from None
 
 
 def parse_spec(body: bytes) -> JobSpec:
-    """The spec that `body` holds; raises ApiProblem: malformed-json, invalid-spec."""
+    """Parse a spec; raises ApiProblem: malformed-json, invalid-spec."""
     if body.count(b",") > MAX_VALUES:
-        # Pydantic would complain of every single one, and a second would go by.
-        detail = f"expected at most {MAX_VALUES} values"
+        # Pydantic would report every single one, which takes a second.
+        detail = f"the spec is too large; expected at most {MAX_VALUES} values"
         raise invalid_spec([Fault(pointer="", detail=detail, rule="too-many-values")])
     value = _parse(body)
     try:
@@ -55,26 +57,25 @@ def parse_spec(body: bytes) -> JobSpec:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            raise _refused_by_pydantic(first["ctx"]["error"], value) from None
+            raise _rejected_by_pydantic(first["ctx"]["error"], value) from None
         raise invalid_spec(spec_faults(error, value)) from None
 
 
 def parse_request(body: bytes, model: type[Requested]) -> Requested:
-    """What `body` holds; raises ApiProblem: malformed-json, invalid-request."""
+    """Parse a body other than a spec; raises ApiProblem: malformed-json, and InvalidRequest."""
     value = _parse(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         complaints = error.errors(include_url=False, include_input=False)
         if complaints[0]["type"] == "json_invalid":
-            raise _refused_by_pydantic(complaints[0]["ctx"]["error"], value) from None
-        detail = "See `errors`; each `pointer` leads into the body."
-        faults = [_fault(each) for each in complaints[:MAX_FAULTS]]
-        raise ApiProblem(ProblemCode.INVALID_REQUEST, detail, errors=faults) from None
+            raise _rejected_by_pydantic(complaints[0]["ctx"]["error"], value) from None
+        faults = [_fault(complaint) for complaint in complaints[:MAX_FAULTS]]
+        raise InvalidRequest(faults) from None
 
 
 def _fault(complaint: Mapping[str, Any]) -> Fault:
-    """One of pydantic's, without the value it got."""
+    """One of pydantic's complaints, without the value received."""
     kind = str(complaint["type"])
     detail = complaint["ctx"]["error"] if kind == "value_error" else complaint["msg"]
     return Fault(
@@ -91,12 +92,12 @@ def _check_media_type(request: Request) -> None:
     raise ApiProblem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, detail, headers=headers)
 
 
-@lru_cache(maxsize=16)  # clients send the same few, and email's parser takes its time
+@lru_cache(maxsize=16)  # clients send the same few, and email's parser is slow
 def _is_json(content_type: str, content_encoding: str) -> bool:
     header = Message()
     header["content-type"] = content_type
     charset = str(header.get_param("charset", "utf-8")).lower()
-    # Without a header, email's parser would call it text/plain: no JSON either.
+    # Without a header, email's parser reports text/plain: not JSON either.
     is_json = header.get_content_type() == "application/json"
     plain = content_encoding.strip().lower() == "identity"
     return is_json and charset in ("utf-8", "us-ascii") and plain
@@ -116,17 +117,19 @@ async def _read(request: Request, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> ApiProblem:
-    return ApiProblem(ProblemCode.BODY_TOO_LARGE, f"A body may hold at most {max_bytes} bytes.")
+    return ApiProblem(
+        ProblemCode.BODY_TOO_LARGE, f"The body is too large; expected at most {max_bytes} bytes."
+    )
 
 
 class _Repeating(dict[str, Any]):
-    """An object in which a key came twice."""
+    """An object in which a key occurs twice."""
 
     repeated: str = ""
 
 
 def _parse(body: bytes) -> Any:
-    """Parse JSON; NaN and infinities pass, since the spec's checks say where they are."""
+    """Parse JSON; NaN and infinities pass, since the spec's checks report their place."""
     repeating: list[_Repeating] = []
     try:
         text = body.decode("utf-8")
@@ -136,7 +139,7 @@ def _parse(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise _malformed("nested too deeply", rule="depth") from None
+        raise _malformed("objects or lists are nested too deeply", rule="depth") from None
     except ValueError:
         raise _malformed("a number has too many digits", rule="digits") from None
     if repeating:
@@ -145,10 +148,10 @@ def _parse(body: bytes) -> Any:
 
 
 def _object(repeating: list[_Repeating], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    marked = _Repeating(found)
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    marked = _Repeating(members)
     marked.repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
     repeating.append(marked)
     return marked
@@ -156,19 +159,19 @@ def _object(repeating: list[_Repeating], pairs: list[tuple[str, Any]]) -> dict[s
 
 def _repeated_key(value: Any) -> ApiProblem:
     at = next(
-        short_pointer((*parts, each.repeated))
-        for parts, each in walk(value)
-        if isinstance(each, _Repeating)
+        short_pointer((*parts, node.repeated))
+        for parts, node in walk(value)
+        if isinstance(node, _Repeating)
     )
-    return _malformed("the key comes twice in its object; keep one", at=at, rule="duplicate-key")
+    return _malformed("the key occurs twice in its object; keep one", at=at, rule="duplicate-key")
 
 
-def _refused_by_pydantic(message: str, value: Any) -> ApiProblem:
-    """Its parser is stricter than Python's: no lone surrogates, less depth."""
-    for parts, each in walk(value):
-        texts = each if isinstance(each, dict) else [each] if isinstance(each, str) else []
+def _rejected_by_pydantic(message: str, value: Any) -> ApiProblem:
+    """Pydantic's parser is stricter than Python's: no lone surrogates, less depth."""
+    for parts, node in walk(value):
+        texts = node if isinstance(node, dict) else [node] if isinstance(node, str) else []
         if any(has_surrogate(text) for text in texts):
-            what = "a key of this object" if isinstance(each, dict) else "a string"
+            what = "a key of this object" if isinstance(node, dict) else "a string"
             detail = f"{what} holds a lone surrogate; escape characters in pairs, or send UTF-8"
             return _malformed(detail, at=short_pointer(parts), rule="lone-surrogate")
     return _malformed(message)

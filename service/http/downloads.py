@@ -1,7 +1,4 @@
-"""Files as answers: whole or in part, with a digest, checked on their way out.
-
-Byte ranges of RFC 9110, 14.
-"""
+"""Sends files: whole or a byte range (RFC 9110, 14), with a digest, verified on the way out."""
 
 import asyncio
 import base64
@@ -24,24 +21,17 @@ from fastapi.responses import StreamingResponse
 from ridgeline.api.problems import ProblemCode
 from ridgeline.storage import InvalidArtifactKey, UnknownArtifact
 from ridgeline.storage.files.digests import Hash
-from service.http.answers import not_modified
 from service.http.documentation import file_content, headers
-from service.http.headers import matches
 from service.http.problems import ApiProblem, responses
-from service.http.routing import is_head
+from service.http.representations import not_modified
+from service.http.requests import is_head, matches
 from service.threads import ended, outcome
 
 Text = Annotated[str | None, Header()]
-
-
 Redirect = Annotated[
-    bool, Query(description="Answer 307 with an address in the store of files, if it has one.")
+    bool, Query(description="Return 307 with a URL in the file store, if it has one.")
 ]
-
-
 _HEADERS = ("ETag", "Repr-Digest", "Accept-Ranges", "Content-Disposition")
-
-
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file",
@@ -54,121 +44,117 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "headers": headers(*_HEADERS, "Content-Range"),
     },
     307: {
-        "description": "The file is at `Location`, for a time",
+        "description": "The file is at `Location`, for a limited time",
         "headers": headers("Location", "Cache-Control", "Repr-Digest"),
     },
     304: {"description": "The client has the file", "headers": headers("ETag")},
     **responses(ProblemCode.NOT_FOUND, ProblemCode.RANGE_NOT_SATISFIABLE, ProblemCode.UNAVAILABLE),
     410: {**responses(ProblemCode.NOT_FOUND)[404], "description": "The file is lost"},
 }
-"""What a route that gives a file may answer."""
-
-
+"""The responses of a route that sends a file."""
 _SINGLE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE | re.ASCII)
-
-
 _DIGITS = 19
-"""More than any file's length has."""
+"""More digits than any file's size has."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a client says that it has, and which bytes it wants."""
+    """The headers of a conditional or partial request."""
 
     if_none_match: Text = None
     if_range: Text = None
     range_: Annotated[str | None, Header(alias="range")] = None
 
 
-class FileStore(Protocol):
-    """Where the bytes of files are, by their keys."""
+class FileSource(Protocol):
+    """Holds the bytes of files, by key."""
 
     def size(self, key: str) -> int:
-        """The bytes of a file; raises UnknownArtifact."""
+        """The size of a file in bytes; raises UnknownArtifact."""
 
     def read(self, key: str, start: int, end: int) -> Generator[bytes, None, None]:
-        """The bytes from `start` to before `end`, a chunk at a time; raises UnknownArtifact."""
+        """The bytes `start` to `end` (exclusive) in chunks; raises UnknownArtifact."""
 
     def signed_url(self, key: str, seconds: float) -> str | None:
-        """An address that gives the file to whoever has it, for a time; None: there is none."""
+        """A URL that serves the file to anyone for so long; None if the store has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredFile:
-    """A file that a record tells of, and where its bytes are to be had."""
+class Download:
+    """A file to be sent, and where its bytes are."""
 
     name: str
     bytes: int
     sha256: str
     xxh3: str | None
-    """The quicker hash of the same bytes; None where the file was stored without."""
+    """The faster hash of the same bytes; None where the file was stored without one."""
     media_type: str
     key: str
-    lost: str
-    """How to have the file back where the store has lost it."""
-    store: FileStore
+    if_lost: str
+    """What the user can do if the store has lost the file."""
+    store: FileSource
 
 
 class CorruptFile(Exception):
-    """A file's bytes are not the ones that were stored."""
+    """A file's bytes are not those that were stored."""
 
 
 async def file_answer(
     request: Request,
-    file: StoredFile,
-    asked: Conditions,
+    file: Download,
+    conditions: Conditions,
     readers: Executor,
     redirect_s: float | None = None,
 ) -> Response:
-    """The file, or a range of its bytes; several ranges are answered with the whole.
+    """Send the file, or a range of its bytes; a request for several ranges gets the whole file.
 
-    `readers` read and hash it. With `redirect_s` an address in the store that is good for so long,
-    where it can give one out. Raises ApiProblem: range-not-satisfiable, and not-found (410) where
-    the file is lost.
+    `readers` are threads that read and hash the file. With `redirect_s` the client is redirected to
+    a URL in the store that is valid for so long, if the store has one. Raises ApiProblem:
+    range-not-satisfiable, and not-found (410) if the store has lost the file.
     """
     meta = _headers(file)
-    if matches(asked.if_none_match, meta["ETag"]):
+    if matches(conditions.if_none_match, meta["ETag"]):
         return not_modified(meta)
-    await run_in_threadpool(_see, file)
+    await run_in_threadpool(_check, file)
     if redirect_s is not None and not is_head(request.scope):
         url = await run_in_threadpool(file.store.signed_url, file.key, redirect_s)
         if url is not None:
             return _redirect(url, meta)
-    whole = is_head(request.scope) or asked.if_range not in (None, meta["ETag"])
-    span = _span(None if whole else asked.range_, file.bytes)
-    status, meta = _ranged(meta, span, file)
+    whole = is_head(request.scope) or conditions.if_range not in (None, meta["ETag"])
+    byte_range = _byte_range(None if whole else conditions.range_, file.bytes)
+    status, meta = _ranged(meta, byte_range, file)
     if is_head(request.scope):
         return Response(status_code=status, headers=meta, media_type=file.media_type)
-    content = _stream(file, span or Span(0, file.bytes), readers)
+    content = _stream(file, byte_range or ByteRange(0, file.bytes), readers)
     return StreamingResponse(content, status, headers=meta, media_type=file.media_type)
 
 
-def _see(file: StoredFile) -> None:
-    """See that the file is there; raises ApiProblem (410) where it is lost or not of its size."""
+def _check(file: Download) -> None:
+    """Raise ApiProblem (410) if the file is lost or has another size than it should."""
     try:
         size = file.store.size(file.key)
     except (InvalidArtifactKey, UnknownArtifact):
-        raise _gone("The file was stored, but the store of files has lost it", file) from None
+        raise _gone("The file was stored, but the file store has lost it", file) from None
     if size != file.bytes:
-        raise _gone(f"{file.bytes} bytes were stored, the store of files has {size}", file)
+        raise _gone(f"{file.bytes} bytes were stored, but the file store has {size}", file)
 
 
-class Span(NamedTuple):
-    """Part of a file: `start` to `end`, which is not in it."""
+class ByteRange(NamedTuple):
+    """Bytes of a file: `start` to `end` (exclusive)."""
 
     start: int
     end: int
 
     @property
     def bytes(self) -> int:
-        """How many bytes it holds."""
+        """How many bytes it has."""
         return self.end - self.start
 
 
-async def _stream(file: StoredFile, span: Span, readers: Executor) -> AsyncIterator[bytes]:
-    """The bytes of `span`, a chunk at a time; while one is sent, the next is read and checked."""
+async def _stream(file: Download, byte_range: ByteRange, readers: Executor) -> AsyncIterator[bytes]:
+    """The bytes of `byte_range` in chunks; while one is sent, the next is read and verified."""
     in_thread = partial(asyncio.get_running_loop().run_in_executor, readers)
-    chunks = _checked(file, span)
+    chunks = _verified(file, byte_range)
     reading: asyncio.Future[bytes | None] = in_thread(next, chunks, None)
     try:
         while (chunk := await outcome(reading)) is not None:
@@ -176,19 +162,19 @@ async def _stream(file: StoredFile, span: Span, readers: Executor) -> AsyncItera
             yield chunk
     finally:
         await ended([reading])
-        await in_thread(chunks.close)  # it cannot be closed while it is read from
+        await in_thread(chunks.close)  # a generator cannot be closed while it runs
 
 
-def _checked(file: StoredFile, span: Span) -> Generator[bytes, None, None]:
-    """The bytes of `span`, a chunk at a time.
+def _verified(file: Download, byte_range: ByteRange) -> Generator[bytes, None, None]:
+    """The bytes of `byte_range` in chunks.
 
-    When it is the whole file, the last chunk is held back until the hash is right. Otherwise this
-    raises CorruptFile, so that the client sees a broken answer and not a wrong file.
+    The last chunk of a whole file is held back until the hash is verified. Raises CorruptFile if it
+    is wrong, so that the client sees a broken response instead of a wrong file.
     """
     digest, expected = _digest(file)
-    whole = span.bytes == file.bytes
-    left = span.bytes
-    with closing(file.store.read(file.key, span.start, span.end)) as chunks:
+    whole = byte_range.bytes == file.bytes
+    left = byte_range.bytes
+    with closing(file.store.read(file.key, byte_range.start, byte_range.end)) as chunks:
         for chunk in chunks:
             left -= len(chunk)
             if whole:
@@ -200,24 +186,24 @@ def _checked(file: StoredFile, span: Span) -> Generator[bytes, None, None]:
         raise CorruptFile(f"{file.key} is {left} bytes shorter than the file that was stored")
 
 
-def _digest(file: StoredFile) -> tuple[Hash, str]:
-    """What its bytes are to be hashed with, and what comes out of that."""
+def _digest(file: Download) -> tuple[Hash, str]:
+    """The hash to compute over a file's bytes, and its expected value."""
     if file.xxh3 is not None:
         return xxhash.xxh3_128(), file.xxh3
     return hashlib.sha256(), file.sha256
 
 
-def _gone(detail: str, file: StoredFile) -> ApiProblem:
-    return ApiProblem(ProblemCode.NOT_FOUND, f"{detail}; {file.lost}.", status=HTTPStatus.GONE)
+def _gone(detail: str, file: Download) -> ApiProblem:
+    return ApiProblem(ProblemCode.NOT_FOUND, f"{detail}; {file.if_lost}.", status=HTTPStatus.GONE)
 
 
 def _redirect(url: str, meta: dict[str, str]) -> Response:
-    """Send the client to the store; nobody may keep the address, which is a key for a time."""
+    """Redirect to the store; the URL must not be cached, since it grants access for a time."""
     headers = {"Location": url, "Cache-Control": "no-store", "Repr-Digest": meta["Repr-Digest"]}
     return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
 
 
-def _headers(file: StoredFile) -> dict[str, str]:
+def _headers(file: Download) -> dict[str, str]:
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     filename = f"filename*=UTF-8''{quote(file.name, safe='')}"
     if re.fullmatch(r"[A-Za-z0-9._-]+", file.name):
@@ -231,36 +217,36 @@ def _headers(file: StoredFile) -> dict[str, str]:
     }
 
 
-def _span(header: str | None, size: int) -> Span | None:
+def _byte_range(header: str | None, size: int) -> ByteRange | None:
     try:
-        return requested_span(header, size)
+        return requested_range(header, size)
     except UnsatisfiableRange:
-        detail = f"The file has {size} bytes; ask for a range within them."
+        detail = f"The range lies beyond the file; expected a range within its {size} bytes."
         unsatisfied = {"Content-Range": f"bytes */{size}"}
         raise ApiProblem(ProblemCode.RANGE_NOT_SATISFIABLE, detail, headers=unsatisfied) from None
 
 
 def _ranged(
-    meta: dict[str, str], span: Span | None, file: StoredFile
+    meta: dict[str, str], byte_range: ByteRange | None, file: Download
 ) -> tuple[HTTPStatus, dict[str, str]]:
-    if span is None:
+    if byte_range is None:
         return HTTPStatus.OK, {**meta, "Content-Length": str(file.bytes)}
     part = {
-        "Content-Length": str(span.bytes),
-        "Content-Range": f"bytes {span.start}-{span.end - 1}/{file.bytes}",
+        "Content-Length": str(byte_range.bytes),
+        "Content-Range": f"bytes {byte_range.start}-{byte_range.end - 1}/{file.bytes}",
     }
     return HTTPStatus.PARTIAL_CONTENT, {**meta, **part}
 
 
 class UnsatisfiableRange(ValueError):
-    """No byte of the file lies in the range."""
+    """The range has no byte of the file."""
 
 
-def requested_span(header: str | None, size: int) -> Span | None:
-    """The span that a Range header asks for, in a file of `size` bytes; None for the whole file.
+def requested_range(header: str | None, size: int) -> ByteRange | None:
+    """The byte range of a Range header, in a file of `size` bytes; None for the whole file.
 
-    Several ranges, another unit and what is no range at all are ignored, as the RFC allows.
-    Raises UnsatisfiableRange.
+    Several ranges, other units and malformed ranges are ignored, as the RFC allows. Raises
+    UnsatisfiableRange.
     """
     match = _SINGLE.fullmatch(header or "")
     if match is None or not (match[1] or match[2]):
@@ -274,7 +260,7 @@ def requested_span(header: str | None, size: int) -> Span | None:
         start, end = first, size if last is None else min(last + 1, size)
     if start >= size:
         raise UnsatisfiableRange
-    return Span(start, end)
+    return ByteRange(start, end)
 
 
 def _number(digits: str) -> int | None:

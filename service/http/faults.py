@@ -1,10 +1,9 @@
-"""Turns pydantic's complaints about a spec into pointers into the user's body and advice.
+"""Turns pydantic's complaints about a spec into faults: a pointer into the body, and advice.
 
-Pydantic's locations hold more than the body does: the tags of unions. Walking the JSON schema along
-a location tells tags from keys, and finds what was expected there.
+Pydantic's locations include tags of unions, which the body does not have. Walking the JSON schema
+along a location separates tags from keys, and finds what was expected there.
 """
 
-import difflib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,16 +12,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ridgeline.spec.faults import Fault, pointer
+from ridgeline.spec.dataset import KERAS
+from ridgeline.spec.faults import MAX_FAULTS, Fault, closest, pointer
 from ridgeline.spec.job_spec import JobSpec
 
-MAX_FAULTS = 20
-"""How many faults one answer lists."""
 _LONGEST_NAME = 64
-"""Longer names are not guessed at, nor quoted in a pointer."""
+"""Longer names are neither guessed at nor quoted in a pointer."""
 
 _CUTOFF = 0.7
-"""How close two spellings are that are taken for one another."""
+"""How similar two spellings must be for a suggestion."""
 _UPPER = ("maximum", "exclusiveMaximum")
 _EXAMPLES = {
     "WeightPenalty": '{"l2": 0.01}',
@@ -32,9 +30,12 @@ _EXAMPLES = {
 _SYNONYMS = dict.fromkeys(
     ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"), "accuracy"
 )
-"""Other names that Keras has for a thing."""
+"""Other names that Keras has for the same metric."""
+_INPUT_LAYERS = ("Input", "InputLayer")
+_PENALTIES = ("l1", "l2", "l1_mode", "orthogonal", "scaling", "n")
+"""Members of a weight penalty, which people look for directly in `regularization`."""
 _OTHERS = frozenset({"schedulefreeadamw"})
-"""What Keras has and a spec has not: no misspelling of a thing that it has."""
+"""Names of Keras that a spec does not support: no misspellings of one that it does."""
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -50,19 +51,19 @@ _RULES = {
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a complaint points: in the body and in the schema."""
+    """The place of a complaint, in the body and in the schema."""
 
     parts: Path
     value: Any
-    """What the body holds there; None where it holds nothing."""
+    """The body's value there; None where it has none."""
     node: Schema
-    """What the schema says of it."""
+    """Its schema."""
     parent: Schema
-    """What the schema says of the object around it."""
+    """The schema of the object around it."""
 
 
 def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
-    """The faults of `body`, a parsed JSON value that JobSpec refused."""
+    """The faults of `body`, a parsed JSON value that JobSpec rejected."""
     faults: dict[str, Fault] = {}
     complaints = error.errors(include_url=False, include_input=False)
     for complaint in complaints:
@@ -70,7 +71,7 @@ def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
         if _follows(complaint, place):
             continue
         fault = _fault(complaint, place)
-        # A union complains once for each of its members.
+        # A union complains once per member.
         faults.setdefault(fault.pointer, fault)
         if len(faults) == MAX_FAULTS:
             break
@@ -78,7 +79,7 @@ def spec_faults(error: ValidationError, body: Any) -> list[Fault]:
 
 
 def _follows(complaint: Any, place: _Place) -> bool:
-    """Whether a list is too short only because some of its items have faults of their own."""
+    """Whether a list is too short only because some of its items have their own faults."""
     return complaint["type"] == "too_short" and bool(place.value)
 
 
@@ -110,11 +111,11 @@ def _locate(location: Sequence[str | int], body: Any) -> _Place:
             continue
         holder = next((m for m in members if _has(m, element, value)), None)
         if holder is None and isinstance(value, dict) and element not in value:
-            # The tag of an object's member: the field it is wrong in follows.
+            # The tag of an object's member: the wrong field follows.
             node = next((m for m in members if m.get("title") == element), node)
             continue
         if holder is None and len(members) > 1:
-            break  # the tag of a union without one in the body: what it expects is said as a whole
+            break  # a union whose tag the body lacks: describe it as a whole
         parent = holder or members[0]
         node = _child(parent, element)
         if isinstance(value, dict if isinstance(element, str) else list):
@@ -124,7 +125,7 @@ def _locate(location: Sequence[str | int], body: Any) -> _Place:
 
 
 def _discriminator(place: _Place) -> _Place:
-    """The field that should tell which member of a union the object at `place` is."""
+    """The field that should select the union's member for the object at `place`."""
     union = next(member for member in _members(place.node) if _tags(member))
     name = str(union["discriminator"]["propertyName"])
     node = {"enum": list(_tags(union))}
@@ -135,7 +136,7 @@ def _unknown_field(place: _Place) -> str:
     fields = list(place.parent.get("properties", {}))
     owner = place.parent.get("title", "this object")
     guess = _guess(place.parts[-1], fields) or _elsewhere(place.parts)
-    return f"{owner} has no such field{guess or '.'} It takes {', '.join(fields)}"
+    return f"{guess}{owner} has no such field; expected one of {', '.join(fields)}"
 
 
 def _missing(place: _Place) -> str:
@@ -149,13 +150,15 @@ def _wrong_type(place: _Place) -> str:
 def _wrong_value(place: _Place) -> str:
     words = [word for member in _members(place.node) for word in _words(member)]
     if isinstance(place.value, str) and words:
-        return f"expected one of {', '.join(words)}{_guess(place.value, words)}"
+        hint = _other_name(place) or _guess(place.value, words)
+        expected = f"one of {', '.join(words)}"
+        return f"{hint}Expected {expected}" if hint else f"unknown value; expected {expected}"
     received = _size(place.value, place.node)
     return f"{received}expected {describe(place.node)}"
 
 
 def _size(value: Any, node: Schema) -> str:
-    """What is wrong with a number, in words; digits could be many."""
+    """What is wrong with a number, in words: it may have many digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     most = [member[key] for member in _members(node) for key in _UPPER if key in member]
@@ -171,7 +174,7 @@ def _size(value: Any, node: Schema) -> str:
 
 
 def short_pointer(parts: Sequence[str | int]) -> str:
-    """The pointer to `parts`, up to a name that is too long, or not fit, to send back."""
+    """The pointer to `parts`, up to a name that is too long or malformed to send back."""
     kept: list[str | int] = []
     for part in parts:
         if isinstance(part, str) and (len(part) > _LONGEST_NAME or has_surrogate(part)):
@@ -181,12 +184,12 @@ def short_pointer(parts: Sequence[str | int]) -> str:
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether `text` holds half a character, which no UTF-8 can carry."""
+    """Whether `text` holds a lone surrogate, which UTF-8 cannot encode."""
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def describe(node: Schema) -> str:
-    """What a JSON schema expects, in words."""
+    """A JSON schema in words."""
     return " or ".join(_describe_member(member) for member in _members(node))
 
 
@@ -236,36 +239,46 @@ def _describe_text(node: Schema) -> str:
 
 def _bounds(node: Schema) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    found = [f"{sign} {node[bound]:.15g}" for bound, sign in signs.items() if bound in node]
-    return " " + " and ".join(found) if found else ""
+    bounds = [f"{sign} {node[bound]:.15g}" for bound, sign in signs.items() if bound in node]
+    return " " + " and ".join(bounds) if bounds else ""
 
 
 def _guess(name: Any, known: Sequence[str]) -> str:
-    """A question back, where `name` is nearly one of the `known`, or short for it (mse)."""
+    """A suggestion, where `name` nearly is one of the `known`, or its initials (mse)."""
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         return ""
     if _SYNONYMS.get(name.lower()) in known:
-        return f"; use {_SYNONYMS[name.lower()]}"
+        return f"use {_SYNONYMS[name.lower()]}. "
     if name.lower() in _OTHERS:
         return ""
-    spellings = {"".join(part[:1] for part in word.split("_")): word for word in known}
-    spellings |= {word.lower(): word for word in known}
-    near = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=_CUTOFF)
-    return f"; did you mean {spellings[near[0]]}?" if near else ""
+    initials = {"".join(part[:1] for part in word.split("_")): word for word in known}
+    near = closest(name, [*known, *initials], cutoff=_CUTOFF)
+    return "" if near is None else f"did you mean {initials.get(near, near)}? "
+
+
+def _other_name(place: _Place) -> str:
+    """A suggestion for a name that is right elsewhere: in Keras, or with another source."""
+    if place.parts[:2] == ("model", "layers") and place.value in _INPUT_LAYERS:
+        return "leave this layer out: the input of the first layer is the data set. "
+    if place.parts == ("dataset", "name") and place.value in KERAS:
+        return f'{place.value} is a data set of Keras: add "source": "keras". '
+    return ""
 
 
 def _elsewhere(parts: Path) -> str:
-    """A question back, where another section of the spec has a field of that name."""
+    """A suggestion, where another section of the spec has a field of that name."""
     name = parts[-1]
+    if parts[0] == "regularization" and name in _PENALTIES:
+        return f"did you mean {pointer('regularization', 'weights', str(name))}? "
     for section in _root()["properties"]:
         for member in _members(_root()["properties"][section]):
             if name in member.get("properties", {}) and parts != (section, name):
-                return f"; did you mean {pointer(section, str(name))}?"
+                return f"did you mean {pointer(section, str(name))}? "
     return ""
 
 
 def _kind(value: Any) -> str:
-    """What sort of JSON value it is; its content is not sent back."""
+    """The type of a JSON value; its content is not sent back."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -288,14 +301,14 @@ def _resolve(node: Schema) -> Schema:
 
 
 def _members(node: Schema) -> list[Schema]:
-    """The alternatives that `node` allows, but for null."""
+    """The alternatives that `node` allows, without null."""
     node = _resolve(node)
-    # With a discriminator `oneOf` is one thing of several types, without it several things.
+    # With a discriminator, `oneOf` is described as one thing of several types.
     alternatives = node.get("anyOf") or ("discriminator" not in node and node.get("oneOf"))
     if not alternatives:
         return [node]
-    found = [member for each in alternatives for member in _members(each)]
-    return [member for member in found if member.get("type") != "null"]
+    members = [member for alternative in alternatives for member in _members(alternative)]
+    return [member for member in members if member.get("type") != "null"]
 
 
 def _tags(node: Schema) -> Mapping[str, str]:

@@ -1,10 +1,13 @@
-"""Every error is an RFC 9457 problem. It says what was expected and never quotes the request."""
+"""Maps every error to an RFC 9457 problem: its status, its code, its detail.
+
+A detail says what was expected and how to fix it, and never quotes the request.
+"""
 
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from ridgeline.api.job import JOB_ID_PATTERN
 from ridgeline.api.problems import MEDIA_TYPE, Problem, ProblemCode
-from ridgeline.spec.faults import Fault, SpecError
+from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError
 from ridgeline.storage import (
     ArtifactsUnavailable,
     DatabaseUnavailable,
@@ -25,12 +28,14 @@ from ridgeline.storage import (
     UnknownUpload,
     UploadEnded,
 )
-from service.http.routing import allowed_methods
+from service import errors
+from service.http.requests import allowed_methods
 
 RETRY_AFTER_S = 1
-"""When to come back, in answers to requests that may succeed later."""
+"""When to send a request again that may succeed later."""
+_DISK_FULL_RETRY_S = 60
 
-#: The status and title of each code; the sentence that explains one case is the problem's detail.
+#: The status and title of each code; a problem's `detail` explains the case at hand.
 KINDS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not JSON"),
     ProblemCode.INVALID_REQUEST: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"),
@@ -68,14 +73,14 @@ KINDS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
 IDEMPOTENCY_KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
 _PATTERNS = {
     IDEMPOTENCY_KEY_PATTERN: "expected 1 to 255 visible ASCII characters, without spaces",
-    JOB_ID_PATTERN: "expected a job's id, job_ and 32 of 0-9a-f: `next` of the page before",
+    JOB_ID_PATTERN: "expected a job's id, job_ and 32 of 0-9a-f: `next` of the previous page",
 }
 
 logger = logging.getLogger(__name__)
 
 
 class ApiProblem(Exception):
-    """An answer that is a problem: raise it anywhere in a request."""
+    """A problem as the response. Code that knows HTTP raises it; the rules raise domain errors."""
 
     def __init__(
         self,
@@ -108,177 +113,217 @@ class ApiProblem(Exception):
         return Response(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def not_found(detail: str) -> ApiProblem:
-    """Make the answer to a request for something that is not there."""
-    return ApiProblem(ProblemCode.NOT_FOUND, detail)
-
-
-def invalid_spec(faults: Sequence[Fault]) -> ApiProblem:
-    """Make the answer to a spec with `faults`."""
-    plural = "fault" if len(faults) == 1 else "faults"
-    detail = f"{len(faults)} {plural} in the spec; each `pointer` leads to one."
-    return ApiProblem(ProblemCode.INVALID_SPEC, detail, errors=faults)
-
-
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem."""
-    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
-        ApiProblem: _answer,
-        HTTPException: _routing_error,
-        RequestValidationError: _invalid_request,
-        SpecError: _spec_error,
-        UnknownJob: _unknown_job,
-        IllegalTransition: _conflict,
-        IdempotencyConflict: _key_reused,
-        UnknownDataset: _unknown_dataset,
-        DatasetInUse: _dataset_in_use,
-        UnknownUpload: _unknown_upload,
-        UploadEnded: _upload_ended,
-        DatabaseUnavailable: _unavailable,
-        ArtifactsUnavailable: _files_unavailable,
-        ForeignStore: _files_foreign,
-        Exception: _internal,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(HTTPException, _routing_error)
+    for kind, problem_of in _PROBLEMS.items():
+        app.add_exception_handler(kind, _handler(problem_of))
 
 
 def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
-    """Declare for OpenAPI the problems a route may answer.
+    """Document for OpenAPI the problems a route may return.
 
-    Every route refuses query parameters that it does not know, and every route may fail internally.
+    Every route rejects unknown query parameters, and every route may fail internally.
     """
-    found: dict[int | str, list[ProblemCode]] = {}
+    by_status: dict[int | str, list[ProblemCode]] = {}
     for code in dict.fromkeys((*codes, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL)):
-        found.setdefault(int(KINDS[code][0]), []).append(code)
+        by_status.setdefault(int(KINDS[code][0]), []).append(code)
     return {
         status: {
             "description": " or ".join(f"{KINDS[code][1]} (`{code.value}`)" for code in codes),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status, codes in found.items()
+        for status, codes in by_status.items()
     }
 
 
-async def _answer(_: Request, error: ApiProblem) -> Response:
-    return error.response()
+def not_found(detail: str) -> ApiProblem:
+    """Make the problem of a path that names nothing that exists."""
+    return ApiProblem(ProblemCode.NOT_FOUND, detail)
 
 
-async def _routing_error(request: Request, error: HTTPException) -> Response:
+def not_acceptable(what: str, offered: Sequence[str]) -> ApiProblem:
+    """Make the problem of an Accept header that excludes all media types on offer."""
+    detail = f"{what} available as {', '.join(offered)}; name one of them in Accept."
+    return ApiProblem(ProblemCode.NOT_ACCEPTABLE, detail)
+
+
+def invalid_spec(faults: Sequence[Fault]) -> ApiProblem:
+    """Make the problem of a spec with `faults`."""
+    plural = "fault" if len(faults) == 1 else "faults"
+    detail = f"{len(faults)} {plural} in the spec; each `pointer` leads to one."
+    return ApiProblem(ProblemCode.INVALID_SPEC, detail, errors=faults)
+
+
+def unavailable(detail: str) -> ApiProblem:
+    """Make the problem of a request that may succeed in a moment."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers)
+
+
+class _Kind(NamedTuple):
+    """How a domain error becomes a problem; its message is the detail."""
+
+    code: ProblemCode
+    status: HTTPStatus | None = None
+    retry_after_s: int | None = None
+
+
+#: The first class of an error's ancestry that is listed here decides.
+_DOMAIN_ERRORS: dict[type[errors.ServiceError], _Kind] = {
+    errors.NotFound: _Kind(ProblemCode.NOT_FOUND),
+    errors.ReportPending: _Kind(ProblemCode.CONFLICT, retry_after_s=RETRY_AFTER_S),
+    errors.Conflict: _Kind(ProblemCode.CONFLICT),
+    errors.InvalidRequest: _Kind(ProblemCode.INVALID_REQUEST),
+    errors.UnusableFile: _Kind(ProblemCode.UNUSABLE_DATASET),
+    errors.DigestMismatch: _Kind(ProblemCode.DIGEST_MISMATCH),
+    errors.FileTooLarge: _Kind(ProblemCode.BODY_TOO_LARGE),
+    # Nobody reads the answer to a request that was cut off; 400 keeps it out of our own errors.
+    errors.TransferAborted: _Kind(ProblemCode.INVALID_REQUEST, HTTPStatus.BAD_REQUEST),
+    errors.TransferTooSlow: _Kind(ProblemCode.INVALID_REQUEST, HTTPStatus.REQUEST_TIMEOUT),
+    errors.DiskFull: _Kind(ProblemCode.INSUFFICIENT_STORAGE, retry_after_s=_DISK_FULL_RETRY_S),
+    errors.Busy: _Kind(ProblemCode.UNAVAILABLE, retry_after_s=RETRY_AFTER_S),
+    errors.Stopping: _Kind(ProblemCode.UNAVAILABLE),
+}
+
+
+def domain_problem(error: errors.ServiceError) -> ApiProblem:
+    """The problem of a domain error."""
+    kind = next(_DOMAIN_ERRORS[cls] for cls in type(error).__mro__ if cls in _DOMAIN_ERRORS)
+    if isinstance(error, errors.RenderingFailed):
+        logger.error("a chart could not be drawn: %s", error.cause)
+    return ApiProblem(
+        kind.code,
+        str(error),
+        errors=getattr(error, "faults", ()),
+        headers={} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)},
+        status=kind.status,
+    )
+
+
+def _handler(
+    problem_of: Callable[[Any], ApiProblem],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def handle(_: Request, error: Exception) -> Response:
+        return problem_of(error).response()
+
+    return handle
+
+
+async def _routing_error(request: Request, error: Any) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(allowed_methods(request))
-        detail = f"This path takes {allowed}."
+        detail = f"This path does not support the method; expected {allowed}."
         headers = {"Allow": allowed}
         return ApiProblem(ProblemCode.METHOD_NOT_ALLOWED, detail, headers=headers).response()
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return not_found("There is nothing at this path; see GET /catalog, GET /jobs.").response()
+        detail = "No such path. Start at GET /jobs or GET /catalog; /openapi.json lists all paths."
+        return not_found(detail).response()
     status = HTTPStatus(error.status_code)
     return ApiProblem(ProblemCode.INVALID_REQUEST, status.phrase, status=status).response()
 
 
-async def _invalid_request(_: Request, error: RequestValidationError) -> Response:
-    faults = [_parameter_fault(each) for each in error.errors()]
+def _invalid_parameters(error: RequestValidationError) -> ApiProblem:
+    faults = [_parameter_fault(complaint) for complaint in error.errors()[:MAX_FAULTS]]
+    return domain_problem(errors.InvalidRequest(faults))
+
+
+def _illegal_transition(error: IllegalTransition) -> ApiProblem:
     detail = (
-        "See `errors`; `?name` is a query parameter, `{name}` one of the path, `name:` a header."
+        f"The job is {error.status.value}, so it cannot be {error.wanted}."
+        if not error.status.terminal
+        else f"The job has already ended ({error.status.value}) and cannot be {error.wanted}."
     )
-    return ApiProblem(ProblemCode.INVALID_REQUEST, detail, errors=faults[:20]).response()
+    return ApiProblem(ProblemCode.CONFLICT, detail)
 
 
-async def _spec_error(_: Request, error: SpecError) -> Response:
-    return invalid_spec(error.faults).response()
-
-
-async def _unknown_job(_: Request, __: UnknownJob) -> Response:
-    return no_such_job().response()
-
-
-async def _conflict(_: Request, error: IllegalTransition) -> Response:
-    detail = f"The job is {error.status.value}, so it cannot be {error.wanted}."
-    return ApiProblem(ProblemCode.CONFLICT, detail).response()
-
-
-async def _key_reused(_: Request, error: IdempotencyConflict) -> Response:
+def _key_reused(error: IdempotencyConflict) -> ApiProblem:
     detail = (
-        f"The key created {error.job_id} from another body; send the same body again, or a new"
-        " key for a new job."
+        f"The key created {error.job_id} from another body. Send the same body again, or a new key"
+        " for a new job."
     )
-    return ApiProblem(ProblemCode.IDEMPOTENCY_KEY_REUSED, detail).response()
+    return ApiProblem(ProblemCode.IDEMPOTENCY_KEY_REUSED, detail)
 
 
-async def _unknown_dataset(_: Request, __: UnknownDataset) -> Response:
-    return not_found(
-        "No data set has this id; it may have been deleted. GET /datasets lists them."
-    ).response()
-
-
-async def _dataset_in_use(_: Request, error: DatasetInUse) -> Response:
+def _dataset_in_use(error: DatasetInUse) -> ApiProblem:
     detail = (
-        f"Jobs that have not ended train on it: {', '.join(error.job_ids)}. Cancel them, or delete"
-        " the data set once they have ended."
+        f"Jobs that have not ended train on the data set: {', '.join(error.job_ids)}. Cancel them,"
+        " or delete the data set once they have ended."
     )
-    return ApiProblem(ProblemCode.CONFLICT, detail).response()
+    return ApiProblem(ProblemCode.CONFLICT, detail)
 
 
-async def _unknown_upload(_: Request, __: UnknownUpload) -> Response:
-    return not_found(
-        "No upload has this id; it may have expired. POST /uploads begins a new one."
-    ).response()
+def _upload_ended(error: UploadEnded) -> ApiProblem:
+    detail = f"The upload is complete: it became {error.dataset_id} and accepts no more parts."
+    return ApiProblem(ProblemCode.CONFLICT, detail)
 
 
-async def _upload_ended(_: Request, error: UploadEnded) -> Response:
-    detail = f"The upload is complete: it has become {error.dataset_id}, and takes no more parts."
-    return ApiProblem(ProblemCode.CONFLICT, detail).response()
-
-
-async def _unavailable(_: Request, error: DatabaseUnavailable) -> Response:
+def _database_unavailable(error: DatabaseUnavailable) -> ApiProblem:
     logger.warning("the database does not answer: %s", error)
-    detail = (
-        "The database does not answer; nothing that was accepted is lost. Try again in a moment; a"
-        " POST with its Idempotency-Key, since it may have been stored."
+    return unavailable(
+        "The database does not answer; everything accepted before is safe. Try again in a moment."
+        " Repeat a POST with its Idempotency-Key: it may have been stored."
     )
-    headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers).response()
 
 
-async def _files_unavailable(_: Request, error: ArtifactsUnavailable) -> Response:
+def _files_unavailable(error: ArtifactsUnavailable) -> ApiProblem:
     logger.warning("the artifact store does not answer: %s", error)
-    detail = "The store of the files does not answer; nothing is lost, try again in a moment."
-    headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return ApiProblem(ProblemCode.UNAVAILABLE, detail, headers=headers).response()
+    return unavailable("The file store does not answer; nothing is lost. Try again in a moment.")
 
 
-async def _files_foreign(_: Request, error: ForeignStore) -> Response:
+def _files_foreign(error: ForeignStore) -> ApiProblem:
     logger.error("%s", error)
     detail = (
-        "The store of the files is not known to belong to this service's database, so none is put"
-        " there; nothing is lost. Its operator finds in the log what to do."
+        "The file store is not known to belong to this service's database, so no file is stored"
+        " there; nothing is lost. Operators: see the service log."
     )
-    return ApiProblem(ProblemCode.UNAVAILABLE, detail).response()
+    return ApiProblem(ProblemCode.UNAVAILABLE, detail)
 
 
-async def _internal(_: Request, __: Exception) -> Response:
+def _internal(_: Exception) -> ApiProblem:
     # Starlette raises the error again after this answer, so the server logs its traceback.
-    detail = "This is a fault of Ridgeline's own; its log says more."
-    return ApiProblem(ProblemCode.INTERNAL, detail).response()
+    detail = "An internal error of Ridgeline. Try again; operators: see the service log."
+    return ApiProblem(ProblemCode.INTERNAL, detail)
 
 
-def no_such_job() -> ApiProblem:
-    """Make the answer to an id that no job has."""
-    return not_found("No job has this id; it may have been deleted. GET /jobs lists them.")
+_PROBLEMS: dict[type[Exception], Callable[[Any], ApiProblem]] = {
+    ApiProblem: lambda problem: problem,
+    errors.ServiceError: domain_problem,
+    RequestValidationError: _invalid_parameters,
+    SpecError: lambda error: invalid_spec(error.faults),
+    UnknownJob: lambda _: not_found(
+        "No job has this id; it may have been deleted. GET /jobs lists the jobs."
+    ),
+    UnknownDataset: lambda _: not_found(
+        "No data set has this id; it may have been deleted. GET /datasets lists the data sets."
+    ),
+    UnknownUpload: lambda _: not_found(
+        "No upload has this id; it may have expired. POST /uploads begins a new one."
+    ),
+    IllegalTransition: _illegal_transition,
+    IdempotencyConflict: _key_reused,
+    DatasetInUse: _dataset_in_use,
+    UploadEnded: _upload_ended,
+    DatabaseUnavailable: _database_unavailable,
+    ArtifactsUnavailable: _files_unavailable,
+    ForeignStore: _files_foreign,
+    Exception: _internal,
+}
 
 
-def _parameter_fault(error: Mapping[str, Any]) -> Fault:
-    """One of FastAPI's complaints on a parameter, without the value it got."""
-    place, *names = error["loc"]
+def _parameter_fault(complaint: Mapping[str, Any]) -> Fault:
+    """One of FastAPI's complaints about a parameter, without the value received."""
+    place, *names = complaint["loc"]
     name = str(names[0])[:100] if names else ""
     at = {"query": f"?{name}", "path": f"{{{name}}}"}.get(str(place), f"{name}:")
-    kind = str(error["type"])
+    kind = str(complaint["type"])
     if kind == "extra_forbidden":
-        return Fault(pointer=at, detail="there is no such parameter here", rule="unknown-parameter")
+        return Fault(pointer=at, detail="unknown parameter; leave it out", rule="unknown-parameter")
     if kind == "string_pattern_mismatch":
-        detail = _PATTERNS.get(error["ctx"]["pattern"], "expected another form; see /openapi.json")
+        expected = "expected another format; see /openapi.json"
+        detail = _PATTERNS.get(complaint["ctx"]["pattern"], expected)
         return Fault(pointer=at, detail=detail, rule=kind.replace("_", "-"))
-    detail = str(error["ctx"]["error"]) if kind == "value_error" else str(error["msg"])
+    detail = str(complaint["ctx"]["error"]) if kind == "value_error" else str(complaint["msg"])
     detail = re.sub(
         r"^\w+ should (be )?", lambda m: "expected " if m[1] else "expected it to ", detail
     )

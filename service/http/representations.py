@@ -1,20 +1,27 @@
-"""Stored records as the JSON of the contract's Job.
+"""Stored records as JSON, and the responses that several routes share.
 
-A record holds its spec as JSON text that was validated when it came in. It is spliced in as it is,
-so that reading a job costs no validation; a test holds this against the contract's own model.
+A record holds its spec as JSON text that was validated when it was posted. The text is spliced in
+unparsed, so reading a job costs no validation; a test compares the result with the API's model.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from fastapi import Response
+
 from ridgeline.storage import ArtifactRecord, EventRecord, EventType, JobRecord, Page
 from ridgeline.storage.files.datasets import DatasetPage, DatasetRecord
+from service.http.problems import RETRY_AFTER_S
+
+JSON = "application/json"
 
 
 def job_json(record: JobRecord) -> bytes:
-    """A job as GET answers it."""
+    """A job as GET returns it."""
     members = (
         ("id", dump(record.id)),
         ("name", dump(record.name)),
@@ -48,7 +55,7 @@ def artifacts_json(record: JobRecord) -> str:
 
 
 def event_json(record: EventRecord) -> str:
-    """An event as the contract's JobEvent."""
+    """A JobEvent of the API."""
     start = f'{{"id":{record.id},"at":{dump(rfc3339(record.created_at))},"attempt":{record.attempt}'
     if record.type is EventType.EPOCH:
         return f'{start},"type":"epoch","row":{record.payload}}}'
@@ -58,17 +65,17 @@ def event_json(record: EventRecord) -> str:
 
 
 def etag(record: JobRecord) -> str:
-    """A job's entity tag; weak, since another release may put the same job differently."""
+    """A job's entity tag; weak, since another release may represent the same job differently."""
     return f'W/"{record.version}"'
 
 
 def job_path(job_id: str, *rest: str) -> str:
-    """The path of a job, or of what belongs to it."""
+    """The path of a job or of something below it."""
     return "/".join(["/jobs", *(quote(part, safe="") for part in (job_id, *rest))])
 
 
 def dataset_json(record: DatasetRecord) -> str:
-    """A data set as GET answers it: what was found in the file is spliced in as it is stored."""
+    """A data set as GET returns it; its stored contents are spliced in unparsed."""
     about = {
         "id": record.id,
         "name": record.name,
@@ -118,3 +125,32 @@ def rfc3339(moment: datetime | None) -> str | None:
 def dump(value: Any) -> str:
     """A value as JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def json_answer(
+    content: bytes | str,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A response of JSON that is serialized already."""
+    return Response(content, status, headers=dict(headers or {}), media_type=JSON)
+
+
+def job_answer(
+    record: JobRecord,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A job with its entity tag, and Retry-After until it has ended."""
+    return json_answer(job_json(record), status, {**job_headers(record), **(headers or {})})
+
+
+def job_headers(record: JobRecord) -> dict[str, str]:
+    """The headers of a job's representation."""
+    headers = {"ETag": etag(record)}
+    return headers if record.status.terminal else {**headers, "Retry-After": str(RETRY_AFTER_S)}
+
+
+def not_modified(headers: Mapping[str, str]) -> Response:
+    """304: the client has the current representation."""
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=dict(headers))

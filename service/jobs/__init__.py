@@ -1,1 +1,1 @@
-"""What the API does, apart from HTTP: rules and transactions."""
+"""Jobs: submitting, reading, controlling and deleting them, and the hints for workers."""

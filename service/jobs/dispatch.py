@@ -1,4 +1,4 @@
-"""Tells workers through Celery that there is a job, by name: no worker code is imported."""
+"""Sends hints for workers through Celery, by the task's name: no worker code is imported."""
 
 import ssl
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _SOCKET_TIMEOUT_S = 5.0
 
 
 class BrokerUnavailable(Exception):
-    """The broker did not take a message, or did not answer."""
+    """The broker did not accept a message, or did not answer."""
 
 
 class CeleryDispatch:
-    """Sends hints to the broker. The message holds a job's id; the database holds all else."""
+    """Sends hints to the broker. A hint is only a job's id; everything else is in the database."""
 
     def __init__(self, redis_url: str) -> None:
         self._app = Celery("ridgeline", broker=redis_url, set_as_current=False)
@@ -37,11 +37,11 @@ class CeleryDispatch:
             },
         )
         if redis_url.startswith("rediss://"):
-            # Without it Celery encrypts, but takes any certificate.
+            # By default Celery encrypts but accepts any certificate.
             self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
     def send(self, job_id: str) -> None:
-        """Send one hint; raises BrokerUnavailable. Threads may not share this."""
+        """Send one hint; raises BrokerUnavailable. Not thread-safe."""
         with _broker_errors(), self._app.producer_pool.acquire(block=True) as producer:
             self._app.send_task(
                 TRAIN_TASK,
@@ -53,7 +53,7 @@ class CeleryDispatch:
             )
 
     def ping(self) -> None:
-        """Ask the broker for a sign of life; raises BrokerUnavailable."""
+        """Check that the broker answers; raises BrokerUnavailable."""
         with _broker_errors(), self._app.connection_for_write() as connection:
             channel: Any = connection.default_channel  # Redis's, which has a client
             channel.client.ping()

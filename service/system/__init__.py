@@ -1,1 +1,1 @@
-"""The paths of the API: each route reads a request, calls one operation, and answers."""
+"""The service itself: its catalog, health, workers and metrics."""

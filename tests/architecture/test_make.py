@@ -1,4 +1,4 @@
-"""The Makefile installs once, and from where pip is configured to install."""
+"""The Makefile installs once, from the index that pip is configured to use."""
 
 import datetime as dt
 import hashlib
@@ -19,27 +19,27 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-#: The only package of the company's index below.
+#: The only package in the test index.
 WHEEL = "company_tool-1-py3-none-any.whl"
 #: Variables that would override what a test configures.
 CONFIGURING = ("PIP_", "UV_", "SSL_", "MAKE", "HTTP", "ALL_PROXY", "XDG_", "REQUESTS_", "CURL_")
 
 
-def test_a_second_run_installs_nothing(root: Path, tmp_path: Path) -> None:
-    """Make's own plan for a finished installation holds the demo and nothing before it."""
+def test_second_run_installs_nothing(root: Path, tmp_path: Path) -> None:
+    """After an installation, the dry run of `make demo` shows only the demo."""
     plan = _plan(root, tmp_path, ".ready", ".locked")
     assert plan == [".venv/bin/ridgeline demo"]
 
 
-def test_a_new_lock_file_installs_again(root: Path, tmp_path: Path) -> None:
+def test_changed_lock_file_installs_again(root: Path, tmp_path: Path) -> None:
     plan = "\n".join(_plan(root, tmp_path, ".ready"))
     assert "requirements/dev.txt" in plan
     assert "--require-hashes" in plan
 
 
 @pytest.mark.parametrize("configured_in", ["PIP_CONFIG_FILE", "user", "machine"])
-def test_installs_from_the_index_and_with_the_certificate_of_pips_configuration(
-    checkout: Path, company: "Company", tmp_path: Path, configured_in: str
+def test_install_uses_the_index_and_certificate_of_the_pip_configuration(
+    checkout: Path, index: "PackageIndex", tmp_path: Path, configured_in: str
 ) -> None:
     environment = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_DIRS": str(tmp_path / "etc")}
     file = {
@@ -50,43 +50,43 @@ def test_installs_from_the_index_and_with_the_certificate_of_pips_configuration(
     if configured_in == "PIP_CONFIG_FILE":
         environment["PIP_CONFIG_FILE"] = str(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # [install] overrides the [global] that the machine's own /etc/pip.conf may have.
+    # [install] overrides a [global] section in the machine's /etc/pip.conf.
     file.write_text(
-        f"[install]\nindex-url = {company.index}\nextra-index-url =\n"
-        f"    {company.empty_index}\n    {company.index}\ncert = {company.certificate}\n"
+        f"[install]\nindex-url = {index.url}\nextra-index-url =\n"
+        f"    {index.empty_url}\n    {index.url}\ncert = {index.certificate}\n"
     )
     installation = _make_install(checkout, environment)
     assert installation.returncode == 0, installation.stderr
     assert _is_installed(checkout)
 
 
-def test_a_host_that_pip_trusts_needs_no_certificate(
-    checkout: Path, company: "Company", tmp_path: Path
+def test_trusted_host_of_pip_needs_no_certificate(
+    checkout: Path, index: "PackageIndex", tmp_path: Path
 ) -> None:
     environment = {
         "HOME": str(tmp_path / "home"),
         "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": company.index,
+        "PIP_INDEX_URL": index.url,
         "UV_HTTP_RETRIES": "0",
     }
     rejected = _make_install(checkout, environment)
     assert rejected.returncode != 0
     assert not _is_installed(checkout)
-    environment["PIP_TRUSTED_HOST"] = f"elsewhere.example {company.host}"
+    environment["PIP_TRUSTED_HOST"] = f"elsewhere.example {index.host}"
     installation = _make_install(checkout, environment)
     assert installation.returncode == 0, installation.stderr
     assert _is_installed(checkout)
 
 
-def test_installs_with_a_home_that_is_not_writable(
-    checkout: Path, company: "Company", tmp_path: Path
+def test_install_works_with_a_home_that_is_not_writable(
+    checkout: Path, index: "PackageIndex", tmp_path: Path
 ) -> None:
     (tmp_path / "home").touch()
     environment = {
         "HOME": str(tmp_path / "home"),
         "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": company.index,
-        "PIP_CERT": str(company.certificate),
+        "PIP_INDEX_URL": index.url,
+        "PIP_CERT": str(index.certificate),
     }
     installation = _make_install(checkout, environment)
     assert installation.returncode == 0, installation.stderr
@@ -97,20 +97,20 @@ def test_installs_with_a_home_that_is_not_writable(
     assert notice.endswith(f"using {checkout / '.venv' / '.uv-cache'} instead.")
 
 
-class Company:
-    """A package index on HTTPS whose certificate only its own file vouches for."""
+class PackageIndex:
+    """An HTTPS package index with a self-signed certificate."""
 
     def __init__(self, folder: Path, certificate: Path, port: int) -> None:
         self.certificate = certificate
         self.host = f"127.0.0.1:{port}"
-        self.index = f"https://{self.host}/simple"
-        self.empty_index = f"https://{self.host}/empty"
+        self.url = f"https://{self.host}/simple"
+        self.empty_url = f"https://{self.host}/empty"
         self.wheel = folder / "files" / WHEEL
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    # The space is deliberate: certificates may lie anywhere.
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackageIndex]:
+    # The spaces are deliberate: the path of a certificate may contain them.
     folder = tmp_path_factory.mktemp("company") / "in a folder"
     for name in ("files", "simple/company-tool", "empty"):
         (folder / name).mkdir(parents=True)
@@ -127,17 +127,17 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        company = Company(folder, certificate, server.server_port)
-        _write_wheel(company.wheel)
+        index = PackageIndex(folder, certificate, server.server_port)
+        _write_wheel(index.wheel)
         page = f'<a href="/files/{WHEEL}">{WHEEL}</a>'
         (folder / "simple" / "company-tool" / "index.html").write_text(page)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield company
+        yield index
         server.shutdown()
 
 
 def _write_certificate(path: Path) -> Path:
-    """Write a key and a certificate that it signed itself, for 127.0.0.1."""
+    """Write a key and a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "company")])
     now = dt.datetime.now(dt.UTC)
@@ -172,12 +172,12 @@ def _write_wheel(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed_checkout(
-    root: Path, tmp_path_factory: pytest.TempPathFactory, company: Company
+    root: Path, tmp_path_factory: pytest.TempPathFactory, index: PackageIndex
 ) -> Path:
-    """A checkout with a finished installation, in which `GPU=1` adds the company's package."""
+    """A finished installation in which `GPU=1` adds the package of the test index."""
     folder = tmp_path_factory.mktemp("checkout")
     _copy(root, folder)
-    digest = hashlib.sha256(company.wheel.read_bytes()).hexdigest()
+    digest = hashlib.sha256(index.wheel.read_bytes()).hexdigest()
     lock = f"company-tool==1 --hash=sha256:{digest}\n"
     (folder / "requirements" / "worker-gpu.txt").write_text(lock)
     subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
@@ -188,7 +188,7 @@ def installed_checkout(
 
 @pytest.fixture
 def checkout(installed_checkout: Path) -> Path:
-    """The same for every test, without what the test before has added."""
+    """The shared checkout, without the files that the previous test added."""
     venv = installed_checkout / ".venv"
     (venv / ".locked-gpu").unlink(missing_ok=True)
     for added in [venv / ".uv-cache", *venv.rglob("company_tool*")]:
@@ -219,7 +219,7 @@ def _is_installed(checkout: Path) -> bool:
 
 
 def _plan(root: Path, folder: Path, *stamps: str) -> list[str]:
-    """What `make demo` would run where .venv holds these stamps, newer than everything else."""
+    """The commands `make demo` would run if .venv held these stamps, newer than everything else."""
     _copy(root, folder)
     (folder / ".venv").mkdir()
     _stamp(folder, *stamps)
@@ -249,7 +249,7 @@ def _copy(root: Path, folder: Path) -> None:
 
 
 def _stamp(folder: Path, *stamps: str) -> None:
-    """Put stamps into .venv that are newer than everything else, but not in the future."""
+    """Create stamps in .venv that are newer than everything else but not in the future."""
     for path in folder.iterdir():
         os.utime(path, (0, 0))
     for path in (folder / "requirements").iterdir():

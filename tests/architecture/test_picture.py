@@ -1,4 +1,4 @@
-"""The picture in docs/architecture.md shows the imports of the code, all of them and no others."""
+"""The diagram in docs/architecture.md shows exactly the imports of the code."""
 
 import ast
 import re
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 Arrow = tuple[str, str]
-#: Small modules that everything may import; they are not drawn.
+#: Small modules that everything may import; not drawn.
 FLOOR = {"ridgeline.default_url", "ridgeline.failpoints", "ridgeline.logs", "ridgeline.version"}
-#: Not layers: the package's own names, and a path of an earlier release.
+#: Not layers: the package itself and the import path of an earlier release.
 NOT_DRAWN = {"ridgeline", "ridgeline.contract"}
 
 
 @pytest.fixture(scope="module")
 def drawn(root: Path) -> set[Arrow]:
-    """The arrows of the picture."""
+    """The arrows of the diagram."""
     page = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
     (picture,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
     arrows = {(above, below) for above, below in re.findall(r"(\S+) --> (\S+)", picture)}
@@ -26,9 +26,9 @@ def drawn(root: Path) -> set[Arrow]:
 
 @pytest.fixture(scope="module")
 def imported(root: Path, sources: list[Path]) -> set[Arrow]:
-    """Which box imports which, read from the code."""
+    """The imports between packages, read from the code."""
     arrows = {
-        (box_of(importer), box_of(name))
+        (package_of(importer), package_of(name))
         for path in sources
         if (importer := module_name(path.relative_to(root))) != "ridgeline"
         for name in imported_modules(path)
@@ -40,7 +40,7 @@ def imported(root: Path, sources: list[Path]) -> set[Arrow]:
     }
 
 
-def test_every_import_follows_the_arrows(drawn: set[Arrow], imported: set[Arrow]) -> None:
+def test_every_import_follows_an_arrow(drawn: set[Arrow], imported: set[Arrow]) -> None:
     assert imported - closure(drawn) == set()
 
 
@@ -48,7 +48,7 @@ def test_every_arrow_is_an_import(drawn: set[Arrow], imported: set[Arrow]) -> No
     assert drawn - imported == set()
 
 
-def test_no_arrow_points_back(drawn: set[Arrow]) -> None:
+def test_arrows_form_no_cycle(drawn: set[Arrow]) -> None:
     assert [box for box, other in closure(drawn) if box == other] == []
 
 
@@ -60,8 +60,8 @@ def test_every_package_is_in_the_picture(root: Path, drawn: set[Arrow]) -> None:
     assert packages - boxes - NOT_DRAWN == set()
 
 
-def box_of(module: str) -> str:
-    """`ridgeline.spec` for its modules; `service` and `worker` are one box each."""
+def package_of(module: str) -> str:
+    """`ridgeline.spec` for its modules; `service` and `worker` are not subdivided."""
     first, *rest = module.split(".")
     return f"{first}.{rest[0]}" if first == "ridgeline" and rest else first
 
@@ -71,7 +71,7 @@ def module_name(path: Path) -> str:
 
 
 def imported_modules(path: Path) -> Iterator[str]:
-    """Modules of the three packages that a file imports."""
+    """The modules of the three packages that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
@@ -87,10 +87,10 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def closure(arrows: set[Arrow]) -> set[Arrow]:
-    """The arrows, and every way along them."""
-    ways = set(arrows)
+    """The transitive closure of the arrows."""
+    paths = set(arrows)
     while True:
-        longer = {(a, d) for a, b in ways for c, d in arrows if b == c} - ways
+        longer = {(a, d) for a, b in paths for c, d in arrows if b == c} - paths
         if not longer:
-            return ways
-        ways |= longer
+            return paths
+        paths |= longer

@@ -1,4 +1,4 @@
-"""The wheel holds `ridgeline` alone, whole and light."""
+"""The wheel contains all of `ridgeline`, nothing else, and has few requirements."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 @pytest.fixture(scope="module")
 def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """The wheel of this checkout, built by the locked tools and without a network."""
+    """The wheel of this checkout, built with the locked tools and no network."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
@@ -27,13 +27,13 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipf
         yield opened
 
 
-def test_wheel_holds_ridgeline_alone(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_only_ridgeline(wheel: zipfile.ZipFile) -> None:
     (info,) = {name.split("/")[0] for name in wheel.namelist()} - {"ridgeline"}
     assert info.endswith(".dist-info")
 
 
-def test_wheel_holds_all_of_ridgeline(wheel: zipfile.ZipFile, root: Path) -> None:
-    """Also what is not Python: the type marker, the presets, the migrations."""
+def test_wheel_contains_every_file_of_ridgeline(wheel: zipfile.ZipFile, root: Path) -> None:
+    """Including files that are not Python: type marker, presets, migrations."""
     files = {
         path.relative_to(root).as_posix()
         for path in (root / "ridgeline").rglob("*")
@@ -44,7 +44,7 @@ def test_wheel_holds_all_of_ridgeline(wheel: zipfile.ZipFile, root: Path) -> Non
     assert any(name.startswith("ridgeline/storage/migrations/versions/") for name in files)
 
 
-def test_plain_install_is_light(wheel: zipfile.ZipFile) -> None:
+def test_install_without_extras_has_few_requirements(wheel: zipfile.ZipFile) -> None:
     required = (Requirement(text) for text in metadata(wheel).get_all("Requires-Dist", []))
     plain = {
         item.name for item in required if item.marker is None or "extra" not in str(item.marker)
@@ -52,7 +52,7 @@ def test_plain_install_is_light(wheel: zipfile.ZipFile) -> None:
     assert plain == {"httpx", "plotext", "pydantic", "rich", "typer", "typing-extensions"}
 
 
-def test_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
+def test_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
     assert "ridgeline = ridgeline.cli.main:main" in wheel.read(name).decode()
 

@@ -1,4 +1,4 @@
-"""One meaning a word: class names stand once, and the glossary's nouns have no rivals."""
+"""One word per meaning: class names are unique and avoid the words the glossary rejects."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def classes(root: Path, sources: list[Path]) -> dict[str, list[str]]:
-    """Where each class of the product is defined, by its name."""
+    """The places where the classes of the product are defined, by class name."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in sources:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -19,35 +19,33 @@ def classes(root: Path, sources: list[Path]) -> dict[str, list[str]]:
     return places
 
 
-def test_no_class_name_stands_twice(classes: dict[str, list[str]]) -> None:
+def test_class_names_are_unique(classes: dict[str, list[str]]) -> None:
     twice = {name: places for name, places in classes.items() if len(places) > 1}
     assert twice == {}
 
 
-def test_class_names_use_the_words_of_the_glossary(
-    root: Path, classes: dict[str, list[str]]
-) -> None:
-    """A word that the glossary replaces by another is in no class name."""
+def test_class_names_use_no_rejected_word(root: Path, classes: dict[str, list[str]]) -> None:
+    """No class name contains a word that the glossary replaces."""
     rivals = {rival: word for word, rivals in glossary(root) for rival in rivals}
     assert rivals
     misnamed = {
-        name: f"{places[0]} says {rival!r}, the glossary {rivals[rival]!r}"
+        name: f"{places[0]} uses {rival!r}; the glossary uses {rivals[rival]!r}"
         for name, places in classes.items()
         for rival in words_of(name) & set(rivals)
     }
     assert misnamed == {}
 
 
-def test_the_glossary_is_in_order_and_says_each_word_once(root: Path) -> None:
+def test_glossary_is_sorted_and_has_no_duplicates(root: Path) -> None:
     words = [word for word, _ in glossary(root)]
     assert len(words) >= 40
     assert words == sorted(set(words))
 
 
 def glossary(root: Path) -> list[tuple[str, list[str]]]:
-    """The words of docs/glossary.md, each with those that are not used in its place."""
+    """The words of docs/glossary.md with the words they replace."""
     page = (root / "docs" / "glossary.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]*) \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]*)\|$", page, re.MULTILINE)
     return [
         (word.strip(), [rival.strip() for rival in rivals.split(",") if rival.strip()])
         for word, rivals in rows

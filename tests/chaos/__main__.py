@@ -2,8 +2,8 @@
 
     python -m tests.chaos [--minutes 5] [--jobs 200] [--seed 7] [--database postgresql]
 
-What clients and nemesis do, and in which order, follows from the seed; when exactly it meets what
-does not. Exits with 1 if a guarantee was broken.
+The seed determines the actions of clients and nemesis and their order, but not their exact timing.
+Exits with 1 if a guarantee was broken.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tests.chaos.run import run
 
 
 def main() -> int:
-    """Run, check, print."""
+    """Run the chaos test, check the evidence and print the report."""
     options, history_file = _arguments()
     evidence = run(options, history_file, say)
     verdicts = check(evidence)
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
+    """Print a line and flush it."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -42,10 +42,15 @@ def _arguments() -> tuple[Options, Path]:
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default=default.database)
     parser.add_argument("--history", type=Path, help="where the history is written")
-    given = parser.parse_args()
-    file = given.history or Path(tempfile.gettempdir()) / f"ridgeline-chaos-{given.seed}.jsonl"
+    arguments = parser.parse_args()
+    file = (
+        arguments.history or Path(tempfile.gettempdir()) / f"ridgeline-chaos-{arguments.seed}.jsonl"
+    )
     options = Options(
-        seed=given.seed, minutes=given.minutes, jobs=given.jobs, database=given.database
+        seed=arguments.seed,
+        minutes=arguments.minutes,
+        jobs=arguments.jobs,
+        database=arguments.database,
     )
     return options, file
 

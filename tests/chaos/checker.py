@@ -1,4 +1,4 @@
-"""Looks at what a run has left, and says which guarantees it keeps."""
+"""Checks the evidence of a run against the guarantees."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,24 +8,24 @@ from tests.chaos.guarantees.guarantee import Verdict, judge
 
 __all__ = ["check", "report", "story_of"]
 
-#: They register what they check when they are imported.
+#: Importing these modules registers their checks.
 CHECKS = (submission, lifecycle, training, publication, resilience)
 _MOST_STORIES = 5
 
 
 def check(evidence: Evidence) -> list[Verdict]:
-    """Every guarantee, in the order of their numbers."""
+    """Check every guarantee, in the order of the numbers."""
     return sorted(judge(evidence), key=_order)
 
 
 def report(verdicts: Sequence[Verdict], evidence: Evidence) -> Iterator[str]:
-    """The lines that are printed: a table, and the whole story of jobs that broke a guarantee."""
+    """The lines of the report: a table, and the full story of jobs that broke a guarantee."""
     yield "| | guarantee | checked | violated |"
     yield "|---|---|---|---|"
     for verdict in verdicts:
-        given = verdict.guarantee
+        guarantee = verdict.guarantee
         count = len(verdict.violations)
-        yield f"| {given.number} | {given.promise} | {verdict.checked} | {count} |"
+        yield f"| {guarantee.number} | {guarantee.promise} | {verdict.checked} | {count} |"
     broken = [(verdict, look) for verdict in verdicts for look in verdict.violations]
     for verdict, look in broken:
         yield f"\n{verdict.guarantee.number} broken by {look.job}: {look.problem}"
@@ -34,14 +34,14 @@ def report(verdicts: Sequence[Verdict], evidence: Evidence) -> Iterator[str]:
 
 
 def story_of(job: str, evidence: Evidence) -> Iterator[str]:
-    """All that is known of one job, by its id or its label, in the order of time."""
+    """Everything known about one job, by id or label, in chronological order."""
     stories = [s for s in evidence.stories.values() if job in (s.id, s.work.label)]
     for story in stories:
         yield f"\n--- {story.id}: {story.record.name}"
         yield from (f"{at:.3f} {line}" for at, line in sorted(_moments(story, evidence)))
         yield f"now: {story.record}"
     if not stories:
-        yield f"\n--- {job}: there is no such job"
+        yield f"\n--- {job}: no such job"
         for entry in evidence.history:
             if job in (entry.detail.get("job"), entry.detail.get("label")):
                 yield f"{entry.began:.3f} {entry.who} {entry.action} {entry.outcome} {entry.detail}"

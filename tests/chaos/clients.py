@@ -1,4 +1,4 @@
-"""The clients: they post jobs and follow them up, and write down what they were answered."""
+"""Clients that post, cancel, pause and read jobs, and record the responses."""
 
 import hashlib
 import threading
@@ -19,11 +19,11 @@ _TIMEOUT_S = 3.0
 _RETRY_S = 0.3
 _PAUSED_S = 1.0
 _READ_S = 0.1
-_COME_BACK = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+_RETRY_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Clients:
-    """Several clients of several APIs."""
+    """Concurrent clients of several APIs."""
 
     def __init__(self, urls: Sequence[str], history: History, number: int) -> None:
         self._urls = list(urls)
@@ -31,13 +31,13 @@ class Clients:
         self._number = number
         self._turns = count()
         self.acknowledged: list[str] = []
-        """The jobs whose POST was answered, so far."""
+        """The jobs whose POST has been acknowledged."""
         self._stopping = threading.Event()
 
     def run(self, scripts: Sequence[Script], patience_s: float) -> None:
-        """Go through all scripts, each at its time; give up what has no answer `patience_s` later.
+        """Run all scripts at their times, counted from now.
 
-        The times count from now.
+        Requests without a response `patience_s` after the last script are given up.
         """
         start = time.monotonic()
         until = start + max((script.at_s for script in scripts), default=0.0) + patience_s
@@ -46,23 +46,23 @@ class Clients:
             done = [
                 pool.submit(self._play, n, share, start, until) for n, share in enumerate(shares)
             ]
-            for each in done:
-                each.result()
+            for future in done:
+                future.result()
 
     def stop(self) -> None:
-        """Let everyone end with what they are at."""
+        """Let every client stop after its current request."""
         self._stopping.set()
 
-    def read_along(self, seed: int, done: threading.Event) -> None:
+    def read_at_random(self, seed: int, done: threading.Event) -> None:
         """Read jobs and download files at random, as dashboards do, until `done` is set."""
-        random = Random(f"{seed} reader")  # noqa: S311 - to be repeatable is the point
+        random = Random(f"{seed} reader")  # noqa: S311 - repeatable on purpose
         with self._http() as http:
             while not done.wait(_READ_S):
                 if self.acknowledged:
                     self._read(http, random.choice(self.acknowledged))
 
     def resume(self, job_id: str) -> None:
-        """Have a job go on that a late request has paused after its client was done with it."""
+        """Resume a job that a late request paused after its client had finished."""
         with self._http() as http:
             self._ask(http, "admin", "resume", f"/jobs/{job_id}/resume", job=job_id)
 
@@ -81,10 +81,10 @@ class Clients:
         body = script.work.spec(script.epochs, script.seed)
         detail = {"label": script.work.label, "key": script.key}
         while True:
-            answer = self._ask(http, who, "post", "/jobs", json=body, headers=headers, **detail)
-            if answer is not None:
-                assert answer.is_success, answer.text
-                job_id = str(answer.json()["id"])
+            response = self._ask(http, who, "post", "/jobs", json=body, headers=headers, **detail)
+            if response is not None:
+                assert response.is_success, response.text
+                job_id = str(response.json()["id"])
                 self.acknowledged.append(job_id)
                 return job_id
             if self._stopping.wait(_RETRY_S) or time.monotonic() > until:
@@ -103,10 +103,12 @@ class Clients:
         for word in words:
             self._stopping.wait(pause)
             pause = _PAUSED_S
-            self._insist(http, who, word, job_id, until)
+            self._ask_until_definite(http, who, word, job_id, until)
 
-    def _insist(self, http: httpx.Client, who: str, word: str, job_id: str, until: float) -> None:
-        """Ask until there is an answer, be it no."""
+    def _ask_until_definite(
+        self, http: httpx.Client, who: str, word: str, job_id: str, until: float
+    ) -> None:
+        """Repeat the request until the response is definite, success or not."""
         path = f"/jobs/{job_id}/{word}"
         while self._ask(http, who, word, path, job=job_id) is None:
             if self._stopping.wait(_RETRY_S) or time.monotonic() > until:
@@ -123,51 +125,51 @@ class Clients:
         headers: dict[str, str] | None = None,
         **detail: Any,
     ) -> httpx.Response | None:
-        """POST to the next API in turn; None if it is unknown whether it was done."""
+        """POST to the next API in turn; None if it is unknown whether the request took effect."""
         url = self._urls[next(self._turns) % len(self._urls)]
         began = time.time()
         try:
-            answer = http.post(url + path, json=json, headers=headers)
+            response = http.post(url + path, json=json, headers=headers)
         except httpx.TransportError as error:
             detail["error"] = type(error).__name__
             self._history.add(who, action, Outcome.UNKNOWN, began, api=url, **detail)
             return None
-        detail |= {"api": url, "code": answer.status_code}
-        outcome = _outcome(answer)
+        detail |= {"api": url, "code": response.status_code}
+        outcome = _outcome(response)
         if outcome is Outcome.OK:
-            detail |= {"job": answer.json()["id"], "status": answer.json()["status"]}
+            detail |= {"job": response.json()["id"], "status": response.json()["status"]}
         self._history.add(who, action, outcome, began, **detail)
-        return None if outcome is Outcome.UNKNOWN else answer
+        return None if outcome is Outcome.UNKNOWN else response
 
     def _read(self, http: httpx.Client, job_id: str) -> None:
         url = self._urls[next(self._turns) % len(self._urls)]
         began = time.time()
         try:
-            answer = http.get(f"{url}/jobs/{job_id}")
-            code, detail = answer.status_code, {"job": job_id}
-            if not answer.is_success:
-                self._history.add("reader", "read", _outcome(answer), began, code=code, **detail)
+            response = http.get(f"{url}/jobs/{job_id}")
+            code, detail = response.status_code, {"job": job_id}
+            if not response.is_success:
+                self._history.add("reader", "read", _outcome(response), began, code=code, **detail)
                 return
-            job = answer.json()
+            job = response.json()
             self._history.add(
                 "reader", "read", Outcome.OK, began, code=code, status=job["status"], **detail
             )
             for file in job["artifacts"]:
                 self._download(http, url, job_id, file)
         except httpx.TransportError:
-            return  # nothing was learned
+            return  # no response to record
 
     def _download(self, http: httpx.Client, url: str, job_id: str, file: dict[str, Any]) -> None:
         began = time.time()
-        answer = http.get(url + file["href"])
-        sha256 = hashlib.sha256(answer.content).hexdigest() if answer.is_success else None
+        response = http.get(url + file["href"])
+        sha256 = hashlib.sha256(response.content).hexdigest() if response.is_success else None
         detail = {"job": job_id, "name": file["name"], "promised": file["sha256"]}
         self._history.add(
             "reader",
             "download",
-            _outcome(answer),
+            _outcome(response),
             began,
-            code=answer.status_code,
+            code=response.status_code,
             sha256=sha256,
             **detail,
         )
@@ -176,8 +178,8 @@ class Clients:
         return httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
 
 
-def _outcome(answer: httpx.Response) -> Outcome:
-    if answer.is_success:
+def _outcome(response: httpx.Response) -> Outcome:
+    if response.is_success:
         return Outcome.OK
-    definite = answer.is_client_error and answer.status_code not in _COME_BACK
+    definite = response.is_client_error and response.status_code not in _RETRY_STATUSES
     return Outcome.REFUSED if definite else Outcome.UNKNOWN

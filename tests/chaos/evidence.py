@@ -1,4 +1,4 @@
-"""What a run has left: records, files as the API gives them, and what clients and nemesis saw."""
+"""The evidence of a run: records, downloaded files, and the history of clients and nemesis."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ _TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class Timing:
-    """The settings by which the servers ran, in seconds."""
+    """The time limits the servers ran with, in seconds."""
 
     lease_s: float
     heartbeat_s: float
@@ -28,29 +28,29 @@ class Timing:
     grace_s: float
     crash_cap: int = 3
     slack_s: float = 2.0
-    """What a busy machine may take on top."""
+    """The extra time a busy machine may need."""
 
     @property
-    def notice_s(self) -> float:
-        """How long the death of a worker may stay unnoticed while nothing else is wrong."""
+    def detection_s(self) -> float:
+        """How soon a dead worker must be detected without another fault."""
         return self.lease_s + self.reap_s + self.slack_s
 
     @property
     def cancel_s(self) -> float:
-        """How long a running job may take to be cancelled while nothing else is wrong."""
+        """How soon a running job must be cancelled without another fault."""
         return self.heartbeat_s + self.grace_s + self.slack_s
 
 
 @dataclass(frozen=True)
 class Story:
-    """All that the records and the API say of one job."""
+    """The records and downloads of one job."""
 
     record: JobRecord
     attempts: tuple[AttemptRecord, ...]
     events: tuple[EventRecord, ...]
     epochs: tuple[EpochRow, ...]
     downloads: Mapping[str, str | None]
-    """The SHA-256 of each published file as it is downloaded; None: it is not to be had."""
+    """The SHA-256 of the downloaded bytes by file name; None: the download failed."""
 
     @property
     def id(self) -> str:
@@ -59,12 +59,12 @@ class Story:
 
     @cached_property
     def work(self) -> Work:
-        """What the job was to do."""
+        """The work encoded in the job's name."""
         return Work.named(str(self.record.name))
 
     @cached_property
     def seed(self) -> int:
-        """The seed it was to do it with."""
+        """The seed of the job."""
         return int(json.loads(self.record.resolved)["training"]["seed"])
 
     @property
@@ -78,14 +78,14 @@ class Story:
         return [event for event in self.events if event.after is not None]
 
     def expected_files(self) -> dict[str, str]:
-        """The SHA-256 of each file that training without any interruption publishes."""
+        """The SHA-256 of the files that uninterrupted training publishes."""
         files = self.work.files(self.record.epochs, self.seed)
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the checker looks at."""
+    """Everything the checker needs."""
 
     stories: Mapping[str, Story]
     history: Sequence[Entry]
@@ -93,23 +93,23 @@ class Evidence:
 
     @cached_property
     def strikes(self) -> list[Entry]:
-        """What the nemesis has done."""
+        """The completed strikes of the nemesis."""
         return [entry for entry in self.history if entry.who == "nemesis" and _done(entry)]
 
-    def answered(self, action: str) -> Iterator[Entry]:
-        """The clients' actions of this kind that were answered with yes."""
+    def successes(self, action: str) -> Iterator[Entry]:
+        """The entries of this action that succeeded."""
         return (entry for entry in self.history if entry.action == action and _done(entry))
 
 
 def gather(jobs: JobStore, api: str, history: Sequence[Entry], timing: Timing) -> Evidence:
-    """Read everything; the servers must be well."""
+    """Collect the evidence; the servers must be healthy."""
     with httpx.Client(base_url=api, timeout=_TIMEOUT_S, trust_env=False) as http:
         stories = {record.id: _story(jobs, record, http) for record in all_jobs(jobs)}
     return Evidence(stories, tuple(history), timing)
 
 
 def all_jobs(jobs: JobStore) -> Iterator[JobRecord]:
-    """Every job there is."""
+    """Every job in the database."""
     after = None
     while True:
         page = jobs.list(limit=_PAGE, after=after)
@@ -147,8 +147,8 @@ def _events(jobs: JobStore, job_id: str) -> Iterator[EventRecord]:
 
 
 def _download(http: httpx.Client, job_id: str, name: str) -> str | None:
-    answer = http.get(f"/jobs/{job_id}/artifacts/{name}")
-    return hashlib.sha256(answer.content).hexdigest() if answer.is_success else None
+    response = http.get(f"/jobs/{job_id}/artifacts/{name}")
+    return hashlib.sha256(response.content).hexdigest() if response.is_success else None
 
 
 def _done(entry: Entry) -> bool:

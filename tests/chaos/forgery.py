@@ -1,4 +1,4 @@
-"""Evidence of a run that never was: sound to begin with, and to be spoiled by tests."""
+"""Forged evidence of a run: sound at first; tests spoil it."""
 
 import hashlib
 import json
@@ -25,23 +25,23 @@ from tests.rig.work import Fault, Work, epochs_of, loss_of
 START = 1_800_000_000.0
 TIMING = Timing(lease_s=4, heartbeat_s=1, reap_s=0.5, grace_s=2)
 FIRST, SECOND = 100, 200
-"""The processes of two workers."""
+"""The process ids of two workers."""
 RESUMED, POISON, CANCELLED = "job_resumed", "job_poison", "job_cancelled"
 SEED, EPOCHS = 3, 5
 
 
 def sound() -> Evidence:
-    """Three jobs that went as they should.
+    """Evidence of three jobs that ended correctly.
 
-    One lost its worker behind its third epoch and went on elsewhere, one is poison, one was
-    cancelled when all was well again.
+    One lost its worker after its third epoch and resumed on another, one is poison, and one was
+    cancelled after the faults.
     """
     stories = (resumed(), poison(), cancelled())
     return Evidence({story.id: story for story in stories}, tuple(history()), TIMING)
 
 
 def history() -> Iterable[Entry]:
-    """What clients and nemesis saw of it."""
+    """The entries of clients and nemesis."""
     post: dict[str, Any] = {"code": 202, "status": "queued"}
     for job, label, key in (
         (RESUMED, "resumed", "key-1"),
@@ -59,12 +59,12 @@ def history() -> Iterable[Entry]:
     yield entry("reader", "read", 60, job=RESUMED, code=200, status="succeeded")
     digest = work_of(RESUMED).files(EPOCHS, SEED)["model.keras"]
     promised = hashlib.sha256(digest).hexdigest()
-    got = {"name": "model.keras", "sha256": promised, "promised": promised}
-    yield entry("reader", "download", 60, None, job=RESUMED, **got)
+    download = {"name": "model.keras", "sha256": promised, "promised": promised}
+    yield entry("reader", "download", 60, None, job=RESUMED, **download)
 
 
 def entry(who: str, action: str, began: float, ended: float | None = None, **detail: Any) -> Entry:
-    """An action that was answered with yes, at seconds from the start."""
+    """A successful action, at seconds from the start."""
     until = began if ended is None else ended
     return Entry(who, action, Outcome.OK, START + began, START + until, detail)
 
@@ -105,7 +105,7 @@ def resumed() -> Story:
 
 
 def poison() -> Story:
-    """The job whose loss is no number."""
+    """The job whose loss becomes NaN."""
     events = (
         _status(20, 0, 0, None, JobStatus.QUEUED),
         _status(21, 1, 1, JobStatus.QUEUED, JobStatus.RUNNING),
@@ -119,7 +119,7 @@ def poison() -> Story:
 
 
 def cancelled() -> Story:
-    """The job that a client has cancelled while it ran."""
+    """The job that a client cancelled while it ran."""
     events = (
         _status(30, 50, 0, None, JobStatus.QUEUED),
         _status(31, 51, 1, JobStatus.QUEUED, JobStatus.RUNNING),
@@ -139,7 +139,7 @@ def cancelled() -> Story:
 
 
 def work_of(job: str) -> Work:
-    """What a job of the forgery is to do."""
+    """The work of a forged job."""
     label = job.removeprefix("job_")
     return Work(label, fault=Fault.NAN, always=True) if job == POISON else Work(label)
 
@@ -175,8 +175,8 @@ def _record(job: str, **changes: Any) -> JobRecord:
         "started_at": _time(1),
         "artifacts": (),
     }
-    nothing: dict[str, Any] = {field.name: None for field in fields(JobRecord)}
-    return JobRecord(**nothing | values | changes)
+    empty: dict[str, Any] = {field.name: None for field in fields(JobRecord)}
+    return JobRecord(**empty | values | changes)
 
 
 def _attempt(number: int, pid: int, began: float, ended: float, reason: str) -> AttemptRecord:

@@ -1,4 +1,4 @@
-"""What clients and the nemesis did and saw, as it stands in a file of JSON lines."""
+"""The history of clients and nemesis, written to a file of JSON lines."""
 
 import json
 import threading
@@ -11,12 +11,12 @@ from typing import Any, Self
 
 
 class Outcome(StrEnum):
-    """What is known of an action."""
+    """The outcome of an action."""
 
-    OK = "ok"  #: it was done
-    REFUSED = "refused"  #: it was not done: the answer says so
-    UNKNOWN = "unknown"  #: it may have been done: no answer came, or none that says
-    NOTHING = "nothing"  #: there was nothing to do it to
+    OK = "ok"  #: it took effect
+    REFUSED = "refused"  #: it was rejected by the response
+    UNKNOWN = "unknown"  #: it may have taken effect: no response, or an indefinite one
+    NOTHING = "nothing"  #: there was no target
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Entry:
     detail: dict[str, Any] = field(default_factory=dict)
 
     def overlaps(self, began: float, ended: float) -> bool:
-        """Whether it went on at some moment from `began` to `ended`."""
+        """Whether it overlaps the time from `began` to `ended`."""
         return self.began <= ended and began <= self.ended
 
 
 class History:
-    """Entries in the order in which they ended; threads may share it."""
+    """Entries in the order of their ends; thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class History:
         self._file.close()
 
     def add(self, who: str, action: str, outcome: Outcome, began: float, **detail: Any) -> Entry:
-        """Write down what has ended just now."""
+        """Record an action that has just ended."""
         entry = Entry(who, action, outcome, began, time.time(), detail)
         with self._lock:
             self.entries.append(entry)

@@ -1,4 +1,4 @@
-"""The nemesis: strikes at the servers and their connections, and undoes it after a while."""
+"""The nemesis strikes servers and connections and undoes every strike after a while."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -27,8 +27,8 @@ Done = tuple[Undo, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class _Struck:
-    """A blow that is still to be undone."""
+class _ActiveStrike:
+    """A strike that has not been undone yet."""
 
     action: str
     began: float
@@ -37,19 +37,19 @@ class _Struck:
 
 
 class Nemesis:
-    """Strikes at a cluster; it watches over its servers too, and starts those again that ended."""
+    """Strikes a cluster, and restarts its servers when they exit."""
 
     def __init__(self, cluster: Cluster, history: History) -> None:
         self._cluster = cluster
         self._history = history
-        self._due: list[tuple[float, int, _Struck]] = []
+        self._due: list[tuple[float, int, _ActiveStrike]] = []
         self._numbers = count()
         self._down: dict[str, int] = {}
-        """How many blows keep a server down, by its name."""
+        """The number of strikes that keep a server down, by its name."""
         self._started: dict[str, float] = {}
 
-    def rage(self, strikes: Iterable[Strike], seconds: float) -> None:
-        """Strike for so long, and then undo everything and wait until every server answers."""
+    def run(self, strikes: Iterable[Strike], seconds: float) -> None:
+        """Strike for `seconds`, then undo everything and wait until every server responds."""
         until = time.monotonic() + seconds
         for strike in strikes:
             self._idle(min(strike.pause_s, until - time.monotonic()))
@@ -69,18 +69,20 @@ class Nemesis:
         if strike.zombie:
             self._undo_all()
         began = time.time()
-        found = self._aim(strike)
-        if found is None:
+        hit = self._aim(strike)
+        if hit is None:
             action = f"{strike.blow} {strike.target}"
             self._history.add("nemesis", action, Outcome.NOTHING, began)
             return
-        name, (undo, detail) = found
-        struck = _Struck(f"{strike.blow} {name}", began, {**detail, "target": strike.target}, undo)
+        name, (undo, detail) = hit
+        struck = _ActiveStrike(
+            f"{strike.blow} {name}", began, {**detail, "target": strike.target}, undo
+        )
         due = time.monotonic() + strike.hold_s
         heappush(self._due, (due, next(self._numbers), struck))
 
     def _aim(self, strike: Strike) -> tuple[str, Done] | None:
-        """Strike; what was hit and how it is undone, or None if there was nothing."""
+        """Strike and return the name of the target and how to undo it; None without a target."""
         match strike.target:
             case Target.TRAINER:
                 return self._at_trainer(strike)
@@ -98,7 +100,7 @@ class Nemesis:
             server.freeze()
             return server.name, (server.thaw, detail)
         if strike.blow is Blow.FLUSH:
-            with suppress(Exception):  # it is frozen, which another blow will undo
+            with suppress(Exception):  # Redis may be frozen by another strike
                 self._cluster.redis.flush()
             return server.name, (_nothing, detail)
         self._down[server.name] = self._down.get(server.name, 0) + 1
@@ -168,7 +170,7 @@ class Nemesis:
             self._history.add("nemesis", struck.action, Outcome.OK, struck.began, **struck.detail)
 
     def _restart(self) -> None:
-        """What a supervisor does: start servers again that have ended, but not all the time."""
+        """Restart exited servers at a limited rate, as a process supervisor does."""
         now = time.monotonic()
         for server in self._cluster.processes:
             rested = now - self._started.get(server.name, 0.0) >= _RESTART_S
@@ -199,4 +201,4 @@ def _resume(trainer: psutil.Process) -> None:
 
 
 def _nothing() -> None:
-    """It cannot be undone, or is over already."""
+    """Undo nothing: the strike is over."""

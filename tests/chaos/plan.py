@@ -1,4 +1,4 @@
-"""What the clients and the nemesis of a run will do: it follows from the seed alone."""
+"""The plan of a run: the actions of clients and nemesis, determined by the seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from tests.rig.work import Fault, Work
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is asked for."""
+    """The options of a run."""
 
     seed: int = 7
     minutes: float = 5.0
-    """How long the nemesis is at it."""
+    """How long the nemesis strikes."""
     jobs: int = 200
     database: DatabaseKind = "postgresql"
     apis: int = 2
@@ -23,15 +23,15 @@ class Options:
     slots: int = 3
     clients: int = 8
     calm_jobs: int = 6
-    """Jobs that are posted when all is well again: they show how long things take then."""
+    """Jobs posted after the faults; they show the timing without faults."""
     zombies: bool = True
-    """Whether workers are away for so long, and some jobs so long, that they become zombies."""
+    """Whether some workers are away, and some jobs run, long enough to create zombies."""
     bound_s: float = 120.0
-    """How long the last job may take to end once all is well again."""
+    """How long the last job may take to end after the faults."""
 
 
 class Follow(StrEnum):
-    """What a client does with a job that it has posted."""
+    """The action of a client after its POST."""
 
     NOTHING = "nothing"
     CANCEL = "cancel"
@@ -44,7 +44,7 @@ class Script:
     """One job of one client."""
 
     at_s: float
-    """When it is posted, from the start of the run."""
+    """The time of the POST, from the start of the run."""
     work: Work
     epochs: int
     seed: int
@@ -52,11 +52,11 @@ class Script:
     """Its idempotency key."""
     follow: Follow
     after_s: float
-    """When the client follows it up, from the answer to its POST."""
+    """The time of the next action, from the response to the POST."""
 
 
 class Target(StrEnum):
-    """What the nemesis strikes at."""
+    """The target of a strike."""
 
     WORKER = "worker"
     TRAINER = "trainer"
@@ -68,7 +68,7 @@ class Target(StrEnum):
 
 
 class Blow(StrEnum):
-    """How the nemesis strikes."""
+    """The kind of a strike."""
 
     KILL = "kill"
     FREEZE = "freeze"
@@ -84,22 +84,22 @@ class Blow(StrEnum):
 
 @dataclass(frozen=True)
 class Strike:
-    """One blow: `pause_s` after the one before, and undone `hold_s` later."""
+    """One strike: `pause_s` after the previous one, undone `hold_s` later."""
 
     pause_s: float
     target: Target
     blow: Blow
     hold_s: float
     which: int
-    """Chooses among several targets."""
+    """Selects one of several targets."""
     amount: float
-    """In [0, 1): of a delay, or of the bytes that still pass."""
+    """In [0, 1): the share of the longest delay, or of the most bytes that still pass."""
     zombie: bool = False
-    """Whether a worker is to be away for so long that another has its jobs when it is back."""
+    """Whether the worker is away so long that another has its jobs when it returns."""
 
 
 _DISTURBED = (Blow.CUT, Blow.CUT, Blow.STALL, Blow.REFUSE, Blow.DELAY, Blow.CUT_AFTER)
-#: Each comes once before any comes again.
+#: Every entry occurs once before any is repeated.
 _DECK = (
     *((Target.WORKER, blow) for blow in (Blow.KILL, Blow.KILL, Blow.TERMINATE, Blow.TERMINATE)),
     *((Target.WORKER, blow) for blow in (Blow.FREEZE, Blow.FREEZE)),
@@ -118,10 +118,10 @@ _HOLD_S = (0.3, 3.0)
 #: Longer than a lease.
 _LONG_HOLD_S = (4.5, 8.0)
 _LONG_SHARE = 0.3
-#: Longer than a lease, the reaper's own patience and the backoff: a worker that comes back finds
-#: its jobs with another, if nothing else keeps that one from taking them: this blow comes alone.
+#: Longer than lease, reaper interval and backoff, so a returning worker finds its jobs on another.
+#: No other strike runs meanwhile: it could keep the other worker from claiming the jobs.
 _ZOMBIE_HOLD_S = (15.0, 18.0)
-#: How often that is what becomes of the worker.
+#: The probability that such a strike creates a zombie.
 _ZOMBIES = {
     (Target.WORKER, Blow.FREEZE): 0.6,
     (Target.DATABASE_LINK, Blow.STALL): 0.3,
@@ -129,43 +129,43 @@ _ZOMBIES = {
 }
 
 _EPOCHS, _EPOCH_S = (3, 25), (0.01, 0.15)
-#: So long that a worker which was frozen finds them at work elsewhere.
+#: So long that a frozen worker finds them running on another.
 _LONG_EPOCHS, _LONG_JOBS = (200, 400), 0.2
-_KEYED = 0.6
+_KEYED_SHARE = 0.6
 _POISON = 0.12
-#: What takes memory for real is left out: only a cgroup keeps it from the machine's.
+#: Without the fault that really allocates memory: only a cgroup can limit it.
 _POISONS = tuple(fault for fault in Fault if fault is not Fault.EAT)
-_STRUCK_ONCE = 0.1
+_FAULTY_ONCE = 0.1
 _CANCELLED = 0.12
 _PAUSED = 0.1
 _PAUSED_AND_CANCELLED = 0.03
-#: The jobs are posted within this part of the run, and the rest is for them to be disturbed in.
+#: The share of the run in which jobs are posted; the rest only disturbs them.
 _POSTING = 0.8
 
 
 def scripts(options: Options) -> list[Script]:
-    """The jobs of all clients, in the order of their time."""
-    random = Random(f"{options.seed} scripts")  # noqa: S311 - to be repeatable is the point
+    """The jobs of all clients, in chronological order."""
+    random = Random(f"{options.seed} scripts")  # noqa: S311 - repeatable on purpose
     posting = options.minutes * 60 * _POSTING
     times = sorted(random.uniform(0, posting) for _ in range(options.jobs))
     return [_script(random, number, at, options) for number, at in enumerate(times)]
 
 
 def calm_scripts(options: Options) -> list[Script]:
-    """The jobs for when all is well: every other one is cancelled while it runs."""
+    """The jobs after the faults: every other one is cancelled while it runs."""
     work = [Work(f"calm-{n}", epoch_s=0.1) for n in range(options.calm_jobs)]
     follow = [Follow.NOTHING if n % 2 else Follow.CANCEL for n in range(options.calm_jobs)]
     return [
-        Script(0.0, each, epochs=20 if then is Follow.CANCEL else 5, seed=n, key=None,
+        Script(0.0, job, epochs=20 if then is Follow.CANCEL else 5, seed=n, key=None,
                follow=then, after_s=1.0)
-        for n, (each, then) in enumerate(zip(work, follow, strict=True))
+        for n, (job, then) in enumerate(zip(work, follow, strict=True))
     ]  # fmt: skip
 
 
 def strikes(options: Options) -> Iterator[Strike]:
-    """The blows of the nemesis, without an end."""
-    random = Random(f"{options.seed} strikes")  # noqa: S311 - to be repeatable is the point
-    deck = [each for each in _DECK if _possible(each[0], options)]
+    """The endless sequence of strikes."""
+    random = Random(f"{options.seed} strikes")  # noqa: S311 - repeatable on purpose
+    deck = [card for card in _DECK if _is_possible(card[0], options)]
     calm_s = 0.0
     while True:
         random.shuffle(deck)
@@ -178,13 +178,13 @@ def strikes(options: Options) -> Iterator[Strike]:
 
 
 def _hold_s(random: Random, *, zombie: bool) -> float:
-    """How long a blow lasts."""
+    """The duration of a strike."""
     if zombie:
         return random.uniform(*_ZOMBIE_HOLD_S)
     return random.uniform(*(_LONG_HOLD_S if random.random() < _LONG_SHARE else _HOLD_S))
 
 
-def _possible(target: Target, options: Options) -> bool:
+def _is_possible(target: Target, options: Options) -> bool:
     return options.database == "postgresql" or target not in _ONLY_WITH_A_SERVER
 
 
@@ -205,7 +205,7 @@ def _script(random: Random, number: int, at_s: float, options: Options) -> Scrip
         work=work,
         epochs=epochs,
         seed=random.randrange(1000),
-        key=f"key-{number}" if random.random() < _KEYED else None,
+        key=f"key-{number}" if random.random() < _KEYED_SHARE else None,
         follow=_follow(random),
         after_s=random.uniform(0, 2),
     )
@@ -215,7 +215,7 @@ def _fault(random: Random) -> tuple[Fault | None, bool]:
     drawn = random.random()
     if drawn < _POISON:
         return random.choice(_POISONS), True
-    if drawn < _POISON + _STRUCK_ONCE:
+    if drawn < _POISON + _FAULTY_ONCE:
         return random.choice([Fault.EXIT, Fault.SEGFAULT, Fault.KILL, Fault.HANG]), False
     return None, False
 

@@ -1,4 +1,4 @@
-"""One run: a cluster, its clients, the nemesis, and what is left of it all."""
+"""One run: a cluster, its clients and the nemesis, and the evidence collected afterwards."""
 
 import threading
 import time
@@ -19,12 +19,12 @@ _SECONDS = 60
 _POLL_S = 0.25
 _PATIENCE_S = 60.0
 
-#: A trainer that hangs is to be found within the run, too.
+#: Short enough to detect a hung trainer within the run.
 SETTINGS = {"RIDGELINE_HANG_TIMEOUT_S": "3"}
 
 
 def run(options: Options, history_file: Path, say: Callable[[str], None]) -> Evidence:
-    """Let the nemesis rage while clients post jobs, heal, wait for the end, gather the evidence."""
+    """Strike while clients post jobs, heal, wait for the jobs to end and gather the evidence."""
     with ExitStack() as stack:
         history = stack.enter_context(History(history_file))
         cluster = stack.enter_context(
@@ -36,10 +36,10 @@ def run(options: Options, history_file: Path, say: Callable[[str], None]) -> Evi
                 slots=options.slots,
             )
         )
-        say(f"seed {options.seed}; the servers are up; history: {history_file}")
+        say(f"seed {options.seed}; servers are up; history: {history_file}")
         clients = Clients([api.url for api in cluster.apis], history, options.clients)
         _storm(options, cluster, clients, history)
-        say("all is well again; waiting for the jobs to end")
+        say("faults are over; waiting for the jobs to end")
         clients.run(calm_scripts(options), _PATIENCE_S)
         jobs = cluster.jobs()
         took = _wait_for_the_end(jobs, clients, options.bound_s)
@@ -48,7 +48,7 @@ def run(options: Options, history_file: Path, say: Callable[[str], None]) -> Evi
 
 
 def timing() -> Timing:
-    """The settings of the run in seconds."""
+    """The time limits of the run."""
     settings = SHORT | SETTINGS
     return Timing(
         lease_s=float(settings["RIDGELINE_LEASE_S"]),
@@ -63,11 +63,11 @@ def _storm(options: Options, cluster: Cluster, clients: Clients, history: Histor
     with ThreadPoolExecutor(2, "storm") as pool:
         try:
             posting = pool.submit(clients.run, scripts(options), _PATIENCE_S)
-            reading = pool.submit(clients.read_along, options.seed, done)
-            Nemesis(cluster, history).rage(strikes(options), options.minutes * _SECONDS)
+            reading = pool.submit(clients.read_at_random, options.seed, done)
+            Nemesis(cluster, history).run(strikes(options), options.minutes * _SECONDS)
             posting.result()
         except BaseException:
-            clients.stop()  # a Ctrl-C need not wait for them
+            clients.stop()  # so that Ctrl-C does not wait for them
             raise
         finally:
             done.set()
@@ -75,7 +75,7 @@ def _storm(options: Options, cluster: Cluster, clients: Clients, history: Histor
 
 
 def _wait_for_the_end(jobs: JobStore, clients: Clients, bound_s: float) -> float:
-    """Seconds until every job had ended, or the bound: the checker tells of those that have not."""
+    """Wait until every job has ended, at most `bound_s`; return the seconds it took."""
     started = time.monotonic()
     while unfinished(jobs) and time.monotonic() - started < bound_s:
         for job_id in paused(jobs):

@@ -1,4 +1,4 @@
-"""Ways to spoil forged evidence: each breaks some guarantee."""
+"""Changes to forged evidence that break a guarantee."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.chaos.history import Entry
 
 
 def spoiled(job: str, change: Callable[[Story], Story]) -> Evidence:
-    """The sound evidence, but for one story."""
+    """The sound evidence with one story changed."""
     evidence = sound()
     stories = dict(evidence.stories)
     stories[job] = change(stories[job])
@@ -25,35 +25,35 @@ def with_record(**changes: Any) -> Callable[[Story], Story]:
 
 
 def with_history(*more: Entry, without: str | None = None) -> Evidence:
-    """The sound evidence with other entries, and without those that name `without`."""
+    """The sound evidence with `more` entries and without those whose action contains `without`."""
     evidence = sound()
-    kept = [each for each in evidence.history if without is None or without not in each.action]
+    kept = [entry for entry in evidence.history if without is None or without not in entry.action]
     return replace(evidence, history=(*kept, *more))
 
 
 def lost(job: str) -> Evidence:
-    """A job without a row."""
+    """The sound evidence without the row of a job."""
     evidence = sound()
     kept = {name: story for name, story in evidence.stories.items() if name != job}
     return replace(evidence, stories=kept)
 
 
 def another_job(story: Story) -> Evidence:
-    """The job of a story a second time."""
+    """The sound evidence with a second job like that of the story."""
     evidence = sound()
     double = replace(story, record=replace(story.record, id="job_double"))
     return replace(evidence, stories={**evidence.stories, "job_double": double})
 
 
 def drop_events(*numbers: int) -> Callable[[Story], Story]:
-    """Leave events out."""
+    """Remove events."""
     return lambda story: replace(
         story, events=tuple(event for event in story.events if event.id not in numbers)
     )
 
 
 def change_event(number: int, **changes: Any) -> Callable[[Story], Story]:
-    """Change what an event says."""
+    """Change fields of an event."""
     return lambda story: replace(
         story,
         events=tuple(
@@ -63,7 +63,7 @@ def change_event(number: int, **changes: Any) -> Callable[[Story], Story]:
 
 
 def repeat_event(number: int, new_id: int) -> Callable[[Story], Story]:
-    """Let what an event tells of happen once more, at the end."""
+    """Repeat an event at the end."""
 
     def change(story: Story) -> Story:
         (event,) = (event for event in story.events if event.id == number)
@@ -74,12 +74,12 @@ def repeat_event(number: int, new_id: int) -> Callable[[Story], Story]:
 
 
 def move_attempt(number: int, seconds: float) -> Callable[[Story], Story]:
-    """Let an attempt have ended later."""
+    """Change the end time of an attempt."""
     return _change_attempt(number, ended_at=datetime.fromtimestamp(START + seconds, UTC))
 
 
 def end_attempt(number: int, reason: str) -> Callable[[Story], Story]:
-    """Let an attempt have ended for another reason."""
+    """Change the end reason of an attempt."""
     return _change_attempt(number, reason=reason)
 
 
@@ -95,7 +95,7 @@ def file(**changes: Any) -> Callable[[Story], Story]:
 
 
 def download(value: str | None) -> Callable[[Story], Story]:
-    """Let a file have another SHA-256 when it is downloaded; None: it is not to be had."""
+    """Change the SHA-256 of a downloaded file; None: the download failed."""
     return lambda story: replace(story, downloads={**story.downloads, "model.keras": value})
 
 
@@ -104,8 +104,8 @@ def epochs(change: Callable[[list[EpochRow]], list[EpochRow]]) -> Callable[[Stor
     return lambda story: replace(story, epochs=tuple(change(list(story.epochs))))
 
 
-def other_losses(story: Story) -> Story:
-    """Rows and events agree, but are of another training."""
+def change_losses(story: Story) -> Story:
+    """Replace the losses in rows and events with those of another training."""
     events = [
         replace(event, payload=_of_another_training(event.payload))
         if event.after is None
@@ -119,12 +119,12 @@ def other_losses(story: Story) -> Story:
     return replace(story, epochs=tuple(rows), events=tuple(events))
 
 
-def both(*changes: Callable[[Story], Story]) -> Callable[[Story], Story]:
-    """Make several changes."""
+def combine(*changes: Callable[[Story], Story]) -> Callable[[Story], Story]:
+    """Apply several changes."""
 
     def change(story: Story) -> Story:
-        for each in changes:
-            story = each(story)
+        for single_change in changes:
+            story = single_change(story)
         return story
 
     return change
@@ -133,9 +133,7 @@ def both(*changes: Callable[[Story], Story]) -> Callable[[Story], Story]:
 def _change_attempt(number: int, **changes: Any) -> Callable[[Story], Story]:
     return lambda story: replace(
         story,
-        attempts=tuple(
-            replace(each, **changes) if each.number == number else each for each in story.attempts
-        ),
+        attempts=tuple(replace(a, **changes) if a.number == number else a for a in story.attempts),
     )
 
 

@@ -1,4 +1,4 @@
-"""The checker finds every kind of violation: one that cannot fail would be worthless."""
+"""The checker detects every kind of violation in forged evidence."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +14,9 @@ from tests.chaos.forgery import CANCELLED, FIRST, POISON, RESUMED, entry
 from tests.chaos.plan import Target
 from tests.chaos.spoiling import (
     another_job,
-    both,
     change_event,
+    change_losses,
+    combine,
     download,
     drop_events,
     end_attempt,
@@ -23,7 +24,6 @@ from tests.chaos.spoiling import (
     file,
     lost,
     move_attempt,
-    other_losses,
     repeat_event,
     spoiled,
     with_history,
@@ -34,7 +34,7 @@ Forge = Callable[[], Evidence]
 
 
 def payload(epoch: int) -> str:
-    """What the event of an epoch says."""
+    """The payload of an epoch event."""
     return forgery.resumed().epochs[epoch - 1].model_dump_json()
 
 
@@ -42,7 +42,7 @@ def broken(evidence: Evidence) -> set[str]:
     return {verdict.guarantee.number for verdict in check(evidence) if verdict.violations}
 
 
-def test_sound_evidence_breaks_nothing_and_every_guarantee_is_looked_at() -> None:
+def test_sound_evidence_breaks_no_guarantee_and_every_guarantee_is_checked() -> None:
     verdicts = check(forgery.sound())
     assert {v.guarantee.number: v.violations for v in verdicts if v.violations} == {}
     assert [v.guarantee.number for v in verdicts if not v.checked] == []
@@ -72,27 +72,27 @@ def test_sound_evidence_breaks_nothing_and_every_guarantee_is_looked_at() -> Non
 
 FORGERIES: dict[str, tuple[Forge, set[str]]] = {
     "an acknowledged job is gone": (lambda: lost(RESUMED), {"1"}),
-    "an acknowledged job is another's": (
+    "an acknowledged job is a different one": (
         lambda: spoiled(POISON, row(name="other fault=nan always=1")),
         {"1", "3a"},
     ),
-    "a job waits for ever": (
+    "a job waits forever": (
         lambda: spoiled(
-            POISON, both(row(status=JobStatus.QUEUED, finished_at=None), drop_events(21, 22))
+            POISON, combine(row(status=JobStatus.QUEUED, finished_at=None), drop_events(21, 22))
         ),
         {"2", "10"},
     ),
-    "a job runs for ever": (
+    "a job runs forever": (
         lambda: spoiled(
-            POISON, both(row(status=JobStatus.RUNNING, finished_at=None), drop_events(22))
+            POISON, combine(row(status=JobStatus.RUNNING, finished_at=None), drop_events(22))
         ),
         {"2", "10"},
     ),
-    "a job crashes for ever": (lambda: spoiled(POISON, row(crash_count=4)), {"2"}),
+    "a job crashes forever": (lambda: spoiled(POISON, row(crash_count=4)), {"2"}),
     "a key makes two jobs": (lambda: another_job(forgery.resumed()), {"3a"}),
     "a POST makes two jobs": (lambda: another_job(forgery.poison()), {"3a"}),
-    "success comes twice": (lambda: spoiled(RESUMED, repeat_event(11, 12)), {"3b", "4a"}),
-    "success comes without files": (lambda: spoiled(RESUMED, row(artifacts=())), {"3b", "6"}),
+    "a job succeeds twice": (lambda: spoiled(RESUMED, repeat_event(11, 12)), {"3b", "4a"}),
+    "a job succeeds without files": (lambda: spoiled(RESUMED, row(artifacts=())), {"3b", "6"}),
     "a zombie's file is published": (
         lambda: spoiled(RESUMED, file(key=f"{RESUMED}/1/model.keras")),
         {"3b"},
@@ -106,43 +106,43 @@ FORGERIES: dict[str, tuple[Forge, set[str]]] = {
         lambda: spoiled(POISON, change_event(22, before=JobStatus.QUEUED)),
         {"4a"},
     ),
-    "a transition is left out": (lambda: spoiled(RESUMED, drop_events(6)), {"4a"}),
+    "a transition is missing": (lambda: spoiled(RESUMED, drop_events(6)), {"4a"}),
     "the first event is missing": (lambda: spoiled(POISON, drop_events(20)), {"4a"}),
-    "the row is not where the events lead": (
+    "the row differs from the last event": (
         lambda: spoiled(POISON, change_event(22, after=JobStatus.CANCELLED)),
         {"4a"},
     ),
-    "the fence falls": (lambda: spoiled(RESUMED, change_event(9, fence=1)), {"4a"}),
+    "the fence decreases": (lambda: spoiled(RESUMED, change_event(9, fence=1)), {"4a"}),
     "an epoch comes after the end": (lambda: spoiled(RESUMED, repeat_event(10, 12)), {"4a", "9"}),
-    "an ended job was seen with another end": (
+    "an ended job was read with another status": (
         lambda: with_history(entry("reader", "read", 20, job=RESUMED, code=200, status="failed")),
         {"4b"},
     ),
-    "a dead worker is noticed too late": (lambda: spoiled(RESUMED, move_attempt(1, 11)), {"5a"}),
+    "a dead worker is detected too late": (lambda: spoiled(RESUMED, move_attempt(1, 11)), {"5a"}),
     "two epochs are lost": (
         lambda: spoiled(RESUMED, change_event(8, payload=payload(2))),
         {"5b", "9"},
     ),
-    "an attempt is burnt by nothing": (lambda: with_history(without="worker-0"), {"5c"}),
-    "an attempt is burnt by the database": (
+    "an attempt fails without a fault": (lambda: with_history(without="worker-0"), {"5c"}),
+    "an attempt fails because of the database": (
         lambda: with_history(
             entry("nemesis", "kill postgresql", 4, 5, pid=1, target=Target.POSTGRESQL),
             without="worker-0",
         ),
         {"5c"},
     ),
-    "a drain is penalised": (
+    "a drain is penalized": (
         lambda: spoiled(RESUMED, end_attempt(2, AttemptReason.CRASHED)),
         {"5d"},
     ),
     "the weights differ": (
-        lambda: spoiled(RESUMED, both(file(sha256="0" * 64), download("0" * 64))),
+        lambda: spoiled(RESUMED, combine(file(sha256="0" * 64), download("0" * 64))),
         {"6"},
     ),
-    "the losses differ": (lambda: spoiled(RESUMED, other_losses), {"6"}),
+    "the losses differ": (lambda: spoiled(RESUMED, change_losses), {"6"}),
     "a file is damaged": (lambda: spoiled(RESUMED, download("0" * 64)), {"7"}),
     "a file is gone": (lambda: spoiled(RESUMED, download(None)), {"7"}),
-    "a file was damaged for a while": (
+    "a file was damaged temporarily": (
         lambda: with_history(
             entry("reader", "download", 20, job=RESUMED, name="x", sha256="0", promised="1")
         ),
@@ -160,7 +160,7 @@ FORGERIES: dict[str, tuple[Forge, set[str]]] = {
         ),
         {"4b", "8a"},
     ),
-    "cancel takes for ever": (
+    "cancel takes forever": (
         lambda: spoiled(
             CANCELLED, row(finished_at=forgery.resumed().record.created_at.replace(year=2030))
         ),
@@ -187,14 +187,14 @@ FORGERIES: dict[str, tuple[Forge, set[str]]] = {
     "a good job fails": (
         lambda: spoiled(
             RESUMED,
-            both(
+            combine(
                 row(status=JobStatus.FAILED, artifacts=(), reason_code=EndCode.CRASH_LOOP),
                 change_event(11, after=JobStatus.FAILED),
             ),
         ),
         {"4b", "11b"},
     ),
-    "an answer is an internal error": (
+    "a response is an internal error": (
         lambda: with_history(entry("client-0", "read", 5, job=RESUMED, code=500, status="running")),
         {"12"},
     ),
@@ -202,34 +202,34 @@ FORGERIES: dict[str, tuple[Forge, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_it_finds(name: str) -> None:
+def test_checker_detects_the_violation(name: str) -> None:
     forge, numbers = FORGERIES[name]
     assert broken(forge()) == numbers
 
 
-def test_every_guarantee_can_be_broken() -> None:
-    found = set().union(*(numbers for _, numbers in FORGERIES.values()))
-    assert {verdict.guarantee.number for verdict in check(forgery.sound())} == found
+def test_every_guarantee_has_a_forgery_that_breaks_it() -> None:
+    broken_numbers = set().union(*(numbers for _, numbers in FORGERIES.values()))
+    assert {verdict.guarantee.number for verdict in check(forgery.sound())} == broken_numbers
 
 
 @pytest.mark.parametrize(
-    ("target", "blinded"), [(Target.API, True), (Target.POSTGRESQL, True), (Target.REDIS, False)]
+    ("target", "is_blinded"), [(Target.API, True), (Target.POSTGRESQL, True), (Target.REDIS, False)]
 )
-def test_a_death_may_be_noticed_later_where_nobody_could_see_it(
-    target: Target, blinded: bool
+def test_late_detection_is_allowed_while_detection_is_impossible(
+    target: Target, is_blinded: bool
 ) -> None:
     late = spoiled(RESUMED, move_attempt(1, 15))
     blow = entry("nemesis", f"kill {target}", 5, 9, pid=1, target=target)
     evidence = replace(late, history=(*late.history, blow))
-    assert ("5a" in broken(evidence)) is not blinded
+    assert ("5a" in broken(evidence)) is not is_blinded
 
 
-def test_a_job_that_is_being_cancelled_may_fail_by_itself() -> None:
+def test_cancelling_job_may_fail_by_itself() -> None:
     cancel = entry("client-0", "cancel", 1, job=POISON, code=202, status="cancelling")
     assert broken(with_history(cancel)) == set()
 
 
-def test_another_workers_death_explains_nothing() -> None:
+def test_death_of_another_worker_does_not_excuse_a_crash() -> None:
     evidence = with_history(
         entry("nemesis", "kill worker-1", 4, 5, pid=FIRST + 1, target=Target.WORKER),
         without="worker-0",
@@ -237,11 +237,11 @@ def test_another_workers_death_explains_nothing() -> None:
     assert "5c" in broken(evidence)
 
 
-def test_the_report_counts_and_tells_the_whole_story() -> None:
+def test_report_counts_violations_and_prints_the_story() -> None:
     evidence = spoiled(RESUMED, download("0" * 64))
     text = "\n".join(report(check(evidence), evidence))
-    assert "| 7 | a download has the promised SHA-256 or does not come | 3 | 1 |" in text
-    assert "7 broken by job_resumed: model.keras is not what was promised" in text
+    assert "| 7 | a download has the recorded SHA-256 or fails | 3 | 1 |" in text
+    assert "7 broken by job_resumed: model.keras differs from its recorded SHA-256" in text
     assert "nemesis: kill worker-0 ok" in text
     assert "running → succeeded" in text
     assert "\n".join(report(check(forgery.sound()), forgery.sound())).count("broken by") == 0

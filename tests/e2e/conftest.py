@@ -19,7 +19,7 @@ POLL_S = 0.05
 
 
 def poll(what: str, seconds: float, ready: Callable[[], Any]) -> Any:
-    """Ask until `ready` gives something true; a deadline turns a hang into a failure."""
+    """Call `ready` until it returns a true value; raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := ready():
@@ -50,17 +50,19 @@ class Command:
     def output(self) -> str:
         return self._output.read_text(errors="replace")
 
-    def says(self, text: str, seconds: float = 60) -> str:
+    def wait_for_output(self, text: str, seconds: float = 60) -> str:
         """Wait until the output holds `text`."""
 
-        def said() -> bool:
+        def is_printed() -> bool:
             self.descendants()
             if text in self.output:
                 return True
-            assert self.process.poll() is None, f"it ended without saying {text!r}:\n{self.output}"
+            assert self.process.poll() is None, (
+                f"it exited without printing {text!r}:\n{self.output}"
+            )
             return False
 
-        poll(f"to say {text!r}", seconds, said)
+        poll(f"to print {text!r}", seconds, is_printed)
         return self.output
 
     def exit_status(self, seconds: float = 60) -> int:
@@ -68,20 +70,20 @@ class Command:
             self.descendants()
             return self.process.poll() is not None
 
-        poll(f"to end; it said:\n{self.output}\n", seconds, ended)
+        poll(f"to exit; its output:\n{self.output}\n", seconds, ended)
         return int(self.process.returncode)
 
     def descendants(self) -> list[psutil.Process]:
-        """The processes it has started and that still run; each is remembered in `seen`."""
+        """Its running descendants, which are also added to `seen`."""
         try:
-            found = psutil.Process(self.process.pid).children(recursive=True)
+            running = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-        self.seen.update(found)
-        return found
+        self.seen.update(running)
+        return running
 
     def nothing_left(self, seconds: float = 10) -> bool:
-        """Whether every process it was ever seen to start ends in time."""
+        """Whether every descendant ever seen exits in time."""
         _, alive = psutil.wait_procs(list(self.seen), timeout=seconds)
         return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
@@ -90,7 +92,7 @@ class Command:
         self.process.send_signal(number)
 
     def end(self) -> None:
-        """End it and all it has started, whatever state they are in."""
+        """Kill it and every descendant ever seen, whatever their state."""
         self.descendants()
         if self.process.poll() is None:
             self.process.kill()
@@ -107,7 +109,7 @@ class Run(Protocol):
 def _environment(folder: Path) -> dict[str, str]:
     """A user's environment, with the temporary folder `folder / "t"`."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("RIDGELINE_")}
-    # Byte code is as a user has it: without it TensorFlow takes 13 s to import.
+    # As for a user: without byte code TensorFlow takes 13 s to import.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     (folder / "t").mkdir(exist_ok=True)
     return kept | {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(folder / "t")}
@@ -115,7 +117,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """In place of pytest's: the path of a Redis socket below it has to be short."""
+    """Replaces pytest's: the path of a Redis socket below it must be short."""
     with tempfile.TemporaryDirectory(prefix="ridgeline-e2e-") as folder:
         yield Path(folder)
 
@@ -148,11 +150,11 @@ def no_redis(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def service_url() -> Iterator[str]:
-    """A running service with its worker, which the tests of a session share."""
+    """A running service with a worker, shared by the tests of a session."""
     folder = Path(tempfile.mkdtemp(prefix="ridgeline-e2e-"))
     command = Command(["up", "--port", "0"], folder, _environment(folder), number=0)
     try:
-        output = command.says("takes jobs", seconds=90)
+        output = command.wait_for_output("takes jobs", seconds=90)
         yield next(word for word in output.split() if word.startswith("http://"))
         command.signal(signal.SIGINT)
         assert command.exit_status() == 0, command.output

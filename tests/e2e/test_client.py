@@ -29,14 +29,16 @@ print(json.dumps({"kind": type(model).__module__.partition(".")[0],
 
 
 def table(path: Path) -> Path:
-    """Two classes, apart by the sum of two numbers."""
+    """Write a CSV file with two classes, separated by the sum of two numbers."""
     rows = [((a % 13) / 13, (a % 7) / 7) for a in range(120)]
     lines = [f"{x:.3f},{y:.3f},{'high' if x + y > 0.9 else 'low'}\n" for x, y in rows]
     path.write_text("x,y,level\n" + "".join(lines))
     return path
 
 
-def test_from_a_table_to_a_model(service_url: str, tmp_path: Path) -> None:
+def test_client_uploads_a_table_trains_and_loads_the_model(
+    service_url: str, tmp_path: Path
+) -> None:
     with Client(service_url) as client:
         stored = client.upload(table(tmp_path / "levels.csv"))
         spec: dict[str, Any] = {

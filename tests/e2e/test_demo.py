@@ -50,7 +50,7 @@ def test_demo_agrees_with_plain_keras_and_names_the_next_commands(
 
 def test_ctrl_c_stops_the_demo_cleanly(run: "Run", tmp_path: Path) -> None:
     demo = run("demo")
-    demo.says("submitted")
+    demo.wait_for_output("submitted")
     demo.signal(signal.SIGINT)
     assert demo.exit_status() == 130, demo.output
     assert demo.nothing_left()

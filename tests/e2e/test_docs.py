@@ -1,9 +1,8 @@
-"""Every command and program in README.md and docs/ does what the page says.
+"""Every command and program in README.md and docs/ does what the page describes.
 
-The blocks of a page marked `sh` and `python` are run in their order, in one folder and one shell
-environment, against a service of the test's own in place of http://127.0.0.1:8000. A block of
-`text` right behind one of them is lines of what it prints. JSON is tried by
-tests/architecture/test_documentation.py.
+The blocks marked `sh` and `python` run in order, in one folder and one shell environment, against
+a test service in place of http://127.0.0.1:8000. A `text` block directly after one of them is part
+of its expected output. tests/architecture/test_documentation.py resolves the JSON.
 """
 
 import os
@@ -24,9 +23,9 @@ PAGES = [
     CHECKOUT / "benchmarks" / "README.md",
     *sorted((CHECKOUT / "docs").rglob("*.md")),
 ]
-#: What a block holds that is not run here, and why.
+#: Commands of blocks that are not run here, with the reason.
 ELSEWHERE = {
-    "make ": "it runs these tests; tests/architecture/test_make.py looks at each target",
+    "make ": "it runs these tests; tests/architecture/test_make.py covers the targets",
     "docker compose": "there may be no Docker; tests/integration/compose runs the commands",
     "tensorboard --logdir": "it serves until Ctrl-C; a test of the export reads its files",
 }
@@ -34,7 +33,7 @@ LONGEST_S = 100
 
 
 REL, ABS = 0.5, 0.02
-"""Other processors round differently, and 60 epochs carry that far; the story stays the same."""
+"""Processors round differently, and 60 epochs amplify it; the conclusions stay the same."""
 _BLOCK = re.compile(
     r"^```(?P<language>sh|python)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```)?",
     re.DOTALL | re.MULTILINE,
@@ -43,7 +42,7 @@ _NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
 class Block(NamedTuple):
-    """A program on a page, and lines of what it prints."""
+    """A program on a page, and lines of its expected output."""
 
     language: str
     code: str
@@ -51,9 +50,9 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """The blocks that can be run."""
-    for found in _BLOCK.finditer(page.read_text()):
-        yield Block(found["language"], found["code"], found["printed"] or "")
+    """The `sh` and `python` blocks of a page."""
+    for match in _BLOCK.finditer(page.read_text()):
+        yield Block(match["language"], match["code"], match["printed"] or "")
 
 
 def runnable(page: Path) -> list[Block]:
@@ -67,7 +66,7 @@ def runnable(page: Path) -> list[Block]:
     ids=lambda page: str(page.relative_to(CHECKOUT)),
 )
 @pytest.mark.timeout(300)
-def test_what_is_printed_runs(page: Path, service_url: str, tmp_path: Path) -> None:
+def test_every_example_on_the_page_runs(page: Path, service_url: str, tmp_path: Path) -> None:
     for number, block in enumerate(runnable(page), 1):
         code = block.code.replace(DEFAULT_URL, service_url)
         command = ["/bin/bash", "-euo", "pipefail", "-c", code]
@@ -83,46 +82,48 @@ def test_what_is_printed_runs(page: Path, service_url: str, tmp_path: Path) -> N
             text=True,
             timeout=LONGEST_S,
         )
-        said = f"block {number}:\n{block.code}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == 0, said
+        context = f"block {number}:\n{block.code}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, context
         for line in block.printed.splitlines():
-            assert any(alike(line, other) for other in done.stdout.splitlines()), f"{line}\n{said}"
+            assert any(alike(line, other) for other in done.stdout.splitlines()), (
+                f"{line}\n{context}"
+            )
 
 
-def alike(printed: str, said: str) -> bool:
+def alike(expected: str, actual: str) -> bool:
     """Whether two lines have the same words and about the same numbers."""
-    words, other_words = (_NUMBER.sub("#", line).split() for line in (printed, said))
-    numbers, others = (list(map(float, _NUMBER.findall(line))) for line in (printed, said))
+    words, other_words = (_NUMBER.sub("#", line).split() for line in (expected, actual))
+    numbers, others = (list(map(float, _NUMBER.findall(line))) for line in (expected, actual))
     return words == other_words and numbers == pytest.approx(others, rel=REL, abs=ABS)
 
 
 def environment(service_url: str) -> dict[str, str]:
-    """A user's, who has installed Ridgeline and whose service is elsewhere."""
+    """The environment of a user who installed Ridgeline and uses this service."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("RIDGELINE_")}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     installed = f"{Path(sys.executable).parent}:{kept.get('PATH', '')}"
     return kept | {"PATH": installed, "PYTHONPATH": str(CHECKOUT), "RIDGELINE_URL": service_url}
 
 
-def test_nothing_is_left_out_for_no_reason() -> None:
-    """What is said to run elsewhere is on a page, so the list cannot grow stale."""
+def test_every_exclusion_matches_an_example() -> None:
+    """Keeps the list of exclusions from becoming stale."""
     everything = "\n".join(block.code for page in PAGES for block in blocks(page))
     assert [word for word in ELSEWHERE if word not in everything] == []
 
 
-def test_no_other_language_hides_a_command() -> None:
-    """A block that begins with a command of ours is marked `sh`."""
+def test_every_command_block_is_marked_sh() -> None:
+    """A block that begins with a known command must be marked `sh`."""
     for page in PAGES:
         text = page.read_text()
         if page.parent.name == "reference":
-            continue  # typer's own way to print usage
+            continue  # usage lines as typer prints them
         for language, code in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
             commands = re.match(r"\s*(ridgeline|curl|make|docker|python) ", code)
             assert language == "sh" or not commands, f"{page.name}: {code}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!http)([^)#\s]*)(#[^)\s]+)?\)", page.read_text()):
         path = page.parent / target if target else page
         assert path.exists(), target
@@ -131,13 +132,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """What the headings of a page can be linked to by, as GitHub makes it."""
+    """The anchors that GitHub generates for the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.strip().replace(" ", "-") for heading in plain}
 
 
-def test_make_targets_that_are_named_exist() -> None:
+def test_make_targets_in_the_readme_exist() -> None:
     makefile = (CHECKOUT / "Makefile").read_text()
     named = set(re.findall(r"(?:`|^)make ([a-z]+)", PAGES[0].read_text(), re.MULTILINE))
     assert {"demo", "test", "run"} <= named

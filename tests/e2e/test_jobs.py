@@ -1,4 +1,4 @@
-"""Jobs through the whole house: a running service, by its HTTP interface alone."""
+"""Jobs on a running service, through its HTTP interface alone."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ import pytest
 from ridgeline.api.job import EndCode, Job, JobStatus
 from ridgeline.api.report import Report, Verdict
 from ridgeline.client import Client
-from ridgeline.spec.patch import apply_patch
+from ridgeline.spec.job_spec import apply_patch
 
 pytestmark = pytest.mark.servers
 
@@ -66,7 +66,9 @@ def run(client: Client, **sections: Any) -> Job:
         ("diabetes", None, "mean_squared_error"),
     ],
 )
-def test_every_table_trains(client: Client, name: str, classes: int | None, loss: str) -> None:
+def test_every_builtin_table_trains(
+    client: Client, name: str, classes: int | None, loss: str
+) -> None:
     activation = "softmax" if classes else "linear"
     job = run(
         client,
@@ -79,7 +81,7 @@ def test_every_table_trains(client: Client, name: str, classes: int | None, loss
     assert job.metrics["test_data_loss"] is not None
 
 
-def test_a_residual_convnet_with_every_kind_of_regularization(client: Client) -> None:
+def test_residual_convnet_trains_with_every_kind_of_regularization(client: Client) -> None:
     job = run(
         client,
         dataset={"source": "builtin", "name": "digits"},
@@ -109,8 +111,8 @@ def test_a_residual_convnet_with_every_kind_of_regularization(client: Client) ->
         assert total == pytest.approx(data + penalty)
 
 
-def test_a_file_with_test_rows_of_its_own(client: Client, tmp_path: Path) -> None:
-    """Ten of the fifty test rows are labelled wrongly: right on all others, a model has 0.8."""
+def test_split_of_an_uploaded_file_is_used(client: Client, tmp_path: Path) -> None:
+    """Ten of the fifty test labels are wrong, so a perfect model has an accuracy of 0.8."""
     random = np.random.default_rng(5)
     labels = {"train": np.arange(120) % 2, "test": np.arange(50) % 2}
     x = {
@@ -142,7 +144,7 @@ def test_a_file_with_test_rows_of_its_own(client: Client, tmp_path: Path) -> Non
         assert [len(split[part]) for part in ("train", "validation", "test")] == [90, 30, 50]
 
 
-def test_artifacts_are_what_the_job_says(client: Client, tmp_path: Any) -> None:
+def test_downloaded_artifacts_match_their_records(client: Client, tmp_path: Any) -> None:
     job = run(client, outputs=["saved_model"])
     contents = {}
     for artifact in job.artifacts:
@@ -158,7 +160,7 @@ def test_artifacts_are_what_the_job_says(client: Client, tmp_path: Any) -> None:
         assert len(split["test"]) == 30
 
 
-def test_a_spec_that_diverges_says_what_to_change(client: Client) -> None:
+def test_diverged_job_suggests_a_working_change(client: Client) -> None:
     job = run(
         client,
         dataset={"source": "builtin", "name": "diabetes"},
@@ -184,7 +186,7 @@ def test_a_spec_that_diverges_says_what_to_change(client: Client) -> None:
     assert client.validate(better).resolved.training.optimizer.learning_rate == 1e7
 
 
-def test_the_report_says_what_the_curves_show(client: Client) -> None:
+def test_report_agrees_with_the_curves(client: Client) -> None:
     job = run(client, training=IRIS["training"] | {"epochs": 60})
     report = client.report(job.id)
     assert report.verdict is not Verdict.UNCLEAR
@@ -192,10 +194,10 @@ def test_the_report_says_what_the_curves_show(client: Client) -> None:
     validation = client.curves(job.id).series["val_data_loss"]
     least = min(value for value in validation if value is not None)
     assert report.best_epoch == validation.index(least) + 1
-    assert [each.shape for each in report.weights] == [(4, 16), (16,), (16, 3), (3,)]
+    assert [weight.shape for weight in report.weights] == [(4, 16), (16,), (16, 3), (3,)]
 
 
-def test_a_running_job_can_be_cancelled_and_deleted(client: Client) -> None:
+def test_running_job_can_be_cancelled_and_deleted(client: Client) -> None:
     job = client.submit(IRIS | {"training": IRIS["training"] | {"epochs": 100_000}})
 
     def cancel_once_it_trains(seen: Job) -> None:
@@ -210,14 +212,14 @@ def test_a_running_job_can_be_cancelled_and_deleted(client: Client) -> None:
     assert job.id not in {listed.id for listed in client.jobs()}
 
 
-def test_a_job_past_its_deadline_fails(client: Client) -> None:
+def test_job_past_its_deadline_fails(client: Client) -> None:
     job = run(client, training=IRIS["training"] | {"epochs": 100_000, "deadline_s": 2})
     assert job.status is JobStatus.FAILED
     assert job.reason is not None
     assert job.reason.code is EndCode.DEADLINE_EXCEEDED
 
 
-def test_the_same_spec_gives_the_same_numbers(client: Client) -> None:
+def test_same_spec_gives_the_same_metrics(client: Client) -> None:
     first, again = (run(client) for _ in range(2))
     assert first.metrics == again.metrics
     resolved = client.wait(client.submit(first.resolved).id, timeout=120)

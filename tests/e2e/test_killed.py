@@ -1,4 +1,4 @@
-"""A trainer that is killed in the middle of a job costs time, and nothing else."""
+"""Killing a trainer during a job costs time but does not change the result."""
 
 import os
 import re
@@ -34,9 +34,9 @@ SPEC: dict[str, Any] = {
 }
 
 
-def test_a_killed_trainers_job_ends_as_if_nothing_had_been(run: Run) -> None:
+def test_job_of_a_killed_trainer_ends_like_an_undisturbed_one(run: Run) -> None:
     command = run("up", "--port", "0", RIDGELINE_CHECKPOINT_INTERVAL_S="0")
-    output = command.says("takes jobs", seconds=90)
+    output = command.wait_for_output("takes jobs", seconds=90)
     url = re.search(r"http://\S+", output)
     assert url is not None
     with Client(url[0]) as client:
@@ -53,16 +53,16 @@ def test_a_killed_trainers_job_ends_as_if_nothing_had_been(run: Run) -> None:
 
 
 def trainer(command: Command) -> psutil.Process:
-    """The process that trains: forked, and the leader of a session of its own."""
-    (found,) = (
+    """The trainer process: forked, and the leader of its own session."""
+    (process,) = (
         process
         for process in command.descendants()
         if "forkserver" in " ".join(process.cmdline()) and os.getsid(process.pid) == process.pid
     )
-    return found
+    return process
 
 
 def weights(job: Job) -> str:
-    """The digest of the file of weights, which holds nothing but them."""
+    """The SHA-256 of the weights file, which contains only weights."""
     (file,) = (artifact for artifact in job.artifacts if artifact.name == "model.weights.h5")
     return file.sha256

@@ -1,4 +1,4 @@
-"""The README's request is answered as the README says."""
+"""The request in the README works as described there."""
 
 import json
 import re
@@ -16,16 +16,16 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 @pytest.mark.servers
-def test_the_request_works_as_printed(service_url: str) -> None:
+def test_curl_request_of_the_readme_trains_a_job(service_url: str) -> None:
     printed = next(block for block in blocks(README, "sh") if block.startswith("curl"))
     assert "http://127.0.0.1:8000/" in printed
-    answer = subprocess.run(
+    result = subprocess.run(
         ["/bin/sh", "-c", printed.replace("http://127.0.0.1:8000", service_url)],
         capture_output=True,
         check=True,
         timeout=100,
     )
-    job = json.loads(answer.stdout)
+    job = json.loads(result.stdout)
     assert job["status"] == "succeeded"
     assert job["metrics"]["test_accuracy"] > 0.9
     assert {artifact["name"] for artifact in job["artifacts"]} == {

@@ -30,7 +30,7 @@ IRIS: dict[str, Any] = {
     "training": {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "epochs": 3},
 }
 LONG = IRIS | {"training": IRIS["training"] | {"epochs": 100_000}}
-#: Three seconds are promised on an idle machine, but this one may be busy.
+#: Three seconds on an idle machine; this one may be busy.
 HEALTHY_S = 30.0
 STOPPED_S = 30.0
 #: About a second on an idle machine; polls alone would take 10 s.
@@ -41,9 +41,9 @@ def test_job_from_submission_to_download(run: "Run", tmp_path: Path) -> None:
     started = time.monotonic()
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
-    up.says("API ", seconds=HEALTHY_S)
+    up.wait_for_output("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
-        job = client.submit(IRIS)  # The worker is not ready yet; the job waits in the queue.
+        job = client.submit(IRIS)  # The worker is not ready yet; the job is queued.
         assert time.monotonic() - started < HEALTHY_S
         job = client.wait(job.id, timeout=90)
         assert job.status == "succeeded", job
@@ -54,7 +54,7 @@ def test_job_from_submission_to_download(run: "Run", tmp_path: Path) -> None:
         _begin(tmp_path / "rest.keras", whole.read_bytes()[:1000], model.sha256)
         rest = client.download(job.id, "model.keras", tmp_path / "rest.keras")
         assert rest.read_bytes() == whole.read_bytes()
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
 
     up.signal(signal.SIGINT)
     assert up.exit_status() == 0, up.output
@@ -68,11 +68,11 @@ def test_jobs_start_at_once_without_a_redis_server(
 ) -> None:
     path = os.pathsep.join([str(no_redis), str(CHECKOUT)])
     up = run("up", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
-    output = up.says("takes jobs", seconds=90)
+    output = up.wait_for_output("takes jobs", seconds=90)
     assert "found no redis-server" in output
     url = next(word for word in output.split() if word.startswith("http://"))
     with Client(url, transport=httpx.HTTPTransport()) as client:
-        for _ in range(3):  # each starts to wait when the worker has just looked for others
+        for _ in range(3):  # each is submitted right after the worker polled
             job = client.wait(client.submit(IRIS).id, timeout=90)
             assert job.status == "succeeded", job
             assert job.started_at is not None
@@ -93,7 +93,7 @@ def test_jobs_start_at_once_without_a_redis_server(
 def test_sigkill_during_training_leaves_no_process(run: "Run") -> None:
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
-    up.says("API ", seconds=HEALTHY_S)
+    up.wait_for_output("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
         job = client.submit(LONG)
         deadline = time.monotonic() + 90
@@ -112,7 +112,7 @@ def test_ctrl_c_during_training_requeues_the_job_and_the_next_up_resumes_it(
 ) -> None:
     port = free_address(Address("127.0.0.1", 0)).port
     up = run("up", "--port", str(port))
-    up.says("API ", seconds=HEALTHY_S)
+    up.wait_for_output("API ", seconds=HEALTHY_S)
     with Client(f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport()) as client:
         job = client.submit(LONG)
         deadline = time.monotonic() + 90
@@ -127,7 +127,7 @@ def test_ctrl_c_during_training_requeues_the_job_and_the_next_up_resumes_it(
         requeued = _record(tmp_path, job.id)
         assert (requeued.status, requeued.attempt) == ("queued", 1)
         assert (requeued.drain_count, requeued.crash_count) == (1, 0)
-        run("up", "--port", str(port)).says("API ", seconds=HEALTHY_S)
+        run("up", "--port", str(port)).wait_for_output("API ", seconds=HEALTHY_S)
         poll("the second attempt", 90, lambda: _record(tmp_path, job.id).attempt == 2)
         done = requeued.progress_epoch
         poll("its next epoch", 90, lambda: _record(tmp_path, job.id).progress_epoch > done)
@@ -147,7 +147,7 @@ def _record(folder: Path, job_id: str) -> JobRecord:
 
 
 def _first_epoch(folder: Path, job_id: str, attempt: int) -> int:
-    """The first epoch that an attempt has recorded."""
+    """The first epoch that the attempt recorded."""
     url = f"file:{folder}/.ridgeline/ridgeline.db?mode=ro"
     with contextlib.closing(sqlite3.connect(url, uri=True)) as connection:
         query = "SELECT min(epoch) FROM epochs WHERE job_id = ? AND attempt = ?"
@@ -160,5 +160,5 @@ def _model(job: Job) -> Any:
 
 
 def _begin(path: Path, content: bytes, sha256: str) -> None:
-    """Leave the partial file of an interrupted download."""
+    """Create the partial file of an interrupted download."""
     path.with_name(f"{path.name}.{sha256[:12]}.part").write_bytes(content)

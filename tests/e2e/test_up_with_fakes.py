@@ -1,4 +1,4 @@
-"""`ridgeline up` with a fake service and worker of a few lines each, which are easy to break."""
+"""`ridgeline up` with a fake service and worker of a few lines, which are easy to break."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 SERVICE = """
 import http.server, os, socket, sys
 print("fake API, redis at", os.environ["RIDGELINE_REDIS_URL"], flush=True)
-class Answer(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/healthz" else 404)
         self.end_headers()
@@ -32,7 +32,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 address = os.environ["RIDGELINE_HOST"], int(os.environ["RIDGELINE_PORT"])
-http.server.HTTPServer(address, Answer).serve_forever()
+http.server.HTTPServer(address, Handler).serve_forever()
 """
 WORKER = """
 import os, signal, subprocess, sys, time
@@ -64,9 +64,9 @@ def test_up_starts_responds_and_stops_cleanly(
     run: "Run", fakes: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    output = up.says("takes jobs")
+    output = up.wait_for_output("takes jobs")
     assert httpx.get(f"{_url(output)}/healthz", trust_env=False).status_code == 200
-    assert len(up.descendants()) == 4  # Redis, API, worker, and what the worker started
+    assert len(up.descendants()) == 4  # Redis, API, worker and the child of the worker
     up.signal(number)
     assert up.exit_status() == 0, up.output
     assert up.nothing_left()
@@ -76,7 +76,7 @@ def test_up_starts_responds_and_stops_cleanly(
 
 def test_json_output_names_address_and_folders(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--json", "--port", "0", PYTHONPATH=fakes)
-    document = json.loads(up.says("takes jobs").splitlines()[0])
+    document = json.loads(up.wait_for_output("takes jobs").splitlines()[0])
     url = document["url"]
     assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     home = tmp_path / ".ridgeline"
@@ -91,14 +91,14 @@ def test_environment_sets_home_host_and_port(run: "Run", fakes: str, tmp_path: P
         "RIDGELINE_HOST": "127.0.0.2",
     }
     up = run("up", "--json", PYTHONPATH=fakes, **environment)
-    document = json.loads(up.says("takes jobs").splitlines()[0])
+    document = json.loads(up.wait_for_output("takes jobs").splitlines()[0])
     assert document["home"] == str(home)
     assert document["url"].startswith("http://127.0.0.2:")
 
 
 def test_redis_has_a_private_socket_and_no_port(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     (folder,) = (tmp_path / "t").iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "redis.sock").is_socket()
@@ -112,7 +112,7 @@ def test_configured_redis_is_used_and_none_is_started(
     run: "Run", fakes: str, tmp_path: Path
 ) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes, RIDGELINE_REDIS_URL="redis://elsewhere/0")
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     assert not [child for child in up.descendants() if "redis" in child.name()]
     assert "redis://elsewhere/0" in (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
 
@@ -122,10 +122,10 @@ def test_up_without_a_redis_server_runs_without_a_broker(
 ) -> None:
     path = os.pathsep.join([str(no_redis), fakes])
     up = run("up", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
-    output = up.says("takes jobs")
+    output = up.wait_for_output("takes jobs")
     (line,) = [line for line in output.splitlines() if line.startswith("broker ")]
     assert "found no redis-server" in line
-    assert len(up.descendants()) == 3  # API, worker and the process that the worker started
+    assert len(up.descendants()) == 3  # API, worker and the child of the worker
     log = (tmp_path / ".ridgeline" / "logs" / "api.log").read_text()
     assert "fake API, redis at none\n" in log
     up.signal(signal.SIGINT)
@@ -138,7 +138,7 @@ def test_json_document_comes_first_without_a_redis_server(
 ) -> None:
     path = os.pathsep.join([str(no_redis), fakes])
     up = run("up", "--json", "--port", "0", PYTHONPATH=path, PATH=str(no_redis / "bin"))
-    document, *others = up.says("takes jobs").splitlines()
+    document, *others = up.wait_for_output("takes jobs").splitlines()
     assert json.loads(document)["url"].startswith("http://127.0.0.1:")
     assert "found no redis-server" in "".join(others)
 
@@ -148,7 +148,7 @@ def _break(url: str) -> None:
         httpx.post(url, trust_env=False)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     return False
@@ -158,12 +158,12 @@ def _answers(url: str) -> bool:
 def test_process_that_dies_is_restarted(run: "Run", fakes: str, name: str) -> None:
     """Jobs that run overnight must not wait for an operator."""
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+    url = _url(up.wait_for_output("takes jobs"))
     parts = {"redis": "redis.sock", "worker": "worker", "API": "service"}
     poll("the process", 20, lambda: _running(up, parts[name])).kill()
-    up.says(f"{name} exited with status -9; restarting it")
+    up.wait_for_output(f"{name} exited with status -9; restarting it")
     poll("the new one", 20, lambda: _running(up, parts[name]))
-    poll("the API to answer", 20, lambda: _answers(url))
+    poll("the API to respond", 20, lambda: _responds(url))
     poll("all processes", 20, lambda: len(up.descendants()) == 4)
     up.signal(signal.SIGINT)
     assert up.exit_status() == 0, up.output
@@ -182,10 +182,10 @@ def _running(up: "Command", word: str) -> psutil.Process | None:
 
 def test_process_that_keeps_dying_stops_everything(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+    url = _url(up.wait_for_output("takes jobs"))
     for _ in range(2):
         _break(url)
-        poll("the API to answer again", 20, lambda: _answers(url))
+        poll("the API to respond again", 20, lambda: _responds(url))
     _break(url)
     assert up.exit_status() == 1
     assert "API exited with status 3" in up.output
@@ -195,9 +195,9 @@ def test_process_that_keeps_dying_stops_everything(run: "Run", fakes: str) -> No
 
 def test_second_ctrl_c_kills_a_worker_that_ignores_sigterm(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes, STUBBORN="1")
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     up.signal(signal.SIGINT)
-    up.says("Stopping")
+    up.wait_for_output("Stopping")
     up.signal(signal.SIGINT)
     assert up.exit_status(seconds=15) == 0
     assert up.nothing_left()
@@ -205,21 +205,21 @@ def test_second_ctrl_c_kills_a_worker_that_ignores_sigterm(run: "Run", fakes: st
 
 def test_sigkill_kills_the_children_too(run: "Run", fakes: str, tmp_path: Path) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    up.says("takes jobs")
+    up.wait_for_output("takes jobs")
     direct = [child for child in up.descendants() if child.ppid() == up.process.pid]
     assert len(direct) == 3
-    up.seen = set(direct)  # What the fake worker started is the responsibility of the real one.
+    up.seen = set(direct)  # Only a real worker ends its own children.
     up.process.kill()
     assert up.nothing_left()
     (stale,) = (tmp_path / "t").iterdir()
     again = run("up", "--port", "0", PYTHONPATH=fakes)
-    again.says("takes jobs")
+    again.wait_for_output("takes jobs")
     assert not stale.exists()
 
 
 def test_second_up_on_the_same_home_is_rejected(run: "Run", fakes: str) -> None:
     up = run("up", "--port", "0", PYTHONPATH=fakes)
-    url = _url(up.says("takes jobs"))
+    url = _url(up.wait_for_output("takes jobs"))
     second = run("up", "--port", "0", PYTHONPATH=fakes)
     assert second.exit_status() == 1
     assert f"process {up.process.pid}" in second.output

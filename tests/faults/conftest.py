@@ -1,4 +1,4 @@
-"""One cluster of real processes, which the tests of faults break and mend, and what they ask it."""
+"""One cluster of real processes that the fault tests break and repair, with helpers to query it."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,21 +40,21 @@ SETTINGS = {
 }
 
 
-class House:
-    """The cluster, and the questions that a test asks it."""
+class Deployment:
+    """The cluster, with helpers to post jobs and query their state."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.jobs: JobStore = cluster.jobs()
 
     def post(self, work: Work, epochs: int, api: int = 0, **headers: str) -> str:
-        """Post a job; its id."""
-        answer = self.answer(work, epochs, api, **headers)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["id"])
+        """Post a job and return its id."""
+        response = self.response(work, epochs, api, **headers)
+        assert response.status_code == 202, response.text
+        return str(response.json()["id"])
 
-    def answer(self, work: Work, epochs: int, api: int = 0, **headers: str) -> httpx.Response:
-        """What the API says to a POST."""
+    def response(self, work: Work, epochs: int, api: int = 0, **headers: str) -> httpx.Response:
+        """Post a job and return the response of the API."""
         url = f"{self.cluster.apis[api].url}/jobs"
         return httpx.post(url, json=work.spec(epochs), headers=headers, timeout=20, trust_env=False)
 
@@ -64,14 +64,14 @@ class House:
         return record
 
     def at_epoch(self, job_id: str, epoch: int) -> JobRecord:
-        """The job once it has trained so far."""
+        """Wait until the job has trained `epoch` epochs and return its record."""
 
-        def there() -> bool:
+        def is_reached() -> bool:
             record = self.record(job_id)
             assert not record.status.terminal, record
             return record.progress_epoch >= epoch
 
-        poll(f"epoch {epoch} of {job_id}", there, END_S)
+        poll(f"epoch {epoch} of {job_id}", is_reached, END_S)
         return self.record(job_id)
 
     def ended(self, job_id: str, seconds: float = END_S) -> JobRecord:
@@ -96,32 +96,32 @@ class House:
         return [attempt.worker_id.split(":")[1] for attempt in self.jobs.attempts(job_id)]
 
     def epochs(self, job_id: str) -> list[int]:
-        """The epochs that are stored, in the order in which they are told."""
+        """The stored epochs, in order."""
         return [row.epoch for row in self.jobs.epochs(job_id)]
 
-    def told(self, job_id: str, attempt: int) -> list[int]:
-        """The epochs that an attempt has trained itself."""
+    def trained_epochs(self, job_id: str, attempt: int) -> list[int]:
+        """The epochs that the attempt trained itself, in order."""
         return [
             EpochRow.model_validate_json(event.payload).epoch
             for event in self.jobs.events(job_id)
             if event.type is EventType.EPOCH and event.attempt == attempt
         ]
 
-    def finishes(self, job_id: str) -> int:
-        """How often the job has ended."""
-        told = [event for event in self.jobs.events(job_id) if event.type is EventType.STATUS]
-        return sum(event.after is not None and event.after.terminal for event in told)
+    def end_count(self, job_id: str) -> int:
+        """How many times the job has ended."""
+        changes = [event for event in self.jobs.events(job_id) if event.type is EventType.STATUS]
+        return sum(event.after is not None and event.after.terminal for event in changes)
 
     def files(self, job_id: str) -> list[Path]:
-        """What lies in the artifact store under the job's name, staged or published."""
-        found = self.cluster.artifacts.rglob("*")
-        return [path for path in found if job_id in str(path) and path.is_file()]
+        """The job's files in the artifact store, staged or published."""
+        paths = self.cluster.artifacts.rglob("*")
+        return [path for path in paths if job_id in str(path) and path.is_file()]
 
     def is_whole(self, record: JobRecord, work: Work, epochs: int) -> None:
-        """The job has succeeded as if nothing had been: every epoch once, every byte right."""
+        """Assert that the job succeeded with every epoch once and every published byte right."""
         assert (record.status, record.reason_code) == (JobStatus.SUCCEEDED, EndCode.COMPLETED)
         assert self.epochs(record.id) == list(range(1, epochs + 1))
-        assert self.finishes(record.id) == 1
+        assert self.end_count(record.id) == 1
         published = {
             file.name: (self.cluster.artifacts / file.key).read_bytes() for file in record.artifacts
         }
@@ -131,23 +131,23 @@ class House:
         self.is_cleared(record)
 
     def is_cleared(self, record: JobRecord) -> None:
-        """Nothing of the job lies there but what it has published."""
-        count = len(record.artifacts)  # the worker clears up after the job has ended
+        """Assert that only the published files of the job remain."""
+        count = len(record.artifacts)  # the worker cleans up after the job has ended
         poll("the rest to be deleted", lambda: len(self.files(record.id)) == count, CLEAR_S)
 
 
 @contextmanager
-def no_backoff(house: House) -> Iterator[None]:
-    """Let crashed jobs be tried again at once as long as the block runs: seconds are saved."""
+def no_backoff(deployment: Deployment) -> Iterator[None]:
+    """Retry crashed jobs without backoff while the block runs, to save time."""
     done = threading.Event()
 
-    def hurry() -> None:
-        with psycopg.connect(house.cluster.database_url, autocommit=True) as connection:
+    def skip_backoff() -> None:
+        with psycopg.connect(deployment.cluster.database_url, autocommit=True) as connection:
             while not done.wait(_HURRY_S):
                 connection.execute("UPDATE jobs SET available_at = 0 WHERE status = 'queued'")
                 connection.execute("UPDATE outbox SET available_at = 0")
 
-    thread = threading.Thread(target=hurry)
+    thread = threading.Thread(target=skip_backoff)
     thread.start()
     try:
         yield
@@ -157,23 +157,23 @@ def no_backoff(house: House) -> Iterator[None]:
 
 
 @contextmanager
-def another_worker(house: House, name: str, **environment: str) -> Iterator[Worker]:
-    """One more worker, reached by house.holder() as well, as long as the block runs."""
-    first = house.cluster.workers[0]
+def another_worker(deployment: Deployment, name: str, **environment: str) -> Iterator[Worker]:
+    """Run one more worker during the block; deployment.holder() covers it."""
+    first = deployment.cluster.workers[0]
     worker = Worker(name, first.folder, first.environment)
     worker.environment |= environment
-    house.cluster.workers.append(worker)
+    deployment.cluster.workers.append(worker)
     try:
         worker.start()
         yield worker
     finally:
-        house.cluster.workers.remove(worker)
+        deployment.cluster.workers.remove(worker)
         worker.close()
 
 
 @contextmanager
 def frozen(processes: Sequence[psutil.Process]) -> Iterator[None]:
-    """Let processes stand still as long as the block runs."""
+    """Suspend the processes during the block (SIGSTOP)."""
     for process in processes:
         os.kill(process.pid, signal.SIGSTOP)
     try:
@@ -185,37 +185,47 @@ def frozen(processes: Sequence[psutil.Process]) -> Iterator[None]:
 
 
 def clock(offset: str) -> dict[str, str]:
-    """The environment of a machine whose clock is wrong by so much, where that can be had."""
-    found = find_spec("libfaketime")
-    if found is None or found.origin is None:
+    """The environment that shifts a process's clock by `offset`; empty without libfaketime."""
+    spec = find_spec("libfaketime")
+    if spec is None or spec.origin is None:
         return {}
-    library = Path(found.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    library = Path(spec.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
     return {"LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[Cluster]:
-    """Two APIs and two workers of two slots each, on PostgreSQL.
-
-    The clocks of one API and one worker are wrong by an hour, for every fault to meet it.
-    """
-    with Cluster(
-        apis_count=2,
-        workers_count=2,
-        slots=2,
-        settings=SETTINGS,
-        environments={"api-1": clock("+1h"), "worker-1": clock("-1h")},
-    ) as cluster:
-        yield cluster
+_CLUSTER = pytest.StashKey[Cluster]()
 
 
 @pytest.fixture
-def house(running: Cluster) -> Iterator[House]:
-    """The cluster in good order; what a test leaves running ends with it."""
+def running(request: pytest.FixtureRequest) -> Cluster:
+    """Two APIs and two workers with two slots each, on PostgreSQL.
+
+    The clocks of one API and one worker are an hour off in every test. All tests of this folder
+    share the cluster, which stops after the last of them: its short intervals keep a core busy.
+    """
+    folder: pytest.Dir = request.node.getparent(pytest.Dir)
+    if _CLUSTER not in folder.stash:
+        cluster = Cluster(
+            apis_count=2,
+            workers_count=2,
+            slots=2,
+            settings=SETTINGS,
+            environments={"api-1": clock("+1h"), "worker-1": clock("-1h")},
+        )
+        stack = ExitStack()
+        folder.stash[_CLUSTER] = stack.enter_context(cluster)
+        stack.callback(folder.stash.__delitem__, _CLUSTER)
+        folder.addfinalizer(stack.close)
+    return folder.stash[_CLUSTER]
+
+
+@pytest.fixture
+def deployment(running: Cluster) -> Iterator[Deployment]:
+    """The healthy cluster; jobs still running after the test are cancelled."""
     running.heal()
-    house = House(running)
-    yield house
+    deployment = Deployment(running)
+    yield deployment
     running.heal()
-    for record in house.jobs.list(limit=100).records:
+    for record in deployment.jobs.list(limit=100).records:
         if not record.status.terminal:
-            house.jobs.request_cancel(record.id)
+            deployment.jobs.request_cancel(record.id)

@@ -1,10 +1,10 @@
-"""Workers that are told to end: within 30 s, with a checkpoint, and at no cost to their jobs."""
+"""Workers that receive SIGTERM stop within 30 s, after a checkpoint, at no cost to their jobs."""
 
 import time
 
 import pytest
 
-from tests.faults.conftest import House
+from tests.faults.conftest import Deployment
 from tests.rig.work import Fault, Work
 from worker.settings import WorkerSettings
 from worker.supervision import patience
@@ -15,38 +15,40 @@ pytestmark = pytest.mark.servers
 SIGTERM_S = 30.0
 
 
-def test_by_default_a_worker_ends_within_30_s() -> None:
-    """The trainer's grace, its end after SIGKILL, and the database's last chance."""
+def test_worker_stops_within_30_s_by_default() -> None:
+    """The grace period, the wait after SIGKILL and the last database retries, summed."""
     assert WorkerSettings().cancel_grace_s + process.KILL_S + patience.IN_DRAIN_S < SIGTERM_S
 
 
-def test_a_rolling_restart_costs_no_job_anything(house: House) -> None:
-    """Four times a worker ends and another starts, with jobs running all the while.
+def test_rolling_restart_costs_no_job_an_epoch(deployment: Deployment) -> None:
+    """A worker is stopped and restarted four times while jobs run.
 
-    The first is in an epoch that never ends: that one is given up, back to the checkpoint.
+    The first worker runs an epoch that never ends; its job falls back to the last checkpoint.
     """
     work, epochs = Work("rolled", epoch_s=0.1), 60
     endless = Work("endless", fault=Fault.HANG, at=4)
-    jobs = {house.post(work, epochs): (work, epochs) for _ in range(3)}
+    jobs = {deployment.post(work, epochs): (work, epochs) for _ in range(3)}
     for job_id in jobs:
-        house.at_epoch(job_id, 2)
-    last = house.post(endless, 6)
+        deployment.at_epoch(job_id, 2)
+    last = deployment.post(endless, 6)
     jobs[last] = (endless, 6)
-    house.at_epoch(last, 3)
-    worker = house.holder(last)
+    deployment.at_epoch(last, 3)
+    worker = deployment.holder(last)
     for _ in range(4):
         began = time.monotonic()
         assert worker.stop(SIGTERM_S) == 0
         assert time.monotonic() - began < SIGTERM_S
         worker.start()
-        worker = next(other for other in house.cluster.workers if other is not worker)
-    for record in house.all_ended(list(jobs)):
+        worker = next(other for other in deployment.cluster.workers if other is not worker)
+    for record in deployment.all_ended(list(jobs)):
         work, epochs = jobs[record.id]
-        house.is_whole(record, work, epochs)
-        assert record.crash_count == 0, house.jobs.attempts(record.id)
+        deployment.is_whole(record, work, epochs)
+        assert record.crash_count == 0, deployment.jobs.attempts(record.id)
         assert record.attempt == record.drain_count + 1
-        # Each attempt went on behind the last epoch of the one before: its checkpoint was written.
+        # Each attempt resumed after the last epoch of the previous one: its checkpoint was kept.
         attempts = range(1, record.attempt + 1)
-        trained = [epoch for attempt in attempts for epoch in house.told(record.id, attempt)]
+        trained = [
+            epoch for attempt in attempts for epoch in deployment.trained_epochs(record.id, attempt)
+        ]
         assert trained == list(range(1, epochs + 1))
-    assert sum(house.record(job_id).drain_count for job_id in jobs) >= 2
+    assert sum(deployment.record(job_id).drain_count for job_id in jobs) >= 2

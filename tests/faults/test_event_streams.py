@@ -1,4 +1,4 @@
-"""Streams of events outlive the servers they come from: replayed without a gap or a double."""
+"""Event streams survive their servers: replayed without a gap or a duplicate."""
 
 import threading
 
@@ -8,7 +8,7 @@ import pytest
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.events import EpochEvent, JobEvent
 from ridgeline.storage import EventType
-from tests.faults.conftest import END_S, House, no_backoff
+from tests.faults.conftest import END_S, Deployment, no_backoff
 from tests.integration.service.streams import ACCEPT, sent
 from tests.rig.process import poll
 from tests.rig.work import Work
@@ -16,17 +16,17 @@ from tests.rig.work import Work
 pytestmark = pytest.mark.servers
 
 EPOCHS = 30
-AGAIN_S = 0.05
+RECONNECT_S = 0.05
 
 
 class Reader:
-    """Follows a job as a browser does: where the stream breaks off, it comes back behind its last.
+    """Follows a job as a browser does: reconnects after the last event it received.
 
-    Each time it asks the next of `urls`, as through a load balancer.
+    Cycles through `urls`, as a load balancer would.
     """
 
     def __init__(self, *urls: str) -> None:
-        self.told: list[JobEvent] = []
+        self.received: list[JobEvent] = []
         self.ends = 0
         self.breaks = 0
         self._urls = urls
@@ -34,17 +34,17 @@ class Reader:
         self._thread.start()
 
     def at_epoch(self, epoch: int) -> None:
-        """Wait until it has been told of the epoch."""
+        """Wait until the epoch has been received."""
 
-        def told() -> bool:
-            return any(isinstance(e, EpochEvent) and e.row.epoch >= epoch for e in self.told)
+        def is_received() -> bool:
+            return any(isinstance(e, EpochEvent) and e.row.epoch >= epoch for e in self.received)
 
-        poll(f"epoch {epoch} in a stream", told, END_S)
+        poll(f"epoch {epoch} in a stream", is_received, END_S)
 
     def join(self) -> None:
         """Wait for the end of the job."""
         self._thread.join(END_S)
-        assert not self._thread.is_alive(), f"no end after {self.told[-1:]}"
+        assert not self._thread.is_alive(), f"no end after {self.received[-1:]}"
 
     def _follow(self) -> None:
         pause = threading.Event()
@@ -52,57 +52,56 @@ class Reader:
             try:
                 self._read()
             except httpx.TransportError:
-                pause.wait(AGAIN_S)
+                pause.wait(RECONNECT_S)
             self.breaks += not self.ends
 
     def _read(self) -> None:
-        last = {"Last-Event-ID": str(self.told[-1].id)} if self.told else {}
+        last = {"Last-Event-ID": str(self.received[-1].id)} if self.received else {}
         with httpx.stream(
             "GET",
             self._urls[self.breaks % len(self._urls)],
             headers=ACCEPT | last,
             timeout=END_S,
             trust_env=False,
-        ) as answer:
-            if answer.status_code != 200:  # the database is away, and the API says so
-                raise httpx.ReadError(str(answer.status_code))
-            for each in sent(answer.iter_lines()):
-                if each.event == "end":
+        ) as response:
+            if response.status_code != 200:  # 503 while the database is down
+                raise httpx.ReadError(str(response.status_code))
+            for message in sent(response.iter_lines()):
+                if message.event == "end":
                     self.ends += 1
                 else:
-                    self.told.append(each.told())
+                    self.received.append(message.told())
 
 
-def test_servers_are_killed_while_a_job_trains(house: House) -> None:
-    """APIs, by SIGKILL and in order; the database; and the worker, between two epochs."""
-    apis = house.cluster.apis
+def test_stream_has_no_gap_or_duplicate_after_servers_are_killed(deployment: Deployment) -> None:
+    """One API and the worker are killed, the other API is stopped, the database is killed."""
+    apis = deployment.cluster.apis
     work = Work("streamed", epoch_s=0.1)
-    job_id = house.post(work, EPOCHS)
+    job_id = deployment.post(work, EPOCHS)
     urls = [f"{api.url}/jobs/{job_id}/events" for api in apis]
     first, second = Reader(urls[0]), Reader(urls[1], urls[0])
     first.at_epoch(3)
     apis[0].kill()
     apis[0].launch()
     second.at_epoch(6)
-    house.holder(job_id).kill()
-    assert house.cluster.postgresql is not None
-    house.cluster.postgresql.kill()
+    deployment.holder(job_id).kill()
+    assert deployment.cluster.postgresql is not None
+    deployment.cluster.postgresql.kill()
     apis[1].stop()
-    house.cluster.heal()
-    with no_backoff(house):
-        house.ended(job_id)
+    deployment.cluster.heal()
+    with no_backoff(deployment):
+        deployment.ended(job_id)
     for reader in (first, second):
         reader.join()
         assert reader.breaks
-    stored = house.jobs.events(job_id)
+    stored = deployment.jobs.events(job_id)
     for reader in (first, second):
-        assert [each.id for each in reader.told] == [each.id for each in stored]
-    attempts = {each.attempt for each in first.told if isinstance(each, EpochEvent)}
+        assert [event.id for event in reader.received] == [event.id for event in stored]
+    attempts = {event.attempt for event in first.received if isinstance(event, EpochEvent)}
     assert attempts == {1, 2}
-    curve = {each.row.epoch: each.row for each in first.told if isinstance(each, EpochEvent)}
-    assert list(curve.values()) == house.jobs.epochs(job_id)
-    rows = [each.payload for each in stored if each.type is EventType.EPOCH]
-    assert [EpochRow.model_validate_json(text) for text in rows] == [
-        each.row for each in first.told if isinstance(each, EpochEvent)
-    ]
-    house.is_whole(house.record(job_id), work, EPOCHS)
+    streamed = [event.row for event in first.received if isinstance(event, EpochEvent)]
+    curve = {row.epoch: row for row in streamed}
+    assert list(curve.values()) == deployment.jobs.epochs(job_id)
+    rows = [event.payload for event in stored if event.type is EventType.EPOCH]
+    assert [EpochRow.model_validate_json(text) for text in rows] == streamed
+    deployment.is_whole(deployment.record(job_id), work, EPOCHS)

@@ -1,38 +1,40 @@
-"""A trainer that gets no further is found by that, however alive it and its supervisor look."""
+"""A trainer without progress is detected even while it and its supervisor look alive."""
 
 import time
 
 import pytest
 
-from tests.faults.conftest import House, frozen, no_backoff
+from tests.faults.conftest import Deployment, frozen, no_backoff
 from tests.rig.process import alive, poll
 from tests.rig.work import Fault, Work
 
 pytestmark = pytest.mark.servers
 
-#: Twenty times an epoch of a busy machine, but no more than the three seconds of the setting.
-FOUND_S = 3.0 + 2.0
+#: Twenty epochs on a busy machine, capped by the hang timeout of 3 s, plus 2 s of slack.
+DETECTED_S = 3.0 + 2.0
 
 
-def test_hangs_are_found_while_their_supervisor_beats(house: House) -> None:
-    """One trainer stands still, one repeats itself for ever, one stops amid a message.
+def test_hung_trainer_is_detected_while_its_supervisor_sends_heartbeats(
+    deployment: Deployment,
+) -> None:
+    """One trainer is suspended, one repeats a message forever, one stops within a message.
 
-    Their epochs were quick, so what the floor of 1.5 s allows counts, and not the hour.
+    Their epochs were quick, so the floor of 1.5 s applies.
     """
     still = Work("still", epoch_s=0.05)
-    words = [Work("words", fault=fault, at=3) for fault in (Fault.CHATTER, Fault.HALF)]
-    first = house.post(still, 40)
-    house.at_epoch(first, 3)
-    (trainer,) = house.holder(first).trainers()
-    job_ids = {first: (still, 40)} | {house.post(work, 5): (work, 5) for work in words}
-    with frozen([trainer]), no_backoff(house):
+    talkers = [Work("words", fault=fault, at=3) for fault in (Fault.CHATTER, Fault.HALF)]
+    first = deployment.post(still, 40)
+    deployment.at_epoch(first, 3)
+    (trainer,) = deployment.holder(first).trainers()
+    job_ids = {first: (still, 40)} | {deployment.post(work, 5): (work, 5) for work in talkers}
+    with frozen([trainer]), no_backoff(deployment):
         began = time.monotonic()
-        poll("the end of the trainer", lambda: not alive(trainer), FOUND_S)
+        poll("the end of the trainer", lambda: not alive(trainer), DETECTED_S)
         assert time.monotonic() - began > 1.0
         for job_id, (work, epochs) in job_ids.items():
-            record = house.ended(job_id)
-            house.is_whole(record, work, epochs)
+            record = deployment.ended(job_id)
+            deployment.is_whole(record, work, epochs)
             assert (record.attempt, record.crash_count) == (2, 1)
-            cut, _ = house.jobs.attempts(job_id)
-            assert cut.outcome == "crashed", "the reaper took it: nobody beat"
+            cut, _ = deployment.jobs.attempts(job_id)
+            assert cut.outcome == "crashed", "the reaper ended it: heartbeats were missing"
             assert "made no progress" in str(cut.reason)

@@ -1,4 +1,4 @@
-"""Jobs that cannot end well: each ends with its reason, and none stops the others."""
+"""Jobs that crash or fail: each ends with its reason, and none stops the others."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from ridgeline.api.job import JobStatus
-from tests.faults.conftest import House, no_backoff
+from tests.faults.conftest import Deployment, no_backoff
 from tests.rig.process import poll
 from tests.rig.work import Fault, Work
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.servers
 
 MEMORY = Path("/sys/fs/cgroup/memory")
 LIMIT_BYTES = 300 * 2**20
-#: How each ends: the reason, a word of the detail, and after how many attempts.
+#: Fault -> reason code, a word of the detail, number of attempts.
 ENDINGS = {
     Fault.SEGFAULT: ("crash_loop", "SIGSEGV", 3),
     Fault.EAT: ("out_of_memory", "SIGKILL", 3),
@@ -32,8 +32,8 @@ ENDINGS = {
 
 
 @pytest.fixture
-def memory_limit(house: House) -> Iterator[None]:
-    """Let the workers and all they start have no more than so much memory from now on."""
+def memory_limit(deployment: Deployment) -> Iterator[None]:
+    """Limit the memory of the workers and their children (cgroup v1)."""
     folder = MEMORY / f"ridgeline-{uuid.uuid4().hex}"
     try:
         folder.mkdir()
@@ -41,39 +41,39 @@ def memory_limit(house: House) -> Iterator[None]:
     except OSError as error:
         pytest.skip(f"no right to make a memory cgroup (v1) in {MEMORY}: {error}")
     try:
-        move(house, folder)
+        move(deployment, folder)
         yield
     finally:
-        move(house, MEMORY)
+        move(deployment, MEMORY)
         poll("the group to be empty", lambda: not (folder / "cgroup.procs").read_text(), 20)
         folder.rmdir()
 
 
-def move(house: House, group: Path) -> None:
-    for worker in house.cluster.workers:
+def move(deployment: Deployment, group: Path) -> None:
+    for worker in deployment.cluster.workers:
         for process in (psutil.Process(worker.pid), *worker.descendants()):
             (group / "cgroup.procs").write_text(str(process.pid))
 
 
-def test_each_ends_with_its_reason_and_good_jobs_succeed_between_them(
-    house: House, memory_limit: None
+def test_poison_jobs_fail_with_their_reason_and_good_jobs_succeed(
+    deployment: Deployment, memory_limit: None
 ) -> None:
     good, epochs = Work("good"), 5
     jobs: dict[str, Fault] = {}
     others = []
     for fault in ENDINGS:
-        jobs[house.post(Work("poison", fault=fault, at=3, always=True), epochs)] = fault
-        others.append(house.post(good, epochs))
-    with no_backoff(house):
-        ended = house.all_ended([*jobs, *others])
+        jobs[deployment.post(Work("poison", fault=fault, at=3, always=True), epochs)] = fault
+        others.append(deployment.post(good, epochs))
+    with no_backoff(deployment):
+        ended = deployment.all_ended([*jobs, *others])
     for record in ended:
         if record.id in jobs:
             code, detail, attempts = ENDINGS[jobs[record.id]]
             assert (record.status, record.reason_code) == (JobStatus.FAILED, code)
             assert detail.lower() in str(record.reason_detail).lower()
             assert (record.attempt, record.artifacts) == (attempts, ())
-            house.is_cleared(record)
+            deployment.is_cleared(record)
         else:
-            house.is_whole(record, good, epochs)
-            assert record.attempt == 1, "\n".join(map(str, house.jobs.attempts(record.id)))
-    assert all(worker.running for worker in house.cluster.workers)
+            deployment.is_whole(record, good, epochs)
+            assert record.attempt == 1, "\n".join(map(str, deployment.jobs.attempts(record.id)))
+    assert all(worker.running for worker in deployment.cluster.workers)

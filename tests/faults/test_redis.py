@@ -1,4 +1,4 @@
-"""Redis drops connections, forgets, stands still, dies, or was never there: every job ends."""
+"""Redis drops connections, loses data, freezes, dies or is absent: every job still ends."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.conftest import House, another_worker
+from tests.faults.conftest import Deployment, another_worker
 from tests.rig.process import poll
 from tests.rig.work import Work
 
@@ -16,109 +16,111 @@ pytestmark = pytest.mark.servers
 WORK, EPOCHS = Work("quick", epoch_s=0.02), 5
 ENDED_S = 20.0
 CONNECTED_S = 20.0
-#: A POST waits for the database, and for nothing else.
+#: A POST waits for the database only.
 POST_S = 3.0
 SIGTERM_S = 30.0
 
 
-def post_some(house: House, count: int) -> list[str]:
+def post_some(deployment: Deployment, count: int) -> list[str]:
     job_ids = []
     for number in range(count):
         began = time.monotonic()
-        job_ids.append(house.post(WORK, EPOCHS, api=number % 2))
+        job_ids.append(deployment.post(WORK, EPOCHS, api=number % 2))
         assert time.monotonic() - began < POST_S
     return job_ids
 
 
-def all_whole(house: House, job_ids: list[str]) -> None:
-    for record in house.all_ended(job_ids, ENDED_S):
-        house.is_whole(record, WORK, EPOCHS)
-        assert record.attempt == 1, house.jobs.attempts(record.id)
+def all_whole(deployment: Deployment, job_ids: list[str]) -> None:
+    for record in deployment.all_ended(job_ids, ENDED_S):
+        deployment.is_whole(record, WORK, EPOCHS)
+        assert record.attempt == 1, deployment.jobs.attempts(record.id)
 
 
 @contextmanager
-def often(action: threading.Event, house: House) -> Iterator[None]:
-    """Drop every connection to Redis three times a second, and let it forget all every second."""
+def unreliable_redis(done: threading.Event, deployment: Deployment) -> Iterator[None]:
+    """Drop every connection to Redis three times a second and flush it once a second."""
 
     def spoil() -> None:
         turn = 0
-        while not action.wait(1 / 3):
-            for links in house.cluster.links.values():
+        while not done.wait(1 / 3):
+            for links in deployment.cluster.links.values():
                 links.redis.cut()
             turn += 1
             if turn % 3 == 0:
-                house.cluster.redis.flush()
+                deployment.cluster.redis.flush()
 
     thread = threading.Thread(target=spoil)
     thread.start()
     try:
         yield
     finally:
-        action.set()
+        done.set()
         thread.join()
 
 
-def test_connections_that_drop_and_a_broker_that_forgets(house: House) -> None:
-    with often(threading.Event(), house):
+def test_jobs_succeed_while_redis_drops_connections_and_loses_its_data(
+    deployment: Deployment,
+) -> None:
+    with unreliable_redis(threading.Event(), deployment):
         job_ids: list[str] = []
         for _ in range(6):
-            job_ids += post_some(house, 3)
+            job_ids += post_some(deployment, 3)
             time.sleep(0.4)
-        all_whole(house, job_ids)
+        all_whole(deployment, job_ids)
 
 
-def test_a_broker_that_stands_still_and_then_dies(house: House) -> None:
-    redis = house.cluster.redis
+def test_jobs_succeed_while_redis_is_frozen_and_after_it_is_killed(deployment: Deployment) -> None:
+    redis = deployment.cluster.redis
     redis.freeze()
-    all_whole(house, post_some(house, 6))
+    all_whole(deployment, post_some(deployment, 6))
     redis.thaw()
     redis.kill()
-    all_whole(house, post_some(house, 6))
-    proxies = [house.cluster.links[worker.name].redis for worker in house.cluster.workers]
+    all_whole(deployment, post_some(deployment, 6))
+    proxies = [deployment.cluster.links[worker.name].redis for worker in deployment.cluster.workers]
     served = [proxy.connections for proxy in proxies]
     redis.start()
-    all_whole(house, post_some(house, 6))
+    all_whole(deployment, post_some(deployment, 6))
 
-    def are_back() -> bool:
+    def are_connected() -> bool:
         return all(proxy.connections > count for proxy, count in zip(proxies, served, strict=True))
 
-    poll("the workers to connect again", are_back, CONNECTED_S)
+    poll("the workers to connect again", are_connected, CONNECTED_S)
 
 
-def test_a_broker_that_refuses_every_write(house: House) -> None:
-    """As Redis does when its disk is full. The workers go on, and take hints again afterwards.
+def test_jobs_succeed_while_redis_rejects_every_write(deployment: Deployment) -> None:
+    """As Redis does when its disk is full. Workers keep running and receive hints afterwards.
 
-    Each says it in a few lines, however often it is refused.
+    Each worker logs at most three lines, however many writes fail.
     """
-    workers = {worker.pid for worker in house.cluster.workers}
-    logged = [worker.log.stat().st_size for worker in house.cluster.workers]
+    workers = {worker.pid for worker in deployment.cluster.workers}
+    logged = [worker.log.stat().st_size for worker in deployment.cluster.workers]
 
-    def refusals() -> list[int]:
-        logs = zip(house.cluster.workers, logged, strict=True)
-        return [each.log.read_bytes()[start:].count(b"NOREPLICAS") for each, start in logs]
+    def rejections() -> list[int]:
+        logs = zip(deployment.cluster.workers, logged, strict=True)
+        return [worker.log.read_bytes()[start:].count(b"NOREPLICAS") for worker, start in logs]
 
-    with house.cluster.redis.client() as client:
+    with deployment.cluster.redis.client() as client:
         client.config_set("min-replicas-to-write", 1)
         try:
-            all_whole(house, post_some(house, 4))
-            poll("the workers to be refused", lambda: all(refusals()), CONNECTED_S)
+            all_whole(deployment, post_some(deployment, 4))
+            poll("the workers' writes to be rejected", lambda: all(rejections()), CONNECTED_S)
         finally:
             client.config_set("min-replicas-to-write", 0)
-    all_whole(house, post_some(house, 4))
-    assert {worker.pid for worker in house.cluster.workers} == workers
-    assert all(worker.running for worker in house.cluster.workers)
-    assert max(refusals()) <= 3, refusals()
+    all_whole(deployment, post_some(deployment, 4))
+    assert {worker.pid for worker in deployment.cluster.workers} == workers
+    assert all(worker.running for worker in deployment.cluster.workers)
+    assert max(rejections()) <= 3, rejections()
 
 
-def test_a_worker_starts_works_and_ends_without_a_broker(house: House) -> None:
-    house.cluster.redis.kill()
-    with another_worker(house, "worker-late") as late:
+def test_worker_starts_works_and_stops_without_a_broker(deployment: Deployment) -> None:
+    deployment.cluster.redis.kill()
+    with another_worker(deployment, "worker-late") as late:
         job_ids: list[str] = []
 
-        def takes_part() -> bool:
-            job_ids.extend(post_some(house, 2))
-            return any(str(late.pid) in house.owners(job_id) for job_id in job_ids)
+        def has_claimed() -> bool:
+            job_ids.extend(post_some(deployment, 2))
+            return any(str(late.pid) in deployment.owners(job_id) for job_id in job_ids)
 
-        poll("the worker to take a job", takes_part, ENDED_S)
-        all_whole(house, job_ids)
+        poll("the worker to claim a job", has_claimed, ENDED_S)
+        all_whole(deployment, job_ids)
         assert late.stop(SIGTERM_S) == 0

@@ -1,4 +1,4 @@
-"""The API as a process; several may serve one database."""
+"""The API as a process; several can share one database."""
 
 import sys
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import httpx
 
 from tests.rig.process import Process, free_port
 
-_ANSWER_S = 2.0
+_RESPONSE_S = 2.0
 
 
 class Api(Process):
-    """`python -m service` on a loopback port that stays its own from start to start."""
+    """`python -m service` on a loopback port that is kept across restarts."""
 
     def __init__(self, name: str, folder: Path, settings: Mapping[str, str]) -> None:
         self.port = free_port()
@@ -22,12 +22,12 @@ class Api(Process):
 
     @property
     def url(self) -> str:
-        """Where it is asked."""
+        """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def answers(self) -> bool:
-        """Whether it answers requests."""
+    def responds(self) -> bool:
+        """Whether it responds requests."""
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=_ANSWER_S, trust_env=False).is_success
+            return httpx.get(f"{self.url}/healthz", timeout=_RESPONSE_S, trust_env=False).is_success
         except httpx.TransportError:
             return False

@@ -1,4 +1,4 @@
-"""Everything that Ridgeline is, as processes on the loopback address."""
+"""A complete Ridgeline installation as processes on the loopback address."""
 
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.rig.workers import Worker
 
 DatabaseKind = Literal["postgresql", "sqlite"]
 
-#: Short, so that a test sees within seconds what takes a minute in production.
+#: Short intervals: a test sees within seconds what takes a minute in production.
 SHORT = {
     "RIDGELINE_LEASE_S": "4",
     "RIDGELINE_HEARTBEAT_S": "1",
@@ -40,19 +40,19 @@ class Links:
 
     redis: Proxy
     database: Proxy | None
-    """None: the database is a file."""
+    """None: the database is a SQLite file."""
 
     def all(self) -> list[Proxy]:
-        """Both, or the one."""
+        """Every proxy of the process."""
         return [self.redis, *([self.database] if self.database else [])]
 
 
 @dataclass
 class Cluster:
-    """A broker, a database, APIs and workers; as a context manager it runs inside the block.
+    """A broker, a database, APIs and workers; a context manager that runs them during the block.
 
-    Each API and worker reaches broker and database through proxies of its own, in `links` by its
-    name. `settings` are RIDGELINE_* variables that replace or add to `defaults`.
+    Every API and worker has its own proxies to broker and database, in `links` by its name.
+    `settings` are RIDGELINE_* variables that replace or add to `defaults`.
     """
 
     apis_count: int = 1
@@ -60,11 +60,11 @@ class Cluster:
     database_kind: DatabaseKind = "postgresql"
     settings: Mapping[str, str] = field(default_factory=dict)
     slots: int = 1
-    """Attempts at once in each worker."""
+    """Concurrent attempts per worker."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """More variables for single processes, by their names."""
+    """Further variables of single processes, by name."""
     defaults: Mapping[str, str] = field(default_factory=lambda: SHORT)
-    """Without any, everything is as in production."""
+    """Empty: the defaults of production."""
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -99,33 +99,33 @@ class Cluster:
 
     @property
     def database_url(self) -> str:
-        """Where the records are, past all proxies."""
+        """The URL of the database, bypassing the proxies."""
         return self.postgresql.url if self.postgresql else f"sqlite:///{self.home}/ridgeline.db"
 
     @property
     def processes(self) -> list[Process]:
-        """Every server, those first that others need."""
+        """Every server, dependencies first."""
         databases = [self.postgresql] if self.postgresql else []
         return [self.redis, *databases, *self.apis, *self.workers]
 
     def jobs(self) -> JobStore:
-        """The records, read past all proxies; they are closed with the cluster."""
+        """The job records, bypassing the proxies; closed with the cluster."""
         database = Database(self.database_url, pool_size=2)
         self._stack.callback(database.close)
         return JobStore(database)
 
     def heal(self) -> None:
-        """Undo everything: networks are good, and every server runs and answers."""
+        """Undo every fault: networks forward, and every server runs and responds."""
         for links in self.links.values():
             for proxy in links.all():
                 proxy.forward()
         for process in self.processes:
             process.thaw()
         for process in self.processes:
-            poll(f"{process.name} to answer", partial(_up, process), START_S)
+            poll(f"{process.name} to respond", partial(_up, process), START_S)
 
     def _start(self, stack: ExitStack) -> None:
-        # Not pytest's folder: PostgreSQL runs under a user of its own and has to get in.
+        # Not pytest's folder: PostgreSQL runs as its own user, which must be able to enter.
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="ridgeline-rig-", ignore_cleanup_errors=True)
         )
@@ -135,7 +135,7 @@ class Cluster:
         if self.database_kind == "postgresql":
             self.postgresql = stack.enter_context(PostgreSQL(self.folder))
         database = Database(self.database_url, pool_size=1)
-        database.migrate()  # workers do not, and they need not wait for an API
+        database.migrate()  # workers do not migrate, and must not wait for an API
         database.close()
         for number in range(self.apis_count):
             self.apis.append(
@@ -151,7 +151,7 @@ class Cluster:
             process.wait_ready()
 
     def _settings(self, stack: ExitStack, kind: str, number: int) -> dict[str, str]:
-        """The environment of a process, with proxies of its own."""
+        """Create the proxies of a process and return its environment."""
         redis = stack.enter_context(Proxy(self.redis.port))
         database = None
         url = self.database_url
@@ -171,6 +171,6 @@ class Cluster:
 
 
 def _up(process: Process) -> bool:
-    """Whether it answers; one that has ended is started, and again if its database is not up."""
+    """Whether the process responds; starts it if it has exited, for example without a database."""
     process.launch()
-    return process.answers()
+    return process.responds()

@@ -1,4 +1,4 @@
-"""An HTTP proxy that passes whole answers on, but no stream."""
+"""An HTTP proxy that forwards whole responses but no stream."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -7,15 +7,14 @@ from typing import Literal, Self
 
 import httpx
 
-_PASSED_ON = ("Content-Type", "ETag", "Location")
+_FORWARDED_HEADERS = ("Content-Type", "ETag", "Location")
 
-Way = Literal["keeps back", "refuses", "is no stream"]
-"""What it does to a request for a stream: answers once the stream has ended; refuses it; answers
-with something else."""
+Way = Literal["buffers", "rejects", "sends a page"]
+"""The treatment of a stream request: buffer it to its end, reject it, or respond with a page."""
 
 
 class Middlebox(ThreadingHTTPServer):
-    """Stands before the service at `target` while the block lasts."""
+    """Forwards to the service at `target` during the block."""
 
     daemon_threads = True
 
@@ -42,7 +41,7 @@ class Middlebox(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it is asked."""
+        """Its base URL."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -53,33 +52,33 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             super().handle()
         except (OSError, httpx.HTTPError):
-            """The client did not wait for it, or the test is over."""
+            """The client disconnected, or the test is over."""
 
     def do_GET(self) -> None:
         way = self.server.way
-        if way == "keeps back" or "event-stream" not in self.headers["Accept"]:
+        if way == "buffers" or "event-stream" not in self.headers["Accept"]:
             self._forward(b"")
             return
-        status = 405 if way == "refuses" else 200
-        self._answer(httpx.Response(status, html="<p>No streams here.</p>"))
+        status = 405 if way == "rejects" else 200
+        self._respond(httpx.Response(status, html="<p>No streams here.</p>"))
 
     def do_POST(self) -> None:
         self._forward(self.rfile.read(int(self.headers["Content-Length"])))
 
     def _forward(self, body: bytes) -> None:
         kept = {name: text for name, text in self.headers.items() if name != "Host"}
-        self._answer(
+        self._respond(
             self.server.upstream.request(self.command, self.path, content=body, headers=kept)
         )
 
-    def _answer(self, answer: httpx.Response) -> None:
-        self.send_response(answer.status_code)
-        for name in _PASSED_ON:
-            if name in answer.headers:
-                self.send_header(name, answer.headers[name])
-        self.send_header("Content-Length", str(len(answer.content)))
+    def _respond(self, response: httpx.Response) -> None:
+        self.send_response(response.status_code)
+        for name in _FORWARDED_HEADERS:
+            if name in response.headers:
+                self.send_header(name, response.headers[name])
+        self.send_header("Content-Length", str(len(response.content)))
         self.end_headers()
-        self.wfile.write(answer.content)
+        self.wfile.write(response.content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

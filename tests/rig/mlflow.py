@@ -1,4 +1,4 @@
-"""An MLflow server of the test's own."""
+"""An MLflow server as a process."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,8 @@ import httpx
 
 from tests.rig.process import Process, free_port
 
-_ANSWER_S = 2.0
-#: It imports and migrates for ten seconds of a processor's time, which others may want too.
+_RESPONSE_S = 2.0
+#: Imports and migrations take ten seconds of CPU time; the machine may be busy.
 _START_S = 120.0
 
 
@@ -29,16 +29,16 @@ class Mlflow(Process):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def wait_ready(self, seconds: float = _START_S) -> None:
-        """Return once it answers; raises NotReady with its last words."""
+        """Wait until it responds; raises NotReady with the end of its log."""
         super().wait_ready(seconds)
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         """Whether it is healthy."""
         try:
-            return httpx.get(f"{self.url}/health", timeout=_ANSWER_S).is_success
+            return httpx.get(f"{self.url}/health", timeout=_RESPONSE_S).is_success
         except httpx.HTTPError:
             return False

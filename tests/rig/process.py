@@ -1,4 +1,4 @@
-"""A server as a process that a test may kill, stop, freeze and start again."""
+"""A server process that a test can kill, stop, freeze and restart."""
 
 import os
 import signal
@@ -21,11 +21,11 @@ _LAST_LINES = 30
 
 
 class NotReady(AssertionError):
-    """A server did not come up, or something else did not happen in time."""
+    """A server was not ready, or a condition not met, in time."""
 
 
 class Process:
-    """One server; it is started by start(), on the same port each time."""
+    """One server process; start() starts it, always on the same port."""
 
     def __init__(
         self,
@@ -59,26 +59,26 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its id, also after its end."""
+        """Its process id, also after its exit."""
         assert self._process is not None, f"{self.name} was never started"
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether it runs, frozen or not."""
+        """Whether the process exists, frozen or not."""
         return self._process is not None and self._process.poll() is None
 
-    def answers(self) -> bool:
-        """Whether it does its work; subclasses ask it."""
+    def responds(self) -> bool:
+        """Whether the server is ready; subclasses send a request."""
         return self.running
 
     def start(self) -> None:
-        """Start it, if it does not run, and wait until it answers."""
+        """Start it if it is not running, and wait until it responds."""
         self.launch()
         self.wait_ready()
 
     def launch(self) -> None:
-        """Start it, if it does not run, and wait for nothing."""
+        """Start it if it is not running, without waiting."""
         if self.running:
             return
         with self.log.open("ab") as log:
@@ -89,89 +89,89 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C in the terminal is the test's alone
+                start_new_session=True,  # Ctrl-C in the terminal reaches only the test
                 user=self._user,
                 group=self._user,
                 extra_groups=[] if self._user else None,
             )
 
     def wait_ready(self, seconds: float = START_S) -> None:
-        """Return once it answers; raises NotReady with its last words."""
+        """Wait until it responds; raises NotReady with the end of its log."""
 
         def ready() -> bool:
             if not self.running:
-                raise NotReady(f"{self.name} has ended:\n{self.last_words()}")
-            return self.answers()
+                raise NotReady(f"{self.name} has exited:\n{self.log_tail()}")
+            return self.responds()
 
         try:
-            poll(f"{self.name} to answer", ready, seconds)
+            poll(f"{self.name} to respond", ready, seconds)
         except NotReady as error:
-            raise NotReady(f"{error}\n{self.last_words()}") from error
+            raise NotReady(f"{error}\n{self.log_tail()}") from error
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM), and wait for nothing."""
+        """Send SIGTERM without waiting."""
         self.send(signal.SIGTERM)
 
     def stop(self, seconds: float = STOP_S) -> int:
-        """Ask it to end and wait until it has; its exit status."""
+        """Terminate it, wait for its exit and return its status."""
         self.terminate()
         return self.wait(seconds)
 
     def wait(self, seconds: float = STOP_S) -> int:
-        """Its exit status, once it has ended; raises NotReady."""
+        """Wait for its exit and return its status; raises NotReady."""
         assert self._process is not None
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise NotReady(f"{self.name} did not end within {seconds:g} s") from None
+            raise NotReady(f"{self.name} did not exit within {seconds:g} s") from None
 
     def kill(self) -> None:
-        """End it with SIGKILL, and nothing else with it: what it started is left to itself."""
+        """Kill it with SIGKILL, but not the processes it started."""
         self.send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(STOP_S)
 
     def freeze(self) -> None:
-        """Let it stand still (SIGSTOP), but not what it has started."""
+        """Suspend it (SIGSTOP), but not the processes it started."""
         self.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on (SIGCONT)."""
+        """Resume it (SIGCONT)."""
         self.send(signal.SIGCONT)
 
     def descendants(self) -> list[psutil.Process]:
-        """The processes it has started and that still run."""
-        found: list[psutil.Process] = []
+        """Its running descendants."""
+        running: list[psutil.Process] = []
         if self.running:
             with suppress(psutil.NoSuchProcess):
-                found = psutil.Process(self.pid).children(recursive=True)
-        self._seen.update(found)
-        return found
+                running = psutil.Process(self.pid).children(recursive=True)
+        self._seen.update(running)
+        return running
 
     def close(self) -> None:
-        """End it and everything it was ever seen to start, whatever state they are in."""
+        """Kill it and every descendant ever seen, whatever their state."""
         self.descendants()
         self.kill()
         kill_all(self._seen)
         self._seen.clear()
 
     def log_text(self) -> str:
-        """What it has logged in all its lives."""
+        """Its log, across all restarts."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def last_words(self) -> str:
-        """The end of its log, for a failure's message."""
+    def log_tail(self) -> str:
+        """The end of its log, for a failure message."""
         return "\n".join(f"  | {line}" for line in self.log_text().splitlines()[-_LAST_LINES:])
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
-        self.descendants()  # remembered: they lose their parent with it
+        """Send it a signal if it is running."""
+        self.descendants()  # remembers them before they lose their parent
         if self._process is not None and self.running:
             self._process.send_signal(number)
 
 
 def poll(what: str, ready: Callable[[], Any], seconds: float, every_s: float = POLL_S) -> Any:
-    """Ask until `ready` gives something true, and return that; raises NotReady."""
+    """Call `ready` until it returns a true value, and return that; raises NotReady."""
     until = time.monotonic() + seconds
     while True:
         if value := ready():
@@ -182,15 +182,15 @@ def poll(what: str, ready: Callable[[], Any], seconds: float, every_s: float = P
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:
-    """Kill processes that need not be this one's children, and return when they are gone."""
+    """Kill processes, not necessarily children of this one, and wait until they are gone."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.kill()  # psutil knows a process by its start too, so never a stranger
-    poll("the end of what was killed", lambda: not any(map(alive, processes)), STOP_S)
+            process.kill()  # psutil compares the start time, so a reused pid is safe
+    poll("the killed processes to exit", lambda: not any(map(alive, processes)), STOP_S)
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that waits for its parent to take note of its end does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -198,14 +198,14 @@ def alive(process: psutil.Process) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback address on which nothing listens."""
+    """A free port of the loopback address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 def base_environment() -> dict[str, str]:
-    """This process's, without Ridgeline's own settings."""
+    """The environment of this process without RIDGELINE_* variables."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("RIDGELINE_")}
-    # Byte code is as an installation has it: compiling everything at each start takes seconds.
+    # As in an installation: compiling every module at every start takes seconds.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept | {"PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be told to be a bad network."""
+"""A TCP proxy that simulates a bad network."""
 
 import asyncio
 import threading
@@ -10,24 +10,24 @@ from tests.rig.process import free_port
 
 _HOST = "127.0.0.1"
 _CHUNK = 2**16
-_ORDER_S = 10.0
+_CALL_S = 10.0
 _FLUSH_S = 0.001
 
 T = TypeVar("T")
 
 
 class Proxy:
-    """Passes bytes between a port of its own and `target` on the loopback address.
+    """Passes bytes between its own port and `target` on the loopback address.
 
-    It forwards until it is told otherwise, and again after forward(). It works in a thread of its
-    own; any thread may give it orders, which hold when the call returns.
+    It forwards at first and after forward(). It runs in its own thread; its methods may be called
+    from any thread and have taken effect when they return.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = free_port()
         self.connections = 0
-        """How many have been accepted."""
+        """The number of accepted connections."""
         self._delay_s = 0.0
         self._left: int | None = None
         self._passing = asyncio.Event()
@@ -53,43 +53,40 @@ class Proxy:
         self.close()
 
     def forward(self) -> None:
-        """Be a good network again: what a stall has held back is passed on."""
-        self._order(self._forward())
+        """Forward normally again, including the bytes held back by a stall."""
+        self._call(self._forward())
 
     def refuse(self) -> None:
-        """Break every connection, and refuse new ones, as if nothing listened."""
-        self._order(self._refuse())
+        """Break every connection and refuse new ones, as if nothing listened."""
+        self._call(self._refuse())
 
     def cut(self) -> None:
-        """Break every connection now; new ones are served."""
-        self._order(self._cut())
+        """Break every connection; new ones are forwarded."""
+        self._call(self._cut())
 
     def stall(self) -> None:
-        """Accept connections and keep those there are, but pass nothing."""
-        self._order(self._set(self._passing.clear))
+        """Keep and accept connections, but forward nothing."""
+        self._call(self._set(self._passing.clear))
 
     def delay(self, seconds: float) -> None:
-        """Hold everything that comes for so long before it is passed on."""
-        self._order(self._set(lambda: setattr(self, "_delay_s", seconds)))
+        """Delay every chunk by `seconds`."""
+        self._call(self._set(lambda: setattr(self, "_delay_s", seconds)))
 
     def cut_after(self, count: int) -> None:
-        """Pass `count` more bytes, in both directions together, and then break every connection.
-
-        It happens once: connections that are made afterwards are served.
-        """
-        self._order(self._set(lambda: setattr(self, "_left", count)))
+        """Forward `count` more bytes (both directions), then break every connection once."""
+        self._call(self._set(lambda: setattr(self, "_left", count)))
 
     def close(self) -> None:
-        """Break everything and end the thread."""
+        """Break every connection and end the thread."""
         if self._loop.is_closed():
             return
-        self._order(self._end())
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_ORDER_S)
+        self._thread.join(_CALL_S)
         self._loop.close()
 
-    def _order(self, what: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(_ORDER_S)
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_CALL_S)
 
     async def _set(self, change: Callable[[], None]) -> None:
         change()
@@ -125,7 +122,7 @@ class Proxy:
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.CancelledError):
-            """Either side is gone, or the proxy ends."""
+            """Either side is gone, or the proxy is closing."""
         finally:
             self._drop(writer)
             self._tasks.discard(task)
@@ -150,7 +147,7 @@ class Proxy:
             await writer.drain()
             if self._left == 0:
                 self._left = None
-                # The last bytes do get through; a transport has no event for that.
+                # Let the last bytes through; a transport has no event for that.
                 while writer.transport.get_write_buffer_size():  # noqa: ASYNC110
                     await asyncio.sleep(_FLUSH_S)
                 await self._cut()

@@ -1,4 +1,4 @@
-"""A redis-server of the test's own."""
+"""A redis-server as a process."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from redis.retry import Retry
 from ridgeline.cli.local.redis_server import find_redis_server
 from tests.rig.process import Process, free_port
 
-_ANSWER_S = 1.0
+_RESPONSE_S = 1.0
 
 
 class Redis(Process):
-    """A broker on a loopback port, which keeps nothing on disk."""
+    """A broker on a loopback port, without persistence."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -33,16 +33,16 @@ class Redis(Process):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its URL."""
         return self.url_at(self.port)
 
     @staticmethod
     def url_at(port: int) -> str:
-        """The URL by which it is reached through another port, a proxy's."""
+        """Its URL through another port, that of a proxy."""
         return f"redis://127.0.0.1:{port}/0"
 
-    def answers(self) -> bool:
-        """Whether it answers PING."""
+    def responds(self) -> bool:
+        """Whether it responds PING."""
         try:
             with self.client() as client:
                 return bool(client.ping())
@@ -50,15 +50,15 @@ class Redis(Process):
             return False
 
     def flush(self) -> None:
-        """Let it forget everything."""
+        """Delete all its data."""
         with self.client() as client:
             client.flushall()
 
     def client(self) -> Client:
-        """A connection past all proxies; the caller closes it."""
+        """A connection that bypasses the proxies; the caller closes it."""
         return Client(
             port=self.port,
-            socket_timeout=_ANSWER_S,
-            socket_connect_timeout=_ANSWER_S,
+            socket_timeout=_RESPONSE_S,
+            socket_connect_timeout=_RESPONSE_S,
             retry=Retry(NoBackoff(), retries=0),
         )

@@ -1,7 +1,7 @@
-"""What a job of the rig is to do, and what must come of it if nothing goes wrong on the way.
+"""The work of the rig's jobs and the result that it must produce.
 
-The result follows from the name, the seed and the number of epochs alone. So whoever looks at the
-records and the files afterwards can tell what they have to be, however often training broke off.
+The result depends only on the name, the seed and the number of epochs, so a test can compute the
+expected records and files, however often training was interrupted.
 """
 
 import hashlib
@@ -18,61 +18,61 @@ PAYLOAD = "payload.bin"
 
 
 class Fault(StrEnum):
-    """What goes wrong in a trainer."""
+    """A fault of a trainer."""
 
-    EXIT = "exit"  #: the process ends without a word
-    SEGFAULT = "segfault"  #: it reads where nothing is
+    EXIT = "exit"  #: exits with code 7
+    SEGFAULT = "segfault"  #: reads address 0
     KILL = "kill"  #: SIGKILL, as from a kernel that is out of memory
-    HANG = "hang"  #: it says nothing any more, and heeds nobody
-    NAN = "nan"  #: the loss is no number, so training cannot succeed
+    HANG = "hang"  #: stops responding and ignores SIGTERM
+    NAN = "nan"  #: the loss becomes NaN
     MEMORY = "memory"  #: MemoryError
     DISK_FULL = "disk_full"  #: ENOSPC
-    ERROR = "error"  #: an exception that nobody has foreseen
-    LEAVE = "leave"  #: exit(0), without a last word
-    GARBAGE = "garbage"  #: it writes into the pipe what is no message
-    HALF = "half"  #: it stops amid a message, and says nothing any more
-    EAT = "eat"  #: it takes 600 MB for its own, which a cgroup may not let it have
-    CHATTER = "chatter"  #: it repeats itself for ever, and gets no further
+    ERROR = "error"  #: raises an unexpected exception
+    LEAVE = "leave"  #: exits with code 0, without a result
+    GARBAGE = "garbage"  #: writes an unreadable message to the pipe
+    HALF = "half"  #: stops within a message
+    EAT = "eat"  #: allocates 600 MB, above the limit of a cgroup
+    CHATTER = "chatter"  #: repeats messages forever without progress
 
 
 @dataclass(frozen=True)
 class Work:
-    """What the stub engine does; it travels as the job's name."""
+    """The work of the stub engine, encoded in the job's name."""
 
     label: str = "work"
-    """A word, which makes the result this job's own."""
+    """A word that makes the result unique to this job."""
     epoch_s: float = 0.02
-    """How long an epoch takes."""
+    """The duration of an epoch."""
     fault: Fault | None = None
     at: int = 1
-    """The epoch in which the fault strikes, before it is reported."""
+    """The epoch in which the fault occurs, before the epoch is reported."""
     always: bool = False
-    """Whether it strikes in every attempt; otherwise in the first alone."""
+    """Whether it occurs in every attempt or only in the first."""
     payload: int = 4096
-    """Bytes of the second file that is published."""
+    """The size of the second published file in bytes."""
 
     @property
     def name(self) -> str:
-        """The name by which the job is posted."""
+        """The name under which the job is posted."""
         words = [f"{key}={value}" for key, value in self._changed()]
         return " ".join([self.label, *words])
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """Read it from a job's name."""
+        """Parse a job's name."""
         label, *words = name.split()
-        given = dict(word.split("=", 1) for word in words)
+        options = dict(word.split("=", 1) for word in words)
         values: dict[str, Any] = {"label": label}
-        for key, text in given.items():
+        for key, text in options.items():
             values[key] = _READERS[key](text)
         return cls(**values)
 
     def strikes(self, epoch: int, attempt: int) -> bool:
-        """Whether the fault strikes in this epoch of this attempt."""
+        """Whether the fault occurs in this epoch of this attempt."""
         return self.fault is not None and epoch >= self.at and (self.always or attempt == 1)
 
     def spec(self, epochs: int, seed: int = 0, **training: Any) -> dict[str, Any]:
-        """The body of its POST."""
+        """The spec to POST."""
         return {
             "name": self.name,
             "dataset": {"source": "builtin", "name": "iris"},
@@ -86,12 +86,12 @@ class Work:
         }
 
     def files(self, epochs: int, seed: int = 0) -> dict[str, bytes]:
-        """What is published under which name when all epochs ran."""
+        """The published files by name, after all epochs."""
         *_, weights = epochs_of(seed, epochs)
         return {MODEL: weights.tobytes(), PAYLOAD: self.content(seed)}
 
     def content(self, seed: int) -> bytes:
-        """The bytes of the second file, which nothing else has."""
+        """The bytes of the second file, unique to label and seed."""
         word = f"{self.label} {seed}".encode()
         blocks = (hashlib.sha256(b"%d %s" % (n, word)).digest() for n in range(self.payload // 32))
         return b"".join(blocks)
@@ -113,7 +113,7 @@ _READERS: dict[str, Any] = {
 
 
 def epochs_of(seed: int, epochs: int) -> Iterator["np.ndarray"]:
-    """The weights after each epoch."""
+    """Yield the weights after every epoch."""
     weights = np.zeros(SIZE)
     for epoch in range(1, epochs + 1):
         weights = after(weights, seed, epoch)
@@ -121,11 +121,11 @@ def epochs_of(seed: int, epochs: int) -> Iterator["np.ndarray"]:
 
 
 def after(weights: "np.ndarray", seed: int, epoch: int) -> "np.ndarray":
-    """The weights after one more epoch: none before it may be missing, and none come twice."""
+    """The weights after one more epoch; a missing or repeated epoch changes them."""
     change = np.random.default_rng([seed, epoch]).standard_normal(SIZE)
     return weights * 0.9 + change
 
 
 def loss_of(weights: "np.ndarray") -> float:
-    """What an epoch that ends with these weights reports."""
+    """The loss that an epoch with these final weights reports."""
     return float(np.square(weights).mean())

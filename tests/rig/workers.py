@@ -28,7 +28,7 @@ class Worker(Process):
             self._log_start = self.log.stat().st_size if self.log.exists() else 0
         super().launch()
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         """Whether it is ready to start trainers; its broker may be away."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)

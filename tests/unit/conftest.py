@@ -1,4 +1,4 @@
-"""Specs, wired layers and random networks that the contract's tests share."""
+"""Specs, layers and random networks shared by the unit tests."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ CLASSIFIER = [
 
 @pytest.fixture(scope="session")
 def make_spec() -> MakeSpec:
-    """Build a digits spec from JSON; keywords replace its sections, `training` is merged."""
+    """Build a spec on digits from JSON; keywords replace sections, `training` is merged."""
 
     def make(training: Json | None = None, **sections: Any) -> JobSpec:
         spec: Json = {
@@ -42,7 +42,7 @@ def make_spec() -> MakeSpec:
 
 @pytest.fixture(scope="session")
 def parse_layers() -> ParseLayers:
-    """Read layers as a request's body gives them."""
+    """Parse layers as in a request's body."""
 
     def parse(*layers: Json) -> tuple[Layer, ...]:
         return Model.model_validate_json(json.dumps({"layers": layers})).layers
@@ -52,7 +52,7 @@ def parse_layers() -> ParseLayers:
 
 @pytest.fixture(scope="session")
 def faults_of() -> Callable[[Callable[[], object]], list[Fault]]:
-    """Run something that must raise SpecError and return what it found."""
+    """Run something that must raise SpecError and return its faults."""
 
     def faults(run: Callable[[], object]) -> list[Fault]:
         with pytest.raises(SpecError) as caught:

@@ -19,7 +19,7 @@ from ridgeline.cli.printing import (
 )
 from ridgeline.cli.references import short
 from ridgeline.cli.views.jobs import measures_table
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.spec.job_spec import PatchOperation
 
 _STYLES = {
     Verdict.GOOD: "bold green",

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from ridgeline.api.catalog import PresetEntry
 from ridgeline.api.job import Validation
-from ridgeline.api.presets import PresetEntry
 from ridgeline.cli.printing import (
     add_row,
     facts,

@@ -1,13 +1,13 @@
-"""The note's rules, and those of the literature, as checks on a spec. Advice never rejects.
+"""Advice on a spec, by rules of the note and of the literature. Advice never rejects a spec.
 
-One file for each subject. A new rule is one function under `@rule` in the file of its subject.
+One file per subject. To add a rule, write one function under `@rule` in the file of its subject.
 """
 
 import importlib
 
 from ridgeline.planning.advice.base import RULES, Advice, Case, advice_of
 
-#: In the order in which remarks are given.
+#: In the order of the remarks.
 _SUBJECTS = ("dropout", "penalties", "training", "data")
 for _subject in _SUBJECTS:
     importlib.import_module(f"{__name__}.{_subject}")

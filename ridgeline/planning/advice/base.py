@@ -1,4 +1,4 @@
-"""What a rule is, what it looks at, and the remark it makes."""
+"""Rules, the case they look at, and the advice they give."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from ridgeline.spec.dataset import Dataset, SplitRows
 from ridgeline.spec.faults import pointer
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.layers import Layer, Weight
-from ridgeline.spec.layers.base import Penalised
-from ridgeline.spec.layers.wrapper import Wrapper
-from ridgeline.spec.regularization.regularizers import Part, PenaltyTerm, WeightPenalty
+from ridgeline.spec.layers.base import Penalized
+from ridgeline.spec.layers.wrapper import with_wrapped
+from ridgeline.spec.regularization.regularizers import AppliedPenalty, PenaltyTerm, WeightPenalty
 from ridgeline.spec.schema import Contract
 
 Severity = Literal["info", "warning"]
@@ -25,19 +25,19 @@ class Advice(Contract):
     id: str
     severity: Severity
     pointer: str
-    """JSON pointer into the spec as it was posted."""
+    """JSON pointer into the spec as posted."""
     message: str
     source: str
     """Where the rule comes from."""
 
 
-class Put(NamedTuple):
+class PenalizedWeight(NamedTuple):
     """One kind of penalty on one weight, and where it comes from."""
 
     node: Node
-    penalised: Penalised
+    penalized: Penalized
     weight: Weight
-    part: Part
+    penalty: AppliedPenalty
     at: Path
 
 
@@ -46,15 +46,15 @@ class Case:
     """A spec and what follows from it."""
 
     spec: JobSpec
-    """As it was posted."""
+    """The spec as posted."""
     graph: Graph
     """What will be trained, with the policy's layers, penalties and constraints."""
     position: Mapping[str, int]
-    """Each posted layer's place in the spec."""
+    """Each posted layer's index in the spec."""
     rows: SplitRows
     penalties: tuple[PenaltyTerm, ...]
     dataset: Dataset
-    """With every default spelled out."""
+    """The data set with every default spelled out."""
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
@@ -69,43 +69,43 @@ class Case:
                 yield node, ("model", "layers", self.position[node.name])
 
     @cached_property
-    def puts(self) -> tuple[Put, ...]:
+    def penalized_weights(self) -> tuple[PenalizedWeight, ...]:
         """Every penalty on a weight of the layers that the spec lists."""
-        return tuple(self._puts())
+        return tuple(self._penalized_weights())
 
     def path_to(self, node: Node) -> Path:
-        """The path to a layer; to the policy that put it in where the spec does not list it."""
+        """The path to a layer; to the policy if that added the layer."""
         if node.name in self.position:
             return ("model", "layers", self.position[node.name])
         return ("regularization", "dropout", "after")
 
     def origin(self, node: Node, argument: Path) -> Path:
-        """The path to a layer's penalty or constraint, in the layer or in the policy it is from."""
+        """The path to a layer's penalty or constraint, in the layer or in the policy."""
         return origin(self.spec, self.position[node.name], argument)
 
-    def _puts(self) -> Iterator[Put]:
+    def _penalized_weights(self) -> Iterator[PenalizedWeight]:
         for node, _ in self.posted:
-            for penalised in node.layer.penalties():
-                penalty = penalised.penalty
+            for penalized in node.layer.penalties():
+                penalty = penalized.penalty
                 if not isinstance(penalty, WeightPenalty):
                     continue
-                at = self.origin(node, penalised.argument)
-                parts = penalty.parts(
+                at = self.origin(node, penalized.argument)
+                kinds = penalty.applied(
                     batch_size=self.spec.training.batch_size, rows=self.rows.train
                 )
                 for weight in node.weights:
-                    if weight.role == penalised.role:
-                        for part in parts:
-                            yield Put(node, penalised, weight, part, (*at, part.kind))
+                    if weight.role == penalized.role:
+                        for kind in kinds:
+                            yield PenalizedWeight(node, penalized, weight, kind, (*at, kind.kind))
 
 
 Finding = tuple[Path, str]
-"""Where a rule applies, and what there is to say."""
+"""The path that a rule applies to, and the message."""
 Check = Callable[[Case], Iterator[Finding]]
 
 
 class Rule(NamedTuple):
-    """A check and what its remarks have in common."""
+    """A check, with the id, severity and source of its advice."""
 
     id: str
     severity: Severity
@@ -117,7 +117,7 @@ RULES: list[Rule] = []
 
 
 def rule(identifier: str, severity: Severity, source: str) -> Callable[[Check], Check]:
-    """Register a check. Its id is a released name: it stays."""
+    """Register a check. Its id is public and must not change."""
 
     def register(check: Check) -> Check:
         RULES.append(Rule(identifier, severity, source, check))
@@ -127,13 +127,13 @@ def rule(identifier: str, severity: Severity, source: str) -> Callable[[Check], 
 
 
 def advice_of(rule: Rule, case: Case) -> Iterator[Advice]:
-    """The remarks of one rule, one for each place."""
-    found: dict[str, Advice] = {}
+    """The advice of one rule, at most one per place in the spec."""
+    by_place: dict[str, Advice] = {}
     for path, text in rule.check(case):
         message = about_layer(case.spec, path, text)
         at = pointer(*posted_path(case.spec, path))
         key = message if at == pointer("model") else at
-        found.setdefault(
+        by_place.setdefault(
             key,
             Advice(
                 id=rule.id,
@@ -143,25 +143,18 @@ def advice_of(rule: Rule, case: Case) -> Iterator[Advice]:
                 source=rule.source,
             ),
         )
-    yield from found.values()
-
-
-def parts(layer: Layer) -> Iterator[Layer]:
-    """The layer, and the one that it wraps."""
-    yield layer
-    if isinstance(layer, Wrapper):
-        yield from parts(layer.layer)
+    yield from by_place.values()
 
 
 def dropout_rates(layer: Layer) -> Iterator[float]:
-    """The rates by which a layer drops: its own units, its inputs, its state, its attention."""
-    for part in parts(layer):
-        if part.drops:
-            yield getattr(part, "rate", 0.0)
+    """A layer's dropout rates: of its units, its inputs, its state, its attention weights."""
+    for inner in with_wrapped(layer):
+        if inner.drops:
+            yield getattr(inner, "rate", 0.0)
         for name in ("dropout", "recurrent_dropout"):
-            yield getattr(part, name, 0.0)
+            yield getattr(inner, name, 0.0)
 
 
 def drops(node: Node) -> bool:
-    """Whether a layer is there to drop units, and does."""
+    """Whether a layer is a dropout layer with a rate above 0."""
     return node.layer.drops and getattr(node.layer, "rate", 0.0) > 0

@@ -1,32 +1,26 @@
-"""Whether the data are enough, to train and to judge by.
-
-Whether an uploaded data set's columns and classes are fit to learn from.
-"""
+"""Advice on the data: enough rows, validation rows, useful columns, balanced classes."""
 
 import math
 import re
 from collections.abc import Callable, Iterator
 from math import isfinite
 
-from ridgeline.planning.advice.base import Case, Finding, dropout_rates, parts, rule
+from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
 from ridgeline.planning.checks.dataset import class_counts
 from ridgeline.planning.dataset.outcome import listed, quoted
 from ridgeline.spec.dataset import UploadDataset
 from ridgeline.spec.dataset.contents import Column, ColumnType
 from ridgeline.spec.layers import Layer
 from ridgeline.spec.layers.augmentation import Augmentation
+from ridgeline.spec.layers.wrapper import with_wrapped
 
 _ODD = 0.2
-"""A column of which a smaller share of the values are no numbers is meant to hold numbers."""
-
-
+"""A text column with a smaller fraction of values that are no numbers is meant to be numeric."""
 _DATE = re.compile(
     r"\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,4}/\d{1,2}/\d{1,4}|\d{1,2}\.\d{1,2}\.\d{2,4})(\D|$)"
 )
-
-
 IMBALANCE = 10
-"""How many times as many rows the largest class has as the smallest."""
+"""Ratio of rows between the largest and the smallest class from which classes are imbalanced."""
 
 
 @rule(
@@ -35,11 +29,11 @@ IMBALANCE = 10
     "note, Dropout: raise the rate on signs of overfitting",
 )
 def no_validation(case: Case) -> Iterator[Finding]:
-    """No rows held out to see overfitting by."""
+    """No rows are held out to detect overfitting."""
     if case.rows.validation == 0:
         yield (
             ("split", "validation"),
-            "Without validation rows nothing shows whether the model overfits; hold out 0.2.",
+            "Without validation rows, overfitting cannot be detected; hold out 0.2.",
         )
 
 
@@ -49,9 +43,9 @@ def no_validation(case: Case) -> Iterator[Finding]:
     "Zhang et al., 2017: Understanding deep learning requires rethinking generalization, theorem 1",
 )
 def too_small(case: Case) -> Iterator[Finding]:
-    """Parameters enough to learn the rows by heart, and nothing against it.
+    """The network can memorize the rows, and nothing regularizes it.
 
-    That takes 2n + d for any labels of n rows of d features.
+    2n + d parameters are enough for any labels of n rows with d features.
     """
     rows, features = case.rows.train, math.prod(case.graph.input_shape)
     trainable = case.graph.parameters.trainable
@@ -59,10 +53,10 @@ def too_small(case: Case) -> Iterator[Finding]:
     if trainable <= enough or _regularized(case):
         return
     message = (
-        f"{trainable:,} trainable parameters for {rows:,} training rows, {trainable / rows:.3g} a"
-        f" row. With 2·rows + features = {enough:,} a network can learn any labels by heart, and"
-        " nothing regularizes this one; start with dropout of 0.3 and L2, take more rows, or make"
-        " the network smaller."
+        f"The network has {trainable:,} trainable parameters for {rows:,} training rows,"
+        f" {trainable / rows:.3g} per row. With 2·rows + features = {enough:,} parameters it can"
+        " memorize any labels, and nothing regularizes it. Start with dropout 0.3 and L2, use more"
+        " rows, or make the network smaller."
     )
     yield ("dataset", "rows"), message
 
@@ -79,14 +73,14 @@ def _regularized(case: Case) -> bool:
 
 
 def _regularizes(layer: Layer) -> bool:
-    """Whether a layer drops, disturbs, augments or constrains."""
-    constrained = any(
-        getattr(part, argument) is not None
-        for part in parts(layer)
-        for argument in part.constraints
+    """Whether a layer drops, adds noise, augments or constrains."""
+    constrains = any(
+        getattr(inner, argument) is not None
+        for inner in with_wrapped(layer)
+        for argument in inner.constraints
     )
     disturbs = getattr(layer, "stddev", 0.0) > 0 or isinstance(layer, Augmentation)
-    return constrained or disturbs or any(rate > 0 for rate in dropout_rates(layer))
+    return constrains or disturbs or any(rate > 0 for rate in dropout_rates(layer))
 
 
 @rule(
@@ -95,12 +89,12 @@ def _regularizes(layer: Layer) -> bool:
     "Kaufman et al., 2012: Leakage in data mining: formulation, detection, and avoidance",
 )
 def row_numbers(case: Case) -> Iterator[Finding]:
-    """A feature that counts the rows."""
+    """A feature that numbers the rows."""
     names = _features_that(case, _counts_rows)
     if names:
         message = (
-            f"The rows are numbered one by one in {listed(names)}, which says nothing of rows to"
-            " come; leave it out of features."
+            f"The rows are numbered one by one in {listed(names)}, which says nothing about new"
+            " rows; leave it out of features."
         )
         yield ("dataset", "features"), message
 
@@ -115,8 +109,8 @@ def constant(case: Case) -> Iterator[Finding]:
     names = _features_that(case, lambda column, _: column.distinct == 1 and not column.missing)
     if names:
         message = (
-            f"Nothing can be learned from {listed(names)}, the same value in every row; leave it"
-            " out of features."
+            f"Nothing can be learned from {listed(names)}, with the same value in every row; leave"
+            " it out of features."
         )
         yield ("dataset", "features"), message
 
@@ -127,19 +121,19 @@ def constant(case: Case) -> Iterator[Finding]:
     "Kuhn & Johnson, 2019: Feature engineering and selection",
 )
 def numbers_as_text(case: Case) -> Iterator[Finding]:
-    """A feature of numbers that a few cells make text."""
+    """A numeric feature that is text because of a few cells."""
     odd = {}
     for column in _text_features(case):
-        values = [each.value for each in column.values or ()]
+        values = [count.value for count in column.values or ()]
         others = [value for value in values if not _is_number(value)]
         if 0 < len(others) < len(values) * _ODD:
             odd[column.name] = others[0]
     if odd:
         message = (
-            f"Nearly all values of {listed(list(odd))} are numbers, and read as text for some such"
-            f" as {listed(list(odd.values()))}. Leave cells without a value empty, write numbers"
-            " with a point and nothing else beside the digits, and upload the file again: of a"
-            " text, how large it is does not count."
+            f"Nearly all values of {listed(list(odd))} are numbers, but others, such as"
+            f" {listed(list(odd.values()))}, make it text, and text has no order or size. Leave"
+            " missing cells empty, write numbers with digits and a decimal point only, and store"
+            " the file again."
         )
         yield ("dataset", "features"), message
 
@@ -154,13 +148,12 @@ def dates_as_text(case: Case) -> Iterator[Finding]:
     names = [
         column.name
         for column in _text_features(case)
-        if column.values and all(_DATE.match(each.value) for each in column.values)
+        if column.values and all(_DATE.match(count.value) for count in column.values)
     ]
     if names:
         message = (
-            f"{listed(names)} holds dates, which are read as texts: of a day that does not come"
-            " again nothing is learned. Upload what counts of them as columns of numbers, such as"
-            " the month, the day of the week or the days since a beginning."
+            f"Dates in {listed(names)} are read as text, and a date seen once teaches nothing. Use"
+            " numeric columns such as the month, the day of the week or the days since a start."
         )
         yield ("dataset", "features"), message
 
@@ -171,25 +164,25 @@ def dates_as_text(case: Case) -> Iterator[Finding]:
     "He & Garcia, 2009: Learning from imbalanced data",
 )
 def imbalanced(case: Case) -> Iterator[Finding]:
-    """A class that is rare beside another, and counts no more for it."""
+    """A class is much rarer than another and has no higher weight."""
     counts = class_counts(case.dataset)
     if not counts or case.spec.training.class_weight is not None:
         return
-    most, least = (pick(counts, key=lambda each: each.rows) for pick in (max, min))
+    most, least = (pick(counts, key=lambda count: count.rows) for pick in (max, min))
     if most.rows < IMBALANCE * least.rows:
         return
-    share = most.rows / sum(each.rows for each in counts)
+    share = most.rows / sum(count.rows for count in counts)
     message = (
         f"Class {quoted(most.value)} has {most.rows:,} rows, class {quoted(least.value)} has"
-        f" {least.rows:,}: always to say the first is right in {share:.0%} of all rows. Set"
-        ' class_weight to "balanced", stratify the split, and judge by f1_score or auc rather than'
-        " by accuracy."
+        f" {least.rows:,}: always predicting the first is right in {share:.0%} of all rows. Set"
+        ' class_weight to "balanced", stratify the split, and use f1_score or auc instead of'
+        " accuracy."
     )
     yield ("training", "class_weight"), message
 
 
 def _features_that(case: Case, test: Callable[[Column, int], bool]) -> list[str]:
-    """The names of feature columns that pass a test of the column and the rows."""
+    """The names of feature columns for which `test` of the column and the rows is true."""
     dataset = case.dataset
     if not isinstance(dataset, UploadDataset) or dataset.stored is None:
         return []
@@ -201,12 +194,12 @@ def _features_that(case: Case, test: Callable[[Column, int], bool]) -> list[str]
 
 
 def _text_features(case: Case) -> Iterator[Column]:
-    """Feature columns of text as the file has them, with their values where they are few enough."""
+    """Text feature columns as in the file, with their values if there are few."""
     posted = case.spec.dataset
     if not isinstance(posted, UploadDataset) or posted.stored is None:
         return
-    used = set(_features_that(case, lambda column, _: column.type is ColumnType.TEXT))
-    yield from (column for column in posted.stored.columns or () if column.name in used)
+    names = set(_features_that(case, lambda column, _: column.type is ColumnType.TEXT))
+    yield from (column for column in posted.stored.columns or () if column.name in names)
 
 
 def _is_number(text: str) -> bool:

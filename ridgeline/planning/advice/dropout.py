@@ -1,4 +1,4 @@
-"""Where dropout stands, and how much of it."""
+"""Advice on dropout: where and how much."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _POLICY: Path = ("regularization", "dropout")
 
 @rule("dropout-rate-range", "info", "note, Dropout")
 def rate_range(case: Case) -> Iterator[Finding]:
-    """A rate out of 0.3 to 0.5."""
+    """A rate outside 0.3 to 0.5."""
     for node, at in case.posted:
         if node.layer.type_name() == "Dropout":
             yield from _rate(node.layer, (*at, "rate"))
@@ -26,8 +26,8 @@ def _rate(holder: object, at: Path) -> Iterator[Finding]:
     low, high = USUAL_RATES
     if not low <= rate <= high:
         message = (
-            f"A dropout rate is typically {low} to {high}, this is {rate:g}; start with {low} and"
-            " raise it on signs of overfitting."
+            f"Typical dropout rates are {low} to {high}, this one is {rate:g}; start with {low} and"
+            " raise it if the model overfits."
         )
         yield at, message
 
@@ -36,18 +36,18 @@ def _rate(holder: object, at: Path) -> Iterator[Finding]:
 def after_convolution(case: Case) -> Iterator[Finding]:
     """Dropout of single units right after a convolution."""
     message = (
-        "Dropout right after a convolution may lose important features; put it after the pooling"
-        " or after dense layers, or use SpatialDropout2D."
+        "Dropout right after a convolution may lose important features; put it after pooling or"
+        " dense layers, or use SpatialDropout2D."
     )
     for node, at in case.posted:
-        if node.layer.type_name() == "Dropout" and _behind_convolution(node, case):
+        if node.layer.type_name() == "Dropout" and _follows_convolution(node, case):
             yield at, message
     for node in case.graph.nodes:
-        if node.name not in case.position and _behind_convolution(node, case):
+        if node.name not in case.position and _follows_convolution(node, case):
             yield (*_POLICY, "after"), message
 
 
-def _behind_convolution(node: Node, case: Case) -> bool:
+def _follows_convolution(node: Node, case: Case) -> bool:
     source = _source(node, case)
     while source is not None and source.layer.follows and source.layer.arity == (1, 1):
         source = _source(source, case)
@@ -65,7 +65,7 @@ def on_output(case: Case) -> Iterator[Finding]:
         if node.layer.drops and node is case.graph.output:
             yield (
                 at,
-                "Dropout on the output drops predictions themselves; put it before the last layer.",
+                "Dropout on the output drops predictions; put it before the last layer.",
             )
 
 
@@ -76,22 +76,22 @@ def on_output(case: Case) -> Iterator[Finding]:
     " Variance Shift",
 )
 def before_batch_normalization(case: Case) -> Iterator[Finding]:
-    """Dropout whose output a batch normalization sees, at once or through other layers."""
-    dropped: dict[str, frozenset[str]] = {}
+    """Dropout before a batch normalization, directly or with other layers in between."""
+    dropouts: dict[str, frozenset[str]] = {}
     for node in case.graph.nodes:
-        above = frozenset[str]().union(
-            *(dropped.get(name, frozenset()) for name in node.layer.inputs or ())
+        before = frozenset[str]().union(
+            *(dropouts.get(name, frozenset()) for name in node.layer.inputs or ())
         )
         if isinstance(node.layer, BatchNormalization):
-            for name in sorted(above):
+            for name in sorted(before):
                 yield case.path_to(case.nodes[name]), _shift(node)
-            above = frozenset()  # what comes after it has the normalization's own variance
-        dropped[node.name] = above | {node.name} if drops(node) else above
+            before = frozenset()  # the normalization sets the variance of later layers
+        dropouts[node.name] = before | {node.name} if drops(node) else before
 
 
 def _shift(node: Node) -> str:
     return (
-        f"The batch normalization {node.name!r} behind this dropout learns a variance in training"
-        " that it does not meet in prediction, where nothing is dropped; put dropout behind the"
-        " last batch normalization."
+        f"The batch normalization {node.name!r} after this dropout learns a variance in training"
+        " that differs from prediction, where nothing is dropped; put dropout after the last batch"
+        " normalization."
     )

@@ -1,14 +1,9 @@
-"""How strong penalties are for the learning rate, and what they cannot do.
-
-Constraints on norms that are taken over the wrong axes.
-
-What batch normalization makes of a penalty.
-"""
+"""Advice on penalties and constraints: strength, zeros, axes, batch normalization."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from ridgeline.planning.advice.base import Case, Finding, Put, rule
+from ridgeline.planning.advice.base import Case, Finding, PenalizedWeight, rule
 from ridgeline.planning.graph import Node
 from ridgeline.planning.posted import Path
 from ridgeline.planning.wiring import consumers
@@ -16,12 +11,10 @@ from ridgeline.spec.layers import Layer, Shape, Weight
 from ridgeline.spec.layers.normalization import BatchNormalization
 from ridgeline.spec.layers.wrapper import Wrapper
 from ridgeline.spec.regularization.constraints import AnyConstraint, NonNeg
-from ridgeline.spec.regularization.regularizers import WeightPenalty
+from ridgeline.spec.regularization.regularizers import AppliedPenalty, WeightPenalty
 
 _PLAIN = ("sgd",)
 """Optimizers whose step is the gradient times the learning rate."""
-
-
 _MATRIX = 2
 
 
@@ -31,46 +24,53 @@ _MATRIX = 2
     "note, Remark: reducing the weights leads to a simpler neural network",
 )
 def erases(case: Case) -> Iterator[Finding]:
-    """η·(the penalty's gradient) as large as the weight itself."""
+    """One step of the penalty, η·(its gradient), is as large as the weight."""
     rate = case.spec.training.optimizer.initial_learning_rate
-    for put in case.puts:
-        if put.part.kind == "l2":
-            found = _l2_erases(put, rate)
-        else:
-            found = _l1_erases(put, rate) if put.part.kind == "l1" else None
-        if found is not None:
-            yield put.at, found + _by_optimizer(case)
+    for weight in case.penalized_weights:
+        message = _erasure(weight, rate)
+        if message is not None:
+            yield weight.at, message + _by_optimizer(case)
     decay = case.spec.training.optimizer.weight_decay
     if decay and rate * decay >= 1:
         message = (
-            f"η·weight_decay = {rate:g}·{decay:g} = {rate * decay:.3g}: from 1 on a step erases"
-            " every weight that decays, or turns its sign."
+            f"η·weight_decay = {rate:g}·{decay:g} = {rate * decay:.3g}: at 1 or more, a step erases"
+            " every decaying weight or flips its sign; use a smaller weight_decay or learning rate."
         )
         yield ("training", "optimizer", "weight_decay"), message
 
 
-def _l2_erases(put: Put, rate: float) -> str | None:
-    share = rate * 2 * put.part.coefficient
+def _erasure(weight: PenalizedWeight, rate: float) -> str | None:
+    match weight.penalty.kind:
+        case "l1":
+            return _l1_erases(weight, rate)
+        case "l2":
+            return _l2_erases(weight.penalty, rate)
+        case _:
+            return None
+
+
+def _l2_erases(penalty: AppliedPenalty, rate: float) -> str | None:
+    share = rate * 2 * penalty.coefficient
     if share < 1:
         return None
-    formula = f"η·2c = {rate:g}·2·{put.part.coefficient:g}"
-    textbook = put.part.coefficient != put.part.strength
+    formula = f"η·2c = {rate:g}·2·{penalty.coefficient:g}"
+    textbook = penalty.coefficient != penalty.strength
     lead = f"η·λ/n = {formula}" if textbook else formula
     return (
-        f"{lead} = {share:.3g}: a step takes that share of each weight away, and from 1 on it"
-        " erases the weight or turns its sign; use a smaller λ or learning rate."
+        f"{lead} = {share:.3g}: a step removes that fraction of each weight, and at 1 or more it"
+        " erases the weight or flips its sign; use a smaller λ or learning rate."
     )
 
 
-def _l1_erases(put: Put, rate: float) -> str | None:
-    step = rate * put.part.coefficient
-    scale = _initial_scale(put)
+def _l1_erases(weight: PenalizedWeight, rate: float) -> str | None:
+    coefficient = weight.penalty.coefficient
+    step, scale = rate * coefficient, _initial_scale(weight)
     if scale is None or step < scale:
         return None
     return (
-        f"η·c = {rate:g}·{put.part.coefficient:g} = {step:.3g}: every step takes that much off"
-        f" each weight, and they begin with a standard deviation of {scale:.3g}; use a smaller λ or"
-        " learning rate."
+        f"η·c = {rate:g}·{coefficient:g} = {step:.3g}: every step subtracts that much from each"
+        f" weight, but weights are initialized with a standard deviation of {scale:.3g}; use a"
+        " smaller λ or learning rate."
     )
 
 
@@ -79,44 +79,24 @@ def _by_optimizer(case: Case) -> str:
     if name in _PLAIN:
         return ""
     return (
-        f" {name} rescales gradients, so its steps are not of that length; but in every one of"
-        " them the penalty outweighs the data."
+        f" {name} rescales gradients, so its steps have another length, but the penalty outweighs"
+        " the data in every one."
     )
 
 
-@rule(
-    "l1-without-zeros",
-    "info",
-    "note, 1. Weight Regularization: weights decay towards zero, but not exactly zero;"
-    " Tibshirani, 1996; Daubechies et al., 2004 (soft threshold)",
-)
-def no_zeros(case: Case) -> Iterator[Finding]:
-    """L1 by its subgradient, which no weight is exactly zero by."""
-    for put in case.puts:
-        penalty = put.penalised.penalty
-        if put.part.kind != "l1" or not isinstance(penalty, WeightPenalty):
-            continue
-        if penalty.l1_mode == "penalty":
-            message = (
-                "As a penalty L1 makes weights small, but none exactly zero; if sparse weights are"
-                ' meant, set l1_mode to "proximal".'
-            )
-            yield put.at, message
-
-
-def _initial_scale(put: Put) -> float | None:
-    """The standard deviation that the weight begins with; None where it begins with a constant."""
-    holder: object = put.node.layer
-    for name in put.penalised.argument[:-1]:
-        holder = getattr(holder, name)
-    argument = put.penalised.argument[-1].replace("_regularizer", "_initializer")
-    initializer = getattr(holder, argument, "zeros")
+def _initial_scale(weight: PenalizedWeight) -> float | None:
+    """The standard deviation of the weight's initializer; None if it is a constant."""
+    layer: object = weight.node.layer
+    for name in weight.penalized.argument[:-1]:
+        layer = getattr(layer, name)
+    argument = weight.penalized.argument[-1].replace("_regularizer", "_initializer")
+    initializer = getattr(layer, argument, "zeros")
     scale = _SCALES.get(initializer)
-    return None if scale is None else scale(*_fans(put.weight.shape))
+    return None if scale is None else scale(*_fans(weight.weight.shape))
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
-    """Keras's fan-in and fan-out: numbers that come into a unit, and that one goes to."""
+    """Keras's fan-in and fan-out: inputs of a unit, and units that an input goes to."""
     if len(shape) < _MATRIX:
         return shape[0], shape[0]
     field = math.prod(shape[:-2])
@@ -135,7 +115,7 @@ def _lecun(fan_in: int, _: int) -> float:
     return math.sqrt(1 / fan_in)
 
 
-#: Of Keras's initializers with their defaults.
+#: Standard deviations of Keras's initializers with their default arguments.
 _SCALES: Mapping[str, Callable[[int, int], float]] = {
     "glorot_uniform": _glorot,
     "glorot_normal": _glorot,
@@ -145,9 +125,29 @@ _SCALES: Mapping[str, Callable[[int, int], float]] = {
     "lecun_normal": _lecun,
     "random_uniform": lambda *_: 0.05 / math.sqrt(3),
     "random_normal": lambda *_: 0.05,
-    "truncated_normal": lambda *_: 0.044,  # 0.05, less what is cut off beyond two deviations
+    "truncated_normal": lambda *_: 0.044,  # 0.05, truncated at two standard deviations
     "orthogonal": lambda fan_in, fan_out: math.sqrt(1 / max(fan_in, fan_out)),
 }
+
+
+@rule(
+    "l1-without-zeros",
+    "info",
+    "note, 1. Weight Regularization: weights decay towards zero, but not exactly zero;"
+    " Tibshirani, 1996; Daubechies et al., 2004 (soft threshold)",
+)
+def no_zeros(case: Case) -> Iterator[Finding]:
+    """L1 by its subgradient, which gives no exact zeros."""
+    for weight in case.penalized_weights:
+        penalty = weight.penalized.penalty
+        if weight.penalty.kind != "l1" or not isinstance(penalty, WeightPenalty):
+            continue
+        if penalty.l1_mode == "penalty":
+            message = (
+                "As a penalty, L1 makes weights small, but none exactly zero; for sparse weights"
+                ' set l1_mode to "proximal".'
+            )
+            yield weight.at, message
 
 
 @rule(
@@ -156,7 +156,7 @@ _SCALES: Mapping[str, Callable[[int, int], float]] = {
     "Keras, MaxNorm: for a Conv2D's kernel use axis [0, 1, 2]",
 )
 def max_norm_axis(case: Case) -> Iterator[Finding]:
-    """A norm over axis 0 of a convolution's kernel, which is one line of its window."""
+    """A norm over axis 0 of a convolution's kernel, which covers only a line of its window."""
     for node, _ in case.posted:
         yield from _misplaced(node.layer, node, case, ())
 
@@ -167,7 +167,7 @@ def _misplaced(layer: Layer, node: Node, case: Case, inside: Path) -> Iterator[F
         if constraint is None or isinstance(constraint, NonNeg):
             continue
         for weight in node.weights:
-            axes = _input_axes(weight)
+            axes = weight.fan_in_axes
             window = len(weight.shape) > _MATRIX and len(axes) > 1
             if weight.role == role and window and constraint.axis in (0, (0,)):
                 at = (*case.origin(node, (*inside, argument)), "axis")
@@ -178,13 +178,9 @@ def _misplaced(layer: Layer, node: Node, case: Case, inside: Path) -> Iterator[F
 
 def _axis_message(kind: str, weight: Weight, axes: tuple[int, ...]) -> str:
     return (
-        f"{kind} with axis 0 takes the norm of single lines of a window; for all that comes into a"
-        f" unit of this {weight.role} use axis {list(axes)}."
+        f"{kind} with axis 0 takes norms of single lines of a window; for norms over all inputs of"
+        f" a unit of this {weight.role} use axis {list(axes)}."
     )
-
-
-def _input_axes(weight: Weight) -> tuple[int, ...]:
-    return tuple(range(len(weight.shape) - 1)) if weight.input_axes is None else weight.input_axes
 
 
 @rule(
@@ -193,24 +189,24 @@ def _input_axes(weight: Weight) -> tuple[int, ...]:
     "van Laarhoven, 2017: L2 Regularization versus Batch and Weight Normalization",
 )
 def l2_before(case: Case) -> Iterator[Finding]:
-    """L2 on a kernel whose scale the batch normalization right behind it divides out."""
-    taken = consumers([node.layer for node in case.graph.nodes])
+    """L2 on a kernel whose scale a batch normalization right after it divides out."""
+    readers = consumers([node.layer for node in case.graph.nodes])
     for node, _ in case.posted:
-        followers = taken[node.name]
+        followers = readers[node.name]
         linear = getattr(node.layer, "activation", "linear") == "linear"
         if not linear or not followers:
             continue
         if not all(isinstance(follower, BatchNormalization) for follower in followers):
             continue
-        for penalised in node.layer.penalties():
-            penalty = penalised.penalty
-            if isinstance(penalty, WeightPenalty) and penalised.role == "kernel" and penalty.l2:
-                yield (*case.origin(node, penalised.argument), "l2"), _penalty_message(node)
+        for penalized in node.layer.penalties():
+            penalty = penalized.penalty
+            if isinstance(penalty, WeightPenalty) and penalized.role == "kernel" and penalty.l2:
+                yield (*case.origin(node, penalized.argument), "l2"), _penalty_message(node)
 
 
 def _penalty_message(node: Node) -> str:
     return (
-        f"The batch normalization behind {node.name!r} divides the kernel's scale out, so this L2"
-        " does not make the network simpler: it raises the effective learning rate. Penalize"
-        " layers without one behind them."
+        f"The batch normalization after {node.name!r} divides the kernel's scale out, so this L2"
+        " does not make the network simpler; it raises the effective learning rate. Penalize layers"
+        " that no batch normalization follows."
     )

@@ -1,18 +1,13 @@
-"""Which techniques go together.
-
-What training watches.
-
-Where the mask over padding ends.
-"""
+"""Advice on training: combined techniques, what callbacks monitor, lost padding masks."""
 
 from collections.abc import Iterator
 
 from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
-from ridgeline.planning.checks.sequences import lost_masks
+from ridgeline.planning.checks.layers import lost_masks
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from ridgeline.spec.training import KERNELS, Optimizer
 
-_PENALISED = ("loss", "val_loss")
+_PENALIZED = ("loss", "val_loss")
 
 
 @rule("one-technique-only", "info", "note, last remark: use both types of regularization")
@@ -24,7 +19,7 @@ def one_only(case: Case) -> Iterator[Finding]:
         used, missing = ("dropout", "L2") if drops else ("L2", "dropout")
         yield (
             ("regularization",),
-            f"Only {used} is used; using {missing} as well is recommended.",
+            f"Only {used} is used; combining it with {missing} is recommended.",
         )
 
 
@@ -41,14 +36,15 @@ def _shrinks(case: Case) -> bool:
 def twice(case: Case) -> Iterator[Finding]:
     """An L2 penalty and the optimizer's weight decay on the same weights."""
     optimizer = case.spec.training.optimizer
-    penalised = any(term.kind == "l2" and _decays(term, optimizer) for term in case.penalties)
-    if not penalised or not optimizer.weight_decay:
+    penalized = any(term.kind == "l2" and _decays(term, optimizer) for term in case.penalties)
+    if not penalized or not optimizer.weight_decay:
         return
     other = (
         ""
         if optimizer.name == "sgd"
-        else f" They are not the same here: {optimizer.name} scales the penalty's gradient along"
-        " with the data's, so weights with large gradients are penalized less; the decay is not."
+        else f" They differ with {optimizer.name}, which rescales the penalty's gradient like the"
+        " data's, so weights with large gradients are penalized less; it does not rescale the"
+        " decay."
     )
     message = (
         f"The L2 penalty and weight_decay {optimizer.weight_decay:g} both shrink the same weights;"
@@ -69,25 +65,25 @@ def _decays(term: PenaltyTerm, optimizer: Optimizer) -> bool:
     "warning",
     "note, 1. Weight Regularization: the cost is added to the loss; Keras's val_loss holds it",
 )
-def penalised_loss(case: Case) -> Iterator[Finding]:
-    """Early stopping by a loss that falls with the penalty alone."""
+def penalized_loss(case: Case) -> Iterator[Finding]:
+    """Early stopping by a loss that includes the penalty."""
     stopping = case.spec.training.early_stopping
-    if stopping is None or stopping.monitor not in _PENALISED or not case.penalties:
+    if stopping is None or stopping.monitor not in _PENALIZED or not case.penalties:
         return
     better = "val_data_loss" if case.rows.validation else "data_loss"
     message = (
-        f"{stopping.monitor} holds the penalty, which falls while the weights shrink, whatever the"
-        f" data say; watch {better}."
+        f"{stopping.monitor} includes the penalty, which falls as weights shrink, even if the model"
+        f" does not fit the data better; monitor {better}."
     )
     yield ("training", "early_stopping", "monitor"), message
 
 
 @rule("mask-lost", "warning", "Keras guide, Understanding masking & padding")
 def mask_lost(case: Case) -> Iterator[Finding]:
-    """A layer that takes no mask behind an Embedding with mask_zero."""
+    """A layer that ignores the mask of an Embedding with mask_zero."""
     for node in lost_masks(case.graph):
         message = (
-            f"{node.layer.type_name()} takes no mask: from here on padding counts like any token."
-            " A recurrent layer, attention or GlobalAveragePooling1D passes over it."
+            f"{node.layer.type_name()} ignores the padding mask: from here on padding counts like"
+            " any token. Recurrent layers, attention and GlobalAveragePooling1D use the mask."
         )
         yield case.path_to(node), message

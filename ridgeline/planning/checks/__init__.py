@@ -1,1 +1,1 @@
-"""What a spec may not combine, said before anything is queued: one subject a file."""
+"""Checks that reject a spec before it is queued, one file per subject."""

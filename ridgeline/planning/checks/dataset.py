@@ -1,7 +1,4 @@
-"""Rows that a data set holds out itself, beside a split that would hold out others.
-
-What only an uploaded data set can have wrong, beside the rest of its spec.
-"""
+"""Whether the data set fits its split: rows, own parts, classes."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -15,46 +12,40 @@ from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.training import Loss
 
 _HINTS = {
-    "loss-fits-output": '; or set /dataset/task to "regression", if the target is a quantity',
-    "loss-fits-target": '; or set /dataset/task to "classification", if its values are classes',
+    "loss-fits-output": '; or set /dataset/task to "regression" if the target is a quantity',
+    "loss-fits-target": '; or set /dataset/task to "classification" if its values are classes',
 }
-
-
 _LEAST = 2
-"""Rows that a class needs to be divided."""
+"""Rows that a class needs to be split."""
 
 
 def check_own_rows(dataset: Dataset, split: Split) -> None:
-    """Raise SpecError where rows are asked for that the set has not, or not to give away."""
+    """Raise SpecError if more rows are requested than exist, or parts that the data set has."""
     faults: list[Fault] = []
     if dataset.source == "keras":
         faults += _limit_faults(dataset)
         if split.test > 0:
-            faults.append(_own("test", dataset.name, ", and for fewer set dataset.test_rows"))
+            faults.append(_own("test", dataset.name, "; for fewer rows set dataset.test_rows"))
     if isinstance(dataset, UploadDataset):
-        faults += _upload_faults(dataset, split)
+        faults += _own_part_faults(dataset, split)
     if faults:
         raise SpecError(faults)
 
 
-def own_rows_spelled_out(spec: JobSpec) -> JobSpec:
-    """The spec with no share of validation rows where the data set has its own."""
-    if not dataset_shape(spec.dataset).validation_rows:
-        return spec
-    return spec.model_copy(update={"split": spec.split.model_copy(update={"validation": 0.0})})
-
-
 def _limit_faults(dataset: KerasDataset) -> Iterator[Fault]:
-    for limit, there in (("rows", dataset.whole.rows), ("test_rows", dataset.whole.test_rows)):
-        asked = getattr(dataset, limit) or 0
-        if asked > there:
-            detail = f"expected at most {there}, as many as {dataset.name} has; received {asked}"
+    for limit, rows in (("rows", dataset.whole.rows), ("test_rows", dataset.whole.test_rows)):
+        requested = getattr(dataset, limit) or 0
+        if requested > rows:
+            detail = (
+                f"expected at most {rows}, the number of rows of {dataset.name}; received"
+                f" {requested}"
+            )
             yield Fault(pointer=pointer("dataset", limit), detail=detail, rule="dataset-rows")
 
 
-def _upload_faults(dataset: UploadDataset, split: Split) -> Iterator[Fault]:
+def _own_part_faults(dataset: UploadDataset, split: Split) -> Iterator[Fault]:
     shape = dataset_shape(dataset)
-    # The share that stands there where nothing is said is no wish.
+    # The default fraction was not requested by the user.
     if shape.validation_rows and "validation" in split.model_fields_set and split.validation > 0:
         yield _own("validation", "the file")
     if shape.test_rows and split.test > 0:
@@ -62,32 +53,36 @@ def _upload_faults(dataset: UploadDataset, split: Split) -> Iterator[Fault]:
 
 
 def _own(part: Literal["validation", "test"], owner: str, more: str = "") -> Fault:
-    detail = (
-        f"expected 0: {owner} has {part} rows of its own, which are the {part} part; leave"
-        f" split.{part} out{more}"
-    )
+    detail = f"expected 0, since {owner} has its own {part} rows; leave split.{part} out{more}"
     return Fault(pointer=pointer("split", part), detail=detail, rule=f"own-{part}-rows")
 
 
+def own_rows_spelled_out(spec: JobSpec) -> JobSpec:
+    """The spec with split.validation 0 if the data set has its own validation rows."""
+    if not dataset_shape(spec.dataset).validation_rows:
+        return spec
+    return spec.model_copy(update={"split": spec.split.model_copy(update={"validation": 0.0})})
+
+
 def check_classes(dataset: Dataset, split: Split) -> None:
-    """Raise SpecError where a class has too few rows to be in more than one part."""
+    """Raise SpecError if a stratified class has too few rows to be in several parts."""
     if not (split.stratify and (split.validation or split.test)):
         return
-    rare = [each for each in class_counts(dataset) if each.rows < _LEAST]
+    rare = [count for count in class_counts(dataset) if count.rows < _LEAST]
     if not rare:
         return
     detail = (
-        f"expected false: {len(rare)} class(es) have one row, such as {rare[0].value[:40]!r}, which"
-        " cannot be in every part; or upload more rows of them"
+        f"expected at least {_LEAST} rows of every class; {len(rare)} class(es) have one, such as"
+        f" {rare[0].value[:40]!r}. Set stratify to false, or add rows of these classes"
     )
     at = pointer("split", "stratify")
     raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
 
 
 def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
-    """The classes of an upload that is spelled out, with their rows; none where it has none.
+    """The classes of a spelled-out stored data set with their numbers of rows; empty if none.
 
-    Rows that a file holds out itself are not counted.
+    Rows that the file itself holds out are not counted.
     """
     if not isinstance(dataset, UploadDataset) or dataset.task != "classification":
         return ()
@@ -99,11 +94,11 @@ def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
     target = str(dataset.target)
     if stored.arrays is not None:
         return arrays_by_name(stored)[target]["train"].values or ()
-    return next(each.values or () for each in stored.columns or () if each.name == target)
+    return next(column.values or () for column in stored.columns or () if column.name == target)
 
 
 def with_hint(error: SpecError, dataset: Dataset, loss: Loss) -> SpecError:
-    """The error of a loss that does not fit the target, told that it may be taken otherwise."""
+    """An error about a loss that does not fit the target, with a hint to set the task."""
     if not (isinstance(dataset, UploadDataset) and dataset.task == "auto"):
         return error
     return SpecError([_hinted(fault, loss) for fault in error.faults])

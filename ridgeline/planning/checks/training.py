@@ -1,4 +1,4 @@
-"""Whether the parts of `training`, and raises, fit one another, the target and the split."""
+"""Whether the settings of `training` and raises fit each other, the target and the split."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,10 +15,10 @@ _RATE_AT = ("training", "optimizer", "learning_rate")
 
 
 def check_fitting(training: Training, *, classes: int | None, validates: bool) -> None:
-    """Raise SpecError with all that contradicts itself in `training`.
+    """Raise SpecError with every contradiction in `training`.
 
-    `classes` is None where the target is a real value; `validates` says whether there are
-    validation rows.
+    `classes` is None if the target is a real value; `validates` is whether there are validation
+    rows.
     """
     faults = [
         *_clipping(training),
@@ -32,11 +32,11 @@ def check_fitting(training: Training, *, classes: int | None, validates: bool) -
 
 
 def check_raising(policy: Regularization, *, validates: bool) -> None:
-    """Raise SpecError for a raise on overfitting without validation rows to see it by."""
+    """Raise SpecError for a raise on overfitting without validation rows to detect it."""
     faults = [
         Fault(
             pointer=pointer("regularization", name, "raise_on_overfit"),
-            detail="expected validation rows, which show overfitting; set /split/validation above"
+            detail="expected validation rows, to detect overfitting; set /split/validation above"
             " 0, or leave raise_on_overfit out",
             rule="raise-needs-validation",
         )
@@ -48,22 +48,22 @@ def check_raising(policy: Regularization, *, validates: bool) -> None:
 
 
 def check_proximal(training: Training, penalties: Sequence[PenaltyTerm]) -> None:
-    """Raise SpecError where the optimizer would undo the exact zeros of a proximal L1."""
+    """Raise SpecError if the optimizer would undo the exact zeros of a proximal L1."""
     if not any(term.proximal for term in penalties):
         return
     optimizer, at = training.optimizer, ("training", "optimizer")
     faults = []
     if optimizer.name == "ftrl":
         detail = (
-            'expected another optimizer beside l1_mode "proximal": ftrl makes its weights anew from'
-            " its own sums at every step; use its l1_regularization_strength, which reaches zeros"
-            " too"
+            'expected another optimizer with l1_mode "proximal": ftrl recomputes weights from its'
+            " own sums at every step; use its l1_regularization_strength, which also gives exact"
+            " zeros"
         )
         faults.append(Fault(pointer=pointer(*at), detail=detail, rule="proximal-optimizer"))
     if optimizer.use_ema:
         detail = (
-            'expected false beside l1_mode "proximal": an average over steps is zero only where'
-            " every step was, so the exact zeros would be lost"
+            'expected false with l1_mode "proximal": an average over steps is zero only if every'
+            " step was, so exact zeros would be lost"
         )
         at_average = pointer(*at, "use_ema")
         faults.append(Fault(pointer=at_average, detail=detail, rule="proximal-average"))
@@ -72,7 +72,7 @@ def check_proximal(training: Training, penalties: Sequence[PenaltyTerm]) -> None
 
 
 def monitored(training: Training, *, validates: bool) -> tuple[str, ...]:
-    """The series of a run that a callback may watch.
+    """The series of a run that a callback can monitor.
 
     `train_data_loss` and `train_<metric>` are measured on a sample of training rows in inference
     mode; gap = val_data_loss − train_data_loss.
@@ -89,7 +89,8 @@ def _clipping(training: Training) -> Iterator[Fault]:
     for name in used[1:]:
         yield Fault(
             pointer=pointer("training", "optimizer", name),
-            detail=f"expected one clipping at most; {used[0]} is set too: leave one of them out",
+            detail=f"expected at most one kind of clipping, received {used[0]} and {name}; leave"
+            " one of them out",
             rule="one-clipping",
         )
 
@@ -103,8 +104,8 @@ def _schedule(training: Training) -> Iterator[Fault]:
     if isinstance(rate, Schedule) and training.reduce_lr_on_plateau is not None:
         yield Fault(
             pointer=pointer("training", "reduce_lr_on_plateau"),
-            detail=f"expected a number as learning_rate: {rate.name} sets the rate of every step"
-            " itself; leave one of them out",
+            detail=f"expected a number as learning_rate, received {rate.name}, which sets the rate"
+            " of every step itself; use either the schedule or reduce_lr_on_plateau",
             rule="plateau-or-schedule",
         )
 
@@ -114,7 +115,7 @@ def _pieces(rate: PiecewiseConstantDecay) -> Iterator[Fault]:
     if len(values) != len(boundaries) + 1:
         yield Fault(
             pointer=pointer(*_RATE_AT, "values"),
-            detail=f"expected one value more than boundaries: {len(boundaries) + 1}, received"
+            detail=f"expected {len(boundaries) + 1} values, one more than boundaries; received"
             f" {len(values)}",
             rule="schedule-pieces",
         )
@@ -122,7 +123,8 @@ def _pieces(rate: PiecewiseConstantDecay) -> Iterator[Fault]:
         if boundaries[index] <= boundaries[index - 1]:
             yield Fault(
                 pointer=pointer(*_RATE_AT, "boundaries", index),
-                detail="expected boundaries in rising order, each greater than the one before",
+                detail=f"expected boundaries in ascending order, received {boundaries[index]} after"
+                f" {boundaries[index - 1]}",
                 rule="schedule-pieces",
             )
             return
@@ -132,9 +134,11 @@ def _warmup(rate: CosineDecay) -> Iterator[Fault]:
     if rate.warmup_target is not None:
         return
     if rate.warmup_steps:
-        at, detail = "warmup_steps", "expected warmup_target beside warmup_steps: what to rise to"
+        at = "warmup_steps"
+        detail = "expected a warmup_target with warmup_steps, the rate at the end of the warmup"
     elif rate.initial_learning_rate == 0:
-        at, detail = "initial_learning_rate", "expected more than 0, or a warmup_target to rise to"
+        at = "initial_learning_rate"
+        detail = "expected more than 0, or a warmup_target above 0; received 0"
     else:
         return
     yield Fault(pointer=pointer(*_RATE_AT, at), detail=detail, rule="schedule-warmup")
@@ -145,30 +149,30 @@ def _label_smoothing(training: Training) -> Iterator[Fault]:
     if isinstance(loss, SparseCategoricalCrossentropy) and loss.label_smoothing:
         yield Fault(
             pointer=pointer("training", "loss", "label_smoothing"),
-            detail="sparse_categorical_crossentropy reads the class's number, which cannot be"
-            " smoothed; use categorical_crossentropy (the target's columns are made for it)",
+            detail="expected 0: sparse_categorical_crossentropy reads class numbers, which cannot"
+            " be smoothed; use categorical_crossentropy (targets are converted automatically)",
             rule="loss-smooths-labels",
         )
 
 
 def _class_weight(training: Training, classes: int | None) -> Iterator[Fault]:
-    said = training.class_weight
-    if said is None:
+    weights = training.class_weight
+    if weights is None:
         return
     at = ("training", "class_weight")
     if classes is None:
-        detail = "expected null: the target is a real value, without classes to weigh"
+        detail = "expected null: the target is a real value, so there are no classes to weight"
         yield Fault(pointer=pointer(*at), detail=detail, rule="class-weight-classes")
         return
-    if said == "balanced":
+    if weights == "balanced":
         return
     known = {str(number) for number in range(classes)}
-    for name in said:
+    for name in weights:
         if name not in known:
-            detail = f"expected a class's number, 0 to {classes - 1}"
+            detail = f"expected a class number from 0 to {classes - 1}, received {name!r}"
             yield Fault(pointer=pointer(*at, name), detail=detail, rule="class-weight-classes")
-    if known == set(said) and not any(said.values()):
-        detail = "expected a weight above 0 for one class at least: nothing would be learned"
+    if known == set(weights) and not any(weights.values()):
+        detail = "expected a weight above 0 for at least one class, or nothing would be learned"
         yield Fault(pointer=pointer(*at), detail=detail, rule="class-weight-zero")
 
 
@@ -187,13 +191,13 @@ def _monitor(
         return
     if callback.monitor in monitored(training, validates=True):
         detail = (
-            f"{callback.monitor} needs validation rows; set /split/validation above 0, or watch"
+            f"{callback.monitor} needs validation rows; set /split/validation above 0, or monitor"
             f" one of {', '.join(available)}"
         )
     else:
         detail = (
-            f"expected a series of this run: one of {', '.join(available)} (a metric has to stand"
-            " in /training/metrics)"
+            f"expected a series of this run, one of {', '.join(available)}; received"
+            f" {callback.monitor!r}. Metrics must be listed in /training/metrics"
         )
     yield Fault(
         pointer=pointer("training", name, "monitor"), detail=detail, rule="monitor-is-measured"

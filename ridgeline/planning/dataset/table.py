@@ -1,4 +1,4 @@
-"""A table: which column is the target, which are features, and how each becomes numbers."""
+"""A stored table: its target, its features, and how they become numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,15 +11,18 @@ from ridgeline.planning.dataset.columns import (
     width,
 )
 from ridgeline.planning.dataset.outcome import (
+    KnownTask,
     Reading,
+    Target,
     fault,
     guess,
     listed,
     misplaced,
     quoted,
-    refuse,
+    reject,
+    target_faults,
+    task_of,
 )
-from ridgeline.planning.dataset.target import KnownTask, Target, target_faults, task_of
 from ridgeline.spec.dataset.contents import Column
 from ridgeline.spec.dataset.encodings import CategoryEncoding, Encoding, SequenceEncoding
 from ridgeline.spec.dataset.shape import DatasetShape
@@ -29,18 +32,18 @@ from ridgeline.spec.faults import Fault
 Columns = Mapping[str, Column]
 Encodings = Mapping[str, Encoding]
 MAX_CATEGORY_TEXT = 2**18
-"""Characters of all categories together: they stand in the resolved spec."""
+"""Most characters of all categories together, since the resolved spec lists them."""
 
 
 def read_table(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
-    """Spell out target, features and encodings; raises SpecError where they do not fit."""
+    """Spell out target, features and encodings. Raises SpecError if they do not fit the table."""
     columns = {column.name: column for column in stored.columns or ()}
-    said = {"image": options.image is not None}
-    refuse(_name_faults(options, columns, stored.rows), misplaced(said, "a table"))
+    meaningless = {"image": options.image is not None}
+    reject(_name_faults(options, columns, stored.rows), misplaced(meaningless, "a table"))
     target = _target(columns[str(options.target)])
     task = task_of(options, target)
     encodings = _encodings(options, columns, stored.rows)
-    refuse(
+    reject(
         target_faults(target, task),
         *(encoding_faults(encoding, columns[name]) for name, encoding in encodings.items()),
         _row_faults(encodings),
@@ -60,20 +63,23 @@ def read_table(options: UploadOptions, stored: DatasetSnapshot) -> Reading:
 
 
 def _name_faults(options: UploadOptions, columns: Columns, rows: int) -> Iterator[Fault]:
-    """Names that are missing, are no column's, or stand where they must not."""
+    """Names that are missing, unknown, or not allowed where they are."""
     yield from _target_faults(options, columns, rows)
     for index, name in enumerate(options.features or ()):
         if name not in columns:
             yield _unknown(("features", index), name, columns)
         elif name == options.target:
-            detail = f"expected columns other than the target; {quoted(name)} is what is predicted"
+            detail = f"expected columns other than the target; {quoted(name)} is the target"
             yield fault("features", index, detail=detail, rule="target-is-feature")
     features = set(options.features or columns)
     for name in options.encodings:
         if name not in columns:
             yield _unknown(("encodings", name), name, columns)
         elif name == options.target or name not in features:
-            detail = f"expected a feature's name; {quoted(name)} is none of the features"
+            detail = (
+                f"expected the name of a feature; {quoted(name)} is not among the features: add it"
+                " there, or leave its encoding out"
+            )
             yield fault("encodings", name, detail=detail, rule="encodes-feature")
 
 
@@ -84,14 +90,18 @@ def _target_faults(options: UploadOptions, columns: Columns, rows: int) -> Itera
     elif options.target not in columns:
         yield _unknown(("target",), options.target, columns)
     elif options.features is None and not _all_but(options.target, columns, rows):
-        detail = "expected another column with values beside the target, to predict it from"
+        detail = (
+            f"expected another column with values to predict {quoted(options.target)} from; the"
+            " data set has none"
+        )
         yield fault("target", detail=detail, rule="no-features")
 
 
 def _unknown(at: tuple[str | int, ...], name: str, columns: Columns) -> Fault:
-    there = list(columns)
+    known = list(columns)
     detail = (
-        f"expected a column of the data set; {guess(name, there)}its columns are {listed(there)}"
+        f"expected a column of the data set, received {quoted(name)}; {guess(name, known)}its"
+        f" columns are {listed(known)}"
     )
     return fault(*at, detail=detail, rule="unknown-column")
 
@@ -109,48 +119,33 @@ def _target(column: Column) -> Target:
 
 
 def _all_but(target: str, columns: Columns, rows: int) -> Sequence[str]:
-    """All columns but the target that have any value."""
+    """All columns except the target and empty ones."""
     return [name for name, column in columns.items() if name != target and column.missing < rows]
 
 
 def _encodings(options: UploadOptions, columns: Columns, rows: int) -> dict[str, Encoding]:
-    """How each feature is encoded, in the order of the features."""
+    """The encoding of each feature, in the order of the features."""
     names = options.features or _all_but(str(options.target), columns, rows)
-    said = {name: options.encodings.get(name) or default_encoding(columns[name]) for name in names}
-    return {name: spelled_out(encoding, columns[name]) for name, encoding in said.items()}
-
-
-def _scaling(asked: UploadScaling, encodings: Encodings) -> UploadScaling:
-    if asked != "auto":
-        return asked
-    return "standard" if any(map(acts_on_numbers, encodings.values())) else "none"
-
-
-def _scaling_faults(asked: UploadScaling, encodings: Encodings) -> Iterator[Fault]:
-    sequence = any(isinstance(each, SequenceEncoding) for each in encodings.values())
-    if asked == "unit":
-        detail = 'expected "standard", "minmax" or "none": x/255 is for images and bytes'
-        yield fault("scaling", detail=detail, rule="scaling-fits-data")
-    elif sequence and asked not in ("auto", "none"):
-        detail = 'expected "none": the numbers of words are no quantities'
-        yield fault("scaling", detail=detail, rule="scaling-fits-data")
+    chosen = {
+        name: options.encodings.get(name) or default_encoding(columns[name]) for name in names
+    }
+    return {name: spelled_out(encoding, columns[name]) for name, encoding in chosen.items()}
 
 
 def _row_faults(encodings: Encodings) -> Iterator[Fault]:
-    """What is wrong with the columns together."""
+    """Faults of the encodings taken together."""
     for name, encoding in encodings.items():
         if isinstance(encoding, SequenceEncoding) and len(encodings) > 1:
             detail = (
-                "expected the only feature: a sequence of words is the whole row. Set features to"
-                f" [{quoted(name)}], or use multi_hot beside other columns"
+                "expected no other features, since a sequence of words is a whole row; set features"
+                f" to [{quoted(name)}], or use multi_hot"
             )
             yield fault("encodings", name, detail=detail, rule="sequence-alone")
-    text = sum(len(value) for each in encodings.values() for value in _categories(each))
-    if text > MAX_CATEGORY_TEXT:
+    characters = sum(len(name) for encoding in encodings.values() for name in _categories(encoding))
+    if characters > MAX_CATEGORY_TEXT:
         detail = (
-            f"expected categories of {MAX_CATEGORY_TEXT} characters together at most, received"
-            f" {text}; leave out some of the columns that have many values, or encode texts as"
-            " multi_hot"
+            f"expected categories of at most {MAX_CATEGORY_TEXT} characters together, received"
+            f" {characters}; leave out columns with many values, or encode texts as multi_hot"
         )
         yield fault("features", detail=detail, rule="long-categories")
 
@@ -159,10 +154,35 @@ def _categories(encoding: Encoding) -> tuple[str, ...]:
     return (encoding.categories or ()) if isinstance(encoding, CategoryEncoding) else ()
 
 
+def _scaling_faults(requested: UploadScaling, encodings: Encodings) -> Iterator[Fault]:
+    sequence = any(isinstance(encoding, SequenceEncoding) for encoding in encodings.values())
+    if requested == "unit":
+        detail = (
+            'expected "standard", "minmax" or "none" for a table: "unit", x/255, is for images and'
+            " bytes"
+        )
+        yield fault("scaling", detail=detail, rule="scaling-fits-data")
+    elif sequence and requested not in ("auto", "none"):
+        detail = (
+            f'expected "none" for a sequence, since word numbers are not quantities; received'
+            f' "{requested}"'
+        )
+        yield fault("scaling", detail=detail, rule="scaling-fits-data")
+
+
+def _scaling(requested: UploadScaling, encodings: Encodings) -> UploadScaling:
+    if requested != "auto":
+        return requested
+    return "standard" if any(map(acts_on_numbers, encodings.values())) else "none"
+
+
 def _reduced(
     stored: DatasetSnapshot, columns: Columns, features: Sequence[str], target: str, task: KnownTask
 ) -> DatasetSnapshot:
-    """The snapshot of what is used: categories stand in the encodings, classes with the target."""
+    """The snapshot of the columns in use, without values: encodings list the categories.
+
+    Only the target of a classification keeps its values, the classes.
+    """
     used = [_without_values(columns[name]) for name in features]
     predicted = columns[target]
     used.append(predicted if task == "classification" else _without_values(predicted))
@@ -181,12 +201,14 @@ def _shape(
     classes: int | None,
 ) -> DatasetShape:
     scaled = scaling != "none"
-    kept = [numbers_kept(each, columns[name], scaled=scaled) for name, each in encodings.items()]
-    bounds = [each.below for each in kept]
+    kept = [
+        numbers_kept(encoding, columns[name], scaled=scaled) for name, encoding in encodings.items()
+    ]
+    bounds = [numbers.below for numbers in kept]
     return DatasetShape(
         rows=rows,
         features=(sum(map(width, encodings.values())),),
         classes=classes,
-        bytes_per_number=max(each.bytes for each in kept),
+        bytes_per_number=max(numbers.bytes for numbers in kept),
         tokens=None if None in bounds else max(bound for bound in bounds if bound is not None),
     )

@@ -1,4 +1,4 @@
-"""What the service knows of an uploaded data set."""
+"""The contents of a stored data set, as the service found them."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -9,26 +9,26 @@ from ridgeline.spec.schema import Contract
 
 DATASET_ID_PATTERN = r"^ds_[0-9a-f]{32}$"
 DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
-"""`ds_` and the first half of the bytes' SHA-256: the same bytes are the same data set."""
+"""`ds_` and the first half of the file's SHA-256: equal bytes are the same data set."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Part = Literal["train", "validation", "test"]
-"""Of a split."""
-# Left out elsewhere, as in what earlier releases have stored.
+"""A part of a split."""
+# Left out of other files, so that rows stored by earlier releases stay the same.
 _IN_DIVIDED_FILES = Field(exclude_if=lambda value: value is None)
 
 
 class DatasetFormat(StrEnum):
-    """How the rows of an upload are written down."""
+    """The file format of a stored data set."""
 
     CSV = "csv"  #: RFC 4180 with a header line, in UTF-8
     PARQUET = "parquet"
     NPZ = "npz"  #: arrays by name, all with the same number of rows
-    NPY = "npy"  #: two arrays one behind the other, x and then y, as two numpy.save calls write
-    IMAGES = "images"  #: a ZIP file with one folder of images a class
+    NPY = "npy"  #: x, then y, concatenated in one file, as by two numpy.save calls
+    IMAGES = "images"  #: a ZIP file with one folder of images per class
 
 
 class ColumnType(StrEnum):
-    """What the cells of a column are."""
+    """The type of a column's cells."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -37,7 +37,7 @@ class ColumnType(StrEnum):
 
 
 class ValueCount(Contract):
-    """How many rows have a value."""
+    """A value and the number of rows that have it."""
 
     value: str
     rows: Annotated[int, Field(ge=0)]
@@ -49,72 +49,75 @@ class Column(Contract):
     name: str
     type: ColumnType
     missing: Annotated[int, Field(ge=0)]
-    """Rows without a value; NaN is none."""
+    """Rows without a value; NaN counts as missing."""
     distinct: int | None
-    """How many different values there are; null where there are too many to be counted."""
+    """Number of different values; null if there are too many to count."""
     values: tuple[ValueCount, ...] | None = None
-    """Every value with its rows, sorted by the value (numbers as numbers), where there are few: the
-    class balance, should the column be the target; null where there are many."""
+    """Every value with its number of rows, sorted by value (numerically for numbers): the class
+    balance if the column is the target. Null if there are too many values."""
     minimum: float | None = None
-    """Of integers and numbers, as is `maximum`."""
+    """Smallest value of an integer or number column."""
     maximum: float | None = None
+    """Largest value of an integer or number column."""
 
 
 class ArrayMember(Contract):
-    """An array of an NPZ file, or one of the two of an NPY pair: `x` and `y`."""
+    """An array of an NPZ file, or `x` or `y` of an NPY file."""
 
     name: str
     shape: tuple[int, ...]
-    """Rows, and the shape of one."""
+    """Number of rows, then the shape of one row."""
     dtype: str
-    """NumPy's name, such as `float32`."""
+    """NumPy's name of the type, such as `float32`."""
     part: Annotated[Part | None, _IN_DIVIDED_FILES] = None
-    """Which rows it holds of a file that is divided already; left out where the file is not."""
+    """The part of the split it holds, in a file that is already split; else left out."""
     stem: Annotated[str | None, _IN_DIVIDED_FILES] = None
-    """What a spec calls it where it is one of several parts: `x` for `x_train` and `x_test`."""
+    """Its name in a spec, in a file that is already split: `x` for `x_train` and `x_test`."""
     values: tuple[ValueCount, ...] | None = None
-    """Of whole numbers or booleans, one a row, with few different ones: each with its rows,
-    ascending."""
+    """Every value with its number of rows, ascending, for whole numbers or booleans, one per row,
+    with few different values; else null."""
     minimum: float | None = None
-    """Of numbers, as is `maximum`."""
+    """Smallest value of an array of numbers."""
     maximum: float | None = None
+    """Largest value of an array of numbers."""
 
 
 class ImageFolder(Contract):
-    """What the images of a ZIP file have in common."""
+    """The images of a ZIP file."""
 
     height: tuple[int, int]
-    """Of the lowest and of the highest image, in pixels."""
+    """Smallest and largest height, in pixels."""
     width: tuple[int, int]
-    """Of the narrowest and of the widest image, in pixels."""
+    """Smallest and largest width, in pixels."""
     channels: tuple[int, ...]
-    """The numbers of channels that occur, ascending: 1 grey, 3 colours, 4 with transparency."""
+    """The numbers of channels that occur, ascending: 1 gray, 3 color, 4 with transparency."""
     classes: tuple[ValueCount, ...]
-    """The folders, sorted by name, each with its images: class 0 is the first."""
+    """The folders, sorted by name, with their numbers of images; class 0 is the first."""
 
 
 class OwnSplit(Contract):
-    """How many rows each part has in a file that is divided already."""
+    """Number of rows in each part of a file that is already split."""
 
     train: Annotated[int, Field(ge=1)]
-    """They are divided by a spec's split where the file lacks another part."""
+    """A spec's split takes parts that the file lacks from these rows."""
     validation: Annotated[int, Field(ge=0)]
-    """0 where the file has none."""
+    """0 if the file has none."""
     test: Annotated[int, Field(ge=0)]
-    """0 where the file has none."""
+    """0 if the file has none."""
 
 
 class DatasetContents(Contract):
-    """What is in the file: found when it was uploaded. One of the last three is there."""
+    """What is in the file: exactly one of columns, arrays and images."""
 
     format: DatasetFormat
     rows: Annotated[int, Field(ge=1)]
-    """Of all parts."""
+    """Number of rows in all parts."""
     split: Annotated[OwnSplit | None, _IN_DIVIDED_FILES] = None
-    """Of an npz with arrays such as `x_train`, `y_train`, `x_test` and `y_test`; left out where the
-    spec's split divides all rows."""
+    """The file's own split, for an npz with arrays such as `x_train`, `y_train`, `x_test` and
+    `y_test`; left out if the spec's split divides all rows."""
     columns: tuple[Column, ...] | None = None
-    """Of csv and parquet."""
+    """Columns of a csv or parquet file."""
     arrays: tuple[ArrayMember, ...] | None = None
-    """Of npz and npy."""
+    """Arrays of an npz or npy file."""
     images: ImageFolder | None = None
+    """Images of a ZIP file."""

@@ -1,4 +1,4 @@
-"""How a column of an uploaded table becomes numbers."""
+"""How a column of a stored table becomes numbers."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -7,16 +7,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ridgeline.spec.schema import Contract, each_once
 
 MAX_CATEGORIES = 1000
-"""Of one column: as many different values as the inspection of an upload lists."""
+"""Most categories of one column, as many as the inspection of a stored data set lists."""
 MAX_WORDS = 100_000
 
 MAX_LENGTH = 200
-"""Of the name of a column or array, and of a category: as the inspection of an upload bears."""
+"""Most characters of a column's or array's name and of a category, as in the inspection."""
 
 ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
 Categories = Annotated[
     tuple[Annotated[str, Field(max_length=MAX_LENGTH)], ...],
-    # Not strict: behind a validator of names a JSON list comes as a Python list, not as a tuple.
+    # Not strict: after the validator of short forms, a JSON list arrives as a Python list.
     Field(min_length=1, max_length=MAX_CATEGORIES, fail_fast=True, strict=False),
     AfterValidator(each_once),
 ]
@@ -27,62 +27,62 @@ class NumberEncoding(Contract):
 
     type: Literal["number"] = "number"
     missing: Literal["error", "mean", "zero"] = "error"
-    """What stands for a missing value: `mean` is that of the training rows which have one; `error`
-    refuses a column with missing values."""
+    """What replaces a missing value: `mean` of the training rows' values, or `zero`. `error`
+    rejects a column with missing values."""
 
 
 class OneHotEncoding(Contract):
-    """One column a category: 1 in the value's own and else 0. A missing value has no 1."""
+    """One column per category: 1 in the value's column, 0 elsewhere. A missing value is all 0."""
 
     type: Literal["one_hot"] = "one_hot"
     categories: Categories | None = None
-    """In the order of their columns; by default every value of the file, sorted. Numbers and
-    booleans stand there as text too: `"3"`, `"true"`."""
+    """The categories in the order of their columns; by default every value of the file, sorted.
+    Write numbers and booleans as text too: `"3"`, `"true"`."""
 
 
 class OrdinalEncoding(Contract):
-    """The category's number in one column, from 1 on; 0 for a missing value.
+    """The category's number in one column, from 1; 0 for a missing value.
 
-    The scaling acts on it: with `scaling` none, a table of ordinals alone is what an Embedding
-    reads.
+    The scaling acts on it. With `scaling` none, an Embedding can read a table of ordinals alone.
     """
 
     type: Literal["ordinal"] = "ordinal"
     categories: Categories | None = None
-    """In ascending order; by default every value of the file, sorted. Numbers and booleans stand
-    there as text too: `"3"`, `"true"`."""
+    """The categories in ascending order; by default every value of the file, sorted. Write numbers
+    and booleans as text too: `"3"`, `"true"`."""
 
 
 class MultiHotEncoding(Contract):
-    """Which words a text says: `num_words` columns, 1 where the word occurs in it and else 0.
+    """Which words occur in a text: `num_words` columns, 1 if the word occurs, else 0.
 
-    A text is put in lower case, loses the 32 ASCII punctuation marks, and is split at white space;
-    a missing one has no words. The words are those of the training rows, the most frequent first
-    (among equals the one that sorts last). Column 0 says whether any other word occurs, column k
-    whether word k does, as in a TextVectorization with output_mode multi_hot.
+    A text is lowercased, stripped of the 32 ASCII punctuation marks, and split at white space; a
+    missing one has no words. The vocabulary is fitted on the training rows, the most frequent word
+    first (of equally frequent ones, the last in sort order). Column 0 is for all other words,
+    column k for word k, as in a TextVectorization with output_mode multi_hot.
     """
 
     type: Literal["multi_hot"] = "multi_hot"
     num_words: Annotated[int, Field(ge=2, le=MAX_WORDS)] = 1000
+    """Number of columns."""
 
 
 class SequenceEncoding(Contract):
-    """The numbers of a text's words in their order, for an Embedding; it is then the only feature.
+    """The numbers of a text's words in order, for an Embedding. It must be the only feature.
 
-    Words are found as for multi_hot. 0 is padding, 1 any other word, the most frequent word is 2,
-    as in a TextVectorization with output_mode int.
+    Words are split as for multi_hot. 0 is padding, 1 any word outside the vocabulary, 2 the most
+    frequent word, as in a TextVectorization with output_mode int.
     """
 
     type: Literal["sequence"] = "sequence"
     num_words: Annotated[int, Field(ge=3, le=MAX_WORDS)] = 10_000
-    """How many numbers are used; word numbers are below it."""
+    """Size of the vocabulary; word numbers are below it."""
     maxlen: Annotated[int, Field(ge=1, le=10_000)] = 256
-    """Length of a sequence: a longer text loses its beginning, before a shorter one zeros are put
-    (as keras.utils.pad_sequences does)."""
+    """Length of a sequence. A longer text is cut at its beginning, a shorter one padded with zeros
+    in front (as in keras.utils.pad_sequences)."""
 
 
 def _spell_out(value: Any) -> Any:
-    """Let `"one_hot"` stand for `{"type": "one_hot"}`."""
+    """Expand `"one_hot"` to `{"type": "one_hot"}`."""
     return {"type": value} if isinstance(value, str) else value
 
 

@@ -1,7 +1,4 @@
-"""What a spec may say of an uploaded data set.
-
-Data sets that users upload.
-"""
+"""A stored data set in a spec: what is predicted from what, and how rows become numbers."""
 
 from typing import Annotated, Literal, Self
 
@@ -13,53 +10,45 @@ from ridgeline.spec.dataset.shape import Loading
 from ridgeline.spec.schema import Contract, Label, each_once
 
 MAX_COLUMNS = 4096
-
-
 Task = Literal["auto", "classification", "regression"]
-
-
 UploadScaling = Literal["auto", "standard", "minmax", "unit", "none"]
-
-
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class ImageSize(Contract):
-    """What images are brought to: stretched by bilinear interpolation, in grey or in colours.
-
-    Transparency is left out.
-    """
+    """The size that images are stretched to, by bilinear interpolation. Transparency is dropped."""
 
     height: Side | None = None
-    """In pixels, as is `width`; by default the images' own, if all have the same."""
+    """Height in pixels; by default the images' own if it is the same for all."""
     width: Side | None = None
+    """Width in pixels; by default the images' own if it is the same for all."""
     channels: Literal[1, 3] | None = None
-    """1 for grey, 3 for colours; by default 1 if every image is grey, else 3."""
+    """1 for gray, 3 for color; by default 1 if every image is gray, else 3."""
 
 
 class DatasetSnapshot(DatasetContents):
-    """What the service knows of an upload: the file, and what of its contents the job uses."""
+    """A stored data set as recorded in a job: the file, and the contents that the job uses."""
 
     name: Label | None = None
-    """The file's name as it was first uploaded; null in specs from before it was kept."""
+    """The data set's name; null in jobs from before it was recorded."""
     bytes: Annotated[int, Field(ge=1)]
     sha256: Sha256
 
 
 class UploadOptions(Contract):
-    """What a job takes of an upload, and how it becomes numbers."""
+    """What a job uses of a stored data set, and how it becomes numbers."""
 
     source: Literal["upload"]
     id: DatasetId
-    """As POST /datasets answered it."""
+    """The id that POST /datasets returned."""
     target: ColumnName | None = None
-    """What is to be predicted: a column of a table, or an array, by default `y`, which is `y_train`
-    and `y_test` together in a file that is divided already. Of images it is their folder: say
-    nothing."""
+    """What to predict: a column of a table, or an array, by default `y` (in a file that is already
+    split, `y_train` and `y_test` together). Leave it out for images, whose classes are their
+    folders."""
     task: Task = "auto"
     """`classification`: the target's values are classes, numbered in ascending order from 0;
-    `regression`: real values. `auto`: text and booleans are classes, and so are whole numbers of at
-    most 100 different values, two rows or more each on average."""
+    `regression`: real values. `auto`: text and booleans are classes, and so are whole numbers with
+    at most 100 different values and at least two rows per value on average."""
     features: (
         Annotated[
             tuple[ColumnName, ...],
@@ -68,36 +57,36 @@ class UploadOptions(Contract):
         ]
         | None
     ) = None
-    """What is predicted from, in this order: columns, by default all but the target and those
-    without any value; or one array, by default the other one, or `x`."""
+    """What to predict from, in this order: columns, by default all but the target and empty ones;
+    or one array, by default `x`, or the only one beside the target."""
     encodings: Annotated[dict[str, Encoding], Field(max_length=MAX_COLUMNS)] = Field(
         default_factory=dict
     )
-    """How columns become numbers. By default numbers and booleans are `number`, texts of at most
+    """How columns become numbers. By default numbers and booleans are `number`, texts with at most
     100 different values `one_hot`, other texts `multi_hot`."""
     image: ImageSize | None = None
-    """What images are brought to."""
+    """The size and channels of images."""
     scaling: UploadScaling = "auto"
-    """How features are scaled, fitted on the training rows only: `standard` to mean 0 and variance
-    1 for each column or channel, `minmax` to [0, 1], `unit` x/255, `none` as they are. `auto`:
-    `unit` for images and arrays of bytes (uint8) with two axes a row or more, `none` where nothing
-    is a number, else `standard`. In a table it acts on `number` and `ordinal` columns. The saved
-    model holds the scaling: it takes encoded rows, and `features.json` says how to encode one."""
+    """How to scale features, fitted on the training rows only: `standard` to mean 0 and variance 1
+    for each column or channel, `minmax` to [0, 1], `unit` x/255, `none` not at all. `auto`: `unit`
+    for images and for arrays of bytes (uint8) with at least two axes per row, `none` if nothing is
+    a number, else `standard`. In a table it acts on `number` and `ordinal` columns. The saved model
+    includes the scaling and takes encoded rows; `features.json` describes how to encode one."""
     loading: Loading = "auto"
-    """`memory`, `stream` from disk, or `auto`: stream what takes over half of the free memory."""
+    """`memory`, `stream` from disk, or `auto`: stream rows that need over half of the free
+    memory."""
     stored: DatasetSnapshot | None = None
-    """What is in the file: the service puts it in, whatever is sent."""
+    """The contents of the file. Filled in by the service, which replaces whatever is sent."""
 
 
 class UploadDataset(UploadOptions):
-    """A data set that was uploaded: a table (CSV, Parquet), arrays (NPZ, NPY) or images (ZIP).
+    """A stored data set: a table (CSV, Parquet), arrays (NPZ, NPY) or images (ZIP).
 
-    Columns become numbers as `encodings` says; what is fitted (means, words, scaling) is fitted on
-    the training rows only, and stands in the artifact `features.json`. Test rows and validation
-    rows that the file has of its own (`x_test`, `x_val`) are these parts; the split divides the
-    others.
+    Columns become numbers by `encodings`. Means, vocabularies and scaling are fitted on the
+    training rows only; the artifact `features.json` records them. A file's own test and validation
+    rows (`x_test`, `x_val`) are these parts; the split divides the other rows.
     """
 
     def with_stored(self, snapshot: DatasetSnapshot) -> Self:
-        """Return the spec with `snapshot` of the stored file in place of whatever was sent."""
+        """The data set with `snapshot` in place of whatever was sent as `stored`."""
         return self.model_copy(update={"stored": snapshot})

@@ -1,4 +1,4 @@
-"""Keras layers as a spec says them, one file per family."""
+"""Keras layers in a spec, one file per family."""
 
 import importlib
 import pkgutil

@@ -24,8 +24,8 @@ from ridgeline.spec.schema import NonNegativeFloat
 _SharedAxis = Annotated[int, Field(ge=1, le=8)]
 
 
-class _Elementwise(Layer):
-    """A function of each number of its input, or of each among those along one axis."""
+class _ElementwiseActivation(Layer):
+    """A function applied to each number, or to the numbers along an axis."""
 
     follows = True
     mask_use: ClassVar[MaskUse] = "passed"
@@ -35,14 +35,14 @@ class _Elementwise(Layer):
         return inputs[0]
 
 
-class Activation(_Elementwise):
-    """An activation by its name."""
+class Activation(_ElementwiseActivation):
+    """An activation, by name."""
 
     type: Literal["Activation"] = "Activation"
     activation: ActivationName
 
 
-class ReLU(_Elementwise):
+class ReLU(_ElementwiseActivation):
     """min(x, max_value) for x ≥ threshold, negative_slope·(x − threshold) below it."""
 
     type: Literal["ReLU"] = "ReLU"
@@ -51,14 +51,14 @@ class ReLU(_Elementwise):
     threshold: NonNegativeFloat = 0.0
 
 
-class LeakyReLU(_Elementwise):
+class LeakyReLU(_ElementwiseActivation):
     """x for x > 0, negative_slope·x below it (Maas et al., 2013)."""
 
     type: Literal["LeakyReLU"] = "LeakyReLU"
     negative_slope: NonNegativeFloat = 0.3
 
 
-class PReLU(_Elementwise):
+class PReLU(_ElementwiseActivation):
     """x for x > 0, alpha·x below it, with an alpha learned for each unit (He et al., 2015)."""
 
     type: Literal["PReLU"] = "PReLU"
@@ -70,8 +70,8 @@ class PReLU(_Elementwise):
         | Annotated[tuple[_SharedAxis, ...], Field(min_length=1, max_length=8, fail_fast=True)]
         | None
     ) = None
-    """Axes along which one alpha is shared, the first axis of a row being 1: [1, 2] behind a
-    Conv2D, for one alpha a filter."""
+    """Axes along which one alpha is shared; 1 is the first axis of a row. [1, 2] after a Conv2D
+    gives one alpha per filter."""
 
     regularizers: ClassVar[dict[str, Governed]] = {"alpha_regularizer": Governed("alpha")}
     constraints: ClassVar[dict[str, Governed]] = {"alpha_constraint": Governed("alpha")}
@@ -83,7 +83,7 @@ class PReLU(_Elementwise):
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """Alpha, of the input's shape with 1 for each shared axis."""
+        """Alpha: the input's shape, with 1 for each shared axis."""
         shared = self._shared()
         sizes = enumerate(inputs[0], start=1)
         return (Weight("alpha", tuple(1 if axis in shared else n for axis, n in sizes)),)
@@ -94,27 +94,27 @@ class PReLU(_Elementwise):
         return (self.shared_axes,) if isinstance(self.shared_axes, int) else self.shared_axes
 
 
-class ELU(_Elementwise):
+class ELU(_ElementwiseActivation):
     """x for x > 0, alpha·(exp(x) − 1) below it (Clevert et al., 2016)."""
 
     type: Literal["ELU"] = "ELU"
     alpha: NonNegativeFloat = 1.0
 
 
-class Softmax(_Elementwise):
-    """exp(x) / Σexp(x) along an axis or several."""
+class Softmax(_ElementwiseActivation):
+    """exp(x) / Σexp(x) along one or several axes."""
 
     type: Literal["Softmax"] = "Softmax"
     axis: Axis | Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8, fail_fast=True)] = -1
 
-    # It would mask numbers of the last axis, and Keras's masks are of positions.
-    mask_use = "refused"
+    # It would apply the mask, which is over positions, to numbers of the last axis.
+    mask_use = "rejected"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        found = [axis_of(self, axis, inputs[0]) for axis in axes]
-        if len(set(found)) < len(found):
+        indices = [axis_of(self, axis, inputs[0]) for axis in axes]
+        if len(set(indices)) < len(indices):
             raise ShapeError(
                 f"Softmax expects each axis once, received {render(axes)} for {render(inputs[0])}"
             )

@@ -1,4 +1,4 @@
-"""Attention over (time, features): query, value and, where it is another, key."""
+"""Attention over (time, features): query, value and, if it differs from the value, key."""
 
 import math
 from collections.abc import Sequence
@@ -20,33 +20,33 @@ from ridgeline.spec.schema import PositiveInt, Rate
 
 
 class _Attention(Layer):
-    """Each query position's mean of the values, weighted by how its query fits their keys."""
+    """For each query position, a mean of the values, weighted by query-key scores."""
 
     dropout: Rate = 0.0
-    """Of the weights of that mean."""
+    """Dropout rate of the attention weights."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(queries, features), (values, width)[, keys] → (queries, width)."""
         query, value, key = three(self, inputs)
         if query[-1] != key[-1]:
             raise ShapeError(
-                f"{self.type_name()} expects queries and keys of equally many features,"
+                f"{self.type_name()} expects queries and keys with the same number of features,"
                 f" received {render(query)} and {render(key)}"
             )
         return (query[0], value[1])
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """Masked values have no weight; the query's mask goes on."""
+        """Masked values get no weight; the query's mask is passed on."""
         del inputs
         return "passed" if masked[0] else "used"
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """The scores and the means."""
+        """Scores and means."""
         query, value, _ = three(self, inputs)
         return query[0] * value[0] * (query[1] + value[1])
 
     def activations(self, *inputs: Shape) -> int:
-        """The scores, the weights and the output."""
+        """Scores, attention weights and output."""
         query, value, _ = three(self, inputs)
         return query[0] * (2 * value[0] + value[1])
 
@@ -56,23 +56,23 @@ class Attention(_Attention):
 
     type: Literal["Attention"] = "Attention"
     use_scale: bool = False
-    """Whether the scores are multiplied by one trained number."""
+    """Whether to multiply the scores by one trained number."""
     score_mode: Literal["dot", "concat"] = "dot"
 
     arity = (2, 3)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """Scalars."""
+        """Two optional scalars, `scale` and `concat_score_weight`."""
         del inputs
         scale = (Weight("scale", ()),) if self.use_scale else ()
         concat = (Weight("concat_score_weight", ()),) if self.score_mode == "concat" else ()
         return scale + concat
 
     def activations(self, *inputs: Shape) -> int:
-        """With `concat`, every query beside every key as well."""
+        """As usual; with `concat` also every pair of query and key."""
         query, value, _ = three(self, inputs)
-        beside = query[0] * value[0] * query[1] if self.score_mode == "concat" else 0
-        return beside + super().activations(*inputs)
+        pairs = query[0] * value[0] * query[1] if self.score_mode == "concat" else 0
+        return pairs + super().activations(*inputs)
 
 
 class AdditiveAttention(_Attention):
@@ -80,39 +80,39 @@ class AdditiveAttention(_Attention):
 
     type: Literal["AdditiveAttention"] = "AdditiveAttention"
     use_scale: bool = True
-    """Whether the sum is weighted by a trained vector."""
+    """Whether to weight the sum by a trained vector."""
 
     arity = (2, 3)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """One number a feature."""
+        """`scale`: one number per feature."""
         return (Weight("scale", inputs[0][-1:]),) if self.use_scale else ()
 
     def activations(self, *inputs: Shape) -> int:
-        """Every query beside every key as well."""
+        """As usual, and every pair of query and key."""
         query, value, _ = three(self, inputs)
         return query[0] * value[0] * query[1] + super().activations(*inputs)
 
 
 class _Heads(KernelLayer):
-    """Attention by several heads, each on projections of its own, joined by another one.
+    """Attention by several heads, each with its own projections, joined by an output projection.
 
-    One input is query, value and key at once: self-attention. The penalties and constraints hold
-    for every projection.
+    A single input is query, value and key at once: self-attention. Penalties and constraints apply
+    to every projection.
     """
 
     dropout: Rate = 0.0
-    """Of the attention weights."""
+    """Dropout rate of the attention weights."""
     sliding_window: PositiveInt | None = None
-    """How far a position may look, itself included: |i − j| < sliding_window."""
+    """How far a position attends, itself included: |i − j| < sliding_window."""
     use_gate: bool = False
-    """Whether a sigmoid of the query scales what the heads give (Qiu et al., 2025)."""
+    """Whether a sigmoid of the query scales the heads' output (Qiu et al., 2025)."""
 
     arity = (1, 3)
     inputs_as: ClassVar[Literal["list", "arguments"]] = "arguments"
 
     def projections(self, query: Shape, value: Shape, key: Shape) -> dict[str, tuple[int, Shape]]:
-        """Each projection's input features and what it makes of them, in Keras's order."""
+        """Input features and output shape of each projection, in Keras's order."""
         raise NotImplementedError
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -120,53 +120,54 @@ class _Heads(KernelLayer):
         return three(self, inputs)[0]
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """Masked keys and values have no weight; the query's mask goes on."""
+        """Masked keys and values get no weight; the query's mask is passed on."""
         del inputs
         return "passed" if masked[0] else "used"
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """A kernel and a bias of `query`, `key`, `gate`, `value` and `attention_output`."""
         query, value, key = three(self, inputs)
-        found: list[Weight] = []
-        for part, (features, made) in self.projections(query, value, key).items():
-            found += self._projection(part, (features, *made), made, inputs=1)
+        weights: list[Weight] = []
+        for name, (features, shape) in self.projections(query, value, key).items():
+            weights += self._projection(name, (features, *shape), shape, inputs=1)
         heads = self.projections(query, value, key)["query"][1][0], self.value_width()
-        found += self._projection("attention_output", (*heads, query[-1]), query[-1:], inputs=2)
-        return tuple(found)
+        weights += self._projection("attention_output", (*heads, query[-1]), query[-1:], inputs=2)
+        return tuple(weights)
 
     def value_width(self) -> int:
-        """Features of a head's values."""
+        """Number of features of a head's values."""
         raise NotImplementedError
 
     def multiply_adds(self, *inputs: Shape) -> int:
         """Every projection at every position, the scores and the means."""
         query, value, key = three(self, inputs)
-        made = self.projections(query, value, key)
-        at = {"key": value[0], "value": value[0]}
+        projections = self.projections(query, value, key)
+        positions = {"key": value[0], "value": value[0]}
         projected = sum(
-            features * math.prod(shape) * at.get(part, query[0])
-            for part, (features, shape) in made.items()
+            features * math.prod(shape) * positions.get(name, query[0])
+            for name, (features, shape) in projections.items()
         )
-        heads, width = made["query"][1]
+        heads, width = projections["query"][1]
         scored = heads * query[0] * value[0] * (width + self.value_width())
         return projected + scored + heads * self.value_width() * query[-1] * query[0]
 
     def activations(self, *inputs: Shape) -> int:
-        """What is projected, the scores, the attention weights, the heads' means, the output."""
+        """Projections, scores, attention weights, the heads' means and the output."""
         query, value, key = three(self, inputs)
-        made = self.projections(query, value, key)
-        at = {"key": value[0], "value": value[0]}
+        projections = self.projections(query, value, key)
+        positions = {"key": value[0], "value": value[0]}
         projected = sum(
-            math.prod(shape) * at.get(part, query[0]) for part, (_, shape) in made.items()
+            math.prod(shape) * positions.get(name, query[0])
+            for name, (_, shape) in projections.items()
         )
-        heads = made["query"][1][0]
+        heads = projections["query"][1][0]
         scores = 2 * heads * query[0] * value[0]
         return projected + scores + heads * query[0] * self.value_width() + math.prod(query)
 
-    def _projection(self, part: str, kernel: Shape, bias: Shape, *, inputs: int) -> list[Weight]:
-        """A kernel whose first axes, `inputs` of them, are summed over, and a bias."""
-        weights = [Weight(f"{part}/kernel", kernel, input_axes=tuple(range(inputs)))]
-        return [*weights, Weight(f"{part}/bias", bias)] if self.use_bias else weights
+    def _projection(self, name: str, kernel: Shape, bias: Shape, *, inputs: int) -> list[Weight]:
+        """A kernel that sums over its first `inputs` axes, and a bias."""
+        weights = [Weight(f"{name}/kernel", kernel, input_axes=tuple(range(inputs)))]
+        return [*weights, Weight(f"{name}/bias", bias)] if self.use_bias else weights
 
 
 class MultiHeadAttention(_Heads):
@@ -175,16 +176,16 @@ class MultiHeadAttention(_Heads):
     type: Literal["MultiHeadAttention"] = "MultiHeadAttention"
     num_heads: PositiveInt
     key_dim: PositiveInt
-    """Features of a head's queries and keys."""
+    """Number of features of a head's queries and keys."""
     value_dim: PositiveInt | None = None
-    """Features of a head's values; by default those of its keys."""
+    """Number of features of a head's values; by default `key_dim`."""
 
     def value_width(self) -> int:
         """`value_dim`."""
         return self.value_dim or self.key_dim
 
     def projections(self, query: Shape, value: Shape, key: Shape) -> dict[str, tuple[int, Shape]]:
-        """All heads' at once."""
+        """The projections of all heads together."""
         keys, values = (self.num_heads, self.key_dim), (self.num_heads, self.value_width())
         gate = {"gate": (query[-1], values)} if self.use_gate else {}
         return {
@@ -200,7 +201,7 @@ class GroupQueryAttention(_Heads):
 
     type: Literal["GroupQueryAttention"] = "GroupQueryAttention"
     head_dim: PositiveInt
-    """Features of a head's queries, keys and values."""
+    """Number of features of a head's queries, keys and values."""
     num_query_heads: PositiveInt
     num_key_value_heads: PositiveInt
     """A divisor of `num_query_heads`."""
@@ -223,13 +224,13 @@ class GroupQueryAttention(_Heads):
         query, value, _ = three(self, inputs)
         if query[-1] != value[-1]:
             raise ShapeError(
-                "GroupQueryAttention expects queries and values of equally many features,"
+                "GroupQueryAttention expects queries and values with the same number of features,"
                 f" received {render(query)} and {render(value)}"
             )
         return query
 
     def projections(self, query: Shape, value: Shape, key: Shape) -> dict[str, tuple[int, Shape]]:
-        """All heads' at once."""
+        """The projections of all heads together."""
         queries = (self.num_query_heads, self.head_dim)
         shared = (self.num_key_value_heads, self.head_dim)
         gate = {"gate": (query[-1], queries)} if self.use_gate else {}
@@ -242,9 +243,9 @@ class GroupQueryAttention(_Heads):
 
 
 def three(layer: Layer, inputs: tuple[Shape, ...]) -> tuple[Shape, Shape, Shape]:
-    """Query, value and key; the value is the query and the key the value where not given.
+    """Query, value and key; the value defaults to the query, the key to the value.
 
-    Raises ShapeError unless each is (time, features), with as many keys as values.
+    Raises ShapeError unless all are (time, features), with as many keys as values.
     """
     for shape in inputs:
         expect_rank(layer, shape, 2, "time, features")

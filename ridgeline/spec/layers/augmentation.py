@@ -1,7 +1,7 @@
-"""Augmentation: random changes of images in training. Outside training they pass as they are.
+"""Augmentation: random changes of images in training only.
 
-AugMix is left out: Keras draws its chains by Python's `random` when the epoch is traced, so that
-every batch would go through the same ones, and a resumed job through others.
+AugMix is left out: Keras draws its chains with Python's `random` when it traces the epoch, so every
+batch would get the same chains, and a resumed job other ones.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -29,15 +29,15 @@ def _odd(size: int) -> int:
 
 
 _Factor = _Share | Annotated[tuple[_Share, _Share], AfterValidator(_ascending)]
-"""How strongly at most, or at least and at most."""
+"""The largest strength, or the smallest and the largest."""
 _SignedFactor = _Share | Annotated[tuple[_SignedShare, _SignedShare], AfterValidator(_ascending)]
-"""One number f for what is drawn from −f to f, or both bounds."""
+"""One number f, to draw from −f to f, or both bounds."""
 _ZoomShare = Annotated[float, Field(ge=-0.99, le=1.0)]
 _ZoomFactor = (
     Annotated[float, Field(ge=0.0, le=0.99)]
     | Annotated[tuple[_ZoomShare, _ZoomShare], AfterValidator(_ascending)]
 )
-"""As _SignedFactor; −0.5 zooms in to half of the picture, 0.5 out to half as much again."""
+"""Like _SignedFactor; −0.5 zooms in to half of the picture, 0.5 out by half."""
 _Sigma = Annotated[float, Field(ge=0.01, le=1.0)]
 _Bits = Annotated[int, Field(ge=1, le=8)]
 _OddSize = Annotated[int, Field(ge=1, le=255), AfterValidator(_odd)]
@@ -49,18 +49,18 @@ _Depth = Annotated[int, Field(ge=1, le=8)]
 
 def _range(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] >= pair[1]:
-        raise ValueError(f"expected the least value first, received {pair[0]:g}, {pair[1]:g}")
+        raise ValueError(f"expected the smaller value first, received {pair[0]:g}, {pair[1]:g}")
     return pair
 
 
 ValueRange = Annotated[tuple[Real, Real], AfterValidator(_range)]
-"""The least and the greatest value of a picture as it comes to the layer."""
+"""The smallest and the largest value of a picture, as the layer receives it."""
 
 
 class Augmentation(Layer):
-    """A layer that changes images: it stands between the data and the first layer with weights."""
+    """A layer that changes images randomly, placed before every layer with weights."""
 
-    #: How many channels it can take; None for any number.
+    #: Accepted numbers of channels; None for any.
     channels: ClassVar[tuple[int, ...] | None] = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -68,33 +68,34 @@ class Augmentation(Layer):
         (shape,) = inputs
         if len(shape) != 3:  # noqa: PLR2004 - height, width, channels
             raise ShapeError(
-                f"{self.type_name()} is for images, of shape (height, width, channels); received"
+                f"{self.type_name()} expects images of shape (height, width, channels), received"
                 f" {render(shape)}"
             )
         if self.channels is not None and shape[-1] not in self.channels:
-            wanted = " or ".join(str(number) for number in self.channels)
+            expected = " or ".join(str(number) for number in self.channels)
             raise ShapeError(
-                f"{self.type_name()} expects images of {wanted} channels, received {shape[-1]}"
+                f"{self.type_name()} expects images with {expected} channels, received {shape[-1]}"
             )
         return shape
 
 
-class _Colours(Augmentation):
-    """A change of values, which lie in `value_range`."""
+class _Colors(Augmentation):
+    """A change of pixel values."""
 
     value_range: ValueRange = (0, 255)
+    """The smallest and the largest pixel value of the input."""
 
 
 class _Moved(Augmentation):
-    """A change of place; what comes into the picture is filled in."""
+    """A geometric change; areas that enter the picture are filled."""
 
     interpolation: Interpolation = "bilinear"
     fill_value: Real = 0.0
-    """For fill_mode `constant`."""
+    """The value to fill with, for fill_mode `constant`."""
 
 
 class _Filled(_Moved):
-    """A change of place with a choice of what comes into the picture."""
+    """A geometric change with a choice of how to fill areas that enter the picture."""
 
     fill_mode: _FillMode = "reflect"
 
@@ -106,29 +107,29 @@ class _Cut(Augmentation):
     width: PictureSize
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(height, width, channels) → the size asked for."""
+        """(height, width, channels) → (self.height, self.width, channels)."""
         return (self.height, self.width, super().output_shape(*inputs)[-1])
 
 
-# Places ------------------------------------------------------------------------------------------
+# Geometry ----------------------------------------------------------------------------------------
 
 
 class RandomFlip(Augmentation):
-    """Mirrors half of the images."""
+    """Mirrors a random half of the images."""
 
     type: Literal["RandomFlip"] = "RandomFlip"
     mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal_and_vertical"
 
 
 class RandomRotation(_Filled):
-    """Turns by a random share of a full turn."""
+    """Rotates by a random fraction of a full turn."""
 
     type: Literal["RandomRotation"] = "RandomRotation"
     factor: _SignedFactor
 
 
 class RandomTranslation(_Filled):
-    """Shifts by a random share of height and width."""
+    """Shifts by a random fraction of height and width."""
 
     type: Literal["RandomTranslation"] = "RandomTranslation"
     height_factor: _SignedFactor
@@ -136,16 +137,16 @@ class RandomTranslation(_Filled):
 
 
 class RandomZoom(_Filled):
-    """Zooms in or out."""
+    """Zooms in or out by a random factor."""
 
     type: Literal["RandomZoom"] = "RandomZoom"
     height_factor: _ZoomFactor
     width_factor: _ZoomFactor | None = None
-    """By default what is drawn for the height, which keeps proportions."""
+    """By default the factor drawn for the height, which keeps proportions."""
 
 
 class RandomShear(_Filled):
-    """Slants rows and columns."""
+    """Shears along the rows and columns."""
 
     type: Literal["RandomShear"] = "RandomShear"
     x_factor: _Factor = 0.0
@@ -158,25 +159,25 @@ class RandomPerspective(_Moved):
     type: Literal["RandomPerspective"] = "RandomPerspective"
     factor: _Factor = 1.0
     scale: _Share = 1.0
-    """How far the corners move at most."""
+    """How far the corners move at most, as a fraction of the picture."""
 
 
-class RandomElasticTransform(_Colours):
-    """Bends the picture by a random smooth field (Simard et al., 2003)."""
+class RandomElasticTransform(_Colors):
+    """Distorts the picture by a random smooth field (Simard et al., 2003)."""
 
     type: Literal["RandomElasticTransform"] = "RandomElasticTransform"
     factor: _Factor = 1.0
     scale: _Factor = 1.0
-    """How strong the field is."""
+    """Strength of the field."""
     interpolation: Interpolation = "bilinear"
     fill_mode: _FillMode = "reflect"
     fill_value: Real = 0.0
 
 
 class RandomCrop(_Cut):
-    """A random window, one for the whole batch; the middle outside training.
+    """Cuts out a random window, the same for the whole batch; outside training the center.
 
-    Keras's own leaves the picture as large as it was outside training, and the next layer fails.
+    Keras's own layer keeps the picture's size outside training, so the next layer would fail.
     """
 
     type: Literal["RandomCrop"] = "RandomCrop"
@@ -188,31 +189,31 @@ class RandomCrop(_Cut):
         cropped = super().output_shape(*inputs)
         if cropped[0] >= inputs[0][0] or cropped[1] >= inputs[0][1]:
             raise ShapeError(
-                f"RandomCrop expects a window smaller than {render(inputs[0])} both ways, received"
-                f" {self.height} x {self.width}: there would be nothing to choose"
+                f"RandomCrop expects a window smaller than {render(inputs[0])} in height and width,"
+                f" received {self.height} x {self.width}; use a smaller window, or Resizing"
             )
         return cropped
 
 
-# Colours -----------------------------------------------------------------------------------------
+# Colors ------------------------------------------------------------------------------------------
 
 
-class RandomBrightness(_Colours):
-    """Adds a random share of the range to all values."""
+class RandomBrightness(_Colors):
+    """Adds a random fraction of the value range to all values."""
 
     type: Literal["RandomBrightness"] = "RandomBrightness"
     factor: _SignedFactor
 
 
-class RandomContrast(_Colours):
-    """Draws values away from or towards their mean."""
+class RandomContrast(_Colors):
+    """Scales the distance of values from their mean by a random factor."""
 
     type: Literal["RandomContrast"] = "RandomContrast"
     factor: _Factor
 
 
-class RandomHue(_Colours):
-    """Turns colours around the wheel."""
+class RandomHue(_Colors):
+    """Rotates hues around the color wheel."""
 
     type: Literal["RandomHue"] = "RandomHue"
     factor: _Factor
@@ -220,8 +221,8 @@ class RandomHue(_Colours):
     channels = (3,)
 
 
-class RandomSaturation(_Colours):
-    """Makes colours paler or stronger."""
+class RandomSaturation(_Colors):
+    """Changes saturation."""
 
     type: Literal["RandomSaturation"] = "RandomSaturation"
     factor: _Factor
@@ -229,15 +230,15 @@ class RandomSaturation(_Colours):
     channels = (3,)
 
 
-class RandomSharpness(_Colours):
+class RandomSharpness(_Colors):
     """Blurs or sharpens."""
 
     type: Literal["RandomSharpness"] = "RandomSharpness"
     factor: _Factor
 
 
-class RandomColorDegeneration(_Colours):
-    """Draws colours towards grey."""
+class RandomColorDegeneration(_Colors):
+    """Blends colors with gray."""
 
     type: Literal["RandomColorDegeneration"] = "RandomColorDegeneration"
     factor: _Factor
@@ -245,8 +246,8 @@ class RandomColorDegeneration(_Colours):
     channels = (3,)
 
 
-class RandomColorJitter(_Colours):
-    """Brightness, contrast, saturation and hue at once, those that have a factor."""
+class RandomColorJitter(_Colors):
+    """Changes brightness, contrast, saturation and hue, as far as they have a factor."""
 
     type: Literal["RandomColorJitter"] = "RandomColorJitter"
     brightness_factor: _SignedFactor | None = None
@@ -257,15 +258,15 @@ class RandomColorJitter(_Colours):
     channels = (3,)
 
 
-class RandomPosterization(_Colours):
-    """Keeps a random number of bits of each value, up to `factor`."""
+class RandomPosterization(_Colors):
+    """Reduces each value to a random number of bits, up to `factor`."""
 
     type: Literal["RandomPosterization"] = "RandomPosterization"
     factor: _Bits | Annotated[tuple[_Bits, _Bits], AfterValidator(_ascending)]
 
 
 class RandomGrayscale(Augmentation):
-    """Takes the colour out of a share `factor` of the images."""
+    """Converts a fraction `factor` of the images to gray."""
 
     type: Literal["RandomGrayscale"] = "RandomGrayscale"
     factor: _Share = 0.5
@@ -273,45 +274,46 @@ class RandomGrayscale(Augmentation):
     channels = (1, 3)
 
 
-class RandomInvert(_Colours):
-    """Turns values around: the least becomes the greatest."""
+class RandomInvert(_Colors):
+    """Inverts values: the smallest becomes the largest."""
 
     type: Literal["RandomInvert"] = "RandomInvert"
     factor: _Factor = 1.0
 
 
-class Solarization(_Colours):
-    """Adds a random amount, then turns around the values above a random threshold."""
+class Solarization(_Colors):
+    """Adds a random amount, then inverts the values above a random threshold."""
 
     type: Literal["Solarization"] = "Solarization"
     addition_factor: _Factor = 0.0
     threshold_factor: _Factor = 0.0
 
 
-class RandomGaussianBlur(_Colours):
-    """Blurs."""
+class RandomGaussianBlur(_Colors):
+    """Blurs by a Gaussian kernel."""
 
     type: Literal["RandomGaussianBlur"] = "RandomGaussianBlur"
     factor: _Factor = 1.0
     kernel_size: _OddSize | tuple[_OddSize, _OddSize] = 3
-    """Odd; height and width."""
+    """Height and width of the kernel, both odd."""
     sigma: _Sigma | Annotated[tuple[_Sigma, _Sigma], AfterValidator(_ascending)] = 1.0
 
 
-class RandomErasing(_Colours):
+class RandomErasing(_Colors):
     """Covers a random rectangle with noise or with `fill_value` (Zhong et al., 2020)."""
 
     type: Literal["RandomErasing"] = "RandomErasing"
     factor: _Factor = 1.0
     scale: _Factor = (0.02, 0.33)
-    """The rectangle's share of the picture."""
+    """The rectangle's fraction of the picture."""
     fill_value: Real | None = None
+    """The value to cover with; null for noise."""
 
 
-class Equalization(_Colours):
-    """Makes each channel's histogram over the batch flat.
+class Equalization(_Colors):
+    """Equalizes each channel's histogram over the batch.
 
-    In training only: Keras's own cannot be part of a model that predicts.
+    In training only: Keras's own layer cannot be part of a model for prediction.
     """
 
     type: Literal["Equalization"] = "Equalization"
@@ -320,11 +322,11 @@ class Equalization(_Colours):
     training_only = True
 
 
-# Several at once ---------------------------------------------------------------------------------
+# Combinations ------------------------------------------------------------------------------------
 
 
-class RandAugment(_Colours):
-    """`num_ops` random changes after another (Cubuk et al., 2020)."""
+class RandAugment(_Colors):
+    """Applies `num_ops` random changes in sequence (Cubuk et al., 2020)."""
 
     type: Literal["RandAugment"] = "RandAugment"
     num_ops: _Depth = 2
@@ -335,7 +337,7 @@ class RandAugment(_Colours):
 
 
 class _Mix(Augmentation):
-    """A mixture of each image with another one of the batch, and of their targets alike."""
+    """Mixes each image with another image of the batch, and their targets likewise."""
 
     mixes_labels = True
     training_only = True
@@ -349,7 +351,7 @@ class MixUp(_Mix):
 
 
 class CutMix(_Mix):
-    """A rectangle of x′ in x, targets by its share of the picture (Yun et al., 2019)."""
+    """Pastes a rectangle of x′ into x and mixes targets by its area (Yun et al., 2019)."""
 
     type: Literal["CutMix"] = "CutMix"
     factor: _Factor = 1.0

@@ -1,4 +1,4 @@
-"""What every layer of a spec can say about itself without TensorFlow."""
+"""The base of every layer: shapes, weights, masks and penalties, without TensorFlow."""
 
 import math
 import re
@@ -22,37 +22,44 @@ Activation = Literal[
     "softplus", "softsign", "squareplus", "sparse_plus", "sparse_sigmoid", "tanh", "hard_tanh",
     "tanh_shrink", "soft_shrink", "hard_shrink", "exponential",
 ]  # fmt: skip
-"""All of `keras.activations` but glu, which halves the last axis behind Keras's back, and
+"""All of `keras.activations` except glu, which halves the last axis without Keras inferring it, and
 threshold, which has no defaults."""
 VectorInitializer = Literal[
     "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
     "lecun_uniform", "lecun_normal", "random_uniform", "random_normal", "truncated_normal",
 ]  # fmt: skip
-"""What a weight of one axis, such as a bias, can begin with."""
+"""Initializers of a weight with one axis, such as a bias."""
 Initializer = Literal[VectorInitializer, "orthogonal"]
 Axis = Annotated[int, Field(ge=-8, le=8)]
 """As in Keras, axis 0 is the batch, so 1 is the first axis of a row; -1 is the last."""
 PolicyPart = Literal["weights", "bias", "activity"]
-MaskUse = Literal["passed", "used", "lost", "refused"]
-"""What becomes of the mask of a layer's input: it is handed on, used up, dropped unheeded, or
-Keras fails on it at the first batch."""
+MaskUse = Literal["passed", "used", "lost", "rejected"]
+"""What a layer does with its input's mask: passes it on, consumes it, drops it unused, or makes
+Keras fail at the first batch."""
 MULTIPLIED = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
-"""Weights that every position of the input is multiplied by."""
+"""Weights that multiply every position of the input."""
 
 
 class Weight(NamedTuple):
     """One variable of a layer."""
 
     name: str
-    """Keras's; behind the name of its part where a layer has parts: `forward_layer/kernel`."""
+    """Keras's name, in a composite layer with the part's as prefix: `forward_layer/kernel`."""
     shape: Shape
     trainable: bool = True
     input_axes: tuple[int, ...] | None = None
-    """The axes over which one unit's inputs lie; by default all but the last."""
+    """The axes along which one unit's inputs lie; by default all but the last."""
+
+    @property
+    def fan_in_axes(self) -> tuple[int, ...]:
+        """`input_axes`, with the default filled in."""
+        if self.input_axes is None:
+            return tuple(range(len(self.shape) - 1))
+        return self.input_axes
 
     @property
     def role(self) -> str:
-        """The last part of the name, by which regularizers and constraints know it: `kernel`."""
+        """The last component of the name, which regularizers and constraints refer to: `kernel`."""
         return self.name.rpartition("/")[2]
 
     @property
@@ -62,60 +69,61 @@ class Weight(NamedTuple):
 
 
 class Governed(NamedTuple):
-    """What an argument of a layer governs."""
+    """What a layer's regularizer or constraint argument applies to."""
 
     role: str
-    """The weights, by the last part of their names; `activity` is the layer's output."""
+    """The role of the weights; `activity` is the layer's output."""
     part: PolicyPart | None = None
-    """The part of the policy that fills it when the layer is silent."""
+    """The part of the policy that fills the argument in if the layer leaves it out."""
 
 
-class Penalised(NamedTuple):
-    """A penalty that a layer puts on its weights."""
+class Penalized(NamedTuple):
+    """A penalty of a layer, and the weights it is on."""
 
     argument: tuple[str, ...]
-    """Where it stands in the layer: `("layer", "kernel_regularizer")` in a wrapped one."""
+    """Its place in the layer: `("layer", "kernel_regularizer")` in a wrapped layer."""
     role: str
     penalty: WeightPenalty | ActivityPenalty
 
 
 class ShapeError(ValueError):
-    """A layer cannot take the shapes it is given; the message says what it expects."""
+    """A layer cannot accept its input shapes; the message says what it expects."""
 
 
 class Layer(Contract):
     """A Keras layer: `type` and arguments are Keras's own names.
 
-    A new layer is one subclass in the file of its family: its arguments with bounds, its output
-    shape and its weights. The registry, the catalogue, the graph and the engine find it by itself.
+    To add a layer, write one subclass in the file of its family: arguments with bounds, output
+    shape and weights. Registry, catalog, graph and engine pick it up by themselves.
     """
 
     name: LayerName | None = None
     """Unique in the model; by default Keras's own, such as `dense_1`."""
     inputs: Annotated[tuple[LayerName, ...], Field(max_length=1000, fail_fast=True)] | None = None
-    """Names of the layers it takes; by default the layer above, `input` for the first."""
+    """Names of the input layers; by default the layer above, and `input`, the data, for the
+    first."""
 
-    #: How many inputs it takes: least and most (None: any number).
+    #: Number of inputs: least and most (None: any number).
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     #: How Keras takes several inputs: as one list or as one argument each.
     inputs_as: ClassVar[Literal["list", "arguments"]] = "list"
-    #: Regularizer arguments and what they govern.
+    #: Regularizer arguments and what they apply to.
     regularizers: ClassVar[dict[str, Governed]] = {}
-    #: Constraint arguments and what they govern.
+    #: Constraint arguments and what they apply to.
     constraints: ClassVar[dict[str, Governed]] = {}
-    #: The family that `regularization.dropout.after` knows it by.
+    #: Its family in `regularization.dropout.after`.
     dropout_site: ClassVar[DropoutSite | None] = None
-    #: Whether it only reshapes, rescales or activates, so that dropout waits until it has.
+    #: Whether it only reshapes, rescales or activates; the policy's dropout goes after it.
     follows: ClassVar[bool] = False
     #: Whether it drops units itself, by a `rate`.
     drops: ClassVar[bool] = False
-    #: Whether it is there in training only: no Keras layer stands for it in the saved model.
+    #: Whether it acts in training only; the saved model has no layer for it.
     training_only: ClassVar[bool] = False
-    #: The Keras class that takes its place, with its arguments, in prediction and the saved model.
+    #: The Keras class that replaces it, with its arguments, in prediction and the saved model.
     in_prediction: ClassVar[str | None] = None
-    #: What it does with the mask that an Embedding has put on padding.
+    #: What it does with the padding mask of an Embedding.
     mask_use: ClassVar[MaskUse] = "lost"
-    #: Whether it mixes the targets of rows as it mixes the rows.
+    #: Whether it mixes the targets of rows along with the rows.
     mixes_labels: ClassVar[bool] = False
 
     @classmethod
@@ -124,68 +132,68 @@ class Layer(Contract):
         return _type_name(cls)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """The shape it turns `inputs` into. Raises ShapeError where it cannot take them."""
+        """The output shape for `inputs`. Raises ShapeError if it cannot accept them."""
         raise NotImplementedError
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """Its variables, in Keras's order, for inputs that `output_shape` accepts."""
+        """Its variables in Keras's order, for inputs that `output_shape` accepts."""
         del inputs
         return ()
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """Multiply-adds by which one row passes through it: each kernel at every position."""
+        """Multiply-adds for one row: each kernel at every position."""
         positions = math.prod(self.output_shape(*inputs)[:-1])
         kernels = (weight.size for weight in self.weights(*inputs) if weight.role in MULTIPLIED)
         return positions * sum(kernels)
 
     def activations(self, *inputs: Shape) -> int:
-        """Numbers that it makes of one row on the way to its output, that included."""
+        """Numbers computed for one row, intermediate results and output."""
         return math.prod(self.output_shape(*inputs))
 
     def makes_mask(self) -> bool:
-        """Whether it tells padding from tokens."""
+        """Whether it creates a mask that marks padding."""
         return False
 
     def keeps_numbers(self) -> bool:
-        """Whether it moves numbers about, or puts zeros between them, and computes none."""
+        """Whether it only moves numbers, or inserts zeros, without computing new ones."""
         return False
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """What becomes of the masks where at least one input has one; `masked` says which.
+        """What it does with the masks; `masked` says which inputs have one, at least one does.
 
-        A mask is over all axes of a row but the last, and stays so where it is passed.
+        A mask is over all axes of a row but the last, also after it is passed on.
         """
         del masked, inputs
         return self.mask_use
 
     def family(self) -> DropoutSite | None:
-        """The family that `regularization.dropout.after` knows this layer by."""
+        """This layer's family in `regularization.dropout.after`."""
         return self.dropout_site
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the Keras class, without regularizers and constraints."""
         return {argument: getattr(self, name) for argument, name in _arguments(type(self))}
 
-    def penalties(self) -> Iterator[Penalised]:
-        """The penalties it puts on its weights and its output."""
+    def penalties(self) -> Iterator[Penalized]:
+        """The penalties on its weights and its output."""
         for argument, (role, _) in self.regularizers.items():
             penalty = getattr(self, argument)
             if penalty is not None:
-                yield Penalised((argument,), role, penalty)
+                yield Penalized((argument,), role, penalty)
 
     def with_policy(self, policy: Regularization, weights: Sequence[Weight]) -> Self:
-        """The layer with the policy's penalties and constraints where it says nothing itself.
+        """The layer with the policy's penalties and constraints for arguments that it leaves out.
 
-        `weights` are its own: norms are taken over the inputs of each unit.
+        `weights` are the layer's; the policy's norms are taken over the inputs of each unit.
         """
-        silent = set(self.regularizers) | set(self.constraints)
-        silent -= self.model_fields_set
+        unset = set(self.regularizers) | set(self.constraints)
+        unset -= self.model_fields_set
         filled: dict[str, Any] = {}
         for argument, (_, part) in self.regularizers.items():
-            if argument in silent:
+            if argument in unset:
                 filled[argument] = _from_policy(policy, part)
         for argument, (role, part) in self.constraints.items():
-            if argument in silent and part == "weights":
+            if argument in unset and part == "weights":
                 filled[argument] = _over_inputs(policy.constraint, role, weights)
         return self.model_copy(update=filled) if filled else self
 
@@ -197,19 +205,19 @@ def _type_name(layer: type[Layer]) -> str:
 
 @cache
 def _arguments(layer: type[Layer]) -> tuple[tuple[str, str], ...]:
-    """The names of the Keras class's arguments, each with its field's."""
-    apart = {"type", "name", "inputs", *layer.regularizers, *layer.constraints}
+    """Names of the Keras class's arguments, paired with the names of their fields."""
+    excluded = {"type", "name", "inputs", *layer.regularizers, *layer.constraints}
     return tuple(
         (field.alias or name, name)
         for name, field in layer.model_fields.items()
-        if name not in apart
+        if name not in excluded
     )
 
 
 def concrete(base: type[Layer]) -> list[type[Layer]]:
-    """The layers a spec may name among `base` and its subclasses, in order of definition."""
-    found = [base] if "type" in base.model_fields else []
-    return found + [layer for child in base.__subclasses__() for layer in concrete(child)]
+    """`base` and its subclasses as far as a spec may name them, in order of definition."""
+    own = [base] if "type" in base.model_fields else []
+    return own + [layer for child in base.__subclasses__() for layer in concrete(child)]
 
 
 def _from_policy(
@@ -227,9 +235,9 @@ def _from_policy(
 def _over_inputs(
     constraint: AnyConstraint | None, role: str, weights: Sequence[Weight]
 ) -> AnyConstraint | None:
-    """The constraint with its norms over what comes into each unit, unless it names axes.
+    """The constraint with norms over the inputs of each unit, unless it names axes.
 
-    None where a unit has one weight of the kind only.
+    None if every unit has only one such weight.
     """
     if (
         constraint is None
@@ -237,14 +245,10 @@ def _over_inputs(
         or "axis" in constraint.model_fields_set
     ):
         return constraint
-    axes = max((_input_axes(weight) for weight in weights if weight.role == role), default=())
+    axes = max((weight.fan_in_axes for weight in weights if weight.role == role), default=())
     if not axes:
         return None
     return constraint.model_copy(update={"axis": axes if len(axes) > 1 else axes[0]})
-
-
-def _input_axes(weight: Weight) -> tuple[int, ...]:
-    return tuple(range(len(weight.shape) - 1)) if weight.input_axes is None else weight.input_axes
 
 
 @cache
@@ -255,22 +259,22 @@ def snake_case(type_name: str) -> str:
 
 
 def axis_of(layer: Layer, axis: int, shape: Shape) -> int:
-    """Which axis of a row a Keras axis is: axis 0 of Keras's is the batch, -1 the last.
+    """The index in a row's shape of a Keras axis, which counts the batch as 0 and the last as -1.
 
-    Raises ShapeError where the row has no such axis.
+    Raises ShapeError if the row has no such axis.
     """
     rank = len(shape)
     index = axis + rank if axis < 0 else axis - 1
     if not 0 <= index < rank:
         raise ShapeError(
-            f"{layer.type_name()} with axis {axis} expects an axis of {render(shape)}:"
+            f"{layer.type_name()} has axis {axis}; expected an axis of {render(shape)}:"
             f" 1 to {rank}, or -{rank} to -1"
         )
     return index
 
 
 def expect_rank(layer: Layer, shape: Shape, rank: int, axes: str) -> None:
-    """Raise ShapeError unless `shape` has `rank` axes, named by `axes`."""
+    """Raise ShapeError unless `shape` has `rank` axes; `axes` names them in the message."""
     if len(shape) != rank:
         raise ShapeError(
             f"{layer.type_name()} expects an input of shape ({axes}), received {render(shape)}"
@@ -278,5 +282,5 @@ def expect_rank(layer: Layer, shape: Shape, rank: int, axes: str) -> None:
 
 
 def render(shape: Shape) -> str:
-    """A shape as people write it: `(8, 8, 1)`."""
+    """A shape for messages: `(8, 8, 1)`, and `(8)` rather than `(8,)`."""
     return "(" + ", ".join(str(size) for size in shape) + ")"

@@ -20,7 +20,7 @@ from ridgeline.spec.schema import PositiveInt
 
 
 class _Convolution(KernelLayer):
-    """Filters that slide over the spatial axes, each over all channels of its group."""
+    """Filters that slide over the spatial axes, across all channels of their group."""
 
     rank: ClassVar[int]
 
@@ -30,9 +30,9 @@ class _Convolution(KernelLayer):
     padding: Padding | Literal["causal"] = "valid"
     dilation_rate: Sizes = 1
     groups: PositiveInt = 1
-    """Channels and filters are divided into so many groups that do not see each other (Krizhevsky
-    et al., 2012). TensorFlow compiles these with XLA, for it cannot train them on a CPU
-    otherwise."""
+    """Number of independent groups that channels and filters are divided into (Krizhevsky et al.,
+    2012). With more than 1, TensorFlow compiles the layer with XLA, since it cannot train it on a
+    CPU otherwise."""
     activation: Activation = "linear"
 
     dropout_site = "conv"
@@ -40,18 +40,21 @@ class _Convolution(KernelLayer):
     def output_shape(self, *inputs: Shape) -> Shape:
         """(…, channels) → (…′, filters) over the spatial axes …."""
         spatial = expect_spatial(self, inputs[0], self.rank)
-        strides, dilation = self._each(self.strides), self._each(self.dilation_rate)
+        strides, dilation = self._per_axis(self.strides), self._per_axis(self.dilation_rate)
         if max(strides) > 1 and max(dilation) > 1:
-            raise ShapeError(f"{self.type_name()} takes strides > 1 or dilation_rate > 1, not both")
+            raise ShapeError(
+                f"{self.type_name()} expects strides or dilation_rate above 1, received both; set"
+                " one of them to 1"
+            )
         if inputs[0][-1] % self.groups or self.filters % self.groups:
             raise ShapeError(
-                f"{self.type_name()} with {self.groups} groups expects channels and filters that"
-                f" can be divided into them, received {inputs[0][-1]} and {self.filters}"
+                f"{self.type_name()} with {self.groups} groups expects channels and filters"
+                f" divisible by {self.groups}, received {inputs[0][-1]} and {self.filters}"
             )
         slid = window_output(
             self,
             spatial,
-            size=self._each(self.kernel_size),
+            size=self._per_axis(self.kernel_size),
             strides=strides,
             padding=self.padding,
             dilation=dilation,
@@ -61,9 +64,9 @@ class _Convolution(KernelLayer):
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel (…, channels / groups, filters) and bias (filters,)."""
         channels = inputs[0][-1] // self.groups
-        return self.kernel_and_bias((*self._each(self.kernel_size), channels, self.filters))
+        return self.kernel_and_bias((*self._per_axis(self.kernel_size), channels, self.filters))
 
-    def _each(self, value: Sizes) -> tuple[int, ...]:
+    def _per_axis(self, value: Sizes) -> tuple[int, ...]:
         return spread(value, self.rank)
 
 
@@ -74,18 +77,18 @@ class Conv1D(_Convolution):
     kernel_size: Single
     strides: Single = 1
     padding: Padding | Literal["causal"] = "valid"
-    """`causal`: padded at the start only, so that no output sees a later step (WaveNet, van den
-    Oord et al., 2016)."""
+    """`causal` pads at the start only, so no output depends on a later step (WaveNet, van den Oord
+    et al., 2016)."""
     dilation_rate: Single = 1
 
     rank = 1
 
     def activations(self, *inputs: Shape) -> int:
-        """Its output, and behind `causal` the padded input."""
+        """Its output; with `causal` also the padded input."""
         outputs = math.prod(self.output_shape(*inputs))
         if self.padding != "causal":
             return outputs
-        (span,) = window_spans(self._each(self.kernel_size), self._each(self.dilation_rate))
+        (span,) = window_spans(self._per_axis(self.kernel_size), self._per_axis(self.dilation_rate))
         steps, channels = inputs[0]
         return outputs + (steps + span - 1) * channels
 

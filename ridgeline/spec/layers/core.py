@@ -45,20 +45,20 @@ class Dense(KernelLayer):
 class Embedding(Layer):
     """A learned vector for each token number below `input_dim` (Bengio et al., 2003).
 
-    Its input are whole numbers from 0 to input_dim − 1; as floats they are cut to whole ones. The
-    policy leaves its vectors alone: penalize them with `embeddings_regularizer`.
+    Its input is whole numbers from 0 to input_dim − 1; floats are truncated. The policy does not
+    apply to its vectors: penalize them with `embeddings_regularizer`.
     """
 
     type: Literal["Embedding"] = "Embedding"
     input_dim: PositiveInt
     """Size of the vocabulary."""
     output_dim: PositiveInt
-    """Numbers in each vector."""
+    """Length of each vector."""
     embeddings_initializer: Initializer = "random_uniform"
     embeddings_regularizer: WeightPenalty | None = None
     embeddings_constraint: AnyConstraint | None = None
     mask_zero: bool = False
-    """Whether token 0 is padding, which layers that take a mask pass over."""
+    """Whether token 0 is padding, which layers that use a mask skip."""
 
     regularizers: ClassVar[dict[str, Governed]] = {
         "embeddings_regularizer": Governed("embeddings"),
@@ -75,12 +75,12 @@ class Embedding(Layer):
         return (Weight("embeddings", (self.input_dim, self.output_dim)),)
 
     def makes_mask(self) -> bool:
-        """With `mask_zero`, over every token that is not 0."""
+        """With `mask_zero`, a mask over tokens other than 0."""
         return self.mask_zero
 
 
 class Rescaling(Layer):
-    """x·scale + offset, each one number, or one for each index of the last axis."""
+    """x·scale + offset; scale and offset are one number, or one per index of the last axis."""
 
     type: Literal["Rescaling"] = "Rescaling"
     scale: _Number | _Numbers
@@ -94,7 +94,7 @@ class Rescaling(Layer):
         for given in (self.scale, self.offset):
             if isinstance(given, tuple) and len(given) != inputs[0][-1]:
                 raise ShapeError(
-                    f"Rescaling expects one number, or one for each index of the last axis of"
-                    f" {render(inputs[0])}; received {len(given)}"
+                    f"Rescaling expects one number, or one per index of the last axis of"
+                    f" {render(inputs[0])}; received {len(given)} numbers"
                 )
         return inputs[0]

@@ -1,4 +1,4 @@
-"""EinsumDense."""
+"""EinsumDense, a Dense layer over any axes by an einsum equation."""
 
 import math
 import re
@@ -30,21 +30,21 @@ _EQUATION = re.compile(
 
 
 class _Equation(NamedTuple):
-    """Letters of a row's axes, the kernel's and the output's; the batch is taken off."""
+    """The letters of input, kernel and output, without the batch's."""
 
     input: str
     kernel: str
     output: str
     elided_left: bool
-    """Whether the axes without a letter come before those with one, or after them."""
+    """Whether the axes without a letter come before those with one, else after them."""
 
 
 class EinsumDense(Layer):
     """activation(einsum(equation, x, kernel) + bias): a Dense layer over any axes.
 
-    `equation` is "ab,bc->ac", "...b,bc->...c" or "ab...,bc->ac..." with letters of your choice; the
-    first letter, or what a left ellipsis begins with, is the batch. Letters twice in one operand,
-    and sizes that no letter has, which Keras lets pass, are refused.
+    `equation` is of the form "ab,bc->ac", "...b,bc->...c" or "ab...,bc->ac..."; the batch is the
+    first letter, or the first axis of a left ellipsis. A letter repeated in one operand and a size
+    without a letter are rejected, though Keras accepts them.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -55,7 +55,7 @@ class EinsumDense(Layer):
         PositiveInt
         | Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=8, fail_fast=True)]
     ) = Field(alias="output_shape")
-    """Sizes of the output's letters but the batch."""
+    """Sizes of the output's letters, without the batch."""
     activation: Activation = "linear"
     bias_axes: Annotated[str, Field(pattern=r"^[A-Za-z]{1,8}$")] | None = None
     """Letters of the output along which the bias differs; null for no bias."""
@@ -82,59 +82,63 @@ class EinsumDense(Layer):
         output = _parse(self.equation).output
         if len(self._sizes()) != len(output):
             raise ValueError(
-                f'expected output_shape to give a size for each of "{output}", the letters of the'
-                f" output but the batch; received {len(self._sizes())}"
+                f'expected output_shape to have a size for each letter of "{output}", the output'
+                f" without the batch; received {len(self._sizes())} sizes"
             )
         if self.bias_axes is not None and not set(self.bias_axes) <= set(output):
             raise ValueError(f'expected bias_axes among "{output}", received "{self.bias_axes}"')
         return self
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """What the ellipsis stands for, and `output_shape` behind or before it."""
+        """The axes of the ellipsis, with `output_shape` after or before them."""
         equation, (shape,) = _parse(self.equation), inputs
         elided = len(shape) - len(equation.input)
         if elided < 0 or (elided > 0 and not self._elides()):
             raise ShapeError(
                 f'EinsumDense with "{self.equation}" expects an input of'
-                f" {'at least ' if self._elides() else ''}{len(equation.input)} axes but the"
-                f" batch, received {render(shape)}"
+                f" {'at least ' if self._elides() else ''}{len(equation.input)} axes, not counting"
+                f" the batch; received {render(shape)}"
             )
-        taken, given = self._input_sizes(shape), self._output_sizes()
-        for letter in equation.input:
-            if given.get(letter, taken[letter]) != taken[letter]:
+        input_sizes, output_sizes = self._input_sizes(shape), self._output_sizes()
+        for letter, size in input_sizes.items():
+            if output_sizes.get(letter, size) != size:
                 raise ShapeError(
                     f'EinsumDense with "{self.equation}" expects output_shape to repeat the size of'
-                    f' "{letter}", {taken[letter]} in {render(shape)}; received {given[letter]}'
+                    f' "{letter}", {size} in {render(shape)}; received {output_sizes[letter]}'
                 )
         rest = self._elided(shape)
         if equation.elided_left and rest != rest[::-1]:
             raise ShapeError(
-                f'EinsumDense with "{self.equation}" expects letters for more of the axes of'
-                f" {render(shape)}: Keras turns around the order of those it leaves out"
+                f'EinsumDense with "{self.equation}" expects letters for more axes of'
+                f" {render(shape)}: Keras reverses the order of the axes in the ellipsis"
             )
         if self.kernel_initializer == "orthogonal" and len(equation.kernel) == 1:
             raise ShapeError(
-                "EinsumDense expects a kernel of two axes or more for an orthogonal start"
+                "EinsumDense expects a kernel with at least two axes for kernel_initializer"
+                ' "orthogonal"; use another initializer'
             )
         return (*rest, *self._sizes()) if equation.elided_left else (*self._sizes(), *rest)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """A kernel with its letters' sizes; a bias from its first letter to the output's last."""
         equation, (shape,) = _parse(self.equation), inputs
-        given = self._output_sizes()
-        sizes = self._input_sizes(shape) | given
-        summed = [axis for axis, letter in enumerate(equation.kernel) if letter not in given]
+        output_sizes = self._output_sizes()
+        sizes = self._input_sizes(shape) | output_sizes
+        summed = [axis for axis, letter in enumerate(equation.kernel) if letter not in output_sizes]
         kernel = tuple(sizes[letter] for letter in equation.kernel)
         weights = (Weight("kernel", kernel, input_axes=tuple(summed)),)
         if self.bias_axes is None:
             return weights
         first = min(equation.output.index(letter) for letter in self.bias_axes)
-        bias = [given[each] if each in self.bias_axes else 1 for each in equation.output[first:]]
+        bias = [
+            output_sizes[letter] if letter in self.bias_axes else 1
+            for letter in equation.output[first:]
+        ]
         after = () if equation.elided_left else (1,) * len(self._elided(shape))
         return (*weights, Weight("bias", (*bias, *after)))
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """Every combination of all letters and of the axes that have none."""
+        """Every combination of indices of all letters and of the axes without one."""
         sizes = self._input_sizes(inputs[0]) | self._output_sizes()
         return math.prod(sizes.values()) * math.prod(self._elided(inputs[0]))
 
@@ -160,16 +164,16 @@ class EinsumDense(Layer):
 
 
 def _parse(equation: str) -> _Equation:
-    """Take an equation apart. Raises ValueError where it is none that Keras can build."""
-    found = _EQUATION.fullmatch(equation)
-    if found is None or (found["left"] and found["right"]):
+    """The letters of an equation. Raises ValueError if Keras cannot build a layer for it."""
+    match = _EQUATION.fullmatch(equation)
+    if match is None or (match["left"] and match["right"]):
         raise ValueError(
-            'expected an equation like "ab,bc->ac", "...b,bc->...c", "ab...,bc->ac..."'
+            'expected an equation like "ab,bc->ac", "...b,bc->...c" or "ab...,bc->ac..."'
         )
-    sides = [found["left"], found["right"]]
-    if sides != [found["left_again"], found["right_again"]]:
-        raise ValueError("expected an ellipsis in the output where the input has one")
-    inputs, kernel, output = found["input"], found["kernel"], found["output"]
+    sides = [match["left"], match["right"]]
+    if sides != [match["left_again"], match["right_again"]]:
+        raise ValueError("expected the output to have an ellipsis where the input has one")
+    inputs, kernel, output = match["input"], match["kernel"], match["output"]
     if any(len(set(letters)) < len(letters) for letters in (inputs, kernel, output)):
         raise ValueError("expected each letter once in the input, in the kernel and in the output")
     if not set(output) <= set(inputs + kernel) or not set(kernel) <= set(inputs + output):
@@ -177,16 +181,16 @@ def _parse(equation: str) -> _Equation:
             "expected every letter of the output in the input or the kernel, and every letter of"
             " the kernel in the input or the output"
         )
-    if not found["left"]:
+    if not match["left"]:
         batch, inputs, output = inputs[0], inputs[1:], _without_batch(inputs[0], output)
         if batch in kernel:
-            raise ValueError(f'expected the batch, "{batch}", outside the kernel')
+            raise ValueError(f'expected the kernel without "{batch}", the batch')
     if not inputs or not output:
         raise ValueError("expected input and output to have a letter besides the batch")
-    return _Equation(inputs, kernel, output, elided_left=bool(found["left"]))
+    return _Equation(inputs, kernel, output, elided_left=bool(match["left"]))
 
 
 def _without_batch(batch: str, output: str) -> str:
     if output[0] != batch:
-        raise ValueError(f'expected the output to begin with the batch, "{batch}", as the input')
+        raise ValueError(f'expected the output to begin with "{batch}", the batch, like the input')
     return output[1:]

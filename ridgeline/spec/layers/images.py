@@ -1,4 +1,4 @@
-"""Layers that bring images to one size or contrast, in training and in prediction."""
+"""Layers that resize images or stretch their contrast, in training and in prediction."""
 
 from typing import Literal
 
@@ -20,43 +20,46 @@ class _Image(Layer):
 
 
 class _Sized(_Image):
-    """A layer that gives images of a size."""
+    """A layer whose output has a given size."""
 
     height: PictureSize
     width: PictureSize
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(height, width, channels) → the size asked for."""
+        """(height, width, channels) → (self.height, self.width, channels)."""
         return (self.height, self.width, super().output_shape(*inputs)[-1])
 
 
 class Resizing(_Sized):
-    """Another size, by interpolation."""
+    """Resizes images by interpolation."""
 
     type: Literal["Resizing"] = "Resizing"
     interpolation: Interpolation | Literal["bicubic", "lanczos3", "lanczos5"] = "bilinear"
     crop_to_aspect_ratio: bool = False
-    """Whether to cut off what would be out of proportion."""
+    """Whether to keep proportions by cropping."""
     pad_to_aspect_ratio: bool = False
-    """Whether to fill up what would be out of proportion."""
+    """Whether to keep proportions by padding with `fill_value`."""
     fill_value: Real = 0.0
     antialias: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> "Resizing":
         if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
-            raise ValueError("expected crop_to_aspect_ratio or pad_to_aspect_ratio, not both")
+            raise ValueError(
+                "expected crop_to_aspect_ratio or pad_to_aspect_ratio, received both; set one to"
+                " false"
+            )
         return self
 
 
 class CenterCrop(_Sized):
-    """The middle of the picture; a smaller picture is resized."""
+    """Cuts out the center of the picture; a smaller picture is resized."""
 
     type: Literal["CenterCrop"] = "CenterCrop"
 
 
 class AutoContrast(_Image):
-    """Stretches each channel of a picture to the whole range."""
+    """Stretches each channel of a picture to the whole value range."""
 
     type: Literal["AutoContrast"] = "AutoContrast"
     value_range: ValueRange = (0, 255)

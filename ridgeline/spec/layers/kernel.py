@@ -1,4 +1,4 @@
-"""What layers with a kernel and a bias have in common."""
+"""The bases of layers with a kernel and a bias."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from ridgeline.spec.regularization.regularizers import ACTIVITY, ActivityPenalty
 
 
 class BiasLayer(Layer):
-    """A layer that may add a bias and may penalize it, and its output."""
+    """A layer with an optional bias; bias and output can be penalized."""
 
     use_bias: bool = True
     bias_initializer: VectorInitializer = "zeros"
@@ -30,12 +30,12 @@ class BiasLayer(Layer):
     constraints: ClassVar[dict[str, Governed]] = {"bias_constraint": Governed("bias")}
 
     def bias_over(self, units: int) -> tuple[Weight, ...]:
-        """A number for each unit, or nothing without a bias."""
+        """The bias, one number per unit; empty without one."""
         return (Weight("bias", (units,)),) if self.use_bias else ()
 
 
 class KernelLayer(BiasLayer):
-    """A layer that multiplies by a kernel, adds a bias and may penalize both."""
+    """A layer that multiplies by a kernel and adds a bias; both can be penalized."""
 
     kernel_initializer: Initializer = "glorot_uniform"
     kernel_regularizer: WeightPenalty | None = None
@@ -51,5 +51,5 @@ class KernelLayer(BiasLayer):
     }
 
     def kernel_and_bias(self, kernel: Shape) -> tuple[Weight, ...]:
-        """A kernel of that shape, and the bias over its last axis if there is one."""
+        """A kernel of that shape, and the bias, if any, over its last axis."""
         return (Weight("kernel", kernel), *self.bias_over(kernel[-1]))

@@ -15,8 +15,8 @@ from ridgeline.spec.layers.base import (
 )
 
 
-class _Elementwise(Layer):
-    """Inputs of one shape merged number by number; broadcasting, which hides mistakes, is out."""
+class _ElementwiseMerge(Layer):
+    """Merges inputs element by element. Shapes must be equal: broadcasting would hide mistakes."""
 
     arity: ClassVar[tuple[int, int | None]] = (2, None)
     follows = True
@@ -30,18 +30,18 @@ class _Elementwise(Layer):
         return inputs[0]
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """A position counts where any input has it count; an input without a mask drops them."""
+        """A position is kept if any input keeps it; an input without a mask drops the masks."""
         del inputs
         return "passed" if all(masked) else "lost"
 
 
-class Add(_Elementwise):
+class Add(_ElementwiseMerge):
     """The sum of its inputs, element by element: a residual connection (He et al., 2016)."""
 
     type: Literal["Add"] = "Add"
 
 
-class Subtract(_Elementwise):
+class Subtract(_ElementwiseMerge):
     """The first input minus the second."""
 
     type: Literal["Subtract"] = "Subtract"
@@ -49,32 +49,32 @@ class Subtract(_Elementwise):
     arity = (2, 2)
 
 
-class Multiply(_Elementwise):
+class Multiply(_ElementwiseMerge):
     """The product of its inputs, element by element: a gate."""
 
     type: Literal["Multiply"] = "Multiply"
 
 
-class Average(_Elementwise):
+class Average(_ElementwiseMerge):
     """The mean of its inputs, element by element."""
 
     type: Literal["Average"] = "Average"
 
 
-class Maximum(_Elementwise):
+class Maximum(_ElementwiseMerge):
     """The largest of its inputs, element by element (maxout, Goodfellow et al., 2013)."""
 
     type: Literal["Maximum"] = "Maximum"
 
 
-class Minimum(_Elementwise):
+class Minimum(_ElementwiseMerge):
     """The smallest of its inputs, element by element."""
 
     type: Literal["Minimum"] = "Minimum"
 
 
 class Concatenate(Layer):
-    """Its inputs side by side along one axis."""
+    """Joins its inputs along one axis."""
 
     type: Literal["Concatenate"] = "Concatenate"
     axis: Axis = -1
@@ -84,48 +84,48 @@ class Concatenate(Layer):
     mask_use = "passed"
 
     def keeps_numbers(self) -> bool:
-        """It does."""
+        """Always."""
         return True
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """The inputs' shape with `axis` summed."""
+        """The inputs' shape, with their sizes along `axis` added."""
         axis = axis_of(self, self.axis, inputs[0])
         if len({_without(shape, axis) for shape in inputs}) > 1:
             raise ShapeError(
-                f"Concatenate expects equal shapes but for axis {self.axis}, received"
+                f"Concatenate expects shapes that are equal except along axis {self.axis}, received"
                 f" {_render_all(inputs)}"
             )
         return (*inputs[0][:axis], sum(shape[axis] for shape in inputs), *inputs[0][axis + 1 :])
 
 
 class Dot(Layer):
-    """Σ x·y along an axis of each: for every combination of what is left of both."""
+    """Σ x·y along one axis of each input, for every combination of the other axes."""
 
     type: Literal["Dot"] = "Dot"
     axes: Axis | tuple[Axis, Axis]
-    """One for both inputs, or one for each."""
+    """One axis for both inputs, or one for each."""
     normalize: bool = False
-    """Whether to divide both by their norms along the axis before: cosine similarity."""
+    """Whether to first divide both inputs by their norms along the axis: cosine similarity."""
 
     arity = (2, 2)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(a, n), (n, b) → (a, b) for axes [2, 1]; (1,) where nothing is left."""
+        """(a, n), (n, b) → (a, b) for axes [2, 1]; (1,) if no axis remains."""
         left, right = self._axes(inputs)
         first, second = inputs
         if first[left] != second[right]:
             raise ShapeError(
-                f"Dot expects axes of one size, received {first[left]} and {second[right]} of"
+                f"Dot expects axes of equal size, received {first[left]} and {second[right]} of"
                 f" {_render_all(inputs)}"
             )
         return (*first[:left], *first[left + 1 :], *second[:right], *second[right + 1 :]) or (1,)
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """The length of the axis for each number of the output."""
+        """The axis's length for each number of the output."""
         return math.prod(self.output_shape(*inputs)) * inputs[0][self._axes(inputs)[0]]
 
     def activations(self, *inputs: Shape) -> int:
-        """Its output, and its inputs divided by their norms."""
+        """Its output; with `normalize` also its normalized inputs."""
         scaled = sum(math.prod(shape) for shape in inputs) if self.normalize else 0
         return scaled + math.prod(self.output_shape(*inputs))
 
@@ -139,5 +139,5 @@ def _without(shape: Shape, axis: int) -> tuple[int, Shape]:
 
 
 def _render_all(shapes: tuple[Shape, ...]) -> str:
-    """The first few that differ; there may be a thousand."""
+    """The first few different shapes; there may be a thousand."""
     return ", ".join(render(shape) for shape in list(dict.fromkeys(shapes))[:4])

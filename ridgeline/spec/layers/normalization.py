@@ -27,7 +27,9 @@ from ridgeline.spec.schema import (
 
 def _one_way(axes: tuple[int, ...]) -> tuple[int, ...]:
     if min(axes) < 0 <= max(axes):
-        raise ValueError("expected axes counted all from the front or all from the back")
+        raise ValueError(
+            f"expected all axes positive or all negative, received {', '.join(map(str, axes))}"
+        )
     return axes
 
 
@@ -45,7 +47,7 @@ _Start = Literal["zeros", "ones"]
 
 
 class _Normalization(Layer):
-    """A layer that brings its input to a standard scale along `axis`."""
+    """A layer that normalizes its input along `axis`."""
 
     follows = True
     mask_use: ClassVar[MaskUse] = "passed"
@@ -56,29 +58,29 @@ class _Normalization(Layer):
         return inputs[0]
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
-        """`axis` as places in the shape of a row, in ascending order.
+        """`axis` as indices in a row's shape, ascending.
 
-        Raises ShapeError where the row has no such axis.
+        Raises ShapeError if the row has no such axis.
         """
         given: int | tuple[int, ...] = getattr(self, "axis", -1)
         axes = sorted(given if isinstance(given, tuple) else (given,))
         rank = len(shape)
-        places = tuple(axis + rank if axis < 0 else axis - 1 for axis in axes)
-        if not all(0 <= place < rank for place in places):
+        indices = tuple(axis + rank if axis < 0 else axis - 1 for axis in axes)
+        if not all(0 <= index < rank for index in indices):
             raise ShapeError(
-                f"{self.type_name()} with axis {given} expects axes of {render(shape)}:"
+                f"{self.type_name()} has axis {given}; expected axes of {render(shape)}:"
                 f" 1 to {rank}, or -{rank} to -1"
             )
-        return places
+        return indices
 
 
 class _Affine(_Normalization):
-    """A normalization after which gamma scales and beta shifts."""
+    """A normalization followed by scaling by gamma and shifting by beta."""
 
     center: bool = True
-    """Whether there is a beta."""
+    """Whether to shift by beta."""
     scale: bool = True
-    """Whether there is a gamma."""
+    """Whether to scale by gamma."""
     beta_initializer: _Start = "zeros"
     gamma_initializer: _Start = "ones"
     beta_regularizer: WeightPenalty | None = None
@@ -112,7 +114,7 @@ class RenormClipping(Contract):
     @model_validator(mode="after")
     def _ordered(self) -> "RenormClipping":
         if self.rmax is not None and self.rmin is not None and self.rmax < self.rmin:
-            raise ValueError(f"expected rmin ({self.rmin:g}) up to rmax ({self.rmax:g})")
+            raise ValueError(f"expected rmin ({self.rmin:g}) at most rmax ({self.rmax:g})")
         return self
 
 
@@ -121,22 +123,22 @@ class BatchNormalization(_Affine):
 
     type: Literal["BatchNormalization"] = "BatchNormalization"
     axis: Axis = -1
-    """The channels."""
+    """The axis of the channels."""
     momentum: Fraction = 0.99
     epsilon: PositiveFloat = 1e-3
     renorm: bool = False
-    """Batch renormalization (Ioffe, 2017): corrects a small batch by the moving statistics."""
+    """Batch renormalization (Ioffe, 2017): corrects small batches by the moving statistics."""
     renorm_clipping: RenormClipping | None = None
     renorm_momentum: Fraction = 0.99
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """Gamma and beta, trained, and the moving statistics, which are not."""
+        """Gamma and beta, which are trained, and the moving statistics, which are not."""
         (channels,) = self.axes(inputs[0])
-        moving = ["moving_mean", "moving_variance"]
+        names = ["moving_mean", "moving_variance"]
         if self.renorm:
-            moving += ["moving_stddev", "renorm_mean", "renorm_stddev"]
+            names += ["moving_stddev", "renorm_mean", "renorm_stddev"]
         shape = (inputs[0][channels],)
-        statistics = tuple(Weight(name, shape, trainable=False) for name in moving)
+        statistics = tuple(Weight(name, shape, trainable=False) for name in names)
         return super().weights(*inputs) + statistics
 
     def arguments(self) -> dict[str, Any]:
@@ -159,9 +161,9 @@ class GroupNormalization(_Affine):
 
     type: Literal["GroupNormalization"] = "GroupNormalization"
     groups: Annotated[int, Field(ge=-1, le=2**31 - 1)] = 32
-    """A divisor of the channels; -1 for as many groups as channels: instance normalization."""
+    """A divisor of the number of channels; -1 for one group per channel: instance normalization."""
     axis: Axis = -1
-    """The channels."""
+    """The axis of the channels."""
     epsilon: PositiveFloat = 1e-3
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -170,8 +172,8 @@ class GroupNormalization(_Affine):
         channels = inputs[0][axis]
         if self.groups == 0 or (self.groups > 0 and channels % self.groups):
             raise ShapeError(
-                f"GroupNormalization expects groups to divide the {channels} channels, received"
-                f" {self.groups}"
+                f"GroupNormalization expects groups to divide the {channels} channels, or -1;"
+                f" received {self.groups}"
             )
         return inputs[0]
 
@@ -179,7 +181,7 @@ class GroupNormalization(_Affine):
 class RMSNormalization(_Normalization):
     """x·scale/√(mean x²) along the last axis (Zhang & Sennrich, 2019).
 
-    Keras takes another axis, and then fails to scale.
+    There is no `axis`: with another one, Keras fails to scale.
     """
 
     type: Literal["RMSNormalization"] = "RMSNormalization"

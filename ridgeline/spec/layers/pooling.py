@@ -1,4 +1,4 @@
-"""Poolings."""
+"""Pooling layers."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _Counts = _Count | tuple[_Count, ...]
 
 
 class _Pooling(Layer):
-    """A window's maximum or mean, channel by channel."""
+    """The maximum or mean of sliding windows, channel by channel."""
 
     rank: ClassVar[int]
 
@@ -170,9 +170,9 @@ class GlobalAveragePooling3D(_GlobalPooling):
 
 
 class _AdaptivePooling(Layer):
-    """The maximum or mean of windows so chosen that there are `output_size` of them.
+    """The maximum or mean of `output_size` windows, whatever the input's size.
 
-    Window i of o over n positions: ⌊i·n/o⌋ up to, without, ⌈(i + 1)·n/o⌉.
+    Window i of o over n positions is from ⌊i·n/o⌋ up to, but excluding, ⌈(i + 1)·n/o⌉.
     """
 
     rank: ClassVar[int]
@@ -184,8 +184,8 @@ class _AdaptivePooling(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         """(…, channels) → (*output_size, channels).
 
-        Keras pools twice, with windows of ⌈n/o⌉ and of one more, and picks from both. Raises
-        ShapeError where the larger does not fit, which TensorFlow refuses, or would take long.
+        Keras pools twice, with windows of ⌈n/o⌉ and ⌈n/o⌉ + 1, and selects from both. Raises
+        ShapeError if the larger window does not fit, which TensorFlow rejects, or would be slow.
         """
         spatial = expect_spatial(self, inputs[0], self.rank)
         sizes = spread(self.output_size, self.rank)
@@ -193,14 +193,14 @@ class _AdaptivePooling(Layer):
             window = -(-n // size) + 1
             if window > n or window > _LONGEST_WINDOW:
                 raise ShapeError(
-                    f"{self.type_name()} cannot make {size} of {n} positions of {render(spatial)}:"
-                    f" it needs windows of {window}, expected at most {min(n, _LONGEST_WINDOW)};"
-                    " use another output_size, or a global pooling for 1"
+                    f"{self.type_name()} cannot reduce {n} positions of {render(spatial)} to"
+                    f" {size}: it needs windows of {window}, expected at most"
+                    f" {min(n, _LONGEST_WINDOW)}; use another output_size, or global pooling for 1"
                 )
         return (*sizes, inputs[0][-1])
 
     def activations(self, *inputs: Shape) -> int:
-        """What both poolings give, side by side and picked from, for one axis after the other."""
+        """The results of both poolings, joined and selected from, axis by axis."""
         return sum(math.prod(shape) for shape in self._stages(inputs[0]))
 
     def _stages(self, shape: Shape) -> Iterator[Shape]:

@@ -29,7 +29,7 @@ from ridgeline.spec.regularization.regularizers import WeightPenalty
 from ridgeline.spec.schema import PositiveInt, Rate
 
 LONGEST_UNROLLED = 256
-"""Time steps that are written out one by one. Each is a piece of the graph to be traced."""
+"""Most time steps to unroll; every step adds to the graph that TensorFlow traces."""
 
 
 class Recurrent(KernelLayer):
@@ -40,12 +40,13 @@ class Recurrent(KernelLayer):
     recurrent_regularizer: WeightPenalty | None = None
     recurrent_constraint: AnyConstraint | None = None
     dropout: Rate = 0.0
-    """Of the units of xₜ, the same ones at every step (Gal & Ghahramani, 2016)."""
+    """Dropout rate of xₜ; the same units at every step (Gal & Ghahramani, 2016)."""
     recurrent_dropout: Rate = 0.0
-    """Of the units of hₜ₋₁, the same ones at every step."""
+    """Dropout rate of hₜ₋₁; the same units at every step."""
     return_sequences: bool = False
-    """Whether to give the output of every step, or of the last alone."""
+    """Whether to return the output of every step, not only of the last."""
     go_backwards: bool = False
+    """Whether to read the sequence from its end."""
 
     regularizers: ClassVar[dict[str, Governed]] = {
         "recurrent_regularizer": Governed("recurrent_kernel", "weights"),
@@ -55,15 +56,15 @@ class Recurrent(KernelLayer):
         "recurrent_constraint": Governed("recurrent_kernel", "weights"),
         **KernelLayer.constraints,
     }
-    #: Kernels side by side, one a gate.
+    #: Number of gates, whose kernels are joined in one.
     gates: ClassVar[int] = 1
 
     def step_shape(self, sequence: Shape) -> Shape:
-        """What one step gives."""
+        """The output shape of one step."""
         raise NotImplementedError
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(time, …) → what one step gives, of every step with `return_sequences`."""
+        """(time, …) → one step's output, or every step's with `return_sequences`."""
         step = self.step_shape(inputs[0])
         return (inputs[0][0], *step) if self.return_sequences else step
 
@@ -73,12 +74,12 @@ class Recurrent(KernelLayer):
         return inputs[0][0] * kernels * math.prod(self.step_shape(inputs[0])[:-1])
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """Steps that are masked leave the state as it is."""
+        """Masked steps leave the state unchanged."""
         del masked, inputs
         return "passed" if self.return_sequences else "used"
 
     def activations(self, *inputs: Shape) -> int:
-        """The gates, the state and the output of every step."""
+        """Gates, state and output of every step."""
         return inputs[0][0] * (self.gates + 2) * math.prod(self.step_shape(inputs[0]))
 
 
@@ -87,7 +88,7 @@ class _Unrolled(Recurrent):
 
     units: PositiveInt
     unroll: bool = False
-    """Whether the steps are written out one by one: faster for a few, at the cost of memory."""
+    """Whether to unroll the loop over steps: faster for few steps, but takes more memory."""
 
     def step_shape(self, sequence: Shape) -> Shape:
         """(time, features) → (units,)."""
@@ -109,7 +110,7 @@ class _Unrolled(Recurrent):
         return (*kernels, Weight("bias", self.bias_shape(width))) if self.use_bias else kernels
 
     def bias_shape(self, width: int) -> Shape:
-        """The bias over all gates."""
+        """The bias of all gates."""
         return (width,)
 
 
@@ -125,7 +126,7 @@ class LSTM(_Unrolled):
     type: Literal["LSTM"] = "LSTM"
     recurrent_activation: Activation = "sigmoid"
     unit_forget_bias: bool = True
-    """Whether the forget gate's bias starts at 1."""
+    """Whether to initialize the forget gate's bias to 1."""
 
     gates = 4
 
@@ -136,17 +137,17 @@ class GRU(_Unrolled):
     type: Literal["GRU"] = "GRU"
     recurrent_activation: Activation = "sigmoid"
     reset_after: bool = True
-    """Whether the reset gate acts after the recurrent kernel, with a bias of its own."""
+    """Whether to apply the reset gate after the recurrent kernel, with a separate bias."""
 
     gates = 3
 
     def bias_shape(self, width: int) -> Shape:
-        """One bias, or with `reset_after` one for the input and one for the state."""
+        """One bias, or with `reset_after` one each for input and state."""
         return (2, width) if self.reset_after else (width,)
 
 
 class _ConvLSTM(Recurrent):
-    """An LSTM whose products are convolutions (Shi et al., 2015)."""
+    """An LSTM with convolutions in place of matrix products (Shi et al., 2015)."""
 
     filters: PositiveInt
     kernel_size: Sizes
@@ -155,7 +156,7 @@ class _ConvLSTM(Recurrent):
     dilation_rate: Sizes = 1
     recurrent_activation: Activation = "sigmoid"
     unit_forget_bias: bool = True
-    """Whether the forget gate's bias starts at 1."""
+    """Whether to initialize the forget gate's bias to 1."""
 
     gates = 4
     #: The names of the spatial axes.
@@ -167,7 +168,10 @@ class _ConvLSTM(Recurrent):
         expect_rank(self, sequence, rank + 2, ", ".join(("time", *self.spatial, "channels")))
         strides, dilation = spread(self.strides, rank), spread(self.dilation_rate, rank)
         if max(strides) > 1 and max(dilation) > 1:
-            raise ShapeError(f"{self.type_name()} takes strides > 1 or dilation_rate > 1, not both")
+            raise ShapeError(
+                f"{self.type_name()} expects strides or dilation_rate above 1, received both; set"
+                " one of them to 1"
+            )
         spatial = window_output(
             self,
             sequence[1:-1],
@@ -188,9 +192,9 @@ class _ConvLSTM(Recurrent):
         return (*kernels, Weight("bias", (width,))) if self.use_bias else kernels
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """It can pass over whole steps alone, and a mask here is over positions in them too."""
+        """Rejected: it can only skip whole steps, and a mask here is also over positions."""
         del masked, inputs
-        return "refused"
+        return "rejected"
 
 
 class ConvLSTM1D(_ConvLSTM):

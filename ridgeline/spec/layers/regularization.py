@@ -1,4 +1,4 @@
-"""Layers that regularize by dropping, by noise, or by a penalty on what passes."""
+"""Layers that regularize by dropout, by noise, or by a penalty on their input."""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ridgeline.spec.layers.base import (
     Layer,
-    Penalised,
+    Penalized,
     Shape,
     ShapeError,
     expect_rank,
@@ -19,11 +19,11 @@ from ridgeline.spec.schema import NonNegativeFloat, PositiveInt, Rate
 _NoiseShape = Annotated[
     tuple[PositiveInt | None, ...], Field(min_length=2, max_length=9, fail_fast=True)
 ]
-"""The mask's shape, the batch's axis first: 1 along an axis that shares one draw, else null."""
+"""The mask's shape, batch axis first: 1 along axes that share one draw, else null."""
 
 
 class _SameShape(Layer):
-    """A layer that leaves the shape as it is."""
+    """A layer that keeps the shape."""
 
     mask_use = "passed"
 
@@ -33,17 +33,19 @@ class _SameShape(Layer):
 
 
 class _Drop(_SameShape):
-    """A layer that drops with probability `rate`; at 0 and outside training it does nothing."""
+    """A layer that drops with probability `rate`, in training only."""
 
     rate: Rate
+    """Probability of dropping; at 0 the layer does nothing."""
 
     drops = True
 
 
 class _Masked(_Drop):
-    """A layer whose mask may be shared along axes."""
+    """A layer whose mask can be shared along axes."""
 
     noise_shape: _NoiseShape | None = None
+    """Shape of the mask, batch axis first: 1 along axes that share one draw, else null."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
@@ -56,8 +58,9 @@ class _Masked(_Drop):
             )
             if not fits:
                 raise ShapeError(
-                    f"{self.type_name()} expects noise_shape to have the batch's axis and those of"
-                    f" {render(shape)}, each null or 1"
+                    f"{self.type_name()} expects noise_shape to have {len(sizes)} items, the batch"
+                    f" axis and the axes of {render(shape)}, each null or 1; received"
+                    f" {[*self.noise_shape]}"
                 )
         return shape
 
@@ -65,33 +68,33 @@ class _Masked(_Drop):
 class Dropout(_Masked):
     """Zeroes each unit with probability `rate` in training and scales the rest by 1/(1 − rate).
 
-    Srivastava et al., 2014. At rate 0 and outside training it does nothing.
+    Srivastava et al., 2014.
     """
 
     type: Literal["Dropout"] = "Dropout"
 
 
 class AlphaDropout(_Masked):
-    """Dropout to the negative saturation of selu, keeping mean and variance (Klambauer, 2017)."""
+    """Dropout to selu's negative saturation, which keeps mean and variance (Klambauer, 2017)."""
 
     type: Literal["AlphaDropout"] = "AlphaDropout"
 
 
 class GaussianDropout(_Drop):
-    """Multiplies by a normal with mean 1 and variance rate/(1 − rate) (Srivastava et al., 2014)."""
+    """Multiplies by normal noise, mean 1, variance rate/(1 − rate) (Srivastava et al., 2014)."""
 
     type: Literal["GaussianDropout"] = "GaussianDropout"
 
 
 class GaussianNoise(_SameShape):
-    """Adds a normal with mean 0 and standard deviation `stddev` in training."""
+    """Adds normal noise with mean 0 and standard deviation `stddev` in training."""
 
     type: Literal["GaussianNoise"] = "GaussianNoise"
     stddev: Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class SpatialDropout(_Drop):
-    """Dropout of whole feature maps (Tompson et al., 2015), for behind a convolution."""
+    """Dropout of whole feature maps, for use after a convolution (Tompson et al., 2015)."""
 
     #: The names of the spatial axes.
     spatial: ClassVar[tuple[str, ...]]
@@ -112,7 +115,7 @@ class SpatialDropout1D(SpatialDropout):
 
 
 class SpatialDropout2D(SpatialDropout):
-    """Dropout of whole feature maps (Tompson et al., 2015), for behind a convolution."""
+    """Dropout of whole feature maps, for use after a convolution (Tompson et al., 2015)."""
 
     type: Literal["SpatialDropout2D"] = "SpatialDropout2D"
 
@@ -128,9 +131,9 @@ class SpatialDropout3D(SpatialDropout):
 
 
 class DropPath(_Drop):
-    """Zeroes the whole input of a row with probability `rate`, scaling the rest by 1/(1 − rate).
+    """Zeroes a row's whole input with probability `rate` and scales the rest by 1/(1 − rate).
 
-    Stochastic depth (Huang et al., 2016), for the end of a residual branch. Not of Keras.
+    Stochastic depth (Huang et al., 2016), for the end of a residual branch. Not part of Keras.
     """
 
     type: Literal["DropPath"] = "DropPath"
@@ -139,14 +142,15 @@ class DropPath(_Drop):
 
 
 class DropBlock2D(_Drop):
-    """Zeroes square blocks of each feature map (Ghiasi et al., 2018). Not of Keras.
+    """Zeroes square blocks of each feature map (Ghiasi et al., 2018). Not part of Keras.
 
-    Block centres are drawn with γ = rate/block² · height·width/((height − block + 1)·(width −
-    block + 1)), so about `rate` of the map is dropped; what is left is scaled by all/kept.
+    Block centers are drawn with γ = rate/block² · height·width/((height − block + 1)·(width −
+    block + 1)), so about `rate` of the map is dropped; the rest is scaled by size/kept.
     """
 
     type: Literal["DropBlock2D"] = "DropBlock2D"
     block_size: Annotated[int, Field(ge=1, le=256)] = 7
+    """Height and width of a block."""
 
     training_only = True
 
@@ -155,14 +159,14 @@ class DropBlock2D(_Drop):
         expect_rank(self, inputs[0], 3, "height, width, channels")
         if self.block_size > min(inputs[0][:2]):
             raise ShapeError(
-                f"DropBlock2D with block_size {self.block_size} does not fit into"
-                f" {render(inputs[0])}; use a smaller block"
+                f"DropBlock2D has block_size {self.block_size}, larger than"
+                f" {render(inputs[0])}; use a smaller block_size"
             )
         return inputs[0]
 
 
 class ActivityRegularization(_SameShape):
-    """Passes its input on and penalizes it: (l1·Σ|x| + l2·Σx²) / rows of the batch."""
+    """Passes its input on unchanged and penalizes it: (l1·Σ|x| + l2·Σx²) / rows of the batch."""
 
     type: Literal["ActivityRegularization"] = "ActivityRegularization"
     l1: NonNegativeFloat = 0.0
@@ -170,6 +174,6 @@ class ActivityRegularization(_SameShape):
 
     follows = True
 
-    def penalties(self) -> Iterator[Penalised]:
-        """One, on its output."""
-        yield Penalised((), ACTIVITY, ActivityPenalty(l1=self.l1, l2=self.l2))
+    def penalties(self) -> Iterator[Penalized]:
+        """One penalty, on its output."""
+        yield Penalized((), ACTIVITY, ActivityPenalty(l1=self.l1, l2=self.l2))

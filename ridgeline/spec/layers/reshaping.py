@@ -1,4 +1,4 @@
-"""Layers that move, repeat, cut or pad what they get."""
+"""Layers that reshape, repeat, crop or pad their input."""
 
 import math
 from typing import Annotated, ClassVar, Literal
@@ -18,22 +18,22 @@ from ridgeline.spec.schema import PositiveInt
 
 _Margin = Annotated[int, Field(ge=0, le=65_536)]
 _Sides = _Margin | tuple[_Margin, _Margin]
-"""As much on both sides, or before and after."""
+"""One number for both sides, or one each for before and after."""
 _Margins = _Sides | tuple[_Sides, _Sides] | tuple[_Sides, _Sides, _Sides]
 
 
 class _Reshaping(Layer):
-    """A layer that computes nothing."""
+    """A layer that moves numbers without computing new ones."""
 
     follows = True
 
     def keeps_numbers(self) -> bool:
-        """It does."""
+        """Always."""
         return True
 
 
 class Flatten(_Reshaping):
-    """All axes into one."""
+    """Joins all axes into one."""
 
     type: Literal["Flatten"] = "Flatten"
 
@@ -43,7 +43,7 @@ class Flatten(_Reshaping):
 
 
 class Reshape(_Reshaping):
-    """The same elements in another shape; one axis may be -1."""
+    """Gives the same elements another shape; one axis may be -1, to be inferred."""
 
     type: Literal["Reshape"] = "Reshape"
     target_shape: Annotated[
@@ -52,7 +52,7 @@ class Reshape(_Reshaping):
     ]
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """`target_shape` with -1 worked out."""
+        """`target_shape` with -1 inferred."""
         total = math.prod(inputs[0])
         known = math.prod(size for size in self.target_shape if size != -1)
         unknown = self.target_shape.count(-1)
@@ -60,26 +60,29 @@ class Reshape(_Reshaping):
         if unknown > 1 or not fits:
             raise ShapeError(
                 f"Reshape cannot turn {render(inputs[0])} ({total} elements) into"
-                f" {render(self.target_shape)}; the elements must be as many, with at most one -1"
+                f" {render(self.target_shape)}; expected the same number of elements and at most"
+                " one -1"
             )
         return tuple(total // known if size == -1 else size for size in self.target_shape)
 
 
 class Permute(_Reshaping):
-    """The axes in another order."""
+    """Reorders the axes."""
 
     type: Literal["Permute"] = "Permute"
     dims: Annotated[
         tuple[Annotated[int, Field(ge=1, le=8)], ...],
         Field(min_length=1, max_length=8, fail_fast=True),
     ]
-    """Where each axis comes from, the first axis of a row being 1: [2, 1] swaps two."""
+    """The input axis of each output axis; 1 is the first axis of a row. [2, 1] swaps two axes."""
 
     @field_validator("dims")
     @classmethod
     def _each_axis_once(cls, dims: tuple[int, ...]) -> tuple[int, ...]:
         if sorted(dims) != list(range(1, len(dims) + 1)):
-            raise ValueError(f"expected each of 1 to {len(dims)} once, received {render(dims)}")
+            raise ValueError(
+                f"expected every number from 1 to {len(dims)} once, received {render(dims)}"
+            )
         return dims
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -93,7 +96,7 @@ class Permute(_Reshaping):
 
 
 class RepeatVector(_Reshaping):
-    """A row's vector `n` times, as steps."""
+    """Repeats a row's vector `n` times, as steps."""
 
     type: Literal["RepeatVector"] = "RepeatVector"
     n: PositiveInt
@@ -105,20 +108,21 @@ class RepeatVector(_Reshaping):
 
 
 class _Cropping(_Reshaping):
-    """Cuts positions off both ends of each spatial axis."""
+    """Crops both ends of each spatial axis."""
 
     rank: ClassVar[int]
 
     cropping: _Margins
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(n, …, channels) → (n − before − after, …, channels); one position must be left."""
+        """(n, …, channels) → (n − before − after, …, channels), at least 1 along every axis."""
         spatial = expect_spatial(self, inputs[0], self.rank)
         margins = _each_side(self._margins(), self.rank)
         left = tuple(n - sum(sides) for n, sides in zip(spatial, margins, strict=True))
         if min(left) < 1:
             raise ShapeError(
-                f"{self.type_name()} would leave {render(left)} of {render(spatial)}; crop less"
+                f"{self.type_name()} would leave {render(left)} of {render(spatial)}; expected at"
+                " least 1 along every axis: crop less"
             )
         return (*left, inputs[0][-1])
 
@@ -127,7 +131,7 @@ class _Cropping(_Reshaping):
 
 
 class Cropping1D(_Cropping):
-    """Cuts steps off (steps, channels)."""
+    """Crops steps of (steps, channels)."""
 
     type: Literal["Cropping1D"] = "Cropping1D"
     cropping: _Sides = 1
@@ -139,7 +143,7 @@ class Cropping1D(_Cropping):
 
 
 class Cropping2D(_Cropping):
-    """Cuts the rim off (height, width, channels)."""
+    """Crops the borders of (height, width, channels)."""
 
     type: Literal["Cropping2D"] = "Cropping2D"
     cropping: _Margin | tuple[_Sides, _Sides] = 0
@@ -148,7 +152,7 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """Cuts the rim off (depth, height, width, channels)."""
+    """Crops the borders of (depth, height, width, channels)."""
 
     type: Literal["Cropping3D"] = "Cropping3D"
     cropping: _Margin | tuple[_Sides, _Sides, _Sides] = 1
@@ -157,7 +161,7 @@ class Cropping3D(_Cropping):
 
 
 class _ZeroPadding(_Reshaping):
-    """Puts zeros before and after each spatial axis."""
+    """Pads both ends of each spatial axis with zeros."""
 
     rank: ClassVar[int]
 
@@ -175,7 +179,7 @@ class _ZeroPadding(_Reshaping):
 
 
 class ZeroPadding1D(_ZeroPadding):
-    """Zeros around (steps, channels)."""
+    """Pads (steps, channels) with zeros."""
 
     type: Literal["ZeroPadding1D"] = "ZeroPadding1D"
     padding: _Sides = 1
@@ -187,7 +191,7 @@ class ZeroPadding1D(_ZeroPadding):
 
 
 class ZeroPadding2D(_ZeroPadding):
-    """Zeros around (height, width, channels)."""
+    """Pads (height, width, channels) with zeros."""
 
     type: Literal["ZeroPadding2D"] = "ZeroPadding2D"
     padding: _Margin | tuple[_Sides, _Sides] = 1
@@ -196,7 +200,7 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 class ZeroPadding3D(_ZeroPadding):
-    """Zeros around (depth, height, width, channels)."""
+    """Pads (depth, height, width, channels) with zeros."""
 
     type: Literal["ZeroPadding3D"] = "ZeroPadding3D"
     padding: _Margin | tuple[_Sides, _Sides, _Sides] = 1
@@ -205,7 +209,7 @@ class ZeroPadding3D(_ZeroPadding):
 
 
 class _UpSampling(_Reshaping):
-    """Each position `size` times over."""
+    """Repeats each position `size` times."""
 
     rank: ClassVar[int]
 
@@ -219,7 +223,7 @@ class _UpSampling(_Reshaping):
 
 
 class UpSampling1D(_UpSampling):
-    """Each step of (steps, channels) `size` times."""
+    """Repeats each step of (steps, channels) `size` times."""
 
     type: Literal["UpSampling1D"] = "UpSampling1D"
     size: Size = 2
@@ -228,7 +232,7 @@ class UpSampling1D(_UpSampling):
 
 
 class UpSampling2D(_UpSampling):
-    """(height, width, channels) enlarged."""
+    """Enlarges (height, width, channels) by `size`."""
 
     type: Literal["UpSampling2D"] = "UpSampling2D"
     size: Pair = 2
@@ -237,12 +241,12 @@ class UpSampling2D(_UpSampling):
     rank = 2
 
     def keeps_numbers(self) -> bool:
-        """Unless it computes what lies between."""
+        """Unless it interpolates."""
         return self.interpolation == "nearest"
 
 
 class UpSampling3D(_UpSampling):
-    """(depth, height, width, channels) enlarged, each position repeated."""
+    """Enlarges (depth, height, width, channels) by repeating each position."""
 
     type: Literal["UpSampling3D"] = "UpSampling3D"
     size: Triple = 2
@@ -251,6 +255,6 @@ class UpSampling3D(_UpSampling):
 
 
 def _each_side(margins: int | tuple[_Sides, ...], rank: int) -> tuple[tuple[int, ...], ...]:
-    """Before and after, for each axis."""
+    """The margins before and after, for each axis."""
     axes = (margins,) * rank if isinstance(margins, int) else margins
     return tuple(spread(sides, 2) for sides in axes)

@@ -1,4 +1,4 @@
-"""Convolutions that look at each channel alone."""
+"""Depthwise and separable convolutions, which treat each channel separately."""
 
 import math
 from typing import ClassVar, Literal
@@ -20,7 +20,7 @@ from ridgeline.spec.schema import PositiveInt
 
 
 class _ChannelwiseConvolution(BiasLayer):
-    """`depth_multiplier` windows for each channel, which see that channel only."""
+    """`depth_multiplier` filters per channel, each over that channel only."""
 
     rank: ClassVar[int]
 
@@ -37,40 +37,41 @@ class _ChannelwiseConvolution(BiasLayer):
     dropout_site = "conv"
 
     def activations(self, *inputs: Shape) -> int:
-        """Its output, and what the channels' own windows give on the way to it.
+        """Its output, and the result of the depthwise filters.
 
-        With strides and a dilation_rate TensorFlow slides by 1 and takes every stride-th position.
+        With strides and a dilation_rate, TensorFlow slides by 1 and then picks every stride-th
+        position.
         """
-        strides = self._each(self.strides)
-        if max(strides) > 1 and max(self._each(self.dilation_rate)) > 1:
+        strides = self._per_axis(self.strides)
+        if max(strides) > 1 and max(self._per_axis(self.dilation_rate)) > 1:
             strides = spread(1, self.rank)
         slid = self._slide(inputs[0], strides)
         return math.prod(self.output_shape(*inputs)) + math.prod(slid) * self._depth(inputs[0])
 
     def depthwise(self, name: str, shape: Shape) -> Weight:
-        """The kernel (…, channels, depth_multiplier); a unit sees one channel's window."""
-        kernel = (*self._each(self.kernel_size), shape[-1], self.depth_multiplier)
+        """The kernel (…, channels, depth_multiplier); a unit's inputs are one channel's window."""
+        kernel = (*self._per_axis(self.kernel_size), shape[-1], self.depth_multiplier)
         return Weight(name, kernel, input_axes=tuple(range(self.rank)))
 
     def _slide(self, shape: Shape, strides: tuple[int, ...]) -> Shape:
         return window_output(
             self,
             expect_spatial(self, shape, self.rank),
-            size=self._each(self.kernel_size),
+            size=self._per_axis(self.kernel_size),
             strides=strides,
             padding=self.padding,
-            dilation=self._each(self.dilation_rate),
+            dilation=self._per_axis(self.dilation_rate),
         )
 
     def _depth(self, shape: Shape) -> int:
         return shape[-1] * self.depth_multiplier
 
-    def _each(self, value: Sizes) -> tuple[int, ...]:
+    def _per_axis(self, value: Sizes) -> tuple[int, ...]:
         return spread(value, self.rank)
 
 
 class _DepthwiseConvolution(_ChannelwiseConvolution):
-    """Each channel convolved with windows of its own."""
+    """Convolves each channel with its own filters."""
 
     regularizers: ClassVar[dict[str, Governed]] = {
         "depthwise_regularizer": Governed("kernel", "weights"),
@@ -83,7 +84,7 @@ class _DepthwiseConvolution(_ChannelwiseConvolution):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(…, channels) → (…′, channels·depth_multiplier) over the spatial axes …."""
-        slid = self._slide(inputs[0], self._each(self.strides))
+        slid = self._slide(inputs[0], self._per_axis(self.strides))
         return (*slid, self._depth(inputs[0]))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -114,7 +115,7 @@ class DepthwiseConv2D(_DepthwiseConvolution):
 
 
 class _SeparableConvolution(_ChannelwiseConvolution):
-    """A depthwise convolution, then one of size 1 that mixes the channels (Chollet, 2017)."""
+    """A depthwise convolution, then one of size 1 across the channels (Chollet, 2017)."""
 
     filters: PositiveInt
     pointwise_initializer: Initializer = "glorot_uniform"
@@ -134,7 +135,7 @@ class _SeparableConvolution(_ChannelwiseConvolution):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(…, channels) → (…′, filters) over the spatial axes …."""
-        return (*self._slide(inputs[0], self._each(self.strides)), self.filters)
+        return (*self._slide(inputs[0], self._per_axis(self.strides)), self.filters)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Both kernels, the second (1, …, channels·depth_multiplier, filters), and the bias."""

@@ -1,4 +1,4 @@
-"""Transposed convolutions, which make their input larger."""
+"""Transposed convolutions, which enlarge their input."""
 
 import math
 from typing import Annotated, ClassVar, Literal
@@ -34,7 +34,7 @@ class _TransposedConvolution(KernelLayer):
     strides: Sizes = 1
     padding: Padding = "valid"
     output_padding: _Extras | None = None
-    """Added to the output's sizes, below the strides; by default Keras chooses it."""
+    """Added to the output's sizes; must be below the strides. By default chosen by Keras."""
     dilation_rate: Sizes = 1
     activation: Activation = "linear"
 
@@ -43,14 +43,17 @@ class _TransposedConvolution(KernelLayer):
     def output_shape(self, *inputs: Shape) -> Shape:
         """(…, channels) → (…′, filters), with k = dilation·(kernel size − 1) + 1 for each axis.
 
-        `valid`: (n − 1)·stride + k + output_padding, by default max(k, stride) in place of the
-        last two. `same`: (n − 1)·stride + k mod 2 + output_padding, by default n·stride.
+        `valid`: (n − 1)·stride + k + output_padding; without output_padding (n − 1)·stride +
+        max(k, stride). `same`: (n − 1)·stride + k mod 2 + output_padding; without it n·stride.
         """
         spatial = expect_spatial(self, inputs[0], self.rank)
-        strides, dilation = self._each(self.strides), self._each(self.dilation_rate)
+        strides, dilation = self._per_axis(self.strides), self._per_axis(self.dilation_rate)
         if max(strides) > 1 and max(dilation) > 1:
-            raise ShapeError(f"{self.type_name()} takes strides > 1 or dilation_rate > 1, not both")
-        spans = window_spans(self._each(self.kernel_size), dilation)
+            raise ShapeError(
+                f"{self.type_name()} expects strides or dilation_rate above 1, received both; set"
+                " one of them to 1"
+            )
+        spans = window_spans(self._per_axis(self.kernel_size), dilation)
         extras = self._extras(strides, spans)
         if self.padding == "valid":
             grown = [
@@ -68,12 +71,12 @@ class _TransposedConvolution(KernelLayer):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel (…, filters, channels) and bias (filters,)."""
-        kernel = (*self._each(self.kernel_size), self.filters, inputs[0][-1])
+        kernel = (*self._per_axis(self.kernel_size), self.filters, inputs[0][-1])
         seen = (*range(self.rank), self.rank + 1)
         return (Weight("kernel", kernel, input_axes=seen), *self.bias_over(self.filters))
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """Each position of the input is multiplied by the kernel."""
+        """The kernel's size for each position of the input."""
         kernel = self.weights(*inputs)[0]
         return math.prod(inputs[0][:-1]) * kernel.size
 
@@ -86,17 +89,17 @@ class _TransposedConvolution(KernelLayer):
                 f"{self.type_name()} expects output_padding below strides, received"
                 f" {render(extras)} and {render(strides)}"
             )
-        # A convolution of this output would give one position less: TensorFlow refuses to run it.
+        # A convolution of this output would have one position less; TensorFlow rejects it.
         even = any(not (span % 2 or extra) for span, extra in zip(spans, extras, strict=True))
         if self.padding == "same" and even:
             raise ShapeError(
                 f'{self.type_name()} with padding "same" and a window of {render(spans)} expects'
-                f" an output_padding of at least 1 where the window is even, received"
+                f" output_padding of at least 1 along axes where the window is even, received"
                 f" {render(extras)}"
             )
         return extras
 
-    def _each(self, value: Sizes) -> tuple[int, ...]:
+    def _per_axis(self, value: Sizes) -> tuple[int, ...]:
         return spread(value, self.rank)
 
 
@@ -136,10 +139,10 @@ class Conv3DTranspose(_TransposedConvolution):
     rank = 3
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """As every transposed convolution's.
+        """Same as for the other transposed convolutions.
 
-        Raises ShapeError for dilations that TensorFlow mixes up in the gradient: it checks the
-        width against the height's.
+        Raises ShapeError for dilations that differ along height and width: TensorFlow's gradient
+        checks the width against the height's dilation.
         """
         _, height, width = spread(self.dilation_rate, self.rank)
         if self.padding == "valid" and height != width:

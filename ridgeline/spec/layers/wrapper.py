@@ -1,18 +1,18 @@
-"""What layers that wrap another one have in common."""
+"""The base of layers that wrap another one."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from pydantic import field_validator
 
-from ridgeline.spec.layers.base import Layer, Penalised, Weight
+from ridgeline.spec.layers.base import Layer, Penalized, Weight
 from ridgeline.spec.regularization.policy import DropoutSite, Regularization
 
 
 class Wrapper(Layer):
-    """A layer around another, `layer`, whose penalties and constraints are its own.
+    """A layer around another, `layer`, which has its own penalties and constraints.
 
-    A subclass narrows `layer` to the types it can wrap. The name and the inputs are the wrapper's.
+    A subclass narrows `layer` to the types it can wrap. Name and inputs belong to the wrapper.
     """
 
     layer: Layer
@@ -21,7 +21,9 @@ class Wrapper(Layer):
     @classmethod
     def _nameless(cls, layer: Layer) -> Layer:
         if layer.name is not None or layer.inputs is not None:
-            raise ValueError("expected neither name nor inputs; they belong to the wrapper")
+            raise ValueError(
+                "expected neither name nor inputs; set them on the wrapper, not on its layer"
+            )
         return layer
 
     def family(self) -> DropoutSite | None:
@@ -29,16 +31,23 @@ class Wrapper(Layer):
         return self.layer.family()
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the Keras class but `layer`."""
+        """The arguments of the Keras class, without `layer`."""
         return {name: value for name, value in super().arguments().items() if name != "layer"}
 
-    def penalties(self) -> Iterator[Penalised]:
-        """Those of the wrapped layer, and its own."""
+    def penalties(self) -> Iterator[Penalized]:
+        """The wrapper's penalties, then those of the wrapped layer."""
         yield from super().penalties()
-        for penalised in self.layer.penalties():
-            yield penalised._replace(argument=("layer", *penalised.argument))
+        for penalized in self.layer.penalties():
+            yield penalized._replace(argument=("layer", *penalized.argument))
 
     def with_policy(self, policy: Regularization, weights: Sequence[Weight]) -> Self:
-        """Fill in the wrapped layer, and the wrapper's own arguments."""
+        """Apply the policy to the wrapper's own arguments and to the wrapped layer."""
         own = super().with_policy(policy, weights)
         return own.model_copy(update={"layer": self.layer.with_policy(policy, weights)})
+
+
+def with_wrapped(layer: Layer) -> Iterator[Layer]:
+    """The layer, and the layer that it wraps, if any."""
+    yield layer
+    if isinstance(layer, Wrapper):
+        yield from with_wrapped(layer.layer)

@@ -1,4 +1,4 @@
-"""Layers around another layer. Imported last, so that every layer they may hold is known."""
+"""Layers around another layer. Imported last, when every layer that they can wrap is known."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     KernelMatrixLayer = Layer
 else:
     RecurrentLayer = _one_of(concrete(Recurrent))
-    StepLayer = _one_of([Flatten, *(each for each in concrete(Layer) if each.dropout_site)])
-    _kernels = [each for each in concrete(KernelLayer) if each.dropout_site]
+    StepLayer = _one_of([Flatten, *(kind for kind in concrete(Layer) if kind.dropout_site)])
+    _kernels = [kind for kind in concrete(KernelLayer) if kind.dropout_site]
     KernelMatrixLayer = _one_of([*_kernels, EinsumDense, Embedding])
 
 
 class Bidirectional(Wrapper):
-    """A recurrent layer forwards and its twin backwards, merged (Schuster & Paliwal, 1997)."""
+    """A recurrent layer and its backward copy, merged (Schuster & Paliwal, 1997)."""
 
     type: Literal["Bidirectional"] = "Bidirectional"
     layer: RecurrentLayer
@@ -48,16 +48,18 @@ class Bidirectional(Wrapper):
     @classmethod
     def _forwards(cls, layer: Recurrent) -> Recurrent:
         if layer.go_backwards:
-            raise ValueError("expected go_backwards false: the twin goes backwards")
+            raise ValueError(
+                "expected go_backwards false: Bidirectional adds the backward copy itself"
+            )
         return layer
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """The recurrent layer's output, its last axis twice as long with `concat`."""
+        """The recurrent layer's output shape, with twice the last axis for `concat`."""
         shape = self.layer.output_shape(*inputs)
         return (*shape[:-1], 2 * shape[-1]) if self.merge_mode == "concat" else shape
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """The weights of both: `forward_layer/kernel` and so on, then `backward_layer/kernel`."""
+        """The weights of both layers: `forward_layer/kernel` …, then `backward_layer/kernel` …."""
         return tuple(
             weight._replace(name=f"{part}/{weight.name}")
             for part in ("forward_layer", "backward_layer")
@@ -65,44 +67,44 @@ class Bidirectional(Wrapper):
         )
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """The recurrent layer's."""
+        """Same as the recurrent layer."""
         return self.layer.masking(masked, *inputs)
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """Both ways."""
+        """Twice the recurrent layer's."""
         return 2 * self.layer.multiply_adds(*inputs)
 
     def activations(self, *inputs: Shape) -> int:
-        """Both ways, and merged."""
+        """Twice the recurrent layer's, and the merged output."""
         return 2 * self.layer.activations(*inputs) + super().activations(*inputs)
 
 
 class TimeDistributed(Wrapper):
-    """One layer on every step of a sequence: a dense or convolution layer, a pooling or Flatten."""
+    """Applies a dense, convolution, pooling or Flatten layer to every step of a sequence."""
 
     type: Literal["TimeDistributed"] = "TimeDistributed"
     layer: StepLayer
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(time, …) → (time, what the layer makes of …)."""
+        """(time, …) → (time, the layer's output shape for …)."""
         steps, step = self._steps(inputs[0])
         return (steps, *self.layer.output_shape(step))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """The layer's, once."""
+        """The layer's weights, shared by all steps."""
         return self.layer.weights(inputs[0][1:])
 
     def masking(self, masked: Sequence[bool], *inputs: Shape) -> MaskUse:
-        """Keras hands the mask on as it is, whatever the layer makes of the positions."""
+        """Keras passes the mask on unchanged, even if the layer changes the positions."""
         del masked
-        return "passed" if self.output_shape(*inputs)[:-1] == inputs[0][:-1] else "refused"
+        return "passed" if self.output_shape(*inputs)[:-1] == inputs[0][:-1] else "rejected"
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """The layer's, at every step."""
+        """The layer's, for every step."""
         return inputs[0][0] * self.layer.multiply_adds(inputs[0][1:])
 
     def activations(self, *inputs: Shape) -> int:
-        """The layer's, at every step."""
+        """The layer's, for every step."""
         return inputs[0][0] * self.layer.activations(inputs[0][1:])
 
     def _steps(self, sequence: Shape) -> tuple[int, Shape]:
@@ -110,46 +112,50 @@ class TimeDistributed(Wrapper):
             raise ShapeError(
                 f"TimeDistributed expects an input of shape (time, …), received {render(sequence)}"
             )
-        # Keras writes the steps out one by one.
+        # Keras unrolls the steps.
         if sequence[0] > LONGEST_UNROLLED:
             raise ShapeError(
                 f"TimeDistributed expects at most {LONGEST_UNROLLED} time steps, received"
-                f" {sequence[0]}; Dense alone works on every step as it is"
+                f" {sequence[0]}; shorten the sequence, or use Dense, which applies to every step"
+                " without a wrapper"
             )
         return sequence[0], sequence[1:]
 
 
 class SpectralNormalization(Wrapper):
-    """Divides the layer's kernel by its largest singular value at every step of training.
+    """Divides the layer's kernel by its largest singular value at every training step.
 
-    The value is found by power iteration (Miyato et al., 2018). The layer is one with a `kernel`,
-    or an Embedding.
+    The value is computed by power iteration (Miyato et al., 2018). The layer must have a `kernel`,
+    or be an Embedding.
     """
 
     type: Literal["SpectralNormalization"] = "SpectralNormalization"
     layer: KernelMatrixLayer
     power_iterations: Annotated[int, Field(ge=1, le=100)] = 1
 
-    # Keras says that it drops the mask, and hands it on where the precision is not mixed.
-    mask_use = "refused"
+    # Keras documents that it drops the mask, but passes it on unless the precision is mixed.
+    mask_use = "rejected"
 
     @field_validator("layer")
     @classmethod
     def _unmasked(cls, layer: Layer) -> Layer:
         if layer.makes_mask():
-            raise ValueError("expected mask_zero false: Keras does not hand the mask on reliably")
+            raise ValueError(
+                "expected mask_zero false: Keras does not pass the mask on reliably through"
+                " SpectralNormalization"
+            )
         return layer
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """The layer's."""
+        """Same as the layer."""
         return self.layer.output_shape(*inputs)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """The layer's kernel, the iteration's vector (1, last axis of it), the layer's others."""
+        """The layer's kernel, the iteration's vector (1, kernel's last axis), its other weights."""
         kernel, *others = self.layer.weights(*inputs)
         vector = Weight("vector_u", (1, kernel.shape[-1]), trainable=False)
         return (kernel, vector, *others)
 
     def activations(self, *inputs: Shape) -> int:
-        """The layer's."""
+        """Same as the layer."""
         return self.layer.activations(*inputs)

@@ -1,4 +1,4 @@
-"""Constraints: what a weight is projected onto after every step."""
+"""Constraints, which project a weight after every step."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ from ridgeline.spec.schema import Contract, NonNegativeFloat, PositiveFloat
 
 _Index = Annotated[int, Field(ge=-8, le=7)]
 Axis = _Index | Annotated[tuple[_Index, ...], Field(min_length=1, max_length=8, fail_fast=True)]
-"""The axis or axes along which norms are taken: 0 for a Dense kernel, [0, 1, 2] for a Conv2D's."""
+"""The axes along which norms are taken: 0 for a Dense kernel, [0, 1, 2] for a Conv2D's."""
 
 
 class Constraint(Contract):
@@ -24,7 +24,7 @@ class Constraint(Contract):
 
 
 class MaxNorm(Constraint):
-    """Norms of at most `max_value`: w ← w·min(1, max_value/‖w‖) (Srebro & Shraibman, 2005)."""
+    """Limits norms to `max_value`: w ← w·min(1, max_value/‖w‖) (Srebro & Shraibman, 2005)."""
 
     type: Literal["MaxNorm"] = "MaxNorm"
     max_value: PositiveFloat = 2
@@ -32,20 +32,20 @@ class MaxNorm(Constraint):
 
 
 class UnitNorm(Constraint):
-    """Norms of 1: w ← w/‖w‖."""
+    """Sets norms to 1: w ← w/‖w‖."""
 
     type: Literal["UnitNorm"] = "UnitNorm"
     axis: Axis = 0
 
 
 class NonNeg(Constraint):
-    """No negative weights: w ← max(w, 0)."""
+    """Removes negative weights: w ← max(w, 0)."""
 
     type: Literal["NonNeg"] = "NonNeg"
 
 
 class MinMaxNorm(Constraint):
-    """Norms drawn into [min_value, max_value]: w ← w·(rate·clip(‖w‖) + (1 − rate)·‖w‖)/‖w‖."""
+    """Moves norms into [min_value, max_value]: w ← w·(rate·clip(‖w‖) + (1 − rate)·‖w‖)/‖w‖."""
 
     type: Literal["MinMaxNorm"] = "MinMaxNorm"
     min_value: NonNegativeFloat = 0.0
@@ -57,7 +57,7 @@ class MinMaxNorm(Constraint):
     def _ordered(self) -> "MinMaxNorm":
         if self.min_value > self.max_value:
             raise ValueError(
-                f"expected min_value ({self.min_value:g}) up to max_value ({self.max_value:g})"
+                f"expected min_value ({self.min_value:g}) at most max_value ({self.max_value:g})"
             )
         return self
 

@@ -1,9 +1,22 @@
-"""How a model is trained: optimizer, loss, metrics, epochs."""
+"""How a model is trained: optimizer, loss, metrics, epochs, callbacks."""
 
-from ridgeline.spec.training.callbacks import EarlyStopping, Monitor, ReduceLROnPlateau
-from ridgeline.spec.training.fit import DEFAULT_DEADLINE_S, Precision, Training
-from ridgeline.spec.training.losses import LOSSES, AnyLoss, Loss, LossName
-from ridgeline.spec.training.metrics import CLASS_METRICS, RISING_METRICS, MetricName
+from ridgeline.spec.training.fit import (
+    DEFAULT_DEADLINE_S,
+    EarlyStopping,
+    Monitor,
+    Precision,
+    ReduceLROnPlateau,
+    Training,
+)
+from ridgeline.spec.training.losses import (
+    CLASS_METRICS,
+    LOSSES,
+    RISING_METRICS,
+    AnyLoss,
+    Loss,
+    LossName,
+    MetricName,
+)
 from ridgeline.spec.training.optimizers import (
     KERNELS,
     OPTIMIZERS,

@@ -1,6 +1,6 @@
-"""Keras's losses with their arguments: what each reads as its target and expects of the output."""
+"""Keras's losses, with the target and output that each expects, and Keras's metrics."""
 
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -35,32 +35,31 @@ LOSS_ALIASES: dict[str, LossName] = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
 }
-
 Target = Literal["index", "one_hot", "binary", "any"]
-"""`index`: a class's number; `one_hot`: a column a class; `binary`: columns of 0 and 1."""
+"""`index`: the class number; `one_hot`: one column per class; `binary`: columns of 0 and 1."""
 
 
 class Loss(Contract):
-    """A Keras loss, without the penalty, averaged over a batch."""
+    """A Keras loss, averaged over a batch, without the penalty."""
 
     name: str
     from_logits: bool = False
-    """Whether the output is before its softmax or sigmoid (crossentropies only)."""
+    """Whether the output is logits, before softmax or sigmoid (crossentropies only)."""
 
-    #: What it reads as its target.
+    #: The target it reads.
     reads: ClassVar[Target] = "any"
-    #: The activation it expects of the output, where it expects probabilities.
+    #: The output activation it expects, if it expects probabilities.
     activation: ClassVar[str | None] = None
-    #: Whether it can take logits in their place.
+    #: Whether it accepts logits instead.
     takes_logits: ClassVar[bool] = False
 
 
 class SparseCategoricalCrossentropy(Loss):
-    """−log p_y of the class y."""
+    """−log p_y for the class y."""
 
     name: Literal["sparse_categorical_crossentropy"] = "sparse_categorical_crossentropy"
     label_smoothing: Fraction = 0.0
-    """Not with this loss: it reads the class's number. Use categorical_crossentropy."""
+    """Must be 0: class numbers cannot be smoothed. Use categorical_crossentropy instead."""
 
     reads: ClassVar[Target] = "index"
     activation: ClassVar[str | None] = "softmax"
@@ -95,7 +94,7 @@ class CategoricalFocalCrossentropy(Loss):
 
 
 class CategoricalGeneralizedCrossEntropy(Loss):
-    """(1 − p_y^q)/q, which noisy labels mislead less (Zhang & Sabuncu, 2018).
+    """(1 − p_y^q)/q, robust against noisy labels (Zhang & Sabuncu, 2018).
 
     q → 0 is crossentropy, q → 1 the mean absolute error.
     """
@@ -122,9 +121,9 @@ class BinaryCrossentropy(Loss):
 
 
 class BinaryFocalCrossentropy(Loss):
-    """Binary crossentropy times (1 − p_y)^gamma, p_y that of the truth (Lin et al., 2017).
+    """Binary crossentropy times (1 − p_y)^gamma, p_y of the true class (Lin et al., 2017).
 
-    With apply_class_balancing class 1 weighs alpha and class 0 1 − alpha.
+    With apply_class_balancing, class 1 has weight alpha and class 0 has weight 1 − alpha.
     """
 
     name: Literal["binary_focal_crossentropy"] = "binary_focal_crossentropy"
@@ -171,11 +170,11 @@ class KLDivergence(Loss):
 
 
 class CosineSimilarity(Loss):
-    """−cos of the angle between the target's and the output's vector."""
+    """−cos of the angle between target and output vector."""
 
     name: Literal["cosine_similarity"] = "cosine_similarity"
 
-    # Of one column the cosine is ±1: there is nothing to learn.
+    # With one column the cosine is ±1, so there is nothing to learn.
     reads: ClassVar[Target] = "one_hot"
 
 
@@ -204,20 +203,20 @@ class MeanSquaredLogarithmicError(Loss):
 
 
 class Huber(Loss):
-    """½(y − z)² up to |y − z| = delta, beyond it delta·|y − z| − ½delta² (Huber, 1964)."""
+    """½(y − z)² up to |y − z| = delta, delta·|y − z| − ½delta² beyond it (Huber, 1964)."""
 
     name: Literal["huber"] = "huber"
     delta: PositiveFloat = 1.0
 
 
 class LogCosh(Loss):
-    """log cosh(z − y): squared for small errors, absolute for large ones."""
+    """log cosh(z − y): about squared for small errors, absolute for large ones."""
 
     name: Literal["log_cosh"] = "log_cosh"
 
 
 class Poisson(Loss):
-    """z − y·log z, of counts y and their expectation z."""
+    """z − y·log z, for counts y with expectation z."""
 
     name: Literal["poisson"] = "poisson"
 
@@ -242,12 +241,61 @@ _Any = (
     | SparseCategoricalCrossentropy
     | SquaredHinge
 )
-LOSSES: dict[str, type[Loss]] = {
-    model.model_fields["name"].default: model for model in get_args(_Any)
-}
-
 _LossModel = Annotated[_Any, Field(discriminator="name")]
 AnyLoss = Annotated[
     _LossModel,
     BeforeValidator(named(LOSS_ALIASES), json_schema_input_type=_LossModel | LossName | LossAlias),
+]
+LOSSES: dict[str, type[Loss]] = {
+    model.model_fields["name"].default: model for model in get_args(_Any)
+}
+
+MetricName = Literal[
+    "accuracy",
+    "top_k_categorical_accuracy",
+    "auc",
+    "precision",
+    "recall",
+    "f1_score",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "cosine_similarity",
+    "mean_squared_error",
+    "root_mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "log_cosh_error",
+    "r2_score",
+]
+MetricAlias = Literal["acc", "mse", "mae", "mape", "msle", "bce"]
+METRIC_ALIASES: dict[str, MetricName] = {
+    "acc": "accuracy",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "bce": "binary_crossentropy",
+}
+CLASS_METRICS = frozenset(
+    {
+        *("accuracy", "top_k_categorical_accuracy", "auc", "precision", "recall", "f1_score"),
+        *("categorical_crossentropy", "binary_crossentropy", "cosine_similarity"),
+    }
+)
+#: Metrics for which higher is better, by Keras's `_direction`; for the others lower is.
+RISING_METRICS = frozenset(
+    {
+        *("accuracy", "top_k_categorical_accuracy", "auc", "precision", "recall", "f1_score"),
+        *("cosine_similarity", "r2_score"),
+    }
+)
+
+
+def _spell_out(name: Any) -> Any:
+    return METRIC_ALIASES.get(name, name) if isinstance(name, str) else name
+
+
+AnyMetric = Annotated[
+    MetricName, BeforeValidator(_spell_out, json_schema_input_type=MetricName | MetricAlias)
 ]

@@ -1,4 +1,4 @@
-"""Keras's optimizers with their arguments, and how many numbers each holds beside the weights."""
+"""Keras's optimizers, and the size of their state."""
 
 import math
 from typing import Annotated, ClassVar, Literal, get_args
@@ -28,7 +28,7 @@ _MATRIX_AXES = 2
 
 
 class Optimizer(Contract):
-    """What every optimizer takes."""
+    """The arguments of every optimizer."""
 
     name: str
     learning_rate: AnyLearningRate = 0.001
@@ -36,23 +36,23 @@ class Optimizer(Contract):
     weight_decay: NonNegativeFloat | None = None
     """Decoupled: before each step w ← w − η·weight_decay·w (Loshchilov & Hutter, 2019)."""
     weight_decay_on: Literal["kernels", "all"] = "kernels"
-    """`kernels` spares biases, gamma, beta and whatever is no kernel or embedding; `all` is
-    Keras's way: every trainable weight decays."""
+    """`kernels` decays kernels and embeddings only, not biases, gamma and beta; `all` decays every
+    trainable weight, as in Keras."""
     clipnorm: PositiveFloat | None = None
-    """Scale each weight's gradient down to this L2 norm. One of the three clippings at most."""
+    """Scale each weight's gradient down to this L2 norm. At most one clipping can be set."""
     clipvalue: PositiveFloat | None = None
-    """Cut every gradient's entries to ±clipvalue."""
+    """Clip every element of the gradients to ±clipvalue."""
     global_clipnorm: PositiveFloat | None = None
     """Scale all gradients down together to this L2 norm (Pascanu et al., 2013)."""
     use_ema: bool = False
-    """Average the weights over the steps and end with the averages (Polyak & Juditsky, 1992)."""
+    """Keep a moving average of the weights and end with it (Polyak & Juditsky, 1992)."""
     ema_momentum: Annotated[float, Field(ge=0.0, le=1.0)] = 0.99
     ema_overwrite_frequency: PositiveInt | None = None
-    """Also put the averages in the weights' place every so many steps."""
+    """Also replace the weights by their averages every this many steps."""
     gradient_accumulation_steps: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
-    """Average the gradients of so many batches before each step."""
+    """Average the gradients of this many batches before each step."""
 
-    #: Variables of a weight's own shape that the optimizer keeps for each.
+    #: Number of state variables per weight, each of the weight's shape.
     slots: ClassVar[int] = 0
 
     @property
@@ -62,12 +62,12 @@ class Optimizer(Contract):
         return rate.initial if isinstance(rate, Schedule) else rate
 
     def numbers(self, weight: str, shape: tuple[int, ...]) -> int:
-        """How many numbers it holds for one trainable weight; `weight` is `layer/name`."""
+        """Size of the state for one trainable weight; `weight` is `layer/name`."""
         averages = int(self.use_ema) + (self.gradient_accumulation_steps is not None)
         return averages * math.prod(shape) + self._slot_numbers(weight, shape)
 
     def decay(self, weight: str, shape: tuple[int, ...]) -> float:
-        """The decoupled decay of one trainable weight, 0 where it is spared; `layer/name`."""
+        """Decoupled decay of one trainable weight, 0 if exempt; `weight` is `layer/name`."""
         if self.weight_decay_on == "kernels" and weight.rpartition("/")[2] not in KERNELS:
             return 0.0
         return self._decay(weight, shape) or 0.0
@@ -97,7 +97,7 @@ class SGD(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman & Hinton, 2012); centered by the mean gradient (Graves, 2013)."""
+    """RMSprop (Tieleman & Hinton, 2012); `centered` subtracts the mean gradient (Graves, 2013)."""
 
     name: Literal["rmsprop"] = "rmsprop"
     rho: Fraction = 0.9
@@ -125,7 +125,7 @@ class Adam(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019): w ← w − η·weight_decay·w.
 
-    Keras's own decays every variable. Here biases and normalization parameters are spared, unless
+    Keras decays every variable. Here biases and normalization parameters are exempt, unless
     `weight_decay_on` is `all`.
     """
 
@@ -141,7 +141,7 @@ class AdamW(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Adadelta (Zeiler, 2012); a learning rate of 1 is the paper's."""
+    """Adadelta (Zeiler, 2012); the paper's learning rate is 1."""
 
     name: Literal["adadelta"] = "adadelta"
     rho: Fraction = 0.95
@@ -161,7 +161,7 @@ class Adagrad(Optimizer):
 
 
 class Adamax(Optimizer):
-    """Adam by the infinity norm (Kingma & Ba, 2015, §7)."""
+    """Adam with the infinity norm (Kingma & Ba, 2015, §7)."""
 
     name: Literal["adamax"] = "adamax"
     beta_1: Fraction = 0.9
@@ -180,10 +180,10 @@ class Adafactor(Optimizer):
     epsilon_2: PositiveFloat = 1e-3
     clip_threshold: PositiveFloat = 1.0
     relative_step: bool = True
-    """Whether the learning rate is at most 1/√t."""
+    """Whether to limit the learning rate to 1/√t."""
 
     def _slot_numbers(self, weight: str, shape: tuple[int, ...]) -> int:
-        """Keras keeps the product of rows and columns too."""
+        """Keras also keeps the product of rows and columns."""
         del weight
         if len(shape) < _MATRIX_AXES:
             return math.prod(shape)
@@ -205,13 +205,13 @@ class Nadam(Optimizer):
 class Ftrl(Optimizer):
     """Follow the regularized leader (McMahan et al., 2013), with its own L1, L2 and shrinkage.
 
-    Its L1 gives exact zeros: a weight is 0 while its sum of gradients stays within
+    Its L1 gives exact zeros: a weight is 0 while its accumulated gradient is within
     l1_regularization_strength.
     """
 
     name: Literal["ftrl"] = "ftrl"
     learning_rate_power: Annotated[float, Field(ge=-10.0, le=0.0)] = -0.5
-    # With 0 the first step of a weight without a gradient would divide 0 by 0.
+    # With 0, a weight's first step without a gradient would divide 0 by 0.
     initial_accumulator_value: PositiveFloat = 0.1
     l1_regularization_strength: NonNegativeFloat = 0.0
     l2_regularization_strength: NonNegativeFloat = 0.0
@@ -232,7 +232,7 @@ class Lion(Optimizer):
 
 
 class Lamb(Optimizer):
-    """Adam with a step in proportion to each weight's norm (You et al., 2020)."""
+    """Adam with steps proportional to each weight's norm (You et al., 2020)."""
 
     name: Literal["lamb"] = "lamb"
     beta_1: Fraction = 0.9
@@ -243,10 +243,10 @@ class Lamb(Optimizer):
 
 
 class Muon(Optimizer):
-    """Orthogonalized momentum for matrices, AdamW for all else (Jordan et al., 2024).
+    """Orthogonalized momentum for matrices, AdamW for other weights (Jordan et al., 2024).
 
-    The `adam_…` arguments are those of its AdamW; `muon_a`, `muon_b` and `muon_c` are the
-    coefficients of the Newton–Schulz iteration.
+    The `adam_…` arguments belong to AdamW; `muon_a`, `muon_b` and `muon_c` are the coefficients of
+    the Newton–Schulz iteration.
     """
 
     name: Literal["muon"] = "muon"
@@ -285,7 +285,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 _OptimizerModel = Annotated[_Any, Field(discriminator="name")]
-# The input types are for the JSON schema: clients check their specs by it.
+# The input types are for the JSON schema, by which clients validate specs.
 AnyOptimizer = Annotated[
     _OptimizerModel,
     BeforeValidator(named({}), json_schema_input_type=_OptimizerModel | OptimizerName),

@@ -12,13 +12,13 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Schedule(Contract):
-    """A learning rate η(t) over the optimizer's steps t, from 0."""
+    """A learning rate η(t) over the optimizer's steps t, counted from 0."""
 
     name: str
 
     @property
     def initial(self) -> float:
-        """The rate of the first step."""
+        """The learning rate of the first step."""
         raise NotImplementedError
 
 
@@ -32,7 +32,7 @@ class _Decay(Schedule):
 
 
 class ExponentialDecay(_Decay):
-    """η(t) = initial·decay_rate^(t/decay_steps); a whole power with `staircase`."""
+    """η(t) = initial·decay_rate^(t/decay_steps); `staircase` rounds the exponent down."""
 
     name: Literal["exponential_decay"] = "exponential_decay"
     decay_rate: PositiveFloat
@@ -40,7 +40,7 @@ class ExponentialDecay(_Decay):
 
 
 class InverseTimeDecay(_Decay):
-    """η(t) = initial/(1 + decay_rate·t/decay_steps); by whole steps with `staircase`."""
+    """η(t) = initial/(1 + decay_rate·t/decay_steps); `staircase` rounds t/decay_steps down."""
 
     name: Literal["inverse_time_decay"] = "inverse_time_decay"
     decay_rate: NonNegativeFloat
@@ -50,7 +50,7 @@ class InverseTimeDecay(_Decay):
 class PolynomialDecay(_Decay):
     """η(t) = (initial − end)·(1 − t/decay_steps)^power + end, and `end` from decay_steps on.
 
-    With `cycle` decay_steps is the next multiple of it that t has not passed.
+    With `cycle`, decay_steps is replaced by its next multiple that is at least t.
     """
 
     name: Literal["polynomial_decay"] = "polynomial_decay"
@@ -62,8 +62,8 @@ class PolynomialDecay(_Decay):
 class CosineDecay(Schedule):
     """η(t) = initial·((1 − alpha)·½(1 + cos(π·t/decay_steps)) + alpha) (Loshchilov & Hutter, 2017).
 
-    With `warmup_target` the rate first rises from initial to it, linearly in `warmup_steps` steps
-    (Goyal et al., 2017), and decays from there.
+    With `warmup_target` the rate first rises linearly from initial to it in `warmup_steps` steps
+    (Goyal et al., 2017) and decays from there.
     """
 
     name: Literal["cosine_decay"] = "cosine_decay"
@@ -80,9 +80,9 @@ class CosineDecay(Schedule):
 
 
 class CosineDecayRestarts(Schedule):
-    """Cosine decay that starts again (SGDR, Loshchilov & Hutter, 2017).
+    """Cosine decay with warm restarts (SGDR, Loshchilov & Hutter, 2017).
 
-    Each period is `t_mul` times as long as the one before and starts `m_mul` times as high.
+    Each period is `t_mul` times as long as the previous one and starts `m_mul` times as high.
     """
 
     name: Literal["cosine_decay_restarts"] = "cosine_decay_restarts"
@@ -102,7 +102,7 @@ class PiecewiseConstantDecay(Schedule):
     """values[0] up to and including step boundaries[0], then values[1], and so on."""
 
     name: Literal["piecewise_constant_decay"] = "piecewise_constant_decay"
-    # Not strict: behind a validator of names a JSON list comes as a Python list, not as a tuple.
+    # Not strict: after the validator of names, a JSON list arrives as a Python list.
     boundaries: Annotated[
         tuple[PositiveInt, ...],
         Field(min_length=1, max_length=MAX_BOUNDARIES, fail_fast=True, strict=False),
@@ -132,7 +132,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def _kind(value: Any) -> str | None:
-    """The tag of the union's member that `value` is meant for."""
+    """The tag of the union's member for `value`."""
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", "number")
     return None if name is None else str(name)
 
@@ -146,7 +146,7 @@ AnyLearningRate = Annotated[
     | Annotated[PiecewiseConstantDecay, Tag("piecewise_constant_decay")]
     | Annotated[PolynomialDecay, Tag("polynomial_decay")],
     Discriminator(_kind),
-    # For the JSON schema: a number, or an object that its name tells from the others.
+    # For the JSON schema: a number, or an object identified by its name.
     BeforeValidator(
         lambda value: value,
         json_schema_input_type=PositiveFloat | Annotated[_Any, Field(discriminator="name")],

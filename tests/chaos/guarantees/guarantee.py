@@ -1,4 +1,4 @@
-"""A guarantee: what is promised, and how the checker looks for a job that broke it."""
+"""A guarantee: its promise, and the check that looks for jobs that broke it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from tests.chaos.evidence import Evidence
 
 
 class Look(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     job: str
-    """A job's id, or the label by which a client knows it."""
+    """A job's id, or its label if it has no id."""
     problem: str | None = None
-    """How it breaks the guarantee; None: it keeps it."""
+    """How it breaks the guarantee; None: it does not."""
 
 
 Check = Callable[[Evidence], Iterator[Look]]
@@ -21,17 +21,17 @@ Check = Callable[[Evidence], Iterator[Look]]
 
 @dataclass(frozen=True)
 class Guarantee:
-    """One line of what is printed."""
+    """One line of the report."""
 
     number: str
-    """As in the README's list; a letter tells parts of one apart."""
+    """The number in the README; a letter distinguishes parts of one guarantee."""
     promise: str
     check: Check
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checker has found about a guarantee."""
+    """The result of checking a guarantee."""
 
     guarantee: Guarantee
     checked: int
@@ -39,11 +39,11 @@ class Verdict:
 
 
 GUARANTEES: list[Guarantee] = []
-"""All of them, in the order of their definition."""
+"""Every guarantee, in the order of definition."""
 
 
 def guarantee(number: str, promise: str) -> Callable[[Check], Check]:
-    """Have the checker look for what breaks `promise`."""
+    """Register a function as the check of `promise`."""
 
     def add(check: Check) -> Check:
         GUARANTEES.append(Guarantee(number, promise, check))
@@ -54,9 +54,9 @@ def guarantee(number: str, promise: str) -> Callable[[Check], Check]:
 
 def judge(evidence: Evidence) -> list[Verdict]:
     """Check every guarantee."""
-    return [_verdict(each, evidence) for each in GUARANTEES]
+    return [_verdict(guarantee, evidence) for guarantee in GUARANTEES]
 
 
-def _verdict(each: Guarantee, evidence: Evidence) -> Verdict:
-    looks = list(each.check(evidence))
-    return Verdict(each, len(looks), tuple(look for look in looks if look.problem is not None))
+def _verdict(guarantee: Guarantee, evidence: Evidence) -> Verdict:
+    looks = list(guarantee.check(evidence))
+    return Verdict(guarantee, len(looks), tuple(look for look in looks if look.problem is not None))

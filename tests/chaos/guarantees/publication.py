@@ -11,27 +11,30 @@ _FENCE = 1  # of a key's parts: job/fence/name
 
 @guarantee("3b", "a job is published at most once, by the attempt that ended it")
 def published_once(evidence: Evidence) -> Iterator[Look]:
-    """Success comes once, all files are of the attempt that had it, and no others have any."""
+    """A job succeeds once, its files are of that attempt, and other jobs have none."""
     for story in evidence.stories.values():
         yield Look(story.id, _broken_publication(story))
 
 
-@guarantee("7", "a download has the promised SHA-256 or does not come")
+@guarantee("7", "a download has the recorded SHA-256 or fails")
 def downloads_match(evidence: Evidence) -> Iterator[Look]:
-    """Those at the end, which must come, and those that readers tried meanwhile."""
+    """Downloads after the run, which must succeed, and those of readers during it."""
     for story in evidence.stories.values():
         for file in story.record.artifacts:
-            got = story.downloads.get(file.name)
-            if got is None:
-                yield Look(story.id, f"{file.name} was published and is not to be had")
+            sha256 = story.downloads.get(file.name)
+            if sha256 is None:
+                yield Look(story.id, f"{file.name} was published but cannot be downloaded")
             else:
-                broken = got != file.sha256
-                yield Look(story.id, f"{file.name} is not what was promised" if broken else None)
-    for entry in evidence.answered("download"):
+                broken = sha256 != file.sha256
+                yield Look(
+                    story.id, f"{file.name} differs from its recorded SHA-256" if broken else None
+                )
+    for entry in evidence.successes("download"):
         broken = entry.detail["sha256"] != entry.detail["promised"]
         name = entry.detail["name"]
         yield Look(
-            entry.detail["job"], f"{name} was not what was promised for a while" if broken else None
+            entry.detail["job"],
+            f"{name} differed from its recorded SHA-256 during the run" if broken else None,
         )
 
 
@@ -41,9 +44,13 @@ def _broken_publication(story: Story) -> str | None:
     if len(successes) > 1:
         return f"it succeeded {len(successes)} times"
     if story.record.status is not JobStatus.SUCCEEDED:
-        return f"it is {story.record.status} and has files" if fences or successes else None
+        return (
+            f"its status is {story.record.status}, but it has files"
+            if fences or successes
+            else None
+        )
     if not successes or not fences:
         return "it succeeded without an event or without a file"
     if fences != {str(successes[0].fence)}:
-        return f"fence {successes[0].fence} had success, and its files are of {sorted(fences)}"
+        return f"fence {successes[0].fence} succeeded, but its files are of {sorted(fences)}"
     return None

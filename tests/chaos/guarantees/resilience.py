@@ -1,4 +1,4 @@
-"""Guarantees about what may go wrong around a job."""
+"""Guarantees about faults around a job."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ from tests.chaos.history import Entry
 from tests.chaos.plan import Target
 from tests.rig.work import Fault
 
-_PENALISED = (AttemptReason.CRASHED, AttemptReason.LEASE_EXPIRED)
-#: What takes an attempt with it; the database, the broker and the APIs do not.
+_PENALIZED = (AttemptReason.CRASHED, AttemptReason.LEASE_EXPIRED)
+#: Targets whose failure may end an attempt, unlike database, broker and APIs.
 _DEADLY = (Target.WORKER, Target.TRAINER, Target.DATABASE_LINK)
-#: While these are struck, nobody can notice anything; and afterwards each worker gets a lease.
+#: Targets whose failure prevents detection; afterwards every worker gets a new lease.
 _BLINDING = (Target.API, Target.POSTGRESQL, Target.DATABASE_LINK)
 
 _ENDS = {
@@ -35,7 +35,7 @@ _CRASHES = {EndCode.CRASH_LOOP, EndCode.OUT_OF_MEMORY}
 
 @guarantee("3c", "a worker that wakes up without its lease changes nothing")
 def zombies_change_nothing(evidence: Evidence) -> Iterator[Look]:
-    """Of every attempt whose worker was away until another had the job, nothing came after."""
+    """No event of an attempt follows the return of a worker that had lost the job."""
     for strike in evidence.strikes:
         if strike.detail["target"] not in (Target.WORKER, Target.DATABASE_LINK):
             continue
@@ -51,11 +51,11 @@ def zombies_change_nothing(evidence: Evidence) -> Iterator[Look]:
             yield Look(story.id, text)
 
 
-@guarantee("5a", "a dead worker is noticed within the lease and a turn of the reaper")
-def dead_workers_are_noticed(evidence: Evidence) -> Iterator[Look]:
-    """Of every attempt that a killed worker had, its end is written in time.
+@guarantee("5a", "a dead worker is detected within the lease and a reaper interval")
+def dead_workers_are_detected(evidence: Evidence) -> Iterator[Look]:
+    """The end of every attempt of a killed worker is recorded in time.
 
-    That time begins when the APIs and the database were last struck, plus a lease.
+    Strikes on APIs and database extend the limit to a lease after them.
     """
     for strike in evidence.strikes:
         if not strike.action.startswith("kill worker"):
@@ -63,31 +63,33 @@ def dead_workers_are_noticed(evidence: Evidence) -> Iterator[Look]:
         for story, attempt in _attempts_of(evidence, strike.detail["pid"]):
             if not _running_at(attempt, strike.began):
                 continue
-            until = _noticed_by(evidence, strike.began)
+            until = _detection_deadline(evidence, strike.began)
             ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
             late = f"attempt {attempt.number} ended {ended - until:.1f} s too late"
             yield Look(story.id, late if ended > until else None)
 
 
-@guarantee("5c", "no attempt is burnt but by what struck it, its worker or its way to the database")
-def attempts_are_burnt_for_a_reason(evidence: Evidence) -> Iterator[Look]:
-    """The broker, the database and the APIs may go away: training goes on."""
+@guarantee(
+    "5c", "an attempt fails only by a fault of its own, its worker or its database connection"
+)
+def attempts_fail_for_a_reason(evidence: Evidence) -> Iterator[Look]:
+    """Training continues without broker, database or APIs."""
     for story in evidence.stories.values():
         for attempt in story.attempts:
-            if attempt.outcome not in _PENALISED:
+            if attempt.outcome not in _PENALIZED:
                 continue
             broken = not _fault_struck(story, attempt) and not _strikes_on(evidence, attempt)
             yield Look(
                 story.id,
-                f"attempt {attempt.number} ended as {attempt.outcome} for no reason"
+                f"attempt {attempt.number} ended as {attempt.outcome} without a fault"
                 if broken
                 else None,
             )
 
 
-@guarantee("5d", "a worker that is told to stop hands its jobs back unpenalised")
+@guarantee("5d", "a worker that is stopped releases its jobs without penalty")
 def drains_cost_nothing(evidence: Evidence) -> Iterator[Look]:
-    """Where nothing else has struck the attempt, and the database was there to be told."""
+    """Checked only where nothing else struck the attempt and the database was available."""
     for strike in evidence.strikes:
         if not strike.action.startswith("terminate worker"):
             continue
@@ -97,27 +99,27 @@ def drains_cost_nothing(evidence: Evidence) -> Iterator[Look]:
             others = [*_strikes_on(evidence, attempt), *_outages(evidence, attempt)]
             if any(other is not strike for other in others):
                 continue
-            broken = attempt.outcome in _PENALISED
+            broken = attempt.outcome in _PENALIZED
             text = f"attempt {attempt.number} ended as {attempt.outcome} when its worker stopped"
             yield Look(story.id, text if broken else None)
 
 
 @guarantee("10", "Redis may be flushed, killed or cut off at any moment")
-def redis_may_go(evidence: Evidence) -> Iterator[Look]:
-    """Every job that had not ended when Redis was struck has ended in the end."""
+def redis_may_fail(evidence: Evidence) -> Iterator[Look]:
+    """Every job that had not ended when Redis was struck ends later."""
     for strike in evidence.strikes:
         if strike.detail["target"] not in (Target.REDIS, Target.REDIS_LINK):
             continue
         for story in evidence.stories.values():
             if _alive_at(story, strike.began):
                 status = story.record.status
-                broken = f"it is {status}; Redis was struck: {strike.action}"
+                broken = f"its status is {status}; Redis was struck: {strike.action}"
                 yield Look(story.id, None if status.terminal else broken)
 
 
 @guarantee("11a", "a bad job ends with its reason")
 def bad_jobs_end_with_their_reason(evidence: Evidence) -> Iterator[Look]:
-    """The poison's own reason, or one that the nemesis or a client has given it before."""
+    """The reason is that of the fault, or of an earlier strike or cancel."""
     for story in evidence.stories.values():
         if story.good or not story.record.status.terminal:
             continue
@@ -126,19 +128,19 @@ def bad_jobs_end_with_their_reason(evidence: Evidence) -> Iterator[Look]:
         if any(_strikes_on(evidence, attempt) for attempt in story.attempts):
             allowed |= _CRASHES
         broken = code not in allowed
-        yield Look(story.id, f"its fault is {fault}, and its reason {code}" if broken else None)
+        yield Look(story.id, f"its fault is {fault}, but its reason is {code}" if broken else None)
 
 
-@guarantee("11b", "a good job succeeds, unless cancelled or struck too often itself")
+@guarantee("11b", "a good job succeeds unless cancelled or struck too often")
 def good_jobs_succeed(evidence: Evidence) -> Iterator[Look]:
-    """Whatever the bad ones did."""
+    """Bad jobs do not affect good ones."""
     for story in evidence.stories.values():
         record = story.record
         if not story.good or not record.status.terminal or _cancelled(story):
             continue
         struck = record.crash_count >= evidence.timing.crash_cap and record.reason_code in _CRASHES
         broken = record.status is not JobStatus.SUCCEEDED and not struck
-        text = f"it is {record.status}: {record.reason_code}, {record.reason_detail}"
+        text = f"its status is {record.status}: {record.reason_code}, {record.reason_detail}"
         yield Look(story.id, text if broken else None)
 
 
@@ -153,7 +155,7 @@ def _alive_at(story: Story, moment: float) -> bool:
 
 
 def _replaced(story: Story, attempt: AttemptRecord, strike: Entry) -> bool:
-    """Whether another attempt of the job began before the blow was undone."""
+    """Whether another attempt of the job began before the strike was undone."""
     return any(
         other.number > attempt.number and other.started_at.timestamp() < strike.ended
         for other in story.attempts
@@ -166,7 +168,7 @@ def _running_at(attempt: AttemptRecord, moment: float) -> bool:
 
 
 def _span(attempt: AttemptRecord) -> tuple[float, float]:
-    """From when to when it ran."""
+    """The start and end time of the attempt."""
     ended = attempt.ended_at.timestamp() if attempt.ended_at else float("inf")
     return attempt.started_at.timestamp(), ended
 
@@ -179,7 +181,7 @@ def _attempts_of(evidence: Evidence, pid: int) -> Iterator[tuple[Story, AttemptR
 
 
 def _owner_pid(attempt: AttemptRecord) -> int:
-    """The worker's process: an owner is host:pid:random."""
+    """The process id of the worker; an owner is host:pid:random."""
     return int(attempt.worker_id.split(":")[-2])
 
 
@@ -188,7 +190,7 @@ def _fault_struck(story: Story, attempt: AttemptRecord) -> bool:
 
 
 def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:
-    """The blows that may have taken the attempt, or have let its lease expire."""
+    """The strikes that may have killed the attempt or let its lease expire."""
     began, ended = _span(attempt)
     pid = _owner_pid(attempt)
     return [
@@ -201,19 +203,19 @@ def _strikes_on(evidence: Evidence, attempt: AttemptRecord) -> list[Entry]:
 
 
 def _outages(evidence: Evidence, attempt: AttemptRecord) -> Iterator[Entry]:
-    """The blows to the database while the attempt ran."""
+    """The strikes on the database while the attempt ran."""
     began, ended = _span(attempt)
     for strike in evidence.strikes:
         if strike.detail["target"] == Target.POSTGRESQL and strike.overlaps(began, ended):
             yield strike
 
 
-def _noticed_by(evidence: Evidence, killed: float) -> float:
-    """When a death must have been noticed at the latest."""
+def _detection_deadline(evidence: Evidence, killed: float) -> float:
+    """The latest time at which a death must be detected."""
     timing = evidence.timing
-    until = killed + timing.notice_s
+    until = killed + timing.detection_s
     blinding = [s for s in evidence.strikes if s.detail["target"] in _BLINDING]
     for strike in sorted(blinding, key=lambda strike: strike.began):
         if strike.overlaps(killed - timing.lease_s, until):
-            until = max(until, strike.ended + timing.lease_s + timing.notice_s)
+            until = max(until, strike.ended + timing.lease_s + timing.detection_s)
     return until

@@ -1,4 +1,4 @@
-"""Guarantees about what a client was answered when it posted a job."""
+"""Guarantees about the responses to POST."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,23 +8,23 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.guarantees.guarantee import Look, guarantee
 
 
-@guarantee("1", "a job that was answered with 202 is there")
+@guarantee("1", "a job acknowledged with 202 exists")
 def acknowledged_jobs_exist(evidence: Evidence) -> Iterator[Look]:
-    """Every job whose POST was answered has a row, and it is the job that was posted."""
-    for entry in evidence.answered("post"):
+    """Every acknowledged job has a row, which is that of the posted job."""
+    for entry in evidence.successes("post"):
         job_id, label = entry.detail["job"], entry.detail["label"]
         story = evidence.stories.get(job_id)
         if story is None:
-            yield Look(job_id, f"POST of {label} was answered with it, and it does not exist")
+            yield Look(job_id, f"POST of {label} returned it, but it does not exist")
         elif story.work.label != label:
-            yield Look(job_id, f"it was answered to the POST of {label}, and is another")
+            yield Look(job_id, f"POST of {label} returned it, but it is another job")
         else:
             yield Look(job_id)
 
 
-@guarantee("3a", "an idempotency key makes one job, a POST at most one")
+@guarantee("3a", "an idempotency key creates one job, a POST at most one")
 def posts_make_one_job(evidence: Evidence) -> Iterator[Look]:
-    """There are no more jobs of a label than there were POSTs of it, and one if it had a key."""
+    """A label has at most as many jobs as POSTs, and one job if it had a key."""
     posts = Counter(e.detail["label"] for e in evidence.history if e.action == "post")
     keyed = {e.detail["label"] for e in evidence.history if e.action == "post" and e.detail["key"]}
     jobs = Counter(story.work.label for story in evidence.stories.values())
@@ -32,17 +32,18 @@ def posts_make_one_job(evidence: Evidence) -> Iterator[Look]:
         most = 1 if label in keyed else posts[label]
         broken = jobs[label] > most
         yield Look(
-            label, f"{posts[label]} POSTs made {jobs[label]} jobs, not {most}" if broken else None
+            label,
+            f"{posts[label]} POSTs created {jobs[label]} jobs, not {most}" if broken else None,
         )
 
 
-@guarantee("12", "no answer is an internal error")
+@guarantee("12", "no response is an internal error")
 def no_internal_errors(evidence: Evidence) -> Iterator[Look]:
-    """Whatever was away, the API said that it was, or why not."""
+    """The only 5xx status is 503 while a dependency is down."""
     for entry in evidence.history:
         code = entry.detail.get("code")
         if code is None:
             continue
         broken = code >= HTTPStatus.INTERNAL_SERVER_ERROR and code != HTTPStatus.SERVICE_UNAVAILABLE
         job = str(entry.detail.get("job") or entry.detail.get("label"))
-        yield Look(job, f"{entry.action} was answered with {code}" if broken else None)
+        yield Look(job, f"{entry.action} returned {code}" if broken else None)

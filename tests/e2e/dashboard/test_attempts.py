@@ -44,7 +44,7 @@ EXITED = KILLED | {
 }
 
 
-# The route is fulfilled in the browser until the service has GET /jobs/{id}/attempts.
+# Crashes are rare: the browser answers the request in place of the service.
 def fulfil(context: BrowserContext, *responses: list[dict[str, Any]]) -> list[str]:
     """Return each response once, then the last one; the list holds the requested addresses."""
     requests: list[str] = []
@@ -64,6 +64,17 @@ def rows(page: Page) -> Any:
 
 def cells(page: Page, index: int) -> list[str]:
     return [text.strip() for text in rows(page).nth(index).locator("th, td").all_inner_texts()]
+
+
+def test_attempt_of_a_finished_job_is_shown_as_the_service_reports_it(
+    visit: "Visit", job: dict[str, Any], api: httpx.Client
+) -> None:
+    (attempt,) = api.get(f"/jobs/{job['id']}/attempts").json()["attempts"]
+    page = visit.open(f"/ui/jobs/{job['id']}")
+    expect(rows(page)).to_have_count(1)
+    number, worker, *_, outcome, epochs = cells(page, 0)
+    assert (number, worker) == ("1", attempt["worker"])
+    assert (outcome, epochs) == (attempt["outcome"], str(job["progress"]["epoch"]))
 
 
 def test_attempts_show_how_they_ended(

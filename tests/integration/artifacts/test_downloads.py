@@ -15,7 +15,7 @@ from ridgeline.api.job import JobStatus
 from ridgeline.storage.files.artifacts.bucket import ObjectArtifacts
 from service.http import downloads
 from service.http.documentation import IRIS
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 from tests.integration.artifacts.link import Link
 from tests.integration.artifacts.seaweed import Seaweed
@@ -25,7 +25,7 @@ from tests.integration.worker import stub_engine
 from tests.integration.worker.conftest import CPU, House
 from worker.settings import WorkerSettings
 
-app, client, parts = service_fixtures.app, service_fixtures.client, service_fixtures.parts
+app, client, services = service_fixtures.app, service_fixtures.client, service_fixtures.services
 worker, submit = service_fixtures.worker, service_fixtures.submit
 context, house = worker_fixtures.context, worker_fixtures.house
 
@@ -88,10 +88,10 @@ def test_download_by_redirect(client: TestClient, path: str) -> None:
     assert httpx.put(address, content=b"x").status_code == 403
 
 
-def test_signed_url_expires(path: str, parts: Parts) -> None:
+def test_signed_url_expires(path: str, services: Services) -> None:
     del path
-    (key,) = (key for key in keys(parts) if key.endswith("model.keras"))
-    address = parts.artifacts.signed_url(key, 1)
+    (key,) = (key for key in keys(services) if key.endswith("model.keras"))
+    address = services.artifacts.signed_url(key, 1)
     assert address is not None
     until = time.monotonic() + 20
     while httpx.get(address).status_code != 403:
@@ -99,7 +99,9 @@ def test_signed_url_expires(path: str, parts: Parts) -> None:
         time.sleep(0.05)
 
 
-def test_no_redirect_without_a_signed_url(client: TestClient, path: str, parts: Parts) -> None:
+def test_no_redirect_without_a_signed_url(
+    client: TestClient, path: str, services: Services
+) -> None:
     asked = {"redirect": "true"}
     head = client.head(path, params=asked, follow_redirects=False)
     assert head.status_code == 200
@@ -108,12 +110,12 @@ def test_no_redirect_without_a_signed_url(client: TestClient, path: str, parts: 
     assert answer.status_code == 304
     assert client.get(path, params={"redirect": "false"}).content == CONTENT
     assert client.get(path, params={"redirect": "perhaps"}).status_code == 422
-    parts.artifacts.delete([key for key in keys(parts) if key.endswith("model.keras")])
+    services.artifacts.delete([key for key in keys(services) if key.endswith("model.keras")])
     assert client.get(path, params=asked, follow_redirects=False).status_code == 410
 
 
-def keys(parts: Parts) -> list[str]:
-    return [key for attempt in parts.artifacts.attempts() for key in attempt.keys]
+def keys(services: Services) -> list[str]:
+    return [key for attempt in services.artifacts.attempts() for key in attempt.keys]
 
 
 def test_damaged_file_is_gone(client: TestClient, path: str, stored: str, seaweed: Seaweed) -> None:
@@ -154,19 +156,19 @@ def test_unreachable_server_is_reported(link: Link, client: TestClient, path: st
     assert client.get(path).content == CONTENT
 
 
-def test_deleted_job_leaves_no_files(client: TestClient, path: str, parts: Parts) -> None:
-    assert len(keys(parts)) == 2
+def test_deleted_job_leaves_no_files(client: TestClient, path: str, services: Services) -> None:
+    assert len(keys(services)) == 2
     assert client.delete(path.rpartition("/artifacts")[0]).status_code == 204
-    assert keys(parts) == []
+    assert keys(services) == []
 
 
 def test_post_train_and_download(
-    client: TestClient, parts: Parts, house: House, submit: Callable[..., str], url: str
+    client: TestClient, services: Services, house: House, submit: Callable[..., str], url: str
 ) -> None:
     """A real supervisor with another disk trains the posted job."""
     job_id = submit(name="succeed")
-    elsewhere = ObjectArtifacts(url, parts.settings.home / "elsewhere")
-    house.change(artifacts=elsewhere, settings=WorkerSettings(home=parts.settings.home))
+    elsewhere = ObjectArtifacts(url, services.settings.home / "elsewhere")
+    house.change(artifacts=elsewhere, settings=WorkerSettings(home=services.settings.home))
     house.supervisor.supervise(job_id, CPU)
     assert house.record(job_id).status is JobStatus.SUCCEEDED
     assert client.get(f"/jobs/{job_id}").json()["status"] == "succeeded"

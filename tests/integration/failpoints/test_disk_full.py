@@ -1,4 +1,4 @@
-"""A full disk: by a failpoint at every step, and a real one of 2 MiB."""
+"""A full disk, simulated by failpoints at every step and real with 2 MiB."""
 
 import errno
 import os
@@ -27,12 +27,12 @@ PUBLISHING = [
     *(name for name in FAILPOINTS if name.startswith("publish.")),
     *("attempt.trained", "attempt.file_published"),
 ]
-KEEPING = [name for name in FAILPOINTS if name.startswith(("checkpoint.", "history."))]
+CHECKPOINTING = [name for name in FAILPOINTS if name.startswith(("checkpoint.", "history."))]
 LARGE_FILE = 3 * 160_000
 
 
 @pytest.mark.parametrize("name", PUBLISHING)
-def test_at_every_step_of_a_publication_the_job_fails_and_leaves_nothing(
+def test_disk_full_at_any_step_of_publication_fails_the_job_and_leaves_nothing(
     rig: Rig, name: str
 ) -> None:
     job_id = rig.add(epochs=2)
@@ -41,29 +41,29 @@ def test_at_every_step_of_a_publication_the_job_fails_and_leaves_nothing(
     assert_no_space(rig, job_id)
 
 
-@pytest.mark.parametrize("name", KEEPING)
-def test_at_every_step_of_a_checkpoint_the_training_goes_on(rig: Rig, name: str) -> None:
+@pytest.mark.parametrize("name", CHECKPOINTING)
+def test_disk_full_at_any_step_of_a_checkpoint_does_not_stop_training(rig: Rig, name: str) -> None:
     job_id = rig.add(epochs=EPOCHS)
     rig.run(attempt, rig.home, job_id, f"{name}:enospc")
     assert rig.record(job_id).attempt == 1
     assert_succeeded(rig, rig.record(job_id))
 
 
-def test_folders_that_cannot_be_made(rig: Rig) -> None:
+def test_disk_full_when_folders_are_created_fails_the_job(rig: Rig) -> None:
     job_id = rig.add(epochs=2)
     rig.run(attempt, rig.home, job_id, failpoint="attempt.prepared:enospc")
     assert_no_space(rig, job_id)
 
 
 class SmallDisk:
-    """A file system of 2 MiB, and what else lies on it."""
+    """A file system of 2 MiB that can be filled with ballast."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._ballast = folder / "ballast"
 
     def fill(self, leave: int = 0) -> None:
-        """Take all space but `leave` bytes."""
+        """Fill all space but `leave` bytes."""
         stats = os.statvfs(self.folder)
         left = stats.f_bavail * stats.f_frsize - leave
         with self._ballast.open("ab", buffering=0) as file:
@@ -97,14 +97,16 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 def rig_on_small_disk(
     context: ForkServerContext, tmp_path: Path, small_disk: SmallDisk
 ) -> Iterator[Rig]:
-    """Its files lie on the small disk, its database does not."""
+    """A rig with its artifacts on the small disk and its database elsewhere."""
     broker = f"redis+socket://{tmp_path}/no-redis.sock"
     rig = Rig(Home(tmp_path, broker, small_disk.folder / "artifacts"), context)
     yield rig
     rig.database.close()
 
 
-def test_a_disk_that_runs_full_in_training(rig_on_small_disk: Rig, small_disk: SmallDisk) -> None:
+def test_disk_filled_by_training_fails_the_job(
+    rig_on_small_disk: Rig, small_disk: SmallDisk
+) -> None:
     rig = rig_on_small_disk
     job_id = rig.add("fill_disk", epochs=EPOCHS)
     rig.run(attempt, rig.home, job_id)
@@ -114,10 +116,10 @@ def test_a_disk_that_runs_full_in_training(rig_on_small_disk: Rig, small_disk: S
     assert rig.record(following).status is JobStatus.SUCCEEDED
 
 
-def test_a_disk_that_runs_full_of_checkpoints_and_files(
+def test_disk_filled_by_checkpoints_and_files_fails_the_job(
     rig_on_small_disk: Rig, small_disk: SmallDisk
 ) -> None:
-    """Room for two checkpoints, and for one file beside them."""
+    """The disk has room for two checkpoints and one file."""
     rig = rig_on_small_disk
     small_disk.fill(leave=LARGE_FILE + 60_000)
     job_id = rig.add(epochs=EPOCHS)
@@ -129,7 +131,7 @@ def test_a_disk_that_runs_full_of_checkpoints_and_files(
     assert rig.record(following).status is JobStatus.SUCCEEDED
 
 
-def test_a_job_too_large_for_the_disk_is_not_begun(rig_on_small_disk: Rig) -> None:
+def test_job_too_large_for_the_disk_fails_before_training(rig_on_small_disk: Rig) -> None:
     rig = rig_on_small_disk
     large = {"type": "Dense", "units": 60_000}
     output = {"type": "Dense", "units": 3, "activation": "softmax"}
@@ -143,28 +145,28 @@ def test_a_job_too_large_for_the_disk_is_not_begun(rig_on_small_disk: Rig) -> No
     assert rig.jobs.epochs(job_id) == []
 
 
-def test_a_full_disk_under_the_database(
+def test_submission_with_a_full_database_disk_is_rejected_or_stored_whole(
     context: ForkServerContext, tmp_path: Path, small_disk: SmallDisk
 ) -> None:
-    """POST answers 503 and stores nothing, or 202 and stores all; then there is space again."""
+    """POST returns 503 and stores nothing, or 202 and stores the job."""
     home = Home(small_disk.folder, f"redis+socket://{tmp_path}/no-redis.sock", tmp_path / "files")
     with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
-        taken = {post(client).json()["id"]}
+        accepted = {post(client).json()["id"]}
         small_disk.fill()
-        answers = [post(client) for _ in range(40)]
-        refused = [answer for answer in answers if answer.status_code != 202]
-        assert refused
-        assert {answer.status_code for answer in refused} == {503}
-        assert {answer.json()["code"] for answer in refused} == {"unavailable"}
-        taken |= {answer.json()["id"] for answer in answers if answer.status_code == 202}
-        assert {each["id"] for each in client.get("/jobs?limit=100").json()["items"]} == taken
+        responses = [post(client) for _ in range(40)]
+        rejected = [response for response in responses if response.status_code != 202]
+        assert rejected
+        assert {response.status_code for response in rejected} == {503}
+        assert {response.json()["code"] for response in rejected} == {"unavailable"}
+        accepted |= {r.json()["id"] for r in responses if r.status_code == 202}
+        assert {job["id"] for job in client.get("/jobs?limit=100").json()["items"]} == accepted
         small_disk.free()
-        answer = post(client)
-        assert answer.status_code == 202
-        taken.add(answer.json()["id"])
+        response = post(client)
+        assert response.status_code == 202
+        accepted.add(response.json()["id"])
     rig = Rig(home, context)
     rows = rig.rows()
-    assert rows["jobs"] == rows["events"] == rows["outbox"] == len(taken)
+    assert rows["jobs"] == rows["events"] == rows["outbox"] == len(accepted)
     with rig.database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     rig.database.close()
@@ -175,48 +177,50 @@ def post(client: TestClient) -> Any:
 
 
 def assert_no_space(rig: Rig, job_id: str) -> None:
-    """It has failed at once, for that reason, and nothing of it is left."""
+    """Assert that the job failed at once with no_space and left no file."""
     record = rig.record(job_id)
     assert (record.status, record.reason_code) == (JobStatus.FAILED, EndCode.NO_SPACE)
     assert (record.attempt, record.crash_count) == (1, 0)
     assert record.artifacts == ()
     assert not list(rig.folder.glob(".checkpoints/*"))
-    rig.assert_whole(job_id)
+    rig.assert_consistent(job_id)
 
 
-def room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a disk of 2 MiB be large enough to begin with."""
-    monkeypatch.setattr("service.datasets.space.MARGIN_BYTES", 0)
+def allow_small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accept a disk of 2 MiB: require no margin of free space."""
+    monkeypatch.setattr("service.datasets.receiving.MARGIN_BYTES", 0)
 
 
-def test_a_disk_that_runs_full_while_a_data_set_comes(
+def test_data_set_too_large_for_the_disk_is_rejected_and_leaves_nothing(
     tmp_path: Path, small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503, whole or in parts, and nothing of it is left; with space again it can be sent."""
-    room(monkeypatch)
+    """Whole or in parts, the response is 503; with enough space it can be sent."""
+    allow_small_disk(monkeypatch)
     broker = f"redis+socket://{tmp_path}/no-redis.sock"
     home = Home(tmp_path, broker, small_disk.folder / "artifacts")
     rows = b"".join(b"%d,%d\n" % (n, n % 7) for n in range(30_000))
     half, large = (b"a,b\n" + rows * times for times in (5, 10))  # of 1.1 and of 2.2 MiB
     with TestClient(create_app(home.api), raise_server_exceptions=False) as client:
 
-        def refused(method: str, path: str, **body: Any) -> None:
-            answer = client.request(method, path, **body)
-            assert (answer.status_code, answer.json()["code"]) == (503, "insufficient-storage")
-            assert answer.headers["Retry-After"]
+        def assert_rejected(method: str, path: str, **body: Any) -> None:
+            response = client.request(method, path, **body)
+            assert (response.status_code, response.json()["code"]) == (503, "insufficient-storage")
+            assert response.headers["Retry-After"]
 
         def files() -> list[Path]:
-            found = small_disk.folder.rglob("*.*")
-            return [path for path in found if path.is_file() and path.name != MARKER]
+            paths = small_disk.folder.rglob("*.*")
+            return [path for path in paths if path.is_file() and path.name != MARKER]
 
-        refused("POST", "/datasets", content=large)  # it says how large it is
-        refused("POST", "/datasets", content=iter([large]))  # it does not
-        refused("POST", "/uploads", json={"name": "x", "bytes": len(large)})
+        assert_rejected("POST", "/datasets", content=large)  # with Content-Length
+        assert_rejected("POST", "/datasets", content=iter([large]))  # without
+        assert_rejected("POST", "/uploads", json={"name": "x", "bytes": len(large)})
         assert files() == []
         upload = client.post("/uploads", json={"name": "x", "bytes": len(half)}).json()
         assert client.put(f"/uploads/{upload['id']}/parts/1", content=half).status_code == 204
-        refused("POST", f"/uploads/{upload['id']}/complete")  # parts and whole do not fit both
-        refused("PUT", f"/uploads/{upload['id']}/parts/1", content=half)
+        assert_rejected(
+            "POST", f"/uploads/{upload['id']}/complete"
+        )  # no room for the parts and the whole file
+        assert_rejected("PUT", f"/uploads/{upload['id']}/parts/1", content=half)
         assert len(files()) == 1
         assert client.delete(f"/uploads/{upload['id']}").status_code == 204
         assert client.post("/datasets", content=half).status_code == 201

@@ -1,4 +1,4 @@
-"""202 means durable: the API as a process, killed before and after the bytes of its answer."""
+"""202 means durable: the API is killed before and after it sends the response."""
 
 import signal
 from collections.abc import Iterator
@@ -33,29 +33,29 @@ def api(rig: Rig, **variables: str) -> Iterator[Api]:
 
 
 def post(api: Api, key: str) -> httpx.Response:
-    answer = httpx.post(f"{api.url}/jobs", json=SPEC, headers={"Idempotency-Key": key})
-    assert answer.status_code == 202, answer.text
-    return answer
+    response = httpx.post(f"{api.url}/jobs", json=SPEC, headers={"Idempotency-Key": key})
+    assert response.status_code == 202, response.text
+    return response
 
 
-def test_what_was_answered_survives_and_ends(rig: Rig) -> None:
-    """The client has read two answers when the third request kills; its own is told to a retry."""
+def test_acknowledged_jobs_survive_a_killed_api_and_end(rig: Rig) -> None:
+    """The third request kills the API after two responses; a retry returns the third job."""
     with api(rig, **{VARIABLE: "submit.before_answer:3"}) as first:
-        told = [post(first, key).json()["id"] for key in ("a", "b")]
+        acknowledged = [post(first, key).json()["id"] for key in ("a", "b")]
         with pytest.raises(httpx.TransportError):
             post(first, "c")
         assert first.process.wait(WAIT_S) == -signal.SIGKILL
     with api(rig) as second:
-        assert listed(second) >= set(told)
+        assert listed(second) >= set(acknowledged)
         again = post(second, "c")
         assert again.headers["Idempotent-Replayed"] == "true"
-        told.append(again.json()["id"])
-        assert listed(second) == set(told)
-        for job_id in told:
+        acknowledged.append(again.json()["id"])
+        assert listed(second) == set(acknowledged)
+        for job_id in acknowledged:
             rig.run(attempt, rig.home, job_id)
-            found: dict[str, Any] = httpx.get(f"{second.url}/jobs/{job_id}").json()
-            assert (found["status"], found["attempt"]) == (JobStatus.SUCCEEDED, 1)
+            job: dict[str, Any] = httpx.get(f"{second.url}/jobs/{job_id}").json()
+            assert (job["status"], job["attempt"]) == (JobStatus.SUCCEEDED, 1)
 
 
 def listed(api: Api) -> set[str]:
-    return {each["id"] for each in httpx.get(f"{api.url}/jobs").json()["items"]}
+    return {job["id"] for job in httpx.get(f"{api.url}/jobs").json()["items"]}

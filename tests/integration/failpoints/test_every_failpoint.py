@@ -1,4 +1,4 @@
-"""kill -9 at every failpoint there is; a fresh process follows, and every guarantee holds."""
+"""kill -9 at every failpoint: a new process continues, and every guarantee holds."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.integration.failpoints.scenarios import (
 pytestmark = pytest.mark.servers
 
 CASES = [(name, scenario) for name, scenarios in SCENARIOS.items() for scenario in scenarios]
-#: Transactions of which only the server can know that nobody will commit them.
+#: Open transactions that only the server can roll back.
 UNCOMMITTED: list[tuple[str, Scenario]] = [
     ("submit.before_commit", posted),
     ("claim.before_commit", attempted),
@@ -33,7 +33,9 @@ UNCOMMITTED: list[tuple[str, Scenario]] = [
 @pytest.mark.parametrize(
     ("name", "scenario"), CASES, ids=[f"{name}-{scenario.__name__}" for name, scenario in CASES]
 )
-def test_killed_at(request: pytest.FixtureRequest, name: str, scenario: Scenario) -> None:
+def test_guarantees_hold_after_a_kill_at_any_failpoint(
+    request: pytest.FixtureRequest, name: str, scenario: Scenario
+) -> None:
     rig = request.getfixturevalue("rig_with_broker" if scenario in WITH_BROKER else "rig")
     scenario(rig, name)
 
@@ -43,16 +45,16 @@ def test_killed_at(request: pytest.FixtureRequest, name: str, scenario: Scenario
     UNCOMMITTED,
     ids=[f"{name}-{scenario.__name__}" for name, scenario in UNCOMMITTED],
 )
-def test_killed_within_a_transaction_on_postgresql(
+def test_guarantees_hold_after_a_kill_within_a_postgresql_transaction(
     rig_on_postgresql: Rig, name: str, scenario: Scenario
 ) -> None:
-    """The server has to notice, and to give the dead process's locks back."""
+    """The server must detect the death and release the locks."""
     scenario(rig_on_postgresql, name)
 
 
 @pytest.mark.parametrize("name", ["attempt.prepared", "publish.renamed", "attempt.published"])
-def test_a_fault_of_the_workers_own_gives_the_job_back(rig: Rig, name: str) -> None:
-    """It is no full disk and no crash: the worker lives on, and cleans up at once."""
+def test_unexpected_error_in_the_worker_releases_the_job(rig: Rig, name: str) -> None:
+    """The worker keeps running and cleans up at once."""
     job_id = rig.add(epochs=EPOCHS)
     rig.run(attempt, rig.home, job_id, failpoint=f"{name}:raise")
     record = rig.record(job_id)

@@ -72,7 +72,7 @@ def test_servers_are_restarted_and_the_job_is_resumed(cluster: Cluster) -> None:
     cluster.postgresql.kill()
     cluster.apis[0].kill()
     cluster.apis[1].freeze()
-    assert not any(server.answers() for server in (cluster.redis, cluster.postgresql))
+    assert not any(server.responds() for server in (cluster.redis, cluster.postgresql))
     cluster.heal()
     record = ended(cluster, job_id)
     assert (record.status, record.attempt, record.drain_count) == (JobStatus.SUCCEEDED, 2, 1)

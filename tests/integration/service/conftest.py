@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import func, select
+from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from ridgeline.api.curves import EpochRow
@@ -20,18 +21,18 @@ from ridgeline.storage import ArtifactRecord, Claim, LeaseStore, artifact_key
 from ridgeline.storage.tables import metadata
 from service.http.documentation import IRIS
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 
 COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
 
 
 class Worker:
-    """Does to the store what a worker does, without training."""
+    """Writes to the database what a worker writes, without training."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._leases = LeaseStore(parts.database)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._leases = LeaseStore(services.database)
 
     def claim(self, job_id: str) -> Claim:
         claim = self._leases.claim(job_id, "test")
@@ -42,9 +43,9 @@ class Worker:
         assert self._leases.record_epochs(claim, rows, 1.5) is not None
 
     def publish(self, claim: Claim, name: str, content: bytes) -> ArtifactRecord:
-        folder = self._parts.artifacts.staging(claim.job_id, claim.fence)
+        folder = self._services.artifacts.staging(claim.job_id, claim.fence)
         (folder / name).write_bytes(content)
-        stored = self._parts.artifacts.publish(
+        stored = self._services.artifacts.publish(
             folder / name, artifact_key(claim.job_id, claim.fence, name)
         )
         return ArtifactRecord(
@@ -74,7 +75,7 @@ class Worker:
         )
 
     def train(self, job_id: str, epochs: int = 3, **files: bytes) -> None:
-        """Take a queued job all the way; a file `model_keras` is published as `model.keras`."""
+        """Run a queued job to its end; a file `model_keras` is published as `model.keras`."""
         claim = self.claim(job_id)
         self.epochs(claim, *(epoch_row(number) for number in range(1, epochs + 1)))
         published = [
@@ -94,7 +95,7 @@ def epoch_row(epoch: int, **values: float | None) -> EpochRow:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Nothing listens where the broker should be."""
+    """Settings with a broker that is down."""
     return Settings(
         home=tmp_path,
         redis_url=f"redis+socket://{tmp_path}/no-redis.sock",
@@ -102,24 +103,32 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def built_routes() -> list[BaseRoute]:
+    """Share the routes of one application: building them takes longer than most tests."""
+    return create_app(Settings()).router.routes
+
+
 @pytest.fixture
-def app(settings: Settings) -> FastAPI:
-    return create_app(settings)
+def app(settings: Settings, built_routes: list[BaseRoute]) -> FastAPI:
+    app = create_app(settings)
+    app.router.routes[:] = built_routes
+    return app
 
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[TestClient]:
-    """A client of the running application, which answers 500 as a server would."""
+    """A client of the running application; errors become a 500, as on a server."""
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
 class _Server(uvicorn.Server):
-    """Ends as the service does, apart from giving up: that would end the tests."""
+    """Stops as the service does, without the exit after a timeout: it would end the tests."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app: Any = self.config.app
-        app.state.parts.watcher.close()
+        app.state.services.watcher.close()
         await super().shutdown(sockets)
 
 
@@ -146,14 +155,14 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def parts(app: FastAPI, client: httpx.Client) -> Parts:
-    found: Parts = app.state.parts
+def services(app: FastAPI, client: httpx.Client) -> Services:
+    found: Services = app.state.services
     return found
 
 
 @pytest.fixture
-def worker(parts: Parts) -> Worker:
-    return Worker(parts)
+def worker(services: Services) -> Worker:
+    return Worker(services)
 
 
 @pytest.fixture
@@ -169,11 +178,11 @@ def submit(client: httpx.Client) -> Callable[..., str]:
 
 
 @pytest.fixture
-def stored(parts: Parts) -> Callable[[], dict[str, int]]:
+def stored(services: Services) -> Callable[[], dict[str, int]]:
     """How many rows every table holds."""
 
     def rows() -> dict[str, int]:
-        with parts.database.read() as connection:
+        with services.database.read() as connection:
             return {
                 name: connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for name, table in metadata.tables.items()

@@ -21,7 +21,7 @@ class Sent(NamedTuple):
     id: str
 
     def told(self) -> JobEvent:
-        """What it tells; it is as the contract says."""
+        """The event's data as the API's model."""
         found = _EVENT.validate_json(self.data)
         assert (found.type, str(found.id)) == (self.event, self.id)
         return found
@@ -43,14 +43,14 @@ def sent(lines: Iterator[str]) -> Iterator[Sent]:
 
 
 def replayed(client: httpx.Client, path: str, **headers: str) -> list[Sent]:
-    """All that comes until the stream closes."""
+    """All events until the stream closes."""
     with client.stream("GET", path, headers=ACCEPT | headers) as answer:
         assert answer.status_code == 200, answer.read()
         return list(sent(answer.iter_lines()))
 
 
 class Follower:
-    """Reads a stream in a thread, as far as it goes."""
+    """Reads a stream to its end in a thread."""
 
     def __init__(self, client: httpx.Client, path: str, **headers: str) -> None:
         self.events: list[Sent] = []
@@ -63,12 +63,12 @@ class Follower:
         assert self.open.wait(10)
 
     def epochs(self) -> list[int]:
-        """The epochs that have come."""
+        """The epochs received so far."""
         told = [each.told() for each in self.events if each.event != "end"]
         return [each.row.epoch for each in told if isinstance(each, EpochEvent)]
 
     def join(self, seconds: float = 20) -> list[Sent]:
-        """Wait for the end of the stream; what has come."""
+        """Wait for the end of the stream; returns its events."""
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"the stream is open still: {self.events[-3:]}"
         return self.events

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.problems import Problem
 from service.http import downloads
-from service.services import Parts
+from service.services import Services
 
 CONTENT = bytes(range(251)) * 2789  # several chunks, the last one short; no two look alike
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -27,13 +27,13 @@ def path(submit: Callable[..., str], worker: Any) -> str:
 
 
 @pytest.fixture
-def file(path: str, parts: Parts) -> Path:
-    """Where that file lies."""
-    (found,) = parts.settings.artifacts_dir.rglob("model.keras")
+def file(path: str, services: Services) -> Path:
+    """Where that file is stored."""
+    (found,) = services.settings.artifacts_dir.rglob("model.keras")
     return found
 
 
-def test_they_are_listed(client: TestClient, path: str) -> None:
+def test_published_files_are_listed(client: TestClient, path: str) -> None:
     listed = client.get(path.rpartition("/")[0]).json()
     assert [(each["name"], each["bytes"], each["href"] == path) for each in listed] == [
         ("empty.bin", 0, False),
@@ -42,7 +42,7 @@ def test_they_are_listed(client: TestClient, path: str) -> None:
     assert listed[1]["sha256"] == SHA
 
 
-def test_a_download(client: TestClient, path: str) -> None:
+def test_a_download_has_its_digest_and_name(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.content) == (200, CONTENT)
     digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
@@ -58,7 +58,7 @@ def test_a_download(client: TestClient, path: str) -> None:
     assert {name: answer.headers[name] for name in expected} == expected
 
 
-def test_an_empty_file(client: TestClient, path: str) -> None:
+def test_an_empty_file_is_downloaded(client: TestClient, path: str) -> None:
     answer = client.get(path.replace("model.keras", "empty.bin"))
     assert (answer.status_code, answer.content) == (200, b"")
     ranged = client.get(path.replace("model.keras", "empty.bin"), headers={"Range": "bytes=0-"})
@@ -77,7 +77,7 @@ def test_an_empty_file(client: TestClient, path: str) -> None:
         (f"bytes=-{SIZE * 9}", 0, SIZE),
     ],
 )
-def test_a_range_is_a_slice(
+def test_a_range_returns_a_slice(
     client: TestClient, path: str, header: str, start: int, end: int
 ) -> None:
     answer = client.get(path, headers={"Range": header})
@@ -89,13 +89,15 @@ def test_a_range_is_a_slice(
 
 
 @pytest.mark.parametrize("header", ["bytes=0-1,5-6", "lines=0-1", "bytes=2-1", "bytes=x"])
-def test_what_is_not_one_range_is_the_whole(client: TestClient, path: str, header: str) -> None:
+def test_anything_but_one_range_returns_the_whole_file(
+    client: TestClient, path: str, header: str
+) -> None:
     answer = client.get(path, headers={"Range": header})
     assert (answer.status_code, answer.content) == (200, CONTENT)
 
 
 @pytest.mark.parametrize("header", [f"bytes={SIZE}-", "bytes=-0", "bytes=" + "9" * 200 + "-"])
-def test_beyond_the_file(client: TestClient, path: str, header: str) -> None:
+def test_a_range_beyond_the_file_is_416(client: TestClient, path: str, header: str) -> None:
     answer = client.get(path, headers={"Range": header})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{SIZE}"
@@ -111,21 +113,23 @@ def test_beyond_the_file(client: TestClient, path: str, header: str) -> None:
         ("Wed, 21 Oct 2015 07:28:00 GMT", 200),
     ],
 )
-def test_if_range(client: TestClient, path: str, if_range: str, status: int) -> None:
+def test_if_range_decides_between_part_and_whole(
+    client: TestClient, path: str, if_range: str, status: int
+) -> None:
     answer = client.get(path, headers={"Range": "bytes=0-9", "If-Range": if_range})
     assert answer.status_code == status
     assert answer.content == (CONTENT[:10] if status == 206 else CONTENT)
 
 
 @pytest.mark.parametrize("known", [f'"{SHA}"', f'W/"{SHA}"', "*"])
-def test_a_client_that_has_it(client: TestClient, path: str, known: str) -> None:
+def test_a_current_file_is_not_sent_again(client: TestClient, path: str, known: str) -> None:
     headers = {"If-None-Match": known, "Range": "bytes=0-9"}
     answer = client.get(path, headers=headers)
     assert (answer.status_code, answer.content) == (304, b"")
     assert answer.headers["etag"] == f'"{SHA}"'
 
 
-def test_head_is_get_without_the_bytes(client: TestClient, path: str) -> None:
+def test_head_has_the_headers_of_get(client: TestClient, path: str) -> None:
     head, get = client.head(path, headers={"Range": "bytes=0-9"}), client.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert dict(head.headers) == dict(get.headers)
@@ -134,13 +138,13 @@ def test_head_is_get_without_the_bytes(client: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["other", "%2e%2e%2fridgeline.db", "model.keras%00", "%FF"])
-def test_another_name(client: TestClient, path: str, name: str) -> None:
+def test_an_unknown_name_is_not_found(client: TestClient, path: str, name: str) -> None:
     answer = client.get(path.replace("model.keras", name))
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_before_the_end_there_is_none(client: TestClient, submit: Callable[..., str]) -> None:
+def test_a_queued_job_has_no_files(client: TestClient, submit: Callable[..., str]) -> None:
     job_id = submit()
     assert client.get(f"/jobs/{job_id}/artifacts").json() == []
     answer = client.get(f"/jobs/{job_id}/artifacts/model.keras")
@@ -150,7 +154,7 @@ def test_before_the_end_there_is_none(client: TestClient, submit: Callable[..., 
 
 @pytest.mark.parametrize("damage", ["lost", "short", "long"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_damaged_file_is_gone(
+def test_a_damaged_file_is_410(
     client: TestClient, path: str, file: Path, damage: str, method: str
 ) -> None:
     if damage == "lost":
@@ -167,7 +171,7 @@ def test_a_damaged_file_is_gone(
 def test_a_flipped_bit_never_arrives_as_a_whole_file(
     client: TestClient, path: str, file: Path, place: int
 ) -> None:
-    """The last chunk is held back, so the answer is shorter than it said: every client notices."""
+    """The last chunk is held back: the answer is shorter than its Content-Length."""
     wrong = bytearray(CONTENT)
     wrong[place] ^= 1
     file.write_bytes(wrong)

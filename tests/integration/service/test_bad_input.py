@@ -1,4 +1,4 @@
-"""Bad input: a 4xx problem that says where and what, at once, and nothing stored."""
+"""Bad input gets a 4xx problem with place and reason, fast, and nothing is stored."""
 
 import asyncio
 import copy
@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.problems import Problem
 from service.http.documentation import DIGITS, IRIS
-from service.services import Parts
+from service.services import Services
 
 JSON = {"Content-Type": "application/json"}
 LAYER = ("model", "layers", 0)
@@ -107,11 +107,11 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
         changed(LAYERS, MISFIT),
         422,
         "/model/layers/1",
-        "'second' cannot take the output of layer 'first'",
+        "'second' cannot accept the output of layer 'first'",
     ),
     "uneven": (changed(LAYERS, UNEVEN), 422, "/model/layers/2", "layer 'x' and layer 'y'"),
     "cycle": (changed(LAYERS, CYCLE), 422, "/model/layers/0/inputs", "cycle"),
-    "loss": (changed((*LAYERS, 2, "units"), 7), 422, "/training/loss", "one unit a class"),
+    "loss": (changed((*LAYERS, 2, "units"), 7), 422, "/training/loss", "one unit per class"),
     "memory": (changed((*LAYER, "units"), 10**9), 422, "/model/layers/0", "GiB"),
     "growing": (changed(LAYERS, GROWING), 422, "/model/layers/4", "GiB"),
     "too many after the policy": (
@@ -141,7 +141,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/validate"])
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(
+def test_a_bad_spec_is_a_fast_problem_at_its_place(
     client: TestClient, case: str, path: str, stored: Callable[[], dict[str, int]]
 ) -> None:
     body, status, pointer, words = REFUSED[case]
@@ -161,7 +161,7 @@ def test_refused(
     assert took < 0.5  # it is milliseconds
 
 
-def test_paths_through_a_graph_are_not_counted(client: TestClient) -> None:
+def test_a_graph_with_exponentially_many_paths_is_fast(client: TestClient) -> None:
     """300 forks and joins are 2³⁰⁰ paths."""
     assert timed(client, "/jobs/validate", changed(LAYERS, DIAMONDS)) < 0.5
     answer = client.post("/jobs/validate", content=changed(LAYERS, DIAMONDS), headers=JSON)
@@ -184,7 +184,7 @@ def timed(client: TestClient, path: str, body: str | bytes) -> float:
         {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
 )
-def test_another_media_type(client: TestClient, headers: dict[str, str]) -> None:
+def test_another_media_type_is_415(client: TestClient, headers: dict[str, str]) -> None:
     answer = client.post("/jobs", content=TEXT.encode(), headers=headers)
     assert answer.status_code == 415
     assert answer.headers["accept-post"] == "application/json"
@@ -192,12 +192,12 @@ def test_another_media_type(client: TestClient, headers: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("media_type", ["application/json;charset=UTF-8", "Application/JSON"])
-def test_spellings_of_json(client: TestClient, media_type: str) -> None:
+def test_spellings_of_the_json_media_type_are_accepted(client: TestClient, media_type: str) -> None:
     answer = client.post("/jobs", content=TEXT.encode(), headers={"Content-Type": media_type})
     assert answer.status_code == 202
 
 
-def test_a_body_without_a_length_is_cut_off(client: TestClient) -> None:
+def test_a_large_body_without_a_length_is_cut_off(client: TestClient) -> None:
     sent = [0]
 
     def chunks() -> Iterator[bytes]:
@@ -209,11 +209,11 @@ def test_a_body_without_a_length_is_cut_off(client: TestClient) -> None:
     assert answer.status_code == 413
 
 
-def test_a_body_that_does_not_come(
-    app: FastAPI, parts: Parts, monkeypatch: pytest.MonkeyPatch
+def test_a_body_that_does_not_arrive_is_408(
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient = parts.settings.model_copy(update={"body_timeout_s": 0.01})
-    monkeypatch.setattr(app.state, "parts", replace(parts, settings=impatient))
+    impatient = services.settings.model_copy(update={"body_timeout_s": 0.01})
+    monkeypatch.setattr(app.state, "services", replace(services, settings=impatient))
     answered: list[Any] = []
 
     async def receive() -> Any:
@@ -234,7 +234,7 @@ def test_a_body_that_does_not_come(
     assert Problem.model_validate_json(answered[1]["body"]).code == "invalid-request"
 
 
-def test_a_client_that_leaves(client: TestClient, app: FastAPI) -> None:
+def test_a_client_that_disconnects_stores_nothing(client: TestClient, app: FastAPI) -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
@@ -291,7 +291,7 @@ def test_a_client_that_leaves(client: TestClient, app: FastAPI) -> None:
         ("GET", "/jobs/x/curves?max_points=10001", 422),
     ],
 )
-def test_problems_of_paths_and_parameters(
+def test_wrong_paths_and_parameters_are_problems(
     client: TestClient, method: str, path: str, status: int
 ) -> None:
     answer = client.request(method, path)
@@ -304,13 +304,13 @@ def test_problems_of_paths_and_parameters(
         assert "9" * 100 not in answer.text
 
 
-def test_what_a_path_takes(client: TestClient) -> None:
+def test_a_405_lists_the_methods_of_the_path(client: TestClient) -> None:
     assert client.put("/jobs").headers["allow"] == "GET, HEAD, POST"
     assert client.put("/jobs/x").headers["allow"] == "GET, HEAD, DELETE"
     assert client.get("/jobs/x/cancel").headers["allow"] == "POST"
 
 
-def test_an_error_of_our_own_tells_nothing(
+def test_an_internal_error_reveals_nothing(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -384,7 +384,7 @@ def test_any_json_is_answered(client: TestClient, value: Any) -> None:
 
 @fuzzed
 @given(path=st.sampled_from(PATHS), value=ANY_JSON, extra=st.text())
-def test_a_spec_with_anything_in_it_is_answered(
+def test_a_spec_with_any_member_gets_an_answer(
     client: TestClient, path: tuple[str | int, ...], value: Any, extra: str
 ) -> None:
     is_answered(client, changed(path, value).encode())
@@ -396,7 +396,7 @@ def test_a_spec_with_anything_in_it_is_answered(
     text=st.text(),
     header=st.sampled_from(["Accept", "Prefer", "Idempotency-Key", "If-None-Match", "Range"]),
 )
-def test_any_header_is_answered(client: TestClient, header: str, text: str) -> None:
+def test_any_header_gets_an_answer(client: TestClient, header: str, text: str) -> None:
     value = (
         text.encode("utf-8", "ignore").replace(b"\n", b"").replace(b"\r", b"").replace(b"\0", b"")
     )

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from ridgeline.api.catalog import Catalog
 from ridgeline.storage import Database, DatabaseUnavailable
 from service import openapi
 from service.jobs.dispatch import CeleryDispatch
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
-from service.system.catalog import Catalog
 
 
-def test_the_catalog(client: TestClient) -> None:
+def test_the_catalog_is_served_and_cached(client: TestClient) -> None:
     answer = client.get("/catalog")
     assert Catalog.model_validate_json(answer.content).layers
     again = client.get("/catalog", headers={"If-None-Match": answer.headers["etag"]})
@@ -23,17 +23,17 @@ def test_the_catalog(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/catalog", "/jobs"])
-def test_head(client: TestClient, path: str) -> None:
+def test_head_is_served_wherever_get_is(client: TestClient, path: str) -> None:
     head, get = client.head(path), client.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert dict(head.headers) == dict(get.headers)
 
 
-def test_alive(client: TestClient) -> None:
+def test_healthz_is_ok(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_ready_where_no_broker_is_configured(
+def test_readyz_is_ready_where_no_broker_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RIDGELINE_REDIS_URL", "none")
@@ -50,22 +50,24 @@ def test_ready_without_a_broker_is_degraded(client: TestClient) -> None:
     assert answer.json() == {"status": "degraded", "broker": "down", **up}
 
 
-def test_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_is_ready_with_a_broker(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
     up = dict.fromkeys(("database", "broker", "artifacts"), "up")
     assert client.get("/readyz").json() == {"status": "ready", **up}
 
 
 def test_ready_without_the_folder_of_files_is_degraded(
-    client: TestClient, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CeleryDispatch, "ping", lambda _: None)
-    parts.settings.artifacts_dir.rename(tmp_path / "away")
+    services.settings.artifacts_dir.rename(tmp_path / "away")
     answer = client.get("/readyz").json()
     assert (answer["status"], answer["artifacts"]) == ("degraded", "down")
 
 
-def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_is_503_without_a_database(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: object) -> None:
         raise DatabaseUnavailable("secret@host")
 
@@ -78,6 +80,6 @@ def test_without_a_database(client: TestClient, monkeypatch: pytest.MonkeyPatch)
         assert "secret" not in answer.text
 
 
-def test_the_running_service_gives_its_openapi_document(client: TestClient) -> None:
+def test_the_service_serves_its_openapi_document(client: TestClient) -> None:
     assert client.get("/openapi.json").json() == json.loads(openapi.PATH.read_text())
     assert client.get("/docs").status_code == 404

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.curves import ChartEntry, EpochRow
 from ridgeline.charts import CHARTS
-from service.charts.rendering import RendererBusy, RenderingFailed
-from service.services import Parts
+from service.errors import RendererBusy, RenderingFailed
+from service.services import Services
 
 SVG, PNG, VEGA_LITE = "image/svg+xml", "image/png", "application/vnd.vegalite+json"
 NAMED = 'Losses · small <job> & "co"'
@@ -26,7 +26,7 @@ def ended(submit: Callable[..., str], worker: Any) -> str:
     return job_id
 
 
-def test_the_list_says_what_there_is(
+def test_the_list_says_which_charts_have_data(
     client: TestClient, submit: Callable[..., str], worker: Any
 ) -> None:
     job_id = submit()
@@ -40,7 +40,7 @@ def test_the_list_says_what_there_is(
         assert client.get(entry.href).status_code == 200
 
 
-def test_vega_lite_is_what_comes_unless_a_picture_is_wanted(client: TestClient, ended: str) -> None:
+def test_vega_lite_is_the_default(client: TestClient, ended: str) -> None:
     wanted = {"*/*": VEGA_LITE, VEGA_LITE: VEGA_LITE, "application/json": "application/json"}
     for accept, media_type in wanted.items():
         answer = client.get(f"/jobs/{ended}/charts/losses", headers={"Accept": accept})
@@ -51,7 +51,7 @@ def test_vega_lite_is_what_comes_unless_a_picture_is_wanted(client: TestClient, 
         assert [row["epoch"] for row in spec["datasets"]["epochs"]] == [1, 2, 3, 4]
 
 
-def test_pictures_have_the_size_that_is_asked_for(client: TestClient, ended: str) -> None:
+def test_pictures_have_the_requested_size(client: TestClient, ended: str) -> None:
     for name in CHARTS:
         path = f"/jobs/{ended}/charts/{name}?width=500&height=360&theme=dark"
         svg = client.get(path, headers={"Accept": SVG})
@@ -67,7 +67,7 @@ def test_pictures_have_the_size_that_is_asked_for(client: TestClient, ended: str
         assert png.headers["content-disposition"] == f'inline; filename="{name}.png"'
 
 
-def test_a_picture_stands_alone_and_is_described(client: TestClient, ended: str) -> None:
+def test_a_picture_is_inert_and_described(client: TestClient, ended: str) -> None:
     svg = client.get(f"/jobs/{ended}/charts/losses", headers={"Accept": SVG}).text
     root = ET.fromstring(svg)  # noqa: S314 - our own picture
     names = {"svg": "http://www.w3.org/2000/svg"}
@@ -83,7 +83,7 @@ def test_a_picture_stands_alone_and_is_described(client: TestClient, ended: str)
     assert "Liberation Sans, Arial, Helvetica, sans-serif" in svg
 
 
-def test_the_same_bytes_every_time(client: TestClient, ended: str) -> None:
+def test_a_picture_has_the_same_bytes_every_time(client: TestClient, ended: str) -> None:
     for accept in (SVG, PNG, VEGA_LITE):
         headers = {"Accept": accept}
         path = f"/jobs/{ended}/charts/losses"
@@ -92,12 +92,12 @@ def test_the_same_bytes_every_time(client: TestClient, ended: str) -> None:
         assert first.headers["etag"] == second.headers["etag"]
 
 
-def test_who_has_it_is_told_so_and_nothing_is_drawn(
-    client: TestClient, ended: str, parts: Parts
+def test_a_current_picture_is_not_drawn_again(
+    client: TestClient, ended: str, services: Services
 ) -> None:
     path, headers = f"/jobs/{ended}/charts/losses", {"Accept": SVG}
     tag = client.get(path, headers=headers).headers["etag"]
-    parts.renderer.close()
+    services.renderer.close()
     again = client.get(path, headers={**headers, "If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     for other in ("?theme=dark", "?width=300", "?max_points=3"):
@@ -147,15 +147,15 @@ HOSTILE = {
 }
 
 
-def test_hostile_sizes_are_refused(client: TestClient, ended: str, parts: Parts) -> None:
+def test_hostile_sizes_are_rejected(client: TestClient, ended: str, services: Services) -> None:
     for query, pointer in HOSTILE.items():
         answer = client.get(f"/jobs/{ended}/charts/losses?{query}", headers={"Accept": PNG})
         assert answer.status_code == 422
         assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
-    assert parts.renderer.pid is None
+    assert services.renderer.pid is None
 
 
-def test_what_is_not_there(client: TestClient, ended: str) -> None:
+def test_an_unknown_chart_is_not_found(client: TestClient, ended: str) -> None:
     answer = client.get(f"/jobs/{ended}/charts/Losses")
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
     assert "learning_rate" in answer.json()["detail"]
@@ -165,7 +165,7 @@ def test_what_is_not_there(client: TestClient, ended: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
 
 
-def test_head_has_the_headers_alone(client: TestClient, ended: str) -> None:
+def test_head_has_the_headers_of_get(client: TestClient, ended: str) -> None:
     path, headers = f"/jobs/{ended}/charts/losses", {"Accept": SVG}
     head, get = client.head(path, headers=headers), client.get(path, headers=headers)
     assert (head.status_code, head.content) == (200, b"")
@@ -175,10 +175,10 @@ def test_head_has_the_headers_alone(client: TestClient, ended: str) -> None:
 @pytest.mark.parametrize(
     ("error", "words"), [(RendererBusy(), "wait"), (RenderingFailed("x"), "log")]
 )
-def test_what_cannot_be_drawn_now_is_asked_for_again(
+def test_a_picture_that_cannot_be_drawn_now_is_503(
     client: TestClient,
     ended: str,
-    parts: Parts,
+    services: Services,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     words: str,
@@ -186,7 +186,7 @@ def test_what_cannot_be_drawn_now_is_asked_for_again(
     async def fail(request: bytes) -> bytes:
         raise error
 
-    monkeypatch.setattr(parts.renderer, "render", fail)
+    monkeypatch.setattr(services.renderer, "render", fail)
     answer = client.get(f"/jobs/{ended}/charts/losses", headers={"Accept": SVG})
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0

@@ -15,7 +15,7 @@ Submit = Callable[..., str]
 
 @pytest.fixture
 def two(submit: Submit, worker: Any) -> list[str]:
-    """One that has ended after four epochs, and one that has come to its second."""
+    """A job that has ended after four epochs, and one in its second."""
     first = submit(name="plain")
     worker.train(first, epochs=4)
     second = submit(name="more", training={**TRAINING, "batch_size": 8})
@@ -31,7 +31,7 @@ def two(submit: Submit, worker: Any) -> list[str]:
 TRAINING = {"loss": "sparse_categorical_crossentropy", "epochs": 5}
 
 
-def test_what_differs_and_how_it_went(client: TestClient, two: list[str]) -> None:
+def test_differences_and_curves_are_returned(client: TestClient, two: list[str]) -> None:
     first, second = two
     answer = client.get(f"/compare?jobs={first},{second}")
     assert (answer.status_code, answer.headers["vary"]) == (200, "Accept")
@@ -52,7 +52,7 @@ def test_what_differs_and_how_it_went(client: TestClient, two: list[str]) -> Non
     assert [curves.complete for curves in found.curves.values()] == [True, False]
 
 
-def test_a_layer_that_was_put_in_is_one_difference(client: TestClient, submit: Submit) -> None:
+def test_an_inserted_layer_is_one_difference(client: TestClient, submit: Submit) -> None:
     dense = {"type": "Dense", "units": 8}
     drop = {"type": "Dropout", "rate": 0.5}
     output = {"type": "Dense", "units": 3, "activation": "softmax"}
@@ -68,7 +68,7 @@ def test_a_layer_that_was_put_in_is_one_difference(client: TestClient, submit: S
         }
 
 
-def test_long_curves_are_read_at_the_same_epochs(
+def test_long_curves_are_thinned_to_the_same_epochs(
     client: TestClient, submit: Submit, worker: Any
 ) -> None:
     ids = [submit(), submit()]
@@ -92,7 +92,7 @@ def test_long_curves_are_read_at_the_same_epochs(
     assert len(*epochs) <= 40
 
 
-def test_as_a_chart(client: TestClient, two: list[str]) -> None:
+def test_a_comparison_is_available_as_a_chart(client: TestClient, two: list[str]) -> None:
     path = f"/compare?jobs={','.join(two)}"
     spec = client.get(path, headers={"Accept": "application/vnd.vegalite+json"}).json()
     assert spec["title"]["text"] == "Loss compared"
@@ -106,13 +106,13 @@ def test_as_a_chart(client: TestClient, two: list[str]) -> None:
     assert "None of the jobs has measured it; try loss." in svg.text
 
 
-def test_jobs_that_have_measured_nothing(client: TestClient, submit: Submit) -> None:
+def test_jobs_without_epochs_are_compared(client: TestClient, submit: Submit) -> None:
     path = f"/compare?jobs={submit()},{submit()}"
     svg = client.get(path, headers={"Accept": "image/svg+xml"})
     assert "None of the jobs has measured it yet." in svg.text
 
 
-def test_its_tag_is_of_all_the_jobs(
+def test_the_tag_depends_on_every_job(
     client: TestClient, two: list[str], submit: Submit, worker: Any
 ) -> None:
     path = f"/compare?jobs={','.join(two)}"
@@ -126,7 +126,7 @@ def test_its_tag_is_of_all_the_jobs(
     assert not client.get(path).headers["etag"].startswith("W/")
 
 
-def test_what_cannot_be_compared(client: TestClient, two: list[str]) -> None:
+def test_a_wrong_list_of_jobs_is_rejected(client: TestClient, two: list[str]) -> None:
     first, second = two
     unknown = f"job_{'0' * 32}"
     for jobs in ("", first, f"{first},{first}", ",".join(f"job_{n:032x}" for n in range(21))):

@@ -47,7 +47,7 @@ def test_a_value_that_was_not_finite_is_null_and_marked(
         ("text/*;q=0.1, application/json;q=0", "text/csv; header=present; charset=utf-8"),
     ],
 )
-def test_by_accept(
+def test_accept_chooses_the_format(
     client: TestClient, submit: Callable[..., str], worker: Any, accept: str | None, media_type: str
 ) -> None:
     job_id = submit()
@@ -65,7 +65,7 @@ def test_by_accept(
 
 
 @pytest.mark.parametrize("query", ["", "?max_points=3"])
-def test_as_lines_of_json(
+def test_curves_are_available_as_lines_of_json(
     client: TestClient, submit: Callable[..., str], worker: Any, query: str
 ) -> None:
     path = f"/jobs/{(job_id := submit())}/curves{query}"
@@ -84,13 +84,17 @@ def test_as_lines_of_json(
 
 
 @pytest.mark.parametrize("accept", ["image/gif", "application/json;q=0", "text/html"])
-def test_nothing_acceptable(client: TestClient, submit: Callable[..., str], accept: str) -> None:
+def test_an_unknown_format_is_406(
+    client: TestClient, submit: Callable[..., str], accept: str
+) -> None:
     answer = client.get(f"/jobs/{submit()}/curves", headers={"Accept": accept})
     assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
     assert "text/csv" in answer.json()["detail"]
 
 
-def test_thinned_out(client: TestClient, submit: Callable[..., str], worker: Any) -> None:
+def test_max_points_thins_the_curves(
+    client: TestClient, submit: Callable[..., str], worker: Any
+) -> None:
     job_id = submit()
     worker.train(job_id, epochs=200)
     epochs = client.get(f"/jobs/{job_id}/curves?max_points=10").json()["epoch"]
@@ -98,7 +102,7 @@ def test_thinned_out(client: TestClient, submit: Callable[..., str], worker: Any
     assert (epochs[0], epochs[-1]) == (1, 200)
 
 
-def test_marks_of_epochs_that_were_left_out_go_with_them(
+def test_marks_of_thinned_epochs_are_left_out(
     client: TestClient, submit: Callable[..., str], worker: Any
 ) -> None:
     claim = worker.claim(job_id := submit())

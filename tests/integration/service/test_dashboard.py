@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.dashboard.assets import FOLDER, asset_names, shell, version
-from service.dashboard.routes import PAGES
+from service.dashboard.routes import FOLDER, PAGES, asset_names, shell, version
 
 PATHS = sorted(path.replace("{job_id}", "job_1").replace("{dataset_id}", "ds_1") for path in PAGES)
 SCRIPT = "js/main.js"

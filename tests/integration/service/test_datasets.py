@@ -1,4 +1,4 @@
-"""/datasets: bytes in, what is in them out; and everything that must leave nothing behind."""
+"""/datasets: storing, describing and downloading files; and rejections, which store nothing."""
 
 import base64
 import hashlib
@@ -15,11 +15,11 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.datasets import StoredDataset, StoredDatasetPage
 from ridgeline.api.problems import Problem
-from service.datasets import space
-from service.datasets.inspection.bounds import Bounds
-from service.datasets.inspection.inspector import Inspector
+from service.datasets import receiving as space
+from service.datasets.inspector import Inspector
+from service.datasets.inspector_child import Bounds
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
 
@@ -36,7 +36,7 @@ def digest(content: bytes) -> str:
 
 @pytest.fixture
 def files(settings: Settings) -> Callable[[], list[Path]]:
-    """Every file of data sets: stored, on its way in, or a part."""
+    """Every file of data sets: stored, being received, or a part."""
 
     def found() -> list[Path]:
         folder = settings.artifacts_dir / ".datasets"
@@ -49,7 +49,7 @@ def files(settings: Settings) -> Callable[[], list[Path]]:
 def refused(
     client: TestClient, stored: Callable[[], dict[str, int]], files: Callable[[], list[Path]]
 ) -> Callable[..., Problem]:
-    """Send a request that must be refused, and leave nothing behind."""
+    """Send a request that must be rejected and store nothing."""
 
     def send(status: int, code: str, **request: Any) -> Problem:
         before = {name: rows for name, rows in stored().items() if "dataset" in name}, files()
@@ -62,7 +62,9 @@ def refused(
     return send
 
 
-def test_from_bytes_to_bytes(client: TestClient, files: Callable[[], list[Path]]) -> None:
+def test_a_file_is_stored_listed_downloaded_and_deleted(
+    client: TestClient, files: Callable[[], list[Path]]
+) -> None:
     answer = client.post("/datasets?name=colours", content=CSV)
     assert answer.status_code == 201, answer.text
     found = StoredDataset.model_validate_json(answer.content)
@@ -110,7 +112,7 @@ def test_the_same_bytes_are_stored_once(
     assert len(files()) == 1
 
 
-def test_what_the_client_says_is_compared(
+def test_announced_digests_are_verified(
     client: TestClient, refused: Callable[..., Problem]
 ) -> None:
     right, wrong = digest(CSV), digest(b"other")
@@ -131,7 +133,9 @@ def test_what_the_client_says_is_compared(
         {"Content-Digest": digest(b"a"), "Repr-Digest": digest(b"b")},
     ],
 )
-def test_a_digest_that_is_none(refused: Callable[..., Problem], headers: dict[str, str]) -> None:
+def test_a_malformed_digest_is_rejected(
+    refused: Callable[..., Problem], headers: dict[str, str]
+) -> None:
     problem = refused(422, "invalid-request", content=CSV, headers=headers)
     assert problem.errors[0].pointer.endswith("-digest:")
 
@@ -145,7 +149,9 @@ def test_a_digest_that_is_none(refused: Callable[..., Problem], headers: dict[st
         ({}, "csv"),
     ],
 )
-def test_what_the_body_is_called(client: TestClient, headers: dict[str, str], format_: str) -> None:
+def test_the_content_type_may_leave_the_format_open(
+    client: TestClient, headers: dict[str, str], format_: str
+) -> None:
     answer = client.post("/datasets", content=CSV, headers=headers)
     assert answer.json()["format"] == format_, answer.text
 
@@ -159,7 +165,7 @@ def test_what_the_body_is_called(client: TestClient, headers: dict[str, str], fo
         {"Content-Encoding": "gzip"},
     ],
 )
-def test_bodies_that_are_not_the_file(
+def test_a_form_or_encoded_body_is_415(
     refused: Callable[..., Problem], headers: dict[str, str]
 ) -> None:
     refused(415, "unsupported-media-type", content=CSV, headers=headers)
@@ -178,13 +184,13 @@ def test_bodies_that_are_not_the_file(
         {"method": "GET", "url": "/datasets?limit=0"},
     ],
 )
-def test_parameters_that_are_none(
+def test_wrong_parameters_are_rejected(
     refused: Callable[..., Problem], request_: dict[str, str]
 ) -> None:
     refused(422, "invalid-request", **request_)
 
 
-def test_the_last_possible_cursor(client: TestClient) -> None:
+def test_the_largest_cursor_is_accepted(client: TestClient) -> None:
     assert client.get(f"/datasets?after=99999999999999-ds_{'f' * 32}").json()["items"] == []
 
 
@@ -198,7 +204,7 @@ def test_the_last_possible_cursor(client: TestClient) -> None:
         (b"\x93NUMPY\x01\x00" + bytes(200), "npy-header"),
     ],
 )
-def test_files_that_cannot_be_used(
+def test_an_unusable_file_is_rejected_with_its_faults(
     refused: Callable[..., Problem], content: bytes, rule: str
 ) -> None:
     problem = refused(422, "unusable-dataset", content=content)
@@ -215,7 +221,7 @@ X, Y = np.zeros((6, 4), np.float32), np.arange(6) % 2
 DIVIDED: dict[str, Any] = {"x_train": X, "y_train": Y, "x_test": X[:2], "y_test": Y[:2]}
 
 
-def test_a_file_that_is_divided_already(
+def test_a_file_with_its_own_split_is_stored(
     client: TestClient, stored: Callable[[], dict[str, int]]
 ) -> None:
     dataset = client.post("/datasets", content=npz(**DIVIDED)).json()
@@ -243,7 +249,7 @@ def test_a_file_that_is_divided_already(
     assert stored() == before
 
 
-def test_more_different_values_than_an_answer_holds(client: TestClient) -> None:
+def test_too_many_different_values_are_not_listed(client: TestClient) -> None:
     values = np.arange(1000) - 2**62
     arrays = {f"array_{number}": values for number in range(100)}
     found = client.post("/datasets", content=npz(**arrays))
@@ -251,7 +257,7 @@ def test_more_different_values_than_an_answer_holds(client: TestClient) -> None:
     assert [each["values"] for each in found.json()["arrays"]] == [None] * 100
 
 
-def test_validation_rows_of_its_own(client: TestClient) -> None:
+def test_a_file_with_its_own_validation_rows_is_trained_on(client: TestClient) -> None:
     content = npz(**DIVIDED, x_val=X[:3], y_val=Y[:3])
     dataset = client.post("/datasets", content=content).json()
     spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"]}}
@@ -270,23 +276,21 @@ def test_validation_rows_of_its_own(client: TestClient) -> None:
         ({"x_val": X}, "split-arrays", "y_val"),
     ],
 )
-def test_parts_that_do_not_fit(
+def test_splits_that_do_not_match_are_rejected(
     refused: Callable[..., Problem], changes: dict[str, Any], rule: str, at: str
 ) -> None:
     problem = refused(422, "unusable-dataset", content=npz(**(DIVIDED | changes)))
     assert (problem.errors[0].rule, problem.errors[0].pointer) == (rule, f"/arrays/{at}")
 
 
-def test_a_format_that_is_not_the_files(
-    client: TestClient, refused: Callable[..., Problem]
-) -> None:
+def test_a_wrong_format_is_rejected(client: TestClient, refused: Callable[..., Problem]) -> None:
     refused(422, "unusable-dataset", url="/datasets?format=parquet", content=CSV)
     client.post("/datasets", content=CSV)
     refused(409, "conflict", url="/datasets?format=parquet", content=CSV)
 
 
 @pytest.mark.parametrize("path", ["ds_x", "ds_" + "0" * 32, "DS_" + "0" * 32, "%00"])
-def test_data_sets_that_are_none(client: TestClient, path: str) -> None:
+def test_an_unknown_data_set_is_not_found(client: TestClient, path: str) -> None:
     for method, url in (
         ("GET", f"/datasets/{path}"),
         ("GET", f"/datasets/{path}/content"),
@@ -297,12 +301,12 @@ def test_data_sets_that_are_none(client: TestClient, path: str) -> None:
 
 @pytest.fixture
 def small(settings: Settings) -> FastAPI:
-    """An application that takes files of 100 bytes."""
+    """An application that accepts files of 100 bytes."""
     return create_app(settings.model_copy(update={"max_dataset_bytes": 100}))
 
 
-def test_too_large_a_file(small: FastAPI, settings: Settings) -> None:
-    """One that says so is refused before a byte is read, and one that does not once it is."""
+def test_a_file_that_is_too_large_is_rejected(small: FastAPI, settings: Settings) -> None:
+    """An announced size is rejected before a byte is read, others once it is exceeded."""
     never: Iterator[bytes] = (pytest.fail("the body was read") for _ in range(1))
     with TestClient(small, raise_server_exceptions=False) as client:
         announced = client.post("/datasets", content=never, headers={"Content-Length": str(10**30)})
@@ -313,7 +317,7 @@ def test_too_large_a_file(small: FastAPI, settings: Settings) -> None:
     assert list((settings.artifacts_dir / ".datasets" / "staging").iterdir()) == []
 
 
-def test_a_disk_without_room(
+def test_a_full_disk_is_503(
     refused: Callable[..., Problem], monkeypatch: pytest.MonkeyPatch, client: TestClient
 ) -> None:
     monkeypatch.setattr(space, "MARGIN_BYTES", 2**62)
@@ -323,24 +327,26 @@ def test_a_disk_without_room(
     assert client.post("/datasets", content=CSV).status_code == 201
 
 
-def test_a_file_that_takes_too_long(
-    refused: Callable[..., Problem], parts: Parts, monkeypatch: pytest.MonkeyPatch
+def test_an_inspection_that_takes_too_long_is_rejected(
+    refused: Callable[..., Problem], services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = Inspector(Bounds(2**30, 0.01))
-    monkeypatch.setattr(parts.datasets.inspector, "_bounds", quick._bounds)
+    monkeypatch.setattr(services.datasets.inspector, "_bounds", quick._bounds)
     problem = refused(422, "unusable-dataset", content=CSV)
     assert [fault.rule for fault in problem.errors] == ["too-slow"]
     quick.close()
 
 
-def test_a_file_that_takes_too_much_memory(
-    refused: Callable[..., Problem], parts: Parts, monkeypatch: pytest.MonkeyPatch
+def test_an_inspection_that_needs_too_much_memory_is_rejected(
+    refused: Callable[..., Problem], services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts.datasets.inspector, "_bounds", Bounds(2**24, 60))
+    monkeypatch.setattr(services.datasets.inspector, "_bounds", Bounds(2**24, 60))
     refused(422, "unusable-dataset", content=CSV)
 
 
-def test_a_job_keeps_its_data_set(client: TestClient, parts: Parts, worker: Any) -> None:
+def test_a_data_set_in_use_cannot_be_deleted(
+    client: TestClient, services: Services, worker: Any
+) -> None:
     dataset = client.post("/datasets?name=things.csv", content=CSV).json()
     spec = {**SPEC, "dataset": {"source": "upload", "id": dataset["id"], "target": "colour"}}
     assert client.post("/jobs/validate", json=spec).status_code == 200
@@ -356,8 +362,8 @@ def test_a_job_keeps_its_data_set(client: TestClient, parts: Parts, worker: Any)
     assert client.get(f"/jobs/{job['id']}").json()["status"] == "succeeded"
 
 
-def test_what_the_client_says_of_the_contents_does_not_count(client: TestClient) -> None:
-    """A resolved spec holds what is in the file; posted again, it is looked up anew."""
+def test_contents_sent_by_the_client_are_replaced(client: TestClient) -> None:
+    """A resolved spec holds the contents of the file; posted again, they are read anew."""
     dataset_id = client.post("/datasets", content=CSV).json()["id"]
     spec = {**SPEC, "dataset": {"source": "upload", "id": dataset_id, "target": "colour"}}
     resolved = client.post("/jobs/validate", json=spec).json()["resolved"]
@@ -366,8 +372,10 @@ def test_what_the_client_says_of_the_contents_does_not_count(client: TestClient)
     assert client.post("/jobs", json=forged).json()["resolved"] == resolved
 
 
-def test_a_data_set_that_is_gone(client: TestClient, stored: Callable[[], dict[str, int]]) -> None:
-    """A new job is refused; the answer to a key that has made one is that one."""
+def test_a_deleted_data_set_rejects_new_jobs_but_not_replays(
+    client: TestClient, stored: Callable[[], dict[str, int]]
+) -> None:
+    """A new job is rejected; a key that created a job returns that job."""
     dataset_id = client.post("/datasets", content=CSV).json()["id"]
     spec = {**SPEC, "dataset": {"source": "upload", "id": dataset_id, "target": "colour"}}
     keyed = {"headers": {"Idempotency-Key": "key"}}

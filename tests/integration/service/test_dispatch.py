@@ -22,7 +22,7 @@ from service.http.documentation import IRIS
 from service.janitor import Redispatch
 from service.jobs.dispatch import BrokerUnavailable, CeleryDispatch
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 
 
@@ -85,7 +85,7 @@ def settings(tmp_path: Path, broker: Redis) -> Settings:
     return Settings(home=tmp_path, redis_url=broker.url, redispatch_interval_s=0.05)
 
 
-def test_a_post_becomes_a_message(
+def test_a_post_becomes_a_hint(
     client: TestClient, broker: Redis, submit: Callable[..., str]
 ) -> None:
     job_id = submit()
@@ -107,7 +107,7 @@ def test_a_post_wakes_the_sweep(tmp_path: Path, broker: Redis) -> None:
             until(partial(_has_sent, broker, number))
 
 
-def test_the_outbox_is_emptied(
+def test_the_sweep_empties_the_outbox(
     broker: Redis, submit: Callable[..., str], stored: Callable[[], dict[str, int]]
 ) -> None:
     for _ in range(5):
@@ -116,8 +116,8 @@ def test_the_outbox_is_emptied(
     assert len(broker.hints()) == 5
 
 
-def test_posts_while_redis_is_away_are_sent_when_it_is_back(
-    client: TestClient, broker: Redis, parts: Parts, stored: Callable[[], dict[str, int]]
+def test_hints_of_posts_while_redis_is_down_are_sent_later(
+    client: TestClient, broker: Redis, services: Services, stored: Callable[[], dict[str, int]]
 ) -> None:
     client.post("/jobs", json=IRIS)
     until(lambda: stored()["outbox"] == 0)
@@ -127,40 +127,46 @@ def test_posts_while_redis_is_away_are_sent_when_it_is_back(
     assert time.perf_counter() - began < 2
     assert client.get("/readyz").json()["broker"] == "down"
     broker.start()
-    with parts.database.write() as connection:  # the hold on what could not be sent is over
+    with services.database.write() as connection:  # the hold on what could not be sent is over
         connection.exec_driver_sql("UPDATE outbox SET held_until = 0")
     until(lambda: stored()["outbox"] == 0)
     until(lambda: len(broker.hints()) == 1)
     assert client.get("/readyz").json()["broker"] == "up"
 
 
-def test_a_hint_that_was_lost_is_sent_again(
-    broker: Redis, parts: Parts, submit: Callable[..., str], stored: Callable[[], dict[str, int]]
+def test_a_lost_hint_is_sent_again(
+    broker: Redis,
+    services: Services,
+    submit: Callable[..., str],
+    stored: Callable[[], dict[str, int]],
 ) -> None:
     submit()
     until(lambda: stored()["outbox"] == 0 and len(broker.hints()) == 1)
     with redis.Redis(unix_socket_path=str(broker.socket)) as client:
         client.flushall()
-    with parts.database.write() as connection:  # as if half a minute had passed
+    with services.database.write() as connection:  # as if half a minute had passed
         connection.exec_driver_sql(
             "UPDATE jobs SET last_dispatched_at = last_dispatched_at - 31000"
         )
     until(lambda: len(broker.hints()) == 1)
 
 
-def test_hints_that_lie_unread_are_not_sent_again(
-    broker: Redis, parts: Parts, submit: Callable[..., str], stored: Callable[[], dict[str, int]]
+def test_unread_hints_are_not_sent_again(
+    broker: Redis,
+    services: Services,
+    submit: Callable[..., str],
+    stored: Callable[[], dict[str, int]],
 ) -> None:
     created = {submit() for _ in range(5)}
     until(lambda: stored()["outbox"] == 0)
-    outbox = Outbox(parts.database)
-    redispatch = Redispatch(outbox, parts.dispatch, parts.janitor.wake)
+    outbox = Outbox(services.database)
+    redispatch = Redispatch(outbox, services.dispatch, services.janitor.wake)
     for _ in range(5):
-        with parts.database.write() as connection:
+        with services.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET last_dispatched_at = 1")
         redispatch()
         until(lambda: stored()["outbox"] == 0)
-    assert parts.dispatch.waiting() == len(broker.hints()) == 5
+    assert services.dispatch.waiting() == len(broker.hints()) == 5
     with redis.Redis(unix_socket_path=str(broker.socket)) as client:
         client.flushall()
     until(lambda: len(broker.hints()) == 5)
@@ -168,7 +174,7 @@ def test_hints_that_lie_unread_are_not_sent_again(
     assert jobs == created
 
 
-def test_the_broker_is_away(tmp_path: Path) -> None:
+def test_a_broker_that_is_down_raises(tmp_path: Path) -> None:
     dispatch = CeleryDispatch(f"redis+socket://{tmp_path}/nothing.sock")
     for call in (dispatch.ping, dispatch.waiting, lambda: dispatch.send("job")):
         began = time.perf_counter()
@@ -186,7 +192,7 @@ def test_without_a_database_the_application_does_not_start(tmp_path: Path) -> No
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Give other threads and processes time until it is so."""
+    """Wait for other threads and processes until the condition holds."""
     deadline = time.monotonic() + 15
     while not condition():
         assert time.monotonic() < deadline

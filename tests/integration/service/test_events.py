@@ -16,9 +16,9 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.events import EpochEvent, EventPage, JobEvent, StatusEvent
 from ridgeline.api.job import EndCode, EndReason, JobStatus
 from ridgeline.storage import DatabaseUnavailable, EventRecords
-from service.events import feed as streams
-from service.events import rules as events
-from service.services import Parts
+from service.events import live as streams
+from service.events import routes as events
+from service.services import Services
 from service.settings import Settings
 from tests.integration.service.streams import ACCEPT, Follower, replayed
 
@@ -60,7 +60,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class TestPages:
-    def test_page_by_page_to_the_end(self, client: httpx.Client, ended: str) -> None:
+    def test_pages_lead_to_the_end(self, client: httpx.Client, ended: str) -> None:
         found: list[JobEvent] = []
         after = 0
         for items, complete in ((4, False), (2, False), (1, True)):
@@ -88,8 +88,8 @@ class TestPages:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["vary"] == "Accept"
 
-    def test_it_waits_for_the_next_event(
-        self, client: httpx.Client, submit: Callable[..., str], worker: Any, parts: Parts
+    def test_a_page_waits_for_the_next_event(
+        self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
         last = client.get(path(job_id)).json()["last_id"]
@@ -97,28 +97,30 @@ class TestPages:
         asked = f"{path(job_id)}?after={last}&wait=60"
         poll = threading.Thread(target=lambda: answers.append(client.get(asked)))
         poll.start()
-        until(lambda: parts.watcher.waiting)
+        until(lambda: services.watcher.waiting)
         worker.epochs(claim, row(1))
         poll.join(20)
         (event,) = EventPage.model_validate_json(answers[0].content).items
         assert isinstance(event, EpochEvent)
         assert event.row == row(1)
 
-    def test_the_time_is_over(self, client: httpx.Client, submit: Callable[..., str]) -> None:
+    def test_a_wait_ends_after_its_time(
+        self, client: httpx.Client, submit: Callable[..., str]
+    ) -> None:
         last = client.get(path(job_id := submit())).json()["last_id"]
         answer = client.get(f"{path(job_id)}?after={last}&wait=0.05").json()
         assert answer == {"items": [], "last_id": last, "complete": False}
 
-    def test_a_job_deleted_meanwhile(
-        self, client: httpx.Client, submit: Callable[..., str], parts: Parts
+    def test_a_job_deleted_during_a_wait_is_not_found(
+        self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         last = client.get(path(job_id := submit())).json()["last_id"]
         answers: list[httpx.Response] = []
         asked = f"{path(job_id)}?after={last}&wait=60"
         poll = threading.Thread(target=lambda: answers.append(client.get(asked)))
         poll.start()
-        until(lambda: parts.watcher.waiting)
-        vanish(parts)
+        until(lambda: services.watcher.waiting)
+        vanish(services)
         poll.join(20)
         assert answers[0].status_code == 404
 
@@ -150,32 +152,36 @@ class TestBadQuestions:
         *("999999", str(2**63), "9" * 5000),
     )
 
-    def test_in_the_query(self, client: httpx.Client, ended: str, accept: str) -> None:
+    def test_an_unknown_event_in_the_query_is_rejected(
+        self, client: httpx.Client, ended: str, accept: str
+    ) -> None:
         for query, at in self.QUERIES:
             answer = client.get(f"{path(ended)}?{query}", headers={"Accept": accept})
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, at)
 
-    def test_in_last_event_id(self, client: httpx.Client, ended: str, accept: str) -> None:
+    def test_an_unknown_last_event_id_is_rejected(
+        self, client: httpx.Client, ended: str, accept: str
+    ) -> None:
         for junk in self.JUNK:
             headers = [(b"Accept", accept.encode()), (b"Last-Event-ID", junk.encode("latin-1"))]
             answer = client.get(path(ended), headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), junk
             assert answer.json()["errors"][0]["pointer"] == "last-event-id:"
 
-    def test_no_such_job(self, client: httpx.Client, accept: str) -> None:
+    def test_an_unknown_job_is_not_found(self, client: httpx.Client, accept: str) -> None:
         for job_id in (NO_JOB, "x", "%00", "job_%F0"):
             for method in ("GET", "HEAD"):
                 answer = client.request(method, path(job_id), headers={"Accept": accept})
                 assert answer.status_code == 404
 
 
-def test_nothing_acceptable(client: httpx.Client, ended: str) -> None:
+def test_an_unknown_format_is_406(client: httpx.Client, ended: str) -> None:
     for accept in ("text/html", "text/event-stream;q=0", "application/xml"):
         answer = client.get(path(ended), headers={"Accept": accept})
         assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
 
 
-def test_by_accept(client: httpx.Client, ended: str) -> None:
+def test_accept_chooses_the_format(client: httpx.Client, ended: str) -> None:
     sse = "text/event-stream; charset=utf-8"
     for accept, media_type in (
         ("*/*", "application/json"),
@@ -202,7 +208,7 @@ def test_head_does_not_wait_for_the_end(client: httpx.Client, submit: Callable[.
 
 
 class TestStreams:
-    def test_from_the_queue_to_the_end(
+    def test_a_stream_lasts_from_the_queue_to_the_end(
         self, client: httpx.Client, submit: Callable[..., str], worker: Any
     ) -> None:
         follower = Follower(client, path(job_id := submit()))
@@ -221,7 +227,7 @@ class TestStreams:
         assert isinstance(last, StatusEvent)
         assert last.reason == DIVERGED
 
-    def test_it_goes_on_behind_any_event(self, client: httpx.Client, ended: str) -> None:
+    def test_a_stream_resumes_after_any_event(self, client: httpx.Client, ended: str) -> None:
         every = replayed(client, path(ended))
         assert [each.event for each in every] == [
             "status",
@@ -259,38 +265,38 @@ class TestStreams:
             assert [next(pings), next(pings)] == [": ping", ": ping"]
 
     def test_a_deleted_job_closes_its_streams_without_an_end(
-        self, client: httpx.Client, submit: Callable[..., str], parts: Parts
+        self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         follower = Follower(client, path(job_id := submit()))
         until(lambda: follower.events)
-        vanish(parts)
+        vanish(services)
         assert [each.event for each in follower.join()] == ["status"]
         assert client.get(path(job_id), headers=ACCEPT).status_code == 404
 
-    def test_no_more_than_allowed_are_open(
-        self, client: httpx.Client, submit: Callable[..., str], parts: Parts
+    def test_streams_beyond_the_limit_are_503(
+        self, client: httpx.Client, submit: Callable[..., str], services: Services
     ) -> None:
         job_id = submit()
         with ExitStack() as stack:
             for _ in range(20):
                 stack.enter_context(client.stream("GET", path(job_id), headers=ACCEPT))
-            assert parts.feed.streams == 20
+            assert services.feed.streams == 20
             answer = client.get(path(job_id), headers=ACCEPT)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert "RIDGELINE_MAX_STREAMS" in answer.json()["detail"]
             assert client.get(path(job_id)).status_code == 200
         # All who hung up are noticed, and count no more.
-        until(lambda: parts.feed.streams == 0)
+        until(lambda: services.feed.streams == 0)
         with client.stream("GET", path(job_id), headers=ACCEPT) as answer:
             assert answer.status_code == 200
 
-    def test_many_share_what_is_read(
-        self, client: httpx.Client, submit: Callable[..., str], worker: Any, parts: Parts
+    def test_streams_share_their_reads(
+        self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
         followers = [Follower(client, path(job_id)) for _ in range(20)]
         until(lambda: all(len(each.events) == 2 for each in followers))
-        reads = counted(parts)
+        reads = counted(services)
         for number in range(1, 6):
             worker.epochs(claim, row(number))
             until(lambda: all(len(each.epochs()) == number for each in followers))  # noqa: B023
@@ -298,21 +304,21 @@ class TestStreams:
         worker.finish(claim)
         assert len({tuple(each.join()) for each in followers}) == 1
 
-    def test_it_stays_open_while_the_database_is_away(
-        self, client: httpx.Client, submit: Callable[..., str], worker: Any, parts: Parts
+    def test_a_stream_stays_open_while_the_database_is_down(
+        self, client: httpx.Client, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         claim = worker.claim(job_id := submit())
         follower = Follower(client, path(job_id))
         until(lambda: len(follower.events) == 2)
         refused = iter([True, True])
-        read = parts.feed._read_events
+        read = services.feed._read_events
 
         async def away(*arguments: Any) -> EventRecords | None:
             if next(refused, False):
                 raise DatabaseUnavailable
             return await read(*arguments)
 
-        parts.feed._read_events = away
+        services.feed._read_events = away
         worker.epochs(claim, row(1))
         until(lambda: follower.epochs() == [1])
         assert next(refused, None) is None
@@ -321,7 +327,7 @@ class TestStreams:
 
 
 class TestSlowReaders:
-    """Nobody else waits for them, and what they have not read is not held for them."""
+    """They delay no other stream, and unread events are not kept in memory."""
 
     @pytest.fixture
     def long(self, submit: Callable[..., str], worker: Any) -> str:
@@ -335,7 +341,7 @@ class TestSlowReaders:
 
     @pytest.fixture
     def slow(self, client: httpx.Client, long: str) -> Iterator[socket.socket]:
-        """A connection that has asked for all of them, and reads nothing."""
+        """A connection that has requested all of them and reads nothing."""
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
             connection.connect(("127.0.0.1", client.base_url.port))
@@ -343,11 +349,11 @@ class TestSlowReaders:
             connection.sendall(request.encode())
             yield connection
 
-    def test_they_hold_up_nobody_and_miss_nothing(
-        self, client: httpx.Client, long: str, parts: Parts, slow: socket.socket
+    def test_slow_readers_delay_no_other_and_miss_nothing(
+        self, client: httpx.Client, long: str, services: Services, slow: socket.socket
     ) -> None:
-        reads = counted(parts)
-        until(lambda: parts.feed.streams == 1)
+        reads = counted(services)
+        until(lambda: services.feed.streams == 1)
         # The kernel takes a few megabytes for a reader that takes nothing.
         assert steady(lambda: len(reads)) < 100
         assert len(replayed(client, path(long))) == 2004
@@ -360,16 +366,16 @@ class TestSlowReaders:
         numbers = [line for line in lines if line.startswith("id: ")]
         assert len(numbers) == len(set(numbers)) == 2003
 
-    def test_one_that_never_reads_is_given_up(
-        self, parts: Parts, slow: socket.socket, monkeypatch: pytest.MonkeyPatch
+    def test_a_stream_that_is_never_read_is_closed(
+        self, services: Services, slow: socket.socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(streams, "STALLED_S", 0.05)
-        until(lambda: parts.feed.streams == 1)
-        until(lambda: parts.feed.streams == 0)
+        until(lambda: services.feed.streams == 1)
+        until(lambda: services.feed.streams == 0)
 
 
 def row_of(epoch: int) -> EpochRow:
-    """What the worker of these tests reports."""
+    """The job as the worker of these tests reports it."""
     return EpochRow(
         epoch=epoch,
         values={"loss": 1 / epoch, "val_loss": 2 / epoch},
@@ -378,27 +384,27 @@ def row_of(epoch: int) -> EpochRow:
     )
 
 
-def vanish(parts: Parts) -> None:
-    """Delete every job, whatever its state."""
-    with parts.database.write() as connection:
+def vanish(services: Services) -> None:
+    """Delete every job, whatever its status."""
+    with services.database.write() as connection:
         connection.execute(text("DELETE FROM jobs"))
 
 
-def counted(parts: Parts) -> list[str]:
+def counted(services: Services) -> list[str]:
     """The ids of the jobs whose events are read for streams from now on."""
     reads: list[str] = []
-    read = parts.feed._read_events
+    read = services.feed._read_events
 
     async def reading(job_id: str, *arguments: Any) -> EventRecords | None:
         reads.append(job_id)
         return await read(job_id, *arguments)
 
-    parts.feed._read_events = reading
+    services.feed._read_events = reading
     return reads
 
 
 def steady(measure: Callable[[], int]) -> int:
-    """What `measure` gives once it has given the same for a while."""
+    """The value of `measure` once it is stable."""
     same, before = 0, measure()
     deadline = time.monotonic() + 20
     while same < 20:

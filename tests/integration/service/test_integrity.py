@@ -1,4 +1,4 @@
-"""A download is the file that was published, or it breaks off; whatever happened to the disk."""
+"""A download is the published file, or it breaks off, whatever happened to the disk."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from ridgeline.storage.files.local import CHUNK_BYTES
 from ridgeline.storage.tables import artifacts
 from service.http.downloads import CorruptFile
-from service.services import Parts
+from service.services import Services
 
 CONTENT = random.Random(4).randbytes(3 * CHUNK_BYTES + 1234)  # noqa: S311 - no two chunks alike
 SIZE = len(CONTENT)
@@ -35,14 +35,14 @@ def path(submit: Callable[..., str], worker: Any) -> str:
 
 
 @pytest.fixture
-def file(path: str, parts: Parts) -> Path:
-    """Where that file lies."""
-    (found,) = parts.settings.artifacts_dir.rglob("model.keras")
+def file(path: str, services: Services) -> Path:
+    """Where that file is stored."""
+    (found,) = services.settings.artifacts_dir.rglob("model.keras")
     return found
 
 
 def download(client: TestClient, path: str) -> tuple[int, bytes]:
-    """The status, and the bytes that came before the answer ended or broke off."""
+    """The status, and the bytes received until the answer ended or broke off."""
     received = b""
     with client.stream("GET", path) as answer:
         try:
@@ -53,14 +53,14 @@ def download(client: TestClient, path: str) -> tuple[int, bytes]:
     return answer.status_code, received
 
 
-def say_xxh3(parts: Parts, xxh3: str | None) -> None:
-    """Change what the records say of the files."""
-    with parts.database.write() as connection:
+def say_xxh3(services: Services, xxh3: str | None) -> None:
+    """Change the hash in the files' records."""
+    with services.database.write() as connection:
         connection.execute(update(artifacts).values(xxh3=xxh3))
 
 
 def assert_refused(client: TestClient, path: str) -> None:
-    """It is gone, or the client sees that the answer is not whole."""
+    """410, or an answer that the client sees is incomplete."""
     status, received = download(client, path)
     assert status == 410 or (status == 200 and len(received) < SIZE)
     assert hashlib.sha256(received).digest() != hashlib.sha256(CONTENT).digest()
@@ -77,11 +77,11 @@ def test_a_bit_flipped_anywhere(client: TestClient, path: str, file: Path) -> No
     assert download(client, path) == (200, CONTENT)
 
 
-def test_a_bit_flipped_in_a_file_of_an_earlier_release(
-    client: TestClient, path: str, file: Path, parts: Parts
+def test_a_flipped_bit_is_detected_without_the_faster_hash(
+    client: TestClient, path: str, file: Path, services: Services
 ) -> None:
-    """It was stored without the quicker hash."""
-    say_xxh3(parts, None)
+    """Earlier releases stored no faster hash."""
+    say_xxh3(services, None)
     assert download(client, path) == (200, CONTENT)
     wrong = bytearray(CONTENT)
     wrong[SIZE // 2] ^= 1
@@ -89,14 +89,12 @@ def test_a_bit_flipped_in_a_file_of_an_earlier_release(
     assert_refused(client, path)
 
 
-def test_the_quicker_hash_is_the_one_that_counts(
-    client: TestClient, path: str, parts: Parts
-) -> None:
-    say_xxh3(parts, "0" * 32)
+def test_the_faster_hash_decides(client: TestClient, path: str, services: Services) -> None:
+    say_xxh3(services, "0" * 32)
     assert_refused(client, path)
 
 
-def test_cut_off_anywhere(client: TestClient, path: str, file: Path) -> None:
+def test_a_truncated_file_is_detected(client: TestClient, path: str, file: Path) -> None:
     for offset in reversed(OFFSETS):
         os.truncate(file, offset)
         assert client.get(path).status_code == 410
@@ -104,11 +102,11 @@ def test_cut_off_anywhere(client: TestClient, path: str, file: Path) -> None:
     assert client.get(path).status_code == 410
 
 
-def test_cut_off_during_the_download(
-    client: TestClient, path: str, file: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
+def test_a_file_truncated_during_the_download_is_detected(
+    client: TestClient, path: str, file: Path, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its size was right when it was asked for."""
-    read = parts.artifacts.read
+    """Its size was right when the download began."""
+    read = services.artifacts.read
 
     def read_and_cut(key: str, start: int, end: int) -> Generator[bytes, None, None]:
         chunks = read(key, start, end)
@@ -117,7 +115,7 @@ def test_cut_off_during_the_download(
         os.truncate(file, CHUNK_BYTES + 100)
         yield from chunks
 
-    monkeypatch.setattr(parts.artifacts, "read", read_and_cut)
+    monkeypatch.setattr(services.artifacts, "read", read_and_cut)
     status, received = download(client, path)
     assert status == 200
     assert len(received) == CHUNK_BYTES + 100
@@ -125,10 +123,10 @@ def test_cut_off_during_the_download(
 
 
 @pytest.mark.parametrize("target", ["outside", "sibling", "nowhere", "itself", "folder"])
-def test_replaced_by_a_link(
+def test_a_link_in_place_of_the_file_is_not_followed(
     client: TestClient, path: str, file: Path, tmp_path: Path, target: str
 ) -> None:
-    """A link to another file of the same size gives none of its bytes as this one's."""
+    """Not even a link to a file of the same size."""
     secret = tmp_path / "secret"
     secret.write_bytes(bytes(SIZE))
     targets = {

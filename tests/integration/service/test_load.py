@@ -1,4 +1,4 @@
-"""Long curves and large pages disturb nobody."""
+"""Long curves and large pages delay no other request."""
 
 import asyncio
 import threading
@@ -12,18 +12,18 @@ from starlette.testclient import TestClient
 from ridgeline.storage import JobStore
 from service.jobs import rules as jobs
 from service.jobs.routes import PAGE_BYTES
-from service.services import Parts
+from service.services import Services
 
 
 def test_the_event_loop_never_waits_for_a_connection_of_a_thread(
-    parts: Parts, submit: Callable[..., str]
+    services: Services, submit: Callable[..., str]
 ) -> None:
-    """As if forty readers of long curves had taken every connection there is."""
+    """As if forty readers of long curves held every connection."""
     job_id = submit()
     taken, release = threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
-        with parts.database.read():
+        with services.database.read():
             taken.release()
             release.wait(20)
 
@@ -34,7 +34,7 @@ def test_the_event_loop_never_waits_for_a_connection_of_a_thread(
         assert taken.acquire(timeout=10)
     began = time.perf_counter()
     try:
-        assert asyncio.run(jobs.find(parts, job_id)).id == job_id
+        assert asyncio.run(jobs.find(services, job_id)).id == job_id
     finally:
         release.set()
         for holder in holders:
@@ -42,9 +42,9 @@ def test_the_event_loop_never_waits_for_a_connection_of_a_thread(
     assert time.perf_counter() - began < 5
 
 
-def test_few_curves_are_put_together_at_once(
+def test_few_curves_are_gathered_at_once(
     client: TestClient,
-    parts: Parts,
+    services: Services,
     submit: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -72,10 +72,10 @@ def test_few_curves_are_put_together_at_once(
 
 
 def test_a_page_of_large_specs_is_short(
-    client: TestClient, parts: Parts, submit: Callable[..., str]
+    client: TestClient, services: Services, submit: Callable[..., str]
 ) -> None:
     created = [submit() for _ in range(6)]
-    with parts.database.write() as connection:
+    with services.database.write() as connection:
         large = '{"x":"' + "y" * (PAGE_BYTES // 2 - 5000) + '"}'
         connection.exec_driver_sql("UPDATE jobs SET spec = ?", (large,))
     seen: list[str] = []

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from ridgeline.api.log import LogEntry, LogLevel, LogPage, LogSource
 from ridgeline.storage import LeaseStore, LogLine
-from service.services import Parts
+from service.services import Services
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 LINES = (
@@ -21,14 +21,14 @@ LINES = (
 
 
 @pytest.fixture
-def logged(parts: Parts, submit: Callable[..., str], worker: Any) -> str:
-    """A running job that something was said about."""
+def logged(services: Services, submit: Callable[..., str], worker: Any) -> str:
+    """A running job with a log."""
     job_id = submit()
-    LeaseStore(parts.database).write_log(worker.claim(job_id), LINES)
+    LeaseStore(services.database).write_log(worker.claim(job_id), LINES)
     return job_id
 
 
-def test_a_jobs_log(client: TestClient, logged: str, worker: Any) -> None:
+def test_a_log_is_a_page_of_json(client: TestClient, logged: str, worker: Any) -> None:
     answer = client.get(f"/jobs/{logged}/logs")
     assert answer.headers["content-type"] == "application/json"
     page = LogPage.model_validate_json(answer.content)
@@ -49,7 +49,7 @@ def test_a_jobs_log(client: TestClient, logged: str, worker: Any) -> None:
     )
 
 
-def test_page_by_page(client: TestClient, logged: str) -> None:
+def test_pages_lead_to_the_end(client: TestClient, logged: str) -> None:
     first = client.get(f"/jobs/{logged}/logs?limit=2&level=warning")
     assert [entry["id"] for entry in first.json()["items"]] == [4, 5]
     first = client.get(f"/jobs/{logged}/logs?limit=4")
@@ -59,7 +59,7 @@ def test_page_by_page(client: TestClient, logged: str) -> None:
     assert ([entry["id"] for entry in rest["items"]], rest["next"]) == ([5], None)
 
 
-def test_as_text_and_as_lines_of_json(client: TestClient, logged: str) -> None:
+def test_a_log_is_available_as_text_and_lines(client: TestClient, logged: str) -> None:
     text = client.get(f"/jobs/{logged}/logs?after=2", headers={"Accept": "text/plain"})
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     start = "2026-01-02T03:04:05.678000Z"
@@ -83,19 +83,21 @@ def test_as_text_and_as_lines_of_json(client: TestClient, logged: str) -> None:
         *(("limit=1001", "?limit"), ("level=x", "?level"), ("tail=5", "?tail")),
     ],
 )
-def test_bad_questions(client: TestClient, logged: str, query: str, at: str) -> None:
+def test_wrong_parameters_are_rejected(
+    client: TestClient, logged: str, query: str, at: str
+) -> None:
     answer = client.get(f"/jobs/{logged}/logs?{query}")
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, at)
 
 
-def test_no_such_job_or_form(client: TestClient, logged: str) -> None:
+def test_an_unknown_job_or_format_is_a_problem(client: TestClient, logged: str) -> None:
     for job_id in ("job_" + "0" * 32, "x", "%00"):
         assert client.get(f"/jobs/{job_id}/logs").status_code == 404
     answer = client.get(f"/jobs/{logged}/logs", headers={"Accept": "image/png"})
     assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
 
 
-def test_the_end_of_the_log_is_the_end_of_the_job(
+def test_a_log_ends_with_the_end_of_its_job(
     client: TestClient, submit: Callable[..., str], worker: Any
 ) -> None:
     worker.train(job_id := submit())

@@ -1,4 +1,4 @@
-"""GET /metrics, and the alarm that goes with them."""
+"""GET /metrics, /workers, and the alarm for unclaimed jobs."""
 
 import logging
 from collections.abc import Callable
@@ -23,17 +23,17 @@ from ridgeline.storage import (
     NewWorker,
     WorkerStore,
 )
+from service.janitor import StallAlarm
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
-from service.system.workers import StallAlarm
 
 WORKER = NewWorker(id="test", host="here", pid=1, slots=("cpu:0", "cpu:1"), version="1")
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
 def scrape(client: TestClient) -> dict[str, float]:
-    """Every sample by its name and labels, as Prometheus reads them."""
+    """Every sample by its name and labels, as Prometheus parses them."""
     answer = client.get("/metrics")
     assert answer.status_code == 200, answer.text
     return {
@@ -47,18 +47,18 @@ def name(sample: str, labels: dict[str, str]) -> str:
     return sample + "".join(f"[{value}]" for _, value in sorted(labels.items()))
 
 
-def test_what_has_happened_and_how_things_stand(
-    client: TestClient, parts: Parts, submit: Callable[..., str], worker: Any
+def test_totals_and_states_are_reported(
+    client: TestClient, services: Services, submit: Callable[..., str], worker: Any
 ) -> None:
     worker.train(submit(), epochs=3)
     failing = worker.claim(submit())
     detail = EndReason(code=EndCode.NO_SPACE, detail="full")
-    LeaseStore(parts.database).finish(
+    LeaseStore(services.database).finish(
         failing, JobStatus.FAILED, detail, attempt_exit=AttemptExit(publish_failed=True)
     )
     worker.claim(submit())
     submit()
-    WorkerStore(parts.database).report(WORKER, WorkerState.READY)
+    WorkerStore(services.database).report(WORKER, WorkerState.READY)
     found = scrape(client)
     expected = {
         "ridgeline_up": 1,
@@ -89,7 +89,9 @@ def test_what_has_happened_and_how_things_stand(
     assert not [key for key in found if key.startswith("ridgeline_jobs[succeeded")]
 
 
-def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: Any) -> None:
+def test_metrics_are_available_as_openmetrics(
+    client: TestClient, submit: Callable[..., str], worker: Any
+) -> None:
     worker.train(submit())
     answer = client.get("/metrics", headers=OPENMETRICS)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
@@ -111,13 +113,13 @@ def test_as_openmetrics(client: TestClient, submit: Callable[..., str], worker: 
         ("*/*", "text/plain"),
     ],
 )
-def test_whatever_is_accepted(client: TestClient, accept: str, media_type: str) -> None:
+def test_accept_chooses_the_format(client: TestClient, accept: str, media_type: str) -> None:
     answer = client.get("/metrics", headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(media_type)
 
 
-def test_every_process_says_the_same_and_no_count_falls(
+def test_every_process_reports_the_same_and_no_total_falls(
     client: TestClient, settings: Settings, submit: Callable[..., str], worker: Any
 ) -> None:
     job_id = submit()
@@ -138,37 +140,37 @@ def counts(found: dict[str, float]) -> dict[str, float]:
     }
 
 
-def test_a_database_that_is_away_is_a_metric(app: FastAPI, client: TestClient) -> None:
-    parts: Parts = app.state.parts
+def test_a_database_that_is_down_is_a_metric(app: FastAPI, client: TestClient) -> None:
+    services: Services = app.state.services
     gone = Database("postgresql://nobody@127.0.0.1:1/none")
-    app.state.parts = Parts(**{**vars(parts), "database": gone})
+    app.state.services = Services(**{**vars(services), "database": gone})
     found = scrape(client)
-    app.state.parts = parts
+    app.state.services = services
     assert found["ridgeline_up"] == 0
     assert "ridgeline_jobs[queued]" not in found
     assert "ridgeline_jobs_ended_total[completed]" not in found  # a zero would look like a reset
 
 
-def a_minute_passes(parts: Parts) -> None:
-    with parts.database.write() as connection:
+def a_minute_passes(services: Services) -> None:
+    with services.database.write() as connection:
         connection.execute(text("UPDATE jobs SET available_at = available_at - 61000"))
         connection.execute(text("UPDATE attempts SET started_at = started_at - 61000"))
 
 
-def test_jobs_that_nobody_takes_raise_an_alarm_once(
+def test_unclaimed_jobs_raise_an_alarm_once(
     client: TestClient,
-    parts: Parts,
+    services: Services,
     submit: Callable[..., str],
     worker: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "service.system.workers")
-    workers = WorkerStore(parts.database)
-    alarm = StallAlarm(FigureStore(parts.database), workers, lease_s=30.0)
+    caplog.set_level(logging.INFO, "service.janitor")
+    workers = WorkerStore(services.database)
+    alarm = StallAlarm(FigureStore(services.database), workers, lease_s=30.0)
     waiting = [submit() for _ in range(3)]
     alarm()
     assert (said(caplog), scrape(client)["ridgeline_stalled"]) == ([], 0)
-    a_minute_passes(parts)
+    a_minute_passes(services)
     alarm()
     assert said(caplog) == []  # it may be but a moment
     for _ in range(3):
@@ -179,37 +181,35 @@ def test_jobs_that_nobody_takes_raise_an_alarm_once(
     workers.report(WORKER, WorkerState.READY)
     worker.claim(waiting[0])
     alarm()
-    assert said(caplog)[1:] == ["waiting jobs are taken again"]
+    assert said(caplog)[1:] == ["waiting jobs are claimed again"]
     assert scrape(client)["ridgeline_stalled"] == 0
-    a_minute_passes(parts)
+    a_minute_passes(services)
     for _ in range(3):
         alarm()
     assert said(caplog)[2:] == ["a job has waited for 122 s: test has a free slot"]
     assert scrape(client)["ridgeline_stalled"] == 1
     worker.claim(waiting[1])
-    a_minute_passes(parts)
+    a_minute_passes(services)
     alarm()  # the third job waits for a slot
-    assert said(caplog)[3:] == ["waiting jobs are taken again"]
+    assert said(caplog)[3:] == ["waiting jobs are claimed again"]
     assert scrape(client)["ridgeline_stalled"] == 0
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [
-        record.getMessage() for record in caplog.records if record.name == "service.system.workers"
-    ]
+    return [record.getMessage() for record in caplog.records if record.name == "service.janitor"]
 
 
-def test_the_workers(
-    client: TestClient, parts: Parts, submit: Callable[..., str], worker: Any
+def test_workers_are_listed_and_counted(
+    client: TestClient, services: Services, submit: Callable[..., str], worker: Any
 ) -> None:
     assert client.get("/workers").json() == []
-    WorkerStore(parts.database).report(WORKER, WorkerState.READY)
+    WorkerStore(services.database).report(WORKER, WorkerState.READY)
     job_id = submit()
     worker.claim(job_id)
     (found,) = client.get("/workers").json()
     assert (found["id"], found["slots"], found["jobs"]) == ("test", ["cpu:0", "cpu:1"], [job_id])
     assert (found["state"], found["pid"], found["version"]) == ("ready", 1, "1")
     assert found["seen_at"].endswith("Z")
-    with parts.database.write() as connection:
+    with services.database.write() as connection:
         connection.execute(text("UPDATE workers SET seen_at = seen_at - 31000"))
     assert client.get("/workers").json()[0]["state"] == "lost"

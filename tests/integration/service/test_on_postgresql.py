@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from ridgeline.api.job import Job
 from ridgeline.storage.files.marker import MARKER
 from service.http.documentation import DIGITS, IRIS
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 
 
@@ -38,9 +38,9 @@ def settings(tmp_path: Path, server_url: str) -> Settings:
     )
 
 
-def test_one_jobs_life(
+def test_a_job_runs_through_its_lifecycle(
     client: TestClient,
-    parts: Parts,
+    services: Services,
     worker: Any,
     stored: Callable[[], dict[str, int]],
     tmp_path: Path,
@@ -59,7 +59,7 @@ def test_one_jobs_life(
     polls: list[httpx.Response] = []
     poll = threading.Thread(target=lambda: polls.append(client.get(f"/jobs/{job_id}?wait=60")))
     poll.start()
-    while not parts.watcher.waiting:
+    while not services.watcher.waiting:
         poll.join(0.001)
     worker.train(job_id, model_keras=b"model")
     poll.join()

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from ridgeline.api.presets import PresetEntry
+from ridgeline.api.catalog import PresetEntry
 from ridgeline.spec.presets import PRESETS
 
 
@@ -20,7 +20,7 @@ def test_every_preset_can_be_posted_as_it_is(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/presets", "/presets/vgg_like", "/presets/vgg_like?units=3"])
-def test_an_unchanged_answer_is_not_sent_twice(path: str, client: TestClient) -> None:
+def test_unchanged_presets_are_not_sent_again(path: str, client: TestClient) -> None:
     answer = client.get(path)
     again = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
@@ -29,7 +29,7 @@ def test_an_unchanged_answer_is_not_sent_twice(path: str, client: TestClient) ->
     assert other.headers["etag"] != answer.headers["etag"]
 
 
-def test_parameters_take_the_place_of_the_presets_own(client: TestClient) -> None:
+def test_parameters_replace_the_presets_own(client: TestClient) -> None:
     answer = client.get("/presets/cifar10_cnn?base_hidden_units=8&batch_normalization=true")
     entry = PresetEntry.model_validate_json(answer.content)
     assert entry.spec.model.model_dump()["base_hidden_units"] == 8
@@ -49,11 +49,11 @@ def test_parameters_take_the_place_of_the_presets_own(client: TestClient) -> Non
         ("units=" + "9" * 5000, "?units", "expected an integer"),
         ("units=" + "[" * 5000, "?units", "expected an integer"),
         ("input_size=100", "?input_size", "ImdbMLP has no such field"),
-        ("layers=[]", "?layers", "there is no such parameter here"),
-        ("preset=vgg_like", "?preset", "there is no such parameter here"),
+        ("layers=[]", "?layers", "unknown parameter"),
+        ("preset=vgg_like", "?preset", "unknown parameter"),
     ],
 )
-def test_parameters_it_does_not_take(
+def test_wrong_parameters_are_rejected(
     query: str, pointer: str, words: str, client: TestClient
 ) -> None:
     answer = client.get(f"/presets/imdb_mlp?{query}")
@@ -63,7 +63,7 @@ def test_parameters_it_does_not_take(
     assert words in fault["detail"]
 
 
-def test_an_unknown_name(client: TestClient) -> None:
+def test_an_unknown_preset_is_not_found(client: TestClient) -> None:
     answer = client.get("/presets/resnet")
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
     assert "vgg_like" in answer.json()["detail"]

@@ -26,9 +26,9 @@ from tests.integration.service.streams import ACCEPT, Follower
 
 ROOT = Path(__file__).parents[3]
 START_S = 30
-MAX_BYTES = 120 * 2**20
+MAX_BYTES = 150 * 2**20
 SLACK_S = 2.0
-"""What a busy machine may take longer."""
+"""How much longer a busy machine may take."""
 
 pytestmark = pytest.mark.servers
 
@@ -89,7 +89,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
     api.close()
 
 
-def test_it_is_small_and_knows_no_tensorflow(api: Api) -> None:
+def test_the_process_is_small_and_loads_no_tensorflow(api: Api) -> None:
     with httpx.Client(base_url=api.url) as client:
         for _ in range(50):
             job_id = client.post("/jobs", json=DIGITS).json()["id"]
@@ -106,8 +106,8 @@ def test_it_is_small_and_knows_no_tensorflow(api: Api) -> None:
     assert "numpy" not in mapped
 
 
-def test_its_log_is_json_and_tells_of_each_transition(api: Api) -> None:
-    """Uvicorn's lines as well as ours, and those of loggers that know of no JSON."""
+def test_the_log_is_json_and_has_every_transition(api: Api) -> None:
+    """Uvicorn's lines as well as ours, and those of plain loggers."""
     job_id = httpx.post(f"{api.url}/jobs", json=IRIS).json()["id"]
     httpx.post(f"{api.url}/jobs/{job_id}/cancel")
     httpx.post(f"{api.url}/jobs/{job_id}/cancel")
@@ -158,7 +158,7 @@ def test_what_was_answered_under_load_survives_a_kill(api: Api, tmp_path: Path) 
 
 
 def test_killed_amid_an_upload_it_leaves_nothing_to_the_next(api: Api, tmp_path: Path) -> None:
-    """And the next takes nothing from a process that shares the folder, and receives on."""
+    """The next process does not delete files that another one is still receiving."""
     lines = [b"%d,%d\n" % (number, number % 7) for number in range(200_000)]
     content = b"a,b\n" + b"".join(lines)
     half = len(content) // 2
@@ -188,8 +188,8 @@ def test_killed_amid_an_upload_it_leaves_nothing_to_the_next(api: Api, tmp_path:
     assert list(staging.iterdir()) == []
 
 
-def test_a_large_body_over_a_real_connection(api: Api) -> None:
-    """Announced or not, the client gets to read the answer, and the connection lives on."""
+def test_a_body_that_is_too_large_gets_its_answer(api: Api) -> None:
+    """Announced or not, the client can read the answer, and the connection stays open."""
     connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
     headers = {"Content-Type": "application/json"}
     for body in (b" " * 3_000_000, iter([b" " * 100_000] * 30)):
@@ -206,7 +206,7 @@ def test_a_large_body_over_a_real_connection(api: Api) -> None:
     connection.close()
 
 
-def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
+def test_stopping_answers_long_polls(api: Api) -> None:
     with httpx.Client(base_url=api.url, timeout=60) as client:
         job_id = client.post("/jobs", json=IRIS).json()["id"]
         answers: list[httpx.Response] = []
@@ -225,8 +225,8 @@ def test_told_to_stop_it_answers_who_waits(api: Api) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_told_to_stop_it_closes_its_streams(api: Api, tmp_path: Path) -> None:
-    """At once, in order, and without an end: their readers come back, to another API or later."""
+def test_stopping_closes_streams(api: Api, tmp_path: Path) -> None:
+    """At once, and without the event `end`: clients reconnect, later or to another API."""
     with httpx.Client(base_url=api.url, timeout=30) as client:
         job_id = client.post("/jobs", json=IRIS).json()["id"]
         followers = [Follower(client, f"/jobs/{job_id}/events") for _ in range(20)]
@@ -258,8 +258,8 @@ def test_a_long_history_is_replayed_in_little_memory(tmp_path: Path) -> None:
         assert process.memory_info().rss - before < 8 * 2**20
 
 
-def test_it_stops_although_the_database_is_frozen(tmp_path: Path) -> None:
-    quick = "import service.__main__ as api; api.LAST_S = 1; api.main()"
+def test_the_process_stops_although_the_database_hangs(tmp_path: Path) -> None:
+    quick = "import service.__main__ as api; api.CLOSING_S = 1; api.main()"
     api = Api(tmp_path, "-c", quick, RIDGELINE_SHUTDOWN_GRACE_S="1")
     frozen = sqlite3.connect(tmp_path / "ridgeline.db", isolation_level=None)
     frozen.execute("BEGIN IMMEDIATE")
@@ -290,7 +290,7 @@ def _count_events(url: str) -> int:
 
 
 def _size(path: Path) -> int:
-    """Of a file that may be moved meanwhile."""
+    """The size of a file that may be moved meanwhile."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

@@ -17,7 +17,7 @@ from ridgeline.api.job import EndCode, EndReason, Job, JobPage, JobStatus
 from ridgeline.storage import LeaseStore
 from ridgeline.storage.files.marker import MARKER
 from service.http.documentation import IRIS
-from service.services import Parts
+from service.services import Services
 
 
 class TestEntityTags:
@@ -34,7 +34,7 @@ class TestEntityTags:
             assert answer.headers["etag"] == tag
         assert client.get(path, headers={"If-None-Match": '"x"'}).status_code == 200
 
-    def test_every_change_is_a_new_tag(
+    def test_every_change_has_a_new_tag(
         self, client: TestClient, submit: Callable[..., str], worker: Any
     ) -> None:
         job_id = submit()
@@ -48,7 +48,7 @@ class TestEntityTags:
         assert len({*tags, last.headers["etag"]}) == 4
         assert "retry-after" not in last.headers
 
-    def test_a_finished_job_is_the_contracts(
+    def test_a_finished_job_fits_the_model(
         self, client: TestClient, submit: Callable[..., str], worker: Any
     ) -> None:
         job_id = submit()
@@ -62,9 +62,9 @@ class TestEntityTags:
 
 
 class TestLongPoll:
-    """`?wait=N` answers when the job changes."""
+    """`?wait=N` responds when the job changes."""
 
-    def test_it_answers_at_once_what_the_client_does_not_know(
+    def test_a_changed_job_is_answered_at_once(
         self, client: TestClient, submit: Callable[..., str]
     ) -> None:
         began = time.monotonic()
@@ -73,12 +73,12 @@ class TestLongPoll:
         assert time.monotonic() - began < 10
 
     @pytest.mark.parametrize("known", [None, 'W/"1"'])
-    def test_it_answers_when_the_job_changes(
+    def test_a_wait_ends_when_the_job_changes(
         self,
         client: TestClient,
         submit: Callable[..., str],
         worker: Any,
-        parts: Parts,
+        services: Services,
         known: str | None,
     ) -> None:
         job_id = submit()
@@ -88,13 +88,13 @@ class TestLongPoll:
             target=lambda: answers.append(client.get(f"/jobs/{job_id}?wait=60", headers=headers))
         )
         poll.start()
-        until(lambda: parts.watcher.waiting == 1)
+        until(lambda: services.watcher.waiting == 1)
         worker.claim(job_id)
         poll.join(10)
         assert answers[0].json()["status"] == "running"
 
     @pytest.mark.parametrize(("known", "status"), [(None, 200), ('W/"1"', 304)])
-    def test_the_time_is_over(
+    def test_a_wait_ends_after_its_time(
         self, client: TestClient, submit: Callable[..., str], known: str | None, status: int
     ) -> None:
         headers = {"If-None-Match": known} if known else {}
@@ -112,8 +112,8 @@ class TestLongPoll:
         assert answer.status_code == 304
         assert time.monotonic() - began < 10
 
-    def test_a_job_deleted_meanwhile(
-        self, client: TestClient, submit: Callable[..., str], parts: Parts
+    def test_a_job_deleted_during_a_wait_is_not_found(
+        self, client: TestClient, submit: Callable[..., str], services: Services
     ) -> None:
         job_id = submit()
         answers: list[httpx.Response] = []
@@ -121,13 +121,13 @@ class TestLongPoll:
             target=lambda: answers.append(client.get(f"/jobs/{job_id}?wait=60"))
         )
         poll.start()
-        until(lambda: parts.watcher.waiting == 1)
-        with parts.database.write() as connection:
+        until(lambda: services.watcher.waiting == 1)
+        with services.database.write() as connection:
             connection.execute(text("DELETE FROM jobs"))
         poll.join(10)
         assert answers[0].status_code == 404
 
-    def test_a_hundred_who_wait_hold_up_nobody(self, app: FastAPI) -> None:
+    def test_a_hundred_waiting_requests_delay_no_other(self, app: FastAPI) -> None:
         async def scenario() -> None:
             transport = httpx.ASGITransport(app)
             async with (
@@ -138,7 +138,7 @@ class TestLongPoll:
                 polls = [
                     asyncio.create_task(client.get(f"/jobs/{job_id}?wait=60")) for _ in range(100)
                 ]
-                while app.state.parts.watcher.waiting < 100:  # noqa: ASYNC110 - nothing tells
+                while app.state.services.watcher.waiting < 100:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0)
                 assert (await client.get("/healthz")).status_code == 200
                 assert (await client.post(f"/jobs/{job_id}/cancel")).status_code == 202
@@ -151,7 +151,7 @@ class TestLongPoll:
 class TestList:
     """Pages, newest first."""
 
-    def test_pages(self, client: TestClient, submit: Callable[..., str]) -> None:
+    def test_pages_lead_to_the_end(self, client: TestClient, submit: Callable[..., str]) -> None:
         posted = [submit(tags=["even" if number % 2 == 0 else "odd"]) for number in range(7)]
         seen: list[str] = []
         path = "/jobs?limit=3&status=queued&status=running"
@@ -164,7 +164,9 @@ class TestList:
             submit()  # what is posted meanwhile disturbs no page
         assert seen == posted[::-1]
 
-    def test_filters(self, client: TestClient, submit: Callable[..., str]) -> None:
+    def test_status_and_tag_filter_jobs(
+        self, client: TestClient, submit: Callable[..., str]
+    ) -> None:
         even, odd, other = submit(tags=["even", "x"]), submit(tags=["odd"]), submit()
         client.post(f"/jobs/{odd}/cancel")
 
@@ -190,7 +192,7 @@ class TestList:
 class TestCancel:
     """POST /jobs/{id}/cancel."""
 
-    def test_a_waiting_job_is_cancelled_at_once(
+    def test_a_queued_job_is_cancelled_at_once(
         self, client: TestClient, submit: Callable[..., str]
     ) -> None:
         path = f"/jobs/{submit()}/cancel"
@@ -200,7 +202,7 @@ class TestCancel:
         assert first.json()["reason"]["code"] == "cancelled_by_user"
         assert first.content == second.content
 
-    def test_a_running_job_is_told(
+    def test_a_running_job_is_cancelling(
         self, client: TestClient, submit: Callable[..., str], worker: Any
     ) -> None:
         job_id = submit()
@@ -209,7 +211,7 @@ class TestCancel:
         assert (first.status_code, second.status_code) == (202, 200)
         assert first.json()["status"] == second.json()["status"] == "cancelling"
 
-    def test_an_ended_job_is_not(
+    def test_an_ended_job_cannot_be_cancelled(
         self, client: TestClient, submit: Callable[..., str], worker: Any
     ) -> None:
         job_id = submit()
@@ -222,7 +224,9 @@ class TestCancel:
 class TestPause:
     """POST /jobs/{id}/pause and /resume."""
 
-    def test_a_waiting_job(self, client: TestClient, submit: Callable[..., str]) -> None:
+    def test_a_queued_job_is_paused_and_resumed(
+        self, client: TestClient, submit: Callable[..., str]
+    ) -> None:
         path = f"/jobs/{submit()}"
         first, second = client.post(f"{path}/pause"), client.post(f"{path}/pause")
         assert (first.status_code, second.status_code) == (202, 200)
@@ -232,20 +236,20 @@ class TestPause:
         assert (first.status_code, second.status_code) == (202, 200)
         assert first.json()["status"] == second.json()["status"] == "queued"
 
-    def test_a_running_job(
-        self, client: TestClient, submit: Callable[..., str], worker: Any, parts: Parts
+    def test_a_running_job_is_paused_and_resumed(
+        self, client: TestClient, submit: Callable[..., str], worker: Any, services: Services
     ) -> None:
         job_id = submit()
         claim = worker.claim(job_id)
         assert client.post(f"/jobs/{job_id}/pause").json()["status"] == "pausing"
         assert client.post(f"/jobs/{job_id}/resume").json()["status"] == "running"
         assert client.post(f"/jobs/{job_id}/pause").status_code == 202
-        LeaseStore(parts.database).release(claim, penalized=False)
+        LeaseStore(services.database).release(claim, penalized=False)
         assert client.get(f"/jobs/{job_id}").json()["status"] == "paused"
         assert client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
 
     @pytest.mark.parametrize("ask", ["pause", "resume"])
-    def test_an_ended_job(
+    def test_an_ended_job_cannot_be_paused(
         self, client: TestClient, submit: Callable[..., str], worker: Any, ask: str
     ) -> None:
         job_id = submit()
@@ -255,26 +259,26 @@ class TestPause:
         assert "succeeded" in answer.json()["detail"]
 
     @pytest.mark.parametrize("ask", ["pause", "resume"])
-    def test_an_unknown_job(self, client: TestClient, ask: str) -> None:
+    def test_an_unknown_job_is_not_found(self, client: TestClient, ask: str) -> None:
         assert client.post(f"/jobs/job_{'0' * 32}/{ask}").status_code == 404
 
 
 class TestDelete:
     """DELETE /jobs/{id}."""
 
-    def test_an_ended_job_goes_with_its_files(
+    def test_an_ended_job_is_deleted_with_its_files(
         self,
         client: TestClient,
         submit: Callable[..., str],
         worker: Any,
-        parts: Parts,
+        services: Services,
         stored: Callable[[], dict[str, int]],
     ) -> None:
         job_id = submit(tags=["t"])
         killed = worker.claim(job_id)
         worker.publish(killed, "orphan.keras", b"published, and then its worker was killed")
-        (parts.artifacts.staging(job_id, killed.fence) / "half").write_bytes(b"x")
-        LeaseStore(parts.database).release(killed, penalized=False)
+        (services.artifacts.staging(job_id, killed.fence) / "half").write_bytes(b"x")
+        LeaseStore(services.database).release(killed, penalized=False)
         worker.train(job_id, model_keras=b"model", report_json=b"{}")
         answer = client.delete(f"/jobs/{job_id}")
         assert (answer.status_code, answer.content) == (204, b"")
@@ -282,11 +286,11 @@ class TestDelete:
         assert client.delete(f"/jobs/{job_id}").status_code == 404
         left = {name: rows for name, rows in stored().items() if name != "tallies"}
         assert set(left.values()) <= {0, 1}  # a hint may still lie in the outbox
-        folder = Path(parts.settings.artifacts_dir)
+        folder = Path(services.settings.artifacts_dir)
         assert [path.name for path in folder.rglob("*") if path.is_file()] == [MARKER]
 
     @pytest.mark.parametrize("running", [False, True])
-    def test_an_active_job_stays(
+    def test_an_active_job_cannot_be_deleted(
         self, client: TestClient, submit: Callable[..., str], worker: Any, running: bool
     ) -> None:
         job_id = submit()
@@ -298,7 +302,7 @@ class TestDelete:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Yield to other threads until it is so."""
+    """Yield to other threads until the condition holds."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""The process that draws pictures: kept, killed, idle, busy, closed."""
+"""The process that draws pictures: reused, killed, idle, busy, closed."""
 
 import asyncio
 import json
@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from service.charts.rendering import Renderer, RendererBusy, RenderingFailed
+from service.curves.renderer import Renderer
+from service.errors import RendererBusy, RenderingFailed
 
 SPEC = {
     "title": {"text": "points & <lines>"},
@@ -45,7 +46,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(within())
 
 
-def test_one_process_draws_all_and_goes_with_its_owner() -> None:
+def test_one_child_draws_all_and_ends_with_its_owner() -> None:
     async def test() -> None:
         async with open_renderer() as renderer:
             assert renderer.pid is None  # nothing is started before it is needed
@@ -73,7 +74,7 @@ def test_one_process_draws_all_and_goes_with_its_owner() -> None:
     run(test)
 
 
-def test_a_child_that_was_killed_is_replaced() -> None:
+def test_a_killed_child_is_replaced() -> None:
     async def test() -> None:
         async with open_renderer() as renderer:
             first = await renderer.render(request())
@@ -92,7 +93,7 @@ def test_a_child_that_was_killed_is_replaced() -> None:
     run(test)
 
 
-def test_one_that_hangs_is_killed_and_the_next_is_served() -> None:
+def test_a_hanging_child_is_killed_and_replaced() -> None:
     async def test() -> None:
         async with open_renderer() as renderer:
             await renderer.render(request())
@@ -107,7 +108,7 @@ def test_one_that_hangs_is_killed_and_the_next_is_served() -> None:
     run(test)
 
 
-def test_one_that_has_nothing_to_do_ends() -> None:
+def test_an_idle_child_ends() -> None:
     async def test() -> None:
         async with open_renderer(idle_s=0.05) as renderer:
             await renderer.render(request())
@@ -118,7 +119,7 @@ def test_one_that_has_nothing_to_do_ends() -> None:
     run(test)
 
 
-def test_so_many_may_wait_and_no_more() -> None:
+def test_too_many_pictures_are_rejected() -> None:
     async def test() -> None:
         async with open_renderer(most=3) as renderer:
             asked = [asyncio.ensure_future(renderer.render(request())) for _ in range(5)]
@@ -130,7 +131,7 @@ def test_so_many_may_wait_and_no_more() -> None:
     run(test)
 
 
-def test_what_is_no_chart_is_told_of_and_the_child_goes_on() -> None:
+def test_an_invalid_chart_fails_and_the_child_survives() -> None:
     async def test() -> None:
         async with open_renderer() as renderer:
             await renderer.render(request())

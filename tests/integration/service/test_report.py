@@ -42,14 +42,14 @@ def reported(submit: Submit, worker: Any) -> str:
     return f"/jobs/{job_id}/report"
 
 
-def test_reads_what_the_worker_has_written(client: TestClient, reported: str) -> None:
+def test_a_report_is_served_as_stored(client: TestClient, reported: str) -> None:
     answer = client.get(reported)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert Report.model_validate_json(answer.content) == REPORT
 
 
-def test_the_entity_tag_is_of_the_content(client: TestClient, reported: str) -> None:
+def test_the_tag_depends_on_the_content(client: TestClient, reported: str) -> None:
     tag = client.get(reported).headers["ETag"]
     assert tag == f'"{hashlib.sha256(TEXT.encode()).hexdigest()}"'
     again = client.get(reported, headers={"If-None-Match": tag})
@@ -63,7 +63,7 @@ def test_head_has_no_body(client: TestClient, reported: str) -> None:
     assert answer.headers["ETag"] == client.get(reported).headers["ETag"]
 
 
-def test_a_failed_job_has_one_too(client: TestClient, submit: Submit, worker: Any) -> None:
+def test_a_failed_job_may_have_a_report(client: TestClient, submit: Submit, worker: Any) -> None:
     job_id = submit()
     reason = EndReason(code=EndCode.DIVERGED, detail="NaN")
     worker.finish(worker.claim(job_id), JobStatus.FAILED, reason=reason, report=TEXT)
@@ -71,7 +71,9 @@ def test_a_failed_job_has_one_too(client: TestClient, submit: Submit, worker: An
 
 
 @pytest.mark.parametrize("status", ["queued", "running"])
-def test_too_early(client: TestClient, submit: Submit, worker: Any, status: str) -> None:
+def test_a_job_that_has_not_ended_is_409(
+    client: TestClient, submit: Submit, worker: Any, status: str
+) -> None:
     job_id = submit()
     if status == "running":
         worker.claim(job_id)
@@ -81,7 +83,7 @@ def test_too_early(client: TestClient, submit: Submit, worker: Any, status: str)
     assert status in answer.json()["detail"]
 
 
-def test_a_cancelled_job_has_none(client: TestClient, submit: Submit) -> None:
+def test_a_cancelled_job_has_no_report(client: TestClient, submit: Submit) -> None:
     job_id = submit()
     client.post(f"/jobs/{job_id}/cancel")
     answer = client.get(f"/jobs/{job_id}/report")
@@ -89,7 +91,7 @@ def test_a_cancelled_job_has_none(client: TestClient, submit: Submit) -> None:
     assert "cancelled" in answer.json()["detail"]
 
 
-def test_a_job_that_crashed_has_none(client: TestClient, submit: Submit, worker: Any) -> None:
+def test_a_crashed_job_has_no_report(client: TestClient, submit: Submit, worker: Any) -> None:
     job_id = submit()
     reason = EndReason(code=EndCode.CRASH_LOOP, detail="3 attempts failed.")
     worker.finish(worker.claim(job_id), JobStatus.FAILED, reason=reason)
@@ -98,7 +100,7 @@ def test_a_job_that_crashed_has_none(client: TestClient, submit: Submit, worker:
     assert "crash_loop" in answer.json()["detail"]
 
 
-def test_an_unknown_job(client: TestClient) -> None:
+def test_an_unknown_job_is_not_found(client: TestClient) -> None:
     answer = client.get(f"/jobs/job_{'0' * 32}/report")
     assert answer.status_code == 404
     assert "No job has this id" in answer.json()["detail"]

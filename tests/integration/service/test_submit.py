@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import httpx
@@ -14,15 +15,14 @@ from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from ridgeline.api.job import Job, JobStatus, Validation
-from service.http.documentation import DIGITS, EXAMPLES, IRIS
-from service.http.openapi import document
+from service.http.documentation import DIGITS, EXAMPLES, IRIS, document
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 
 JSON = {"Content-Type": "application/json"}
 
 
-def test_a_job_is_stored_and_shown(client: TestClient, parts: Parts) -> None:
+def test_a_posted_job_is_stored_and_returned(client: TestClient, services: Services) -> None:
     answer = client.post("/jobs", json=DIGITS)
     assert answer.status_code == 202
     job = Job.model_validate_json(answer.content)
@@ -35,26 +35,31 @@ def test_a_job_is_stored_and_shown(client: TestClient, parts: Parts) -> None:
     assert job.tags == ("demo",)
     assert job.resolved.model.layers[0].name == "dense"
     assert client.get(answer.headers["location"]).content == answer.content
-    record = parts.jobs.get(job.id)
+    record = services.jobs.get(job.id)
     assert record is not None
     assert (record.epochs, record.deadline_s) == (30, 86_400)
 
 
+@cache
+def published_document() -> dict[str, Any]:
+    return document(create_app())
+
+
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/validate"])
-def test_the_documents_examples_run(client: TestClient, path: str) -> None:
-    content = document(create_app())["paths"][path]["post"]["requestBody"]["content"]
+def test_the_documented_examples_are_accepted(client: TestClient, path: str) -> None:
+    content = published_document()["paths"][path]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]
     assert set(examples) == set(EXAMPLES)
     for example in examples.values():
         assert client.post(path, json=example["value"]).is_success
 
 
-def test_the_row_is_committed_before_the_answer(
-    app: FastAPI, parts: Parts, monkeypatch: pytest.MonkeyPatch
+def test_a_job_is_committed_before_the_answer(
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second connection sees the job when the first byte of the answer goes out."""
+    """A second connection sees the job when the first byte of the answer is sent."""
     seen: list[int] = []
-    engine = create_engine(parts.database.url)
+    engine = create_engine(services.database.url)
 
     async def scenario() -> None:
         body = json.dumps(IRIS).encode()
@@ -93,7 +98,7 @@ def scope(method: str, path: str) -> dict[str, Any]:
     }
 
 
-def test_with_the_broker_away_it_answers_fast_and_keeps_the_hint(
+def test_a_post_without_a_broker_is_fast_and_keeps_the_hint(
     client: TestClient, stored: Callable[[], dict[str, int]]
 ) -> None:
     client.post("/jobs", json=IRIS)
@@ -105,9 +110,9 @@ def test_with_the_broker_away_it_answers_fast_and_keeps_the_hint(
 
 
 class TestIdempotency:
-    """The same key makes one job."""
+    """One key creates one job."""
 
-    def test_the_same_body_is_the_same_job(
+    def test_the_same_body_returns_the_same_job(
         self, client: TestClient, stored: Callable[[], dict[str, int]]
     ) -> None:
         first, second = (
@@ -119,7 +124,7 @@ class TestIdempotency:
         assert second.headers["idempotent-replayed"] == "true"
         assert stored()["jobs"] == 1
 
-    def test_another_body_is_refused(
+    def test_another_body_is_rejected(
         self, client: TestClient, stored: Callable[[], dict[str, int]]
     ) -> None:
         job_id = client.post("/jobs", json=IRIS, headers={"Idempotency-Key": "k"}).json()["id"]
@@ -129,12 +134,14 @@ class TestIdempotency:
         assert job_id in answer.json()["detail"]
         assert stored()["jobs"] == 1
 
-    def test_a_refused_spec_takes_no_key(self, client: TestClient) -> None:
+    def test_a_rejected_spec_uses_no_key(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "k"}
         assert client.post("/jobs", json={}, headers=headers).status_code == 422
         assert client.post("/jobs", json=IRIS, headers=headers).status_code == 202
 
-    def test_twenty_at_once(self, client: TestClient, stored: Callable[[], dict[str, int]]) -> None:
+    def test_twenty_posts_at_once_create_one_job(
+        self, client: TestClient, stored: Callable[[], dict[str, int]]
+    ) -> None:
         answers: list[httpx.Response] = []
         start = threading.Barrier(20)
 
@@ -153,7 +160,7 @@ class TestIdempotency:
         assert (stored()["jobs"], stored()["outbox"]) == (1, 1)
 
     @pytest.mark.parametrize("key", ["", "a b", "k" * 256, "\xe9"])
-    def test_a_key_that_is_none(
+    def test_a_malformed_key_is_rejected(
         self, client: TestClient, key: str, stored: Callable[[], dict[str, int]]
     ) -> None:
         headers = {**JSON, "Idempotency-Key": key.encode("latin-1")}
@@ -162,7 +169,7 @@ class TestIdempotency:
         assert answer.json()["errors"][0]["pointer"] == "idempotency-key:"
         assert stored()["jobs"] == 0
 
-    def test_the_longest_key(self, client: TestClient) -> None:
+    def test_the_longest_key_is_accepted(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "k" * 255}
         assert client.post("/jobs", json=IRIS, headers=headers).status_code == 202
 
@@ -170,11 +177,13 @@ class TestIdempotency:
 class TestPrefer:
     """`Prefer: wait=N` waits for the end."""
 
-    def test_a_job_that_ends_in_time(self, client: TestClient, worker: Any, parts: Parts) -> None:
+    def test_a_job_that_ends_in_time_is_200(
+        self, client: TestClient, worker: Any, services: Services
+    ) -> None:
         def finish() -> None:
-            for _ in iter(lambda: parts.jobs.list(limit=1).records, None):
-                records = parts.jobs.list(limit=1).records
-                if records and parts.watcher.waiting:
+            for _ in iter(lambda: services.jobs.list(limit=1).records, None):
+                records = services.jobs.list(limit=1).records
+                if records and services.watcher.waiting:
                     worker.train(records[0].id)
                     return
 
@@ -188,7 +197,7 @@ class TestPrefer:
         assert answer.headers["content-location"] == answer.headers["location"]
         assert "retry-after" not in answer.headers
 
-    def test_a_job_that_does_not(self, client: TestClient) -> None:
+    def test_a_job_that_does_not_end_in_time_is_202(self, client: TestClient) -> None:
         answer = client.post("/jobs", json=IRIS, headers={"Prefer": "respond-async, wait=0"})
         assert answer.status_code == 202
         assert answer.headers["preference-applied"] == "wait=0"
@@ -198,12 +207,14 @@ class TestPrefer:
         ("prefer", "applied"),
         [("respond-async", "respond-async"), ("wait=soon", None), ("handling=lenient", None)],
     )
-    def test_without_a_wait(self, client: TestClient, prefer: str, applied: str | None) -> None:
+    def test_without_a_wait_the_answer_is_immediate(
+        self, client: TestClient, prefer: str, applied: str | None
+    ) -> None:
         answer = client.post("/jobs", json=IRIS, headers={"Prefer": prefer})
         assert answer.status_code == 202
         assert answer.headers.get("preference-applied") == applied
 
-    def test_a_replay_of_an_ended_job(self, client: TestClient, worker: Any) -> None:
+    def test_a_replay_of_an_ended_job_is_200(self, client: TestClient, worker: Any) -> None:
         headers = {"Idempotency-Key": "k", "Prefer": "wait=0"}
         job_id = client.post("/jobs", json=IRIS, headers=headers).json()["id"]
         worker.train(job_id)

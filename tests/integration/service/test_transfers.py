@@ -1,4 +1,4 @@
-"""Files on their way in and out over real connections: broken off, slow, large, at once."""
+"""Transfers over real connections: aborted, slow, large, concurrent."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def api(home: Path) -> Iterator[Api]:
-    """One for all tests: each has bytes of its own, and looks at what is on its way in."""
+    """One API for all tests; each sends its own bytes."""
     api = Api(home, RIDGELINE_BODY_TIMEOUT_S="1", RIDGELINE_UPLOAD_PART_BYTES=str(2**16))
     yield api
     api.close()
@@ -51,18 +51,18 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def coming(home: Path) -> list[Path]:
-    """The files that are on their way in."""
+    """The files that are being received."""
     return list((home / "artifacts" / ".datasets" / "staging").glob("*"))
 
 
 def stored(home: Path, content: bytes) -> list[Path]:
-    """The files with these bytes that came to stay."""
+    """The stored files with these bytes."""
     pattern = f"{hashlib.sha256(content).hexdigest()}.*"
     return list((home / "artifacts" / ".datasets" / "files").glob(pattern))
 
 
 def begin_sending(api: Api, method: str, path: str, length: int) -> socket.socket:
-    """A connection with the head of a request, whose body does not come."""
+    """A connection that has sent the head of a request, without the body."""
     connection = socket.create_connection(("127.0.0.1", api.port), timeout=WAIT_S)
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
     connection.sendall(head.encode())
@@ -74,7 +74,7 @@ def status(connection: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("kind", ["whole", "part"])
-def test_a_client_that_breaks_off(api: Api, home: Path, kind: str) -> None:
+def test_an_aborted_transfer_leaves_nothing(api: Api, home: Path, kind: str) -> None:
     content = table(kind)
     path, method = "/datasets", "POST"
     if kind == "part":
@@ -89,8 +89,7 @@ def test_a_client_that_breaks_off(api: Api, home: Path, kind: str) -> None:
     assert len(stored(home, content)) == 1
 
 
-def test_a_client_that_sends_nothing_more(api: Api, home: Path) -> None:
-    """It is told so, and holds nothing."""
+def test_a_silent_client_is_408(api: Api, home: Path) -> None:
     content = table("silent")
     with closing(begin_sending(api, "POST", "/datasets", len(content))) as silent:
         silent.sendall(content[:100])
@@ -98,8 +97,8 @@ def test_a_client_that_sends_nothing_more(api: Api, home: Path) -> None:
     eventually(lambda: coming(home) == [])
 
 
-def test_a_client_that_hardly_sends_anything(api: Api, home: Path) -> None:
-    """A byte now and then, each in time, would take for ever."""
+def test_a_very_slow_client_is_408(api: Api, home: Path) -> None:
+    """Single bytes, each within the timeout, would take forever."""
     with closing(begin_sending(api, "POST", "/datasets", 10**9)) as connection:
         began = time.monotonic()
         connection.settimeout(0.3)
@@ -113,7 +112,7 @@ def test_a_client_that_hardly_sends_anything(api: Api, home: Path) -> None:
     eventually(lambda: coming(home) == [])
 
 
-def test_the_same_bytes_from_many_clients_at_once(api: Api, home: Path) -> None:
+def test_the_same_bytes_from_many_clients_are_one_data_set(api: Api, home: Path) -> None:
     content = table("together")
     answers: list[httpx.Response] = []
     ready = threading.Barrier(4)
@@ -134,7 +133,7 @@ def test_the_same_bytes_from_many_clients_at_once(api: Api, home: Path) -> None:
 
 
 def test_large_files_take_no_memory(api: Api) -> None:
-    """In and out, whole; and nothing of what reads them is in the API's own process."""
+    """Neither receiving nor sending; and the API loads no library that reads them."""
     rows = np.zeros((LARGE // 1024, 1024), dtype=np.uint8)
     rows[:, 0] = np.arange(len(rows)) % 251
     buffer = io.BytesIO()
@@ -157,8 +156,8 @@ def test_large_files_take_no_memory(api: Api) -> None:
     assert not [name for name in ("numpy", "pyarrow", "PIL") if name in mapped]
 
 
-def test_told_to_stop_while_a_file_comes(tmp_path: Path) -> None:
-    """It does not wait for what may never come, and leaves nothing behind."""
+def test_stopping_during_a_transfer_leaves_nothing(tmp_path: Path) -> None:
+    """It does not wait for bytes that may never arrive."""
     api = Api(tmp_path, RIDGELINE_SHUTDOWN_GRACE_S="1")
     with closing(api), closing(begin_sending(api, "POST", "/datasets", len(CSV))) as connection:
         connection.sendall(CSV[:100])

@@ -1,4 +1,4 @@
-"""/uploads: a file in parts, in any order, broken off and taken up again."""
+"""/uploads: a file in parts, in any order, interrupted and resumed."""
 
 import random
 from collections.abc import Callable, Generator
@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 
-from ridgeline.api.uploads import Upload
+from ridgeline.api.datasets import Upload
 from ridgeline.storage.files.datasets import LocalDatasetFiles
-from service.datasets.inspection.inspector import AT_ONCE, Inspector
+from service.datasets.inspector import AT_ONCE, Inspector
 from service.main import create_app
-from service.services import Parts
+from service.services import Services
 from service.settings import Settings
 from tests.integration.service.conftest import sha256
 from tests.integration.service.test_datasets import digest
@@ -116,7 +116,7 @@ def test_parts_become_a_data_set(
     assert client.get(first.headers["Location"]).status_code == 200
 
 
-def test_wrong_parts_are_not_taken(
+def test_wrong_parts_are_rejected(
     client: TestClient,
     settings: Settings,
     begin: Callable[..., Upload],
@@ -138,13 +138,13 @@ def test_wrong_parts_are_not_taken(
     assert received(client, upload) == [1]
 
 
-def test_parts_that_make_up_another_file(
+def test_parts_of_another_file_are_rejected(
     client: TestClient,
     settings: Settings,
     begin: Callable[..., Upload],
     send: Callable[..., int],
 ) -> None:
-    """They stay, so that the wrong one can be sent again."""
+    """The parts are kept, so that the wrong one can be sent again."""
     upload = begin(sha256=sha256(CSV))
     for number in range(1, COUNT + 1):
         content = part(number)
@@ -157,9 +157,7 @@ def test_parts_that_make_up_another_file(
     assert len(files(settings)) == 1
 
 
-def test_a_file_that_cannot_be_used_goes_with_its_parts(
-    client: TestClient, settings: Settings
-) -> None:
+def test_an_unusable_file_is_deleted_with_its_parts(client: TestClient, settings: Settings) -> None:
     ragged = b"a,b\n1\n"
     asked = {"name": "rows", "bytes": len(ragged)}
     path = f"/uploads/{client.post('/uploads', json=asked).json()['id']}"
@@ -182,19 +180,21 @@ def test_a_known_file_is_not_stored_again(
     assert len(files(settings)) == 1
 
 
-def test_an_upload_is_found_again(client: TestClient, begin: Callable[..., Upload]) -> None:
+def test_an_open_upload_of_the_same_file_is_reused(
+    client: TestClient, begin: Callable[..., Upload]
+) -> None:
     upload = begin(sha256=sha256(CSV))
     asked = {"name": "rows", "bytes": len(CSV), "sha256": sha256(CSV)}
     again = client.post("/uploads", json=asked)
     assert (again.status_code, again.json()["id"]) == (200, upload.id)
 
 
-def test_who_completes_an_upload_late_gets_what_it_has_become(
+def test_a_late_completion_returns_the_data_set(
     client: TestClient,
     sent: Callable[[], Upload],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its parts are gone while they are put together: somebody else was quicker."""
+    """Its parts are deleted while they are joined: another request was faster."""
     upload = sent()
     complete, read = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read
     quicker: list[Any] = []
@@ -211,13 +211,13 @@ def test_who_completes_an_upload_late_gets_what_it_has_become(
     assert late.content == quicker[0].content
 
 
-def test_few_uploads_are_put_together_at_once(
+def test_few_uploads_are_joined_at_once(
     client: TestClient,
     settings: Settings,
     sent: Callable[[], Upload],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each takes its whole size of the disk, however often it is asked for."""
+    """Each needs disk space for its file, however often it is requested."""
     upload = sent()
     complete, read = f"/uploads/{upload.id}/complete", LocalDatasetFiles.read
     peak: list[int] = []
@@ -233,7 +233,7 @@ def test_few_uploads_are_put_together_at_once(
     assert 1 <= max(peak) <= AT_ONCE
 
 
-def test_an_unusable_upload_that_is_given_up_meanwhile(
+def test_an_unusable_upload_may_be_deleted_meanwhile(
     client: TestClient,
     settings: Settings,
     begin: Callable[..., Upload],
@@ -271,7 +271,7 @@ def test_an_unusable_upload_that_is_given_up_meanwhile(
         ([], ""),
     ],
 )
-def test_requests_that_are_none(client: TestClient, body: Any, pointer: str) -> None:
+def test_a_wrong_request_is_rejected(client: TestClient, body: Any, pointer: str) -> None:
     answer = client.post("/uploads", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), answer.text
     assert answer.json()["errors"][0]["pointer"] == pointer
@@ -284,7 +284,7 @@ def test_requests_that_are_none(client: TestClient, body: Any, pointer: str) -> 
 
 
 @pytest.mark.parametrize("name", ["up_x", "up_" + "0" * 32, "%00"])
-def test_uploads_that_are_none(client: TestClient, name: str) -> None:
+def test_an_unknown_upload_is_not_found(client: TestClient, name: str) -> None:
     for method, path in (
         ("GET", ""),
         ("DELETE", ""),
@@ -295,17 +295,17 @@ def test_uploads_that_are_none(client: TestClient, name: str) -> None:
         assert answer.status_code == 404, (method, path, answer.text)
 
 
-def test_what_expires_goes(
+def test_an_expired_upload_is_deleted(
     client: TestClient,
-    parts: Parts,
+    services: Services,
     settings: Settings,
     begin: Callable[..., Upload],
     send: Callable[..., int],
 ) -> None:
     upload = begin()
     send(upload, 1)
-    with parts.database.write() as connection:
+    with services.database.write() as connection:
         connection.exec_driver_sql("UPDATE uploads SET expires_at = 1")
-    parts.datasets.garbage()
+    services.datasets.garbage()
     assert client.get(f"/uploads/{upload.id}").status_code == 404
     assert files(settings) == []

@@ -15,7 +15,7 @@ def row(epoch: int, **fields: Any) -> EpochRow:
     return EpochRow(epoch=epoch, **(defaults | fields))
 
 
-def test_columns() -> None:
+def test_a_value_that_a_row_lacks_is_null_in_its_column() -> None:
     rows = [
         row(1, values={"loss": 3.0, "data_loss": 2.0}, penalty_by_layer={"dense/kernel/l2": 1.0}),
         row(2, values={"loss": 2.0, "val_loss": 4.0}, penalty_by_layer={"dense/kernel/l2": 0.5}),
@@ -36,21 +36,21 @@ def test_columns() -> None:
     )
 
 
-def test_series_keep_the_order_they_came_in() -> None:
+def test_series_keep_their_order_of_appearance() -> None:
     curves = columns(
         "job_1", [row(1, values={"b": 1.0}), row(2, values={"a": 1.0, "b": 2.0})], complete=False
     )
     assert list(curves.series) == ["b", "a"]
 
 
-def test_no_epochs() -> None:
+def test_no_rows_give_empty_columns() -> None:
     empty = columns("job_1", [], complete=False)
     assert (empty.epoch, empty.series, empty.penalty_by_layer, empty.nonfinite) == ((), {}, {}, {})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_value_that_is_not_finite_is_refused(value: float) -> None:
-    """It would not be JSON; who measures says null and marks it."""
+def test_a_value_that_is_not_finite_is_rejected(value: float) -> None:
+    """JSON has no such value; it is reported as null and listed in `nonfinite`."""
     with pytest.raises(ValidationError):
         row(1, values={"loss": value})
 
@@ -68,18 +68,18 @@ def test_every_value_is_in_its_column(measured: list[Any]) -> None:
     curves = columns("job_1", rows, complete=True)
     for series in (curves.series, curves.penalty_by_layer):
         assert all(len(column) == len(rows) for column in series.values())
-    for index, each in enumerate(rows):
-        assert {name: curves.series[name][index] for name in each.values} == each.values
+    for index, epoch in enumerate(rows):
+        assert {name: curves.series[name][index] for name in epoch.values} == epoch.values
         assert {
-            name: curves.penalty_by_layer[name][index] for name in each.penalty_by_layer
-        } == each.penalty_by_layer
-        assert {name for name, at in curves.nonfinite.items() if each.epoch in at} == set(
-            each.nonfinite
+            name: curves.penalty_by_layer[name][index] for name in epoch.penalty_by_layer
+        } == epoch.penalty_by_layer
+        assert {name for name, at in curves.nonfinite.items() if epoch.epoch in at} == set(
+            epoch.nonfinite
         )
     assert Curves.model_validate_json(curves.model_dump_json()) == curves
 
 
-def test_a_data_frame_takes_them() -> None:
+def test_columns_make_a_data_frame() -> None:
     pandas = pytest.importorskip("pandas", reason="needs pandas, which the project does not")
     rows = [
         row(1, values={"loss": 3.0}, penalty_by_layer={"dense/kernel/l2": 1.0}),

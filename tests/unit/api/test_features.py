@@ -1,4 +1,4 @@
-"""A row is encoded by `features.json` in Python values as in a CSV file's words."""
+"""`features.json` encodes a row, given as Python values or as the text of a CSV file."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ WORDS: dict[str, Any] = {"words": ("good", "bad"), "first_word": 2, "unknown": 1
         ),
     ],
 )
-def test_a_cell(features: ColumnFeatures, cell: Cell, numbers: list[float]) -> None:
+def test_a_cell_is_encoded(features: ColumnFeatures, cell: Cell, numbers: list[float]) -> None:
     assert features.encode(cell) == numbers
 
 
@@ -67,14 +67,14 @@ def encoding(*columns: ColumnFeatures) -> RowEncoding:
     )
 
 
-def test_what_cannot_be_encoded() -> None:
+def test_a_row_that_cannot_be_encoded_is_an_error() -> None:
     features = encoding(column("number", ColumnType.NUMBER))
     assert features.encode({"c": 3, "unused": "x"}) == [3.0]
-    with pytest.raises(ValueError, match=r"\['c'\] are not there"):
+    with pytest.raises(ValueError, match=r"missing: \['c'\]"):
         features.encode({"d": 3})
-    with pytest.raises(ValueError, match="nothing stands for it"):
+    with pytest.raises(ValueError, match="nothing replaces it"):
         features.encode({"c": None})
     with pytest.raises(ValueError, match="could not convert"):
         features.encode({"c": "three"})
-    with pytest.raises(ValueError, match="need no encoding"):
+    with pytest.raises(ValueError, match="only tables are encoded"):
         encoding().encode({"c": 3})

@@ -1,4 +1,4 @@
-"""The one table of transitions."""
+"""The table of transitions."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_nothing_becomes_itself() -> None:
     assert [status for status in JobStatus if can_become(status, status)] == []
 
 
-def test_terminal_states_have_no_way_out_and_all_others_have() -> None:
+def test_only_terminal_states_have_no_transition() -> None:
     assert {status for status, after in TRANSITIONS.items() if not after} == TERMINAL
     assert {status for status in JobStatus if status.terminal} == TERMINAL
     assert {
@@ -33,14 +33,13 @@ def test_every_state_is_reached_from_queued() -> None:
     assert reachable(JobStatus.QUEUED) == set(JobStatus)
 
 
-def test_held_and_terminal_are_apart() -> None:
+def test_held_and_terminal_states_are_disjoint() -> None:
     assert not HELD & TERMINAL
     assert {status for status in JobStatus if status.held} == HELD
     assert {JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.PAUSING} == HELD
 
 
-def test_only_a_claim_begins_to_hold() -> None:
-    """A lease begins with the claim of a queued job and with nothing else."""
+def test_a_lease_begins_only_when_a_queued_job_is_claimed() -> None:
     begins = {
         (before, after)
         for before in set(JobStatus) - HELD
@@ -50,20 +49,20 @@ def test_only_a_claim_begins_to_hold() -> None:
     assert begins == {(JobStatus.QUEUED, JobStatus.RUNNING)}
 
 
-def test_a_job_succeeds_only_while_it_is_held_and_not_told_to_stop() -> None:
+def test_a_job_succeeds_only_while_it_is_held_and_not_cancelling() -> None:
     assert {status for status in JobStatus if can_become(status, JobStatus.SUCCEEDED)} == {
         JobStatus.RUNNING,
         JobStatus.PAUSING,
     }
 
 
-def test_a_user_can_stop_whatever_has_not_ended() -> None:
+def test_a_job_that_has_not_ended_can_be_cancelled() -> None:
     stops = {JobStatus.CANCELLED, JobStatus.CANCELLING}
     for status in set(JobStatus) - TERMINAL:
         assert TRANSITIONS[status] & stops
 
 
-def test_a_stop_is_not_undone() -> None:
+def test_a_cancellation_is_not_undone() -> None:
     assert TRANSITIONS[JobStatus.CANCELLING] == {JobStatus.CANCELLED, JobStatus.FAILED}
 
 

@@ -1,4 +1,4 @@
-"""Pointers into a body, and the error that carries them."""
+"""JSON pointers into a body, and the error that carries them."""
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def test_a_pointer_can_be_read_back(parts: list[str]) -> None:
     assert read == parts
 
 
-def test_a_spec_error_says_every_fault() -> None:
+def test_a_spec_error_lists_every_fault() -> None:
     faults = [
         Fault(pointer="/a", detail="expected b", rule="r"),
         Fault(pointer="/c", detail="expected d", rule="s"),

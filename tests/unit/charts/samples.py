@@ -1,4 +1,4 @@
-"""Curves of many kinds, and a report: what charts have to cope with."""
+"""Sample curves of many kinds and a report for the chart tests."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def row(
     terms: Sequence[str] = TERMS,
     scale: float = 1.0,
 ) -> EpochRow:
-    """An epoch as a worker measures it; None in `changes` is a value that was not finite."""
+    """An epoch as a worker records it; None in `changes` marks a value that was not finite."""
     by_term = {name: scale * 0.2 / (index + 1) for index, name in enumerate(terms)}
     penalty = sum(by_term.values())
     training, validation = scale * 2 / epoch, scale * (2 / epoch + 0.01 * epoch)
@@ -52,25 +52,25 @@ def curves(rows: Sequence[EpochRow]) -> Curves:
 
 
 def run(epochs: int, without: Sequence[str] = (), **options: Any) -> Curves:
-    """Curves of so many epochs, without the series that have one of the `without` in their name."""
+    """Curves of `epochs` epochs, less the series whose name contains one of `without`."""
     rows = [row(epoch, **options) for epoch in range(1, epochs + 1)]
     kept = [
-        each.model_copy(
+        epoch_row.model_copy(
             update={
                 "values": {
                     name: value
-                    for name, value in each.values.items()
+                    for name, value in epoch_row.values.items()
                     if not any(part in name for part in without)
                 }
             }
         )
-        for each in rows
+        for epoch_row in rows
     ]
     return curves(kept)
 
 
 def diverged(epochs: int, since: int) -> Curves:
-    """Curves whose losses are not finite from one epoch on."""
+    """Curves whose losses are not finite from epoch `since`."""
     broken: dict[str, float | None] = dict.fromkeys(
         ("loss", "data_loss", "train_data_loss", "val_data_loss", "gap")
     )
@@ -88,7 +88,7 @@ LEGACY = curves(
         for epoch in range(1, 9)
     ]
 )
-"""Curves from before the losses were told apart."""
+"""Curves of a release that recorded only the total loss."""
 
 CASES: dict[str, Curves] = {
     "no epoch": curves([]),
@@ -126,7 +126,7 @@ CASES: dict[str, Curves] = {
 
 
 def weight(layer: str, size: int = 64, peak: int = 5) -> WeightReport:
-    """A weight whose elements are spread evenly, but for the middle bin."""
+    """A weight with an even histogram except for its middle bin."""
     edges = tuple(float(f"{math.sinh(-1 + index / 16):.7g}") for index in range(33))
     counts = tuple(peak if index == 16 else 2 for index in range(32))
     return WeightReport(

@@ -1,4 +1,4 @@
-"""Colours stand out from the ground, and from each other for colour-blind eyes too."""
+"""Colors contrast with the background and, also for color-blind readers, with one another."""
 
 import itertools
 import math
@@ -12,8 +12,8 @@ from ridgeline.charts.definition import colours
 LINES = ("training", "validation", "penalty", "total", "nonfinite", "others")
 Vector = tuple[float, ...]
 
-#: What protanopes, deuteranopes and tritanopes see (Machado, Oliveira & Fernandes, 2009).
-SIGHTS: dict[str, tuple[Vector, ...]] = {
+#: Color matrices of protanopia, deuteranopia and tritanopia (Machado, Oliveira & Fernandes, 2009).
+VISIONS: dict[str, tuple[Vector, ...]] = {
     "all": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "no red": (
         (0.152286, 1.052583, -0.204868),
@@ -44,25 +44,25 @@ TO_LAB = (
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_lines_and_words_stand_out_from_the_ground(theme: Any) -> None:
-    found = colours(theme)
-    drawn = [found[role] for role in LINES] + found["category"]
-    assert min(_contrast(colour, found["background"]) for colour in drawn) >= 3
-    words = [found[role] for role in ("text", "muted", "nonfinite")]
-    assert min(_contrast(colour, found["background"]) for colour in words) >= 4.5
+def test_lines_and_text_contrast_with_the_background(theme: Any) -> None:
+    palette = colours(theme)
+    drawn = [palette[role] for role in LINES] + palette["category"]
+    assert min(_contrast(colour, palette["background"]) for colour in drawn) >= 3
+    words = [palette[role] for role in ("text", "muted", "nonfinite")]
+    assert min(_contrast(colour, palette["background"]) for colour in words) >= 4.5
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("sight", SIGHTS)
-def test_lines_that_meet_can_be_told_apart(theme: Any, sight: str) -> None:
-    """A distance of 0.02 is just noticeable between large areas; 0.08 is between thin lines."""
-    found = colours(theme)
+@pytest.mark.parametrize("vision", VISIONS)
+def test_lines_in_one_panel_are_distinguishable(theme: Any, vision: str) -> None:
+    """Just noticeable distances in Oklab: 0.02 between large areas, 0.08 between thin lines."""
+    palette = colours(theme)
     pairs = [
-        *itertools.combinations(found["category"], 2),
-        (found["training"], found["validation"]),
-        (found["penalty"], found["total"]),
+        *itertools.combinations(palette["category"], 2),
+        (palette["training"], palette["validation"]),
+        (palette["penalty"], palette["total"]),
     ]
-    distances = {pair: _distance(*pair, SIGHTS[sight]) for pair in pairs}
+    distances = {pair: _distance(*pair, VISIONS[vision]) for pair in pairs}
     assert min(distances.values()) >= 0.08, min(distances, key=lambda pair: distances[pair])
 
 
@@ -76,19 +76,19 @@ def _linear(colour: str) -> Vector:
 
 
 def _contrast(one: str, other: str) -> float:
-    """WCAG 2.2's."""
+    """The contrast ratio of WCAG 2.2."""
     weights = (0.2126, 0.7152, 0.0722)
     light = sorted(_times((weights,), _linear(colour))[0] for colour in (one, other))
     return (light[1] + 0.05) / (light[0] + 0.05)
 
 
-def _distance(one: str, other: str, sight: tuple[Vector, ...]) -> float:
-    """How far two colours are apart in Oklab, as this sight sees them."""
-    return math.dist(_lab(one, sight), _lab(other, sight))
+def _distance(one: str, other: str, vision: tuple[Vector, ...]) -> float:
+    """The distance of two colors in Oklab, as seen with `vision`."""
+    return math.dist(_lab(one, vision), _lab(other, vision))
 
 
-def _lab(colour: str, sight: tuple[Vector, ...]) -> Vector:
-    seen = tuple(min(1.0, max(0.0, value)) for value in _times(sight, _linear(colour)))
+def _lab(colour: str, vision: tuple[Vector, ...]) -> Vector:
+    seen = tuple(min(1.0, max(0.0, value)) for value in _times(vision, _linear(colour)))
     return _times(TO_LAB, tuple(math.cbrt(value) for value in _times(TO_CONES, seen)))
 
 

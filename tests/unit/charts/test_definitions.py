@@ -1,4 +1,4 @@
-"""Charts of every kind of curves: valid Vega-Lite, self-contained, and the same every time."""
+"""Charts of every kind of curve are valid Vega-Lite, self-contained and deterministic."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SCHEMA = json.loads(
 )
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 SAFE = re.compile(r"[\w\s.,'()<>=!&|?:~-]+")
-"""What an expression may be written with: no call but of Vega's own functions, no brackets."""
+"""The characters an expression may use: no brackets, so no property access."""
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -31,7 +31,7 @@ def test_every_chart_is_valid_vega_lite(case: str) -> None:
         assert len(spec["description"]) > len(spec["title"]["text"]) + 5
 
 
-def test_comparisons_are_valid_too() -> None:
+def test_every_comparison_is_valid_vega_lite() -> None:
     for count in (1, 20):
         jobs = {f"job {n}": list(CASES.values())[n % len(CASES)] for n in range(count)}
         for measure in ("loss", "auc"):
@@ -40,7 +40,7 @@ def test_comparisons_are_valid_too() -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_nothing_is_fetched_and_expressions_are_plain(theme: Any) -> None:
+def test_charts_fetch_nothing_and_call_no_code(theme: Any) -> None:
     for spec in _all(theme):
         texts = list(_texts(spec))
         addresses = [text for _, text in texts if "://" in text]
@@ -56,7 +56,7 @@ def test_the_same_input_gives_the_same_bytes() -> None:
         assert first == second
 
 
-def test_a_chart_may_be_changed_without_changing_the_next() -> None:
+def test_changing_a_chart_does_not_change_the_next() -> None:
     spec = chart("losses", run(5))
     spec["config"]["font"] = "Comic Sans"
     spec["vconcat"][0]["layer"].clear()
@@ -65,30 +65,30 @@ def test_a_chart_may_be_changed_without_changing_the_next() -> None:
     assert fresh["vconcat"][0]["layer"]
 
 
-def test_a_picture_needs_nothing_for_a_pointer() -> None:
+def test_static_chart_has_no_interaction() -> None:
     jobs = {"a": run(9), "b": run(9)}
-    for interactive, there in ((True, True), (False, False)):
+    for interactive, expected in ((True, True), (False, False)):
         for spec in (
             chart("losses", run(9), interactive=interactive),
             comparison_chart(jobs, interactive=interactive),
         ):
-            assert ('"params"' in json.dumps(spec)) is there
+            assert ('"params"' in json.dumps(spec)) is expected
 
 
-def test_names_of_layers_are_data_and_no_syntax() -> None:
-    """Dots and brackets in a field's name would be a path to Vega."""
+def test_layer_names_are_data_and_not_field_paths() -> None:
+    """Vega reads dots and brackets in a field name as a path."""
     spec = chart("penalty", CASES["long names"])
     fields = {text for key, text in _texts(spec) if key == "field"}
     assert all(re.fullmatch(r"\w+", field) for field in fields)
 
 
-def test_a_heading_may_hold_anything() -> None:
+def test_heading_may_contain_markup() -> None:
     heading = "<name> </svg><script>alert(1)</script> <width>"
     spec = chart("losses", run(3), heading=heading)
     assert spec["title"]["text"] == f"Losses · {heading}"
 
 
-def test_weights_as_many_as_there_is_room_for() -> None:
+def test_weights_chart_draws_the_largest_that_fit() -> None:
     many = report([weight(f"dense_{n}", size=64 + n) for n in range(40)])
     drawn = {row["weight"] for row in chart("weights", run(1), many)["datasets"]["bins"]}
     assert drawn == {f"dense_{n}/kernel" for n in range(31, 40)}
@@ -98,7 +98,7 @@ def test_weights_as_many_as_there_is_room_for() -> None:
 
 
 def _validate(spec: dict[str, Any]) -> None:
-    """Check it against altair's schema; one row of a data set is as good as all."""
+    """Validate against altair's schema; one row of each data set suffices."""
     read = json.loads(json.dumps(spec, allow_nan=False))
     VALIDATOR.validate(read | {"datasets": {k: v[:1] for k, v in read["datasets"].items()}})
 

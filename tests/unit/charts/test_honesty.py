@@ -1,4 +1,4 @@
-"""Charts show what was measured, say what was not, and hide nothing."""
+"""Charts show every measured value and mark what is missing or not finite."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ridgeline.charts import CHARTS, chart, comparison_chart, has_data
 from tests.unit.charts.samples import CASES, REPORT, curves, diverged, row, run
 
 
-def test_the_gap_is_between_the_losses_that_the_verdict_compares() -> None:
+def test_gap_is_drawn_between_the_losses_that_the_verdict_compares() -> None:
     spec = chart("losses", run(20))
     gap = _layer(spec, "losses_gap")
     assert (gap["encoding"]["y"]["field"], gap["encoding"]["y2"]["field"]) == (
@@ -20,7 +20,7 @@ def test_the_gap_is_between_the_losses_that_the_verdict_compares() -> None:
     assert spec["title"]["subtitle"] == "Gap 0.21 at epoch 20 (shaded: validation − training)"
 
 
-def test_the_penalty_is_apart() -> None:
+def test_penalty_has_its_own_panel() -> None:
     spec = chart("losses", run(20))
     names = [view["name"] for view in spec["vconcat"]]
     assert names == ["losses", "penalty"]
@@ -31,7 +31,7 @@ def test_the_penalty_is_apart() -> None:
     assert "no penalty" in none["title"]["subtitle"]
 
 
-def test_a_small_picture_has_room_for_the_losses_alone() -> None:
+def test_small_chart_shows_only_the_losses() -> None:
     spec = chart("losses", run(20), width=240, height=180)
     assert [view["name"] for view in spec["vconcat"]] == ["losses"]
     assert "The penalty ended at 0.3." in spec["description"]
@@ -39,7 +39,7 @@ def test_a_small_picture_has_room_for_the_losses_alone() -> None:
     assert len({line["series"] for line in _lines(small, "penalty")}) == 3
 
 
-def test_what_was_not_finite_is_marked_and_not_bridged() -> None:
+def test_not_finite_epochs_are_marked_and_not_bridged() -> None:
     broken: dict[str, float | None] = dict.fromkeys(("train_data_loss", "val_data_loss"))
     spec = chart("losses", curves([row(e, broken if e in (4, 5) else {}) for e in range(1, 9)]))
     (span,) = spec["datasets"]["losses_nonfinite"]
@@ -50,7 +50,7 @@ def test_what_was_not_finite_is_marked_and_not_bridged() -> None:
     assert "NaN or infinite: train_data_loss" in spec["description"]
 
 
-def test_one_bad_epoch_among_thousands_can_be_seen() -> None:
+def test_one_not_finite_epoch_among_thousands_is_visible() -> None:
     bad = curves([row(e, {"train_data_loss": None} if e == 5000 else {}) for e in range(1, 5001)])
     spec = chart("losses", bad)
     (span,) = spec["datasets"]["losses_nonfinite"]
@@ -59,13 +59,13 @@ def test_one_bad_epoch_among_thousands_can_be_seen() -> None:
     assert "from epoch 5,000" in spec["title"]["subtitle"]
 
 
-def test_a_value_between_two_gaps_is_a_point() -> None:
+def test_value_between_two_not_finite_epochs_is_a_point() -> None:
     bad = curves([row(e, {"val_data_loss": None} if e in (49, 51) else {}) for e in range(1, 101)])
     points = chart("losses", bad)["datasets"]["losses_points"]
     assert [(point["epoch"], point["series"]) for point in points] == [(50, "Validation")]
 
 
-def test_the_best_epoch_is_ruled() -> None:
+def test_best_epoch_is_marked_when_there_is_validation() -> None:
     spec = chart("losses", run(40))
     assert spec["datasets"]["best"] == [{"epoch": 14, "label": "lowest at epoch 14"}]
     assert "best" not in chart("losses", run(40, without=("val_",)))["datasets"]
@@ -82,7 +82,7 @@ def test_the_best_epoch_is_ruled() -> None:
         ("three epochs", "weights", "The weights are reported once training has ended."),
     ],
 )
-def test_nothing_to_draw_is_said(case: str, name: Any, words: str) -> None:
+def test_chart_without_data_says_why(case: str, name: Any, words: str) -> None:
     spec = chart(name, CASES[case])
     (view,) = spec["vconcat"]
     assert view["mark"]["text"] == words
@@ -90,23 +90,23 @@ def test_nothing_to_draw_is_said(case: str, name: Any, words: str) -> None:
     assert not has_data(name, CASES[case])
 
 
-def test_what_there_is_has_data() -> None:
+def test_every_chart_has_data_for_a_complete_job() -> None:
     assert all(has_data(name, run(2), REPORT) for name in CHARTS)
 
 
-def test_old_curves_are_called_what_they_are() -> None:
+def test_curves_without_data_loss_are_labeled_as_total_loss() -> None:
     spec = chart("losses", CASES["legacy"])
     assert _legend(spec) == "Loss with penalty"
     assert [view["name"] for view in spec["vconcat"]] == ["losses"]
 
 
-def test_without_validation_there_is_no_gap() -> None:
+def test_no_gap_is_drawn_without_validation() -> None:
     spec = chart("losses", CASES["without validation"])
     assert _layer(spec, "losses_gap") is None
     assert spec["title"]["subtitle"] == "No rows were held out for validation"
 
 
-def test_small_penalties_are_summed_and_none_is_lost() -> None:
+def test_small_penalties_are_summed_into_one_line() -> None:
     spec = chart("penalty", CASES["forty layers"])
     last = [line for line in _lines(spec, "penalty") if line["epoch"] == 20]
     assert len(last) == 7
@@ -115,14 +115,14 @@ def test_small_penalties_are_summed_and_none_is_lost() -> None:
     assert sum(line["value"] for line in last) == pytest.approx(total)
 
 
-def test_long_names_stay_apart() -> None:
+def test_shortened_names_stay_distinct() -> None:
     labels = {line["series"] for line in _lines(chart("penalty", CASES["long names"]), "penalty")}
     assert len(labels) == 3
     assert all(len(label) <= 32 for label in labels)
     assert {label.partition(".")[0][-1] for label in labels} == {"0", "1", "2"}
 
 
-def test_a_linear_axis_where_it_shows_the_values_else_a_logarithmic_one() -> None:
+def test_axis_is_logarithmic_only_when_a_linear_one_hides_values() -> None:
     assert "type" not in _scale(chart("losses", run(9)))
     spike = chart("losses", CASES["a spike"])
     assert _scale(spike)["type"] == "log"
@@ -132,7 +132,7 @@ def test_a_linear_axis_where_it_shows_the_values_else_a_logarithmic_one() -> Non
     assert "type" not in _scale(chart("losses", CASES["negative"]))
 
 
-def test_jobs_are_compared_on_one_scale() -> None:
+def test_compared_jobs_share_one_scale() -> None:
     spec = comparison_chart({"a": run(9), "b": run(30, scale=2.0)})
     scales = [_scale(spec, index) for index in range(2)]
     assert scales[0] == scales[1]
@@ -141,7 +141,7 @@ def test_jobs_are_compared_on_one_scale() -> None:
     assert spec["vconcat"][1]["title"]["text"] == "Training"
 
 
-def test_twenty_jobs_have_twenty_strokes() -> None:
+def test_twenty_jobs_have_twenty_distinct_strokes() -> None:
     spec = comparison_chart({f"job {n}": run(3) for n in range(20)})
     encoding = _layer(spec, "validation_lines")["encoding"]
     strokes = zip(
@@ -152,7 +152,7 @@ def test_twenty_jobs_have_twenty_strokes() -> None:
     assert len(set(strokes)) == 20
 
 
-def test_a_job_that_diverged_is_marked_among_others() -> None:
+def test_diverged_job_is_marked_in_a_comparison() -> None:
     spec = comparison_chart({"good": run(12), "bad": diverged(12, since=9)})
     (span,) = spec["datasets"]["validation_nonfinite"]
     assert span["what"] == "bad, val_data_loss: epochs 9 to 12"
@@ -164,8 +164,8 @@ def _layer(spec: dict[str, Any], name: str) -> Any:
 
 
 def _lines(spec: dict[str, Any], panel: str) -> list[Any]:
-    found: list[Any] = spec["datasets"][f"{panel}_lines"]
-    return found
+    lines: list[Any] = spec["datasets"][f"{panel}_lines"]
+    return lines
 
 
 def _scale(spec: dict[str, Any], panel: int = 0) -> Any:
@@ -177,7 +177,7 @@ def _legend(spec: dict[str, Any]) -> Any:
     return _layer(spec, "losses_lines")["encoding"]["color"]["legend"]["title"]
 
 
-def test_curves_that_are_thinned_are_drawn_as_they_are() -> None:
+def test_thinned_curves_are_drawn_at_their_epochs() -> None:
     thin: Curves = curves([row(1), row(7), row(500)])
     epochs = [line["epoch"] for line in _lines(chart("losses", thin), "losses")]
     assert epochs == [1, 7, 500, 1, 7, 500]

@@ -70,19 +70,6 @@ def test_version() -> None:
     assert (result.exit_code, result.output) == (0, f"ridgeline {VERSION}\n")
 
 
-@pytest.mark.parametrize(("run", "described"), [("main()", False), ("app()", True)])
-def test_a_process_of_its_own_does_without_descriptions(run: str, *, described: bool) -> None:
-    """Reading them takes a third of what the contract takes to import."""
-    code = (
-        "import contextlib, sys; from ridgeline.cli.main import app, main; sys.argv[1:] = ['x'];"
-        f"exec('with contextlib.suppress(SystemExit): {run}');"
-        "from ridgeline.api.job import Job; print(Job.model_fields['reason'].description)"
-    )
-    command = [sys.executable, "-c", code]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert (output != "None\n") is described
-
-
 @pytest.mark.parametrize(
     ("own", "contract"),
     [

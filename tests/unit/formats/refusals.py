@@ -1,4 +1,4 @@
-"""How the tests of the readers ask what was refused, and why."""
+"""Helpers that return the faults of a rejected data set."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from ridgeline.spec.dataset.contents import DatasetFormat
 from ridgeline.spec.faults import Fault
 
 LONGEST_DETAIL = 500
-"""Characters: what comes out of a file must not fill the answer."""
+"""In characters: text from a file must not fill the response."""
 
 
 def refusals(
     path: Path,
-    format: DatasetFormat | None = None,  # noqa: A002 # as the reader calls it
+    format: DatasetFormat | None = None,  # noqa: A002 # the name of the reader's parameter
     limits: InspectionLimits = LIMITS,
 ) -> tuple[Fault, ...]:
     with pytest.raises(UnusableDataset) as caught:
@@ -29,9 +29,9 @@ def refusals(
 
 def refusal(
     path: Path,
-    format: DatasetFormat | None = None,  # noqa: A002 # as the reader calls it
+    format: DatasetFormat | None = None,  # noqa: A002 # the name of the reader's parameter
     limits: InspectionLimits = LIMITS,
 ) -> Fault:
-    """The only one there is."""
+    """The only fault; fails if there are several."""
     (fault,) = refusals(path, format, limits)
     return fault

@@ -50,24 +50,26 @@ def write(path: Path, format_: DatasetFormat) -> Path:
 
 @pytest.mark.parametrize("format_", DatasetFormat)
 class TestFormats:
-    def test_is_found_by_the_first_bytes(self, path: Path, format_: DatasetFormat) -> None:
+    def test_format_is_detected_from_the_first_bytes(
+        self, path: Path, format_: DatasetFormat
+    ) -> None:
         contents = inspect_dataset(write(path, format_))
         assert (contents.format, contents.rows) == (format_, 2)
         assert inspect_dataset(path, format_) == contents
         # What the inspecting process writes is what the service reads.
         assert DatasetContents.model_validate_json(contents.model_dump_json()) == contents
 
-    def test_is_another_than_was_said(self, path: Path, format_: DatasetFormat) -> None:
+    def test_wrong_declared_format_is_rejected(self, path: Path, format_: DatasetFormat) -> None:
         write(path, format_)
-        for said in set(DatasetFormat) - {format_}:
-            fault = refusal(path, said)
+        for declared in set(DatasetFormat) - {format_}:
+            fault = refusal(path, declared)
             assert fault.rule == "format-mismatch"
             assert f"send it as {format_.value}" in fault.detail
 
 
-class TestNoDataset:
+class TestUnusableFiles:
     @pytest.mark.parametrize(
-        ("content", "named"),
+        ("content", "format_name"),
         [
             (gzip.compress(b"a,b\n1,2\n" * 100, mtime=0), "gzip"),
             (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5"),
@@ -80,28 +82,32 @@ class TestNoDataset:
             (b"[[1, 2]]", "JSON"),
         ],
     )
-    def test_other_formats_are_named(self, path: Path, content: bytes, named: str) -> None:
+    def test_unsupported_format_is_named_in_the_error(
+        self, path: Path, content: bytes, format_name: str
+    ) -> None:
         path.write_bytes(content)
-        for said in (None, DatasetFormat.CSV):
-            fault = refusal(path, said)
+        for declared in (None, DatasetFormat.CSV):
+            fault = refusal(path, declared)
             assert fault.rule == "unknown-format"
-            assert named in fault.detail
+            assert format_name in fault.detail
 
-    def test_columns_that_are_named_like_formats(self, path: Path) -> None:
+    def test_csv_with_columns_named_like_formats_is_accepted(self, path: Path) -> None:
         path.write_text("ORCID,PAR1,BZh\n1,2,3\n")
         assert inspect_dataset(path).format is DatasetFormat.CSV
 
     @pytest.mark.parametrize("format_", [None, *DatasetFormat])
-    def test_no_bytes(self, path: Path, format_: DatasetFormat | None) -> None:
+    def test_empty_file_is_rejected(self, path: Path, format_: DatasetFormat | None) -> None:
         path.write_bytes(b"")
         assert refusal(path, format_).rule == "empty"
 
-    def test_random_bytes(self, path: Path) -> None:
+    def test_random_bytes_are_rejected(self, path: Path) -> None:
         path.write_bytes(np.random.default_rng(0).bytes(100_000))
         assert refusal(path).rule in ("nul-byte", "encoding")
 
-    def test_memory_that_runs_out(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The inspecting process runs under a limit; Arrow raises its own MemoryError there."""
+    def test_out_of_memory_becomes_a_fault(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The inspecting process has a memory limit; Arrow raises its own MemoryError there."""
 
         def exhausted(*_: object) -> DatasetContents:
             raise pa.ArrowMemoryError("malloc of size 1 failed")
@@ -111,13 +117,13 @@ class TestNoDataset:
 
 
 class TestErrors:
-    def test_names_are_cut_and_on_one_line(self) -> None:
+    def test_long_name_is_shortened_and_kept_on_one_line(self) -> None:
         assert shown("a\nb\x1b" + "c" * 1000) == "a�b�" + "c" * 75 + "…"
 
-    def test_pointer_of_a_long_name(self) -> None:
+    def test_pointer_of_a_long_name_is_shortened(self) -> None:
         assert len(fault(FileRule.GIANT_CELL, "too long", "columns", "x" * 5000).pointer) < 100
 
-    def test_no_more_faults_than_an_answer_lists(self) -> None:
+    def test_number_of_faults_is_limited(self) -> None:
         faults = [fault(FileRule.COLUMN_NAME, "wrong", "columns", n) for n in range(100)]
         assert len(UnusableDataset(faults).faults) == MAX_FAULTS
 
@@ -127,7 +133,7 @@ import re, sys
 from pathlib import Path
 from ridgeline.formats import inspect_dataset
 
-def peak():  # not ru_maxrss: a child's begins with its parent's
+def peak():  # not ru_maxrss, which a child inherits from its parent
     (kibibytes,) = re.findall(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
     return int(kibibytes) // 1024
 
@@ -138,9 +144,9 @@ print(inspect_dataset(Path(sys.argv[1])).rows, peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 class TestMemory:
-    """MiB that a process of its own comes to need, which are fewer than the file's."""
+    """The peak memory of an inspecting process, in MiB, is less than the size of the file."""
 
-    def test_csv(self, path: Path) -> None:
+    def test_csv_is_inspected_in_bounded_memory(self, path: Path) -> None:
         block = b"".join(b"%d,%s\n" % (n, b"word " * 200) for n in range(10_000))
         with path.open("wb") as file:
             file.write(b"a,b\n")
@@ -149,7 +155,7 @@ class TestMemory:
         assert path.stat().st_size > 190 * 2**20
         assert growth(path, 200_000) < 150
 
-    def test_parquet_of_one_row_group(self, path: Path) -> None:
+    def test_parquet_of_one_row_group_is_inspected_in_bounded_memory(self, path: Path) -> None:
         rows = 1_000_000
         words = pc.utf8_lpad(pa.array(np.arange(rows)).cast(pa.string()), 180)
         pq.write_table(pa.table({"a": words}), path, row_group_size=rows, compression="none")
@@ -161,7 +167,7 @@ def growth(path: Path, rows: int) -> int:
     command = [sys.executable, "-c", MEASURE, str(path)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found, mebibytes = map(int, output.stdout.split())
-    assert found == rows
-    path.unlink()  # pytest keeps what is left
+    counted, mebibytes = map(int, output.stdout.split())
+    assert counted == rows
+    path.unlink()  # pytest keeps the folder, and the file is large
     return mebibytes

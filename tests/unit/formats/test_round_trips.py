@@ -1,4 +1,4 @@
-"""What was written is what is read, whatever it is."""
+"""Any data set reads back as it was written."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ CELLS = {
 
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, list[object]]:
-    """Columns of equal length, each of one type, with cells missing."""
+    """Columns of equal length and of one type each, with missing cells."""
     kinds = draw(st.lists(st.sampled_from(list(ColumnType)), min_size=1, max_size=4))
     rows = draw(st.integers(1, 30))
     return {
@@ -44,12 +44,12 @@ def tables(draw: st.DrawFn) -> dict[str, list[object]]:
 
 @given(tables())
 @settings(max_examples=60)
-def test_csv(columns: dict[str, list[object]]) -> None:
+def test_csv_reads_back_what_was_written(columns: dict[str, list[object]]) -> None:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
     writer.writerows(
-        ["" if cell is None else spelled(cell) for cell in row]
+        ["" if cell is None else csv_text(cell) for cell in row]
         for row in zip(*columns.values(), strict=True)
     )
     with TemporaryDirectory() as folder:
@@ -60,10 +60,10 @@ def test_csv(columns: dict[str, list[object]]) -> None:
 
 @given(tables())
 @settings(max_examples=60)
-def test_parquet(columns: dict[str, list[object]]) -> None:
+def test_parquet_reads_back_what_was_written(columns: dict[str, list[object]]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "table.parquet"
-        types = [ARROW[kind_said(name)] for name in columns]
+        types = [ARROW[declared_type(name)] for name in columns]
         table = pa.table(
             [pa.array(cells, kind) for cells, kind in zip(columns.values(), types, strict=True)],
             names=list(columns),
@@ -82,7 +82,9 @@ def test_parquet(columns: dict[str, list[object]]) -> None:
     st.integers(1, 6),
 )
 @settings(max_examples=100)
-def test_arrays(array: npt.NDArray[Any], fortran: bool, rows: int) -> None:
+def test_arrays_read_back_what_was_written(
+    array: npt.NDArray[Any], fortran: bool, rows: int
+) -> None:
     written = np.asfortranarray(array) if fortran else array
     with TemporaryDirectory() as folder:
         npz, npy = Path(folder) / "arrays.npz", Path(folder) / "arrays.npy"
@@ -99,7 +101,7 @@ def test_arrays(array: npt.NDArray[Any], fortran: bool, rows: int) -> None:
 
 @given(st.binary(max_size=300), st.sampled_from([None, *DatasetFormat]))
 @settings(max_examples=150)
-def test_any_bytes_are_read_or_refused(content: bytes, format_: DatasetFormat | None) -> None:
+def test_any_bytes_are_read_or_rejected(content: bytes, format_: DatasetFormat | None) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         path.write_bytes(content)
@@ -116,13 +118,13 @@ ARROW = {
 
 
 def assert_read(path: Path, format_: DatasetFormat, columns: dict[str, list[object]]) -> None:
-    """The types, the cells and the counts are the table's."""
+    """Assert that types, cells and counts equal those of the written table."""
     table = open_table(path, format_)
     assert table.names == tuple(columns)
     for column in table.columns:
         cells = columns[column.name]
         (batch,) = [pa.Table.from_batches(table.batches([column.name])).column(0).combine_chunks()]
-        if column.type is not kind_said(column.name):
+        if column.type is not declared_type(column.name):
             assert is_narrower(column.type, cells)
             continue
         assert batch.to_pylist() == cells
@@ -132,21 +134,21 @@ def assert_read(path: Path, format_: DatasetFormat, columns: dict[str, list[obje
         assert set(texts(batch).drop_null().to_pylist()) == counted.keys()
 
 
-def is_narrower(found: ColumnType, cells: list[object]) -> bool:
-    """A column of text may hold nothing but numbers, and one of no cells is text."""
+def is_narrower(inferred: ColumnType, cells: list[object]) -> bool:
+    """Whether a narrower type was inferred: text of numbers only, or a column without a value."""
     present = [cell for cell in cells if cell is not None]
     if not present:
-        return found is ColumnType.TEXT
+        return inferred is ColumnType.TEXT
     if isinstance(present[0], float):
-        return found is ColumnType.INTEGER and all(cell == int(cell) for cell in present)  # type: ignore[call-overload]
+        return inferred is ColumnType.INTEGER and all(cell == int(cell) for cell in present)  # type: ignore[call-overload]
     return isinstance(present[0], str)
 
 
-def kind_said(name: str) -> ColumnType:
+def declared_type(name: str) -> ColumnType:
     return ColumnType(name.split(" ", maxsplit=1)[0])
 
 
-def spelled(cell: object) -> str:
+def csv_text(cell: object) -> str:
     if isinstance(cell, float):
         assert math.isfinite(cell)
         return repr(cell)

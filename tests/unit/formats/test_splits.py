@@ -1,4 +1,4 @@
-"""NPZ files that are divided already: what is said of them, and what is refused."""
+"""NPZ files that come with a split: how they are described and when they are rejected."""
 
 import zipfile
 from collections.abc import Callable
@@ -38,28 +38,30 @@ def npz(tmp_path: Path) -> Write:
 
 
 class TestReading:
-    def test_the_layout_of_mnist(self, npz: Write) -> None:
+    def test_mnist_layout_is_recognized_as_a_split(self, npz: Write) -> None:
         contents = inspect_dataset(npz(**MNIST))
         assert contents.rows == 8
         assert contents.split == OwnSplit(train=6, validation=0, test=2)
-        found = {each.name: each for each in contents.arrays or ()}
-        assert list(found) == list(MNIST)
-        assert [(each.stem, each.part) for each in found.values()] == [
+        members = {member.name: member for member in contents.arrays or ()}
+        assert list(members) == list(MNIST)
+        assert [(member.stem, member.part) for member in members.values()] == [
             ("x", "test"),
             ("x", "train"),
             ("y", "train"),
             ("y", "test"),
         ]
-        assert found["x_train"].shape == (6, 4, 4)
+        assert members["x_train"].shape == (6, 4, 4)
         balance = {
-            name: {each.value: each.rows for each in found[name].values or ()}
+            name: {count.value: count.rows for count in members[name].values or ()}
             for name in ("y_train", "y_test")
         }
         assert balance == {"y_train": {"0": 2, "1": 2, "2": 2}, "y_test": {"0": 1, "1": 1}}
 
     @pytest.mark.parametrize("word", ["val", "valid", "validation"])
     @pytest.mark.parametrize("spelling", ["{stem}_{part}", "{part}_{stem}"])
-    def test_spellings(self, npz: Write, word: str, spelling: str) -> None:
+    def test_every_spelling_of_the_part_names_is_recognized(
+        self, npz: Write, word: str, spelling: str
+    ) -> None:
         """MedMNIST has train_images, train_labels, val_images and so on."""
         rows = {"train": 6, word: 3, "test": 2}
         arrays = {
@@ -69,31 +71,34 @@ class TestReading:
         }
         contents = inspect_dataset(npz(**arrays))
         assert contents.split == OwnSplit(train=6, validation=3, test=2)
-        stems = {each.name: each.stem for each in contents.arrays or ()}
+        stems = {member.name: member.stem for member in contents.arrays or ()}
         assert stems == {name: "images" if "images" in name else "labels" for name in arrays}
 
-    def test_validation_rows_without_test_rows(self, npz: Write) -> None:
+    def test_validation_part_without_a_test_part_is_accepted(self, npz: Write) -> None:
         path = npz(x_train=IMAGES, y_train=LABELS, x_val=IMAGES[:1], y_val=LABELS[:1])
         assert inspect_dataset(path).split == OwnSplit(train=6, validation=1, test=0)
 
-    def test_several_targets(self, npz: Write) -> None:
+    def test_several_targets_are_accepted(self, npz: Write) -> None:
         path = npz(**MNIST, coarse_train=LABELS // 2, coarse_test=LABELS[:2] // 2)
         assert inspect_dataset(path).split == OwnSplit(train=6, validation=0, test=2)
 
     @pytest.mark.parametrize(
         "names", [("x", "y"), ("x_train", "y_train"), ("x", "is_test"), ("x_test", "y_test")]
     )
-    def test_files_that_are_not_divided(self, npz: Write, names: tuple[str, str]) -> None:
+    def test_arrays_without_all_part_names_are_not_a_split(
+        self, npz: Write, names: tuple[str, str]
+    ) -> None:
         contents = inspect_dataset(npz(**dict(zip(names, (IMAGES, LABELS), strict=True))))
         assert (contents.rows, contents.split) == (6, None)
-        assert [(each.part, each.stem) for each in contents.arrays or ()] == [(None, None)] * 2
+        parts = [(member.part, member.stem) for member in contents.arrays or ()]
+        assert parts == [(None, None)] * 2
 
 
 def broken(**changes: Array | None) -> dict[str, Array]:
     return {name: array for name, array in (MNIST | changes).items() if array is not None}
 
 
-REFUSED: dict[str, tuple[dict[str, Array], str, str, str]] = {
+REJECTED: dict[str, tuple[dict[str, Array], str, str, str]] = {
     "no targets of the test rows": (
         broken(y_test=None),
         "split-arrays",
@@ -166,14 +171,16 @@ REFUSED: dict[str, tuple[dict[str, Array], str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("arrays", "rule", "at", "words"), REFUSED.values(), ids=REFUSED)
-def test_refused(npz: Write, arrays: dict[str, Array], rule: str, at: str, words: str) -> None:
+@pytest.mark.parametrize(("arrays", "rule", "at", "words"), REJECTED.values(), ids=REJECTED)
+def test_inconsistent_split_is_rejected(
+    npz: Write, arrays: dict[str, Array], rule: str, at: str, words: str
+) -> None:
     fault = refusal(npz(**arrays))
     assert (fault.rule, fault.pointer) == (rule, at), fault.detail
     assert words in fault.detail
 
 
-def test_other_numbers_of_rows_in_a_part(npz: Write) -> None:
+def test_different_row_counts_within_a_part_are_rejected(npz: Write) -> None:
     faults = refusals(npz(**broken(y_test=LABELS[:3])))
     assert [(fault.rule, fault.pointer) for fault in faults] == [
         ("rows-differ", "/arrays/x_test"),
@@ -182,29 +189,28 @@ def test_other_numbers_of_rows_in_a_part(npz: Write) -> None:
     assert "test part" in faults[0].detail
 
 
-def test_names_that_are_nearly_those_of_a_split(npz: Write) -> None:
-    """What is not understood is told which names are."""
+def test_error_for_misspelled_part_names_lists_the_right_ones(npz: Write) -> None:
     faults = refusals(npz(xTrain=IMAGES, yTrain=LABELS, xTest=IMAGES[:2], yTest=LABELS[:2]))
     assert {fault.rule for fault in faults} == {"rows-differ"}
     assert "x_train, y_train, x_test, y_test" in faults[0].detail
 
 
-def test_names_without_end(npz: Write) -> None:
-    """What is said of them stays short: refusals() looks at it."""
+def test_long_names_keep_the_error_short(npz: Write) -> None:
+    """refusals() checks the length."""
     long = "x" * 190
     refusal(npz(**{f"{long}_train": IMAGES, f"{long}_test": IMAGES, "y_train": LABELS}))
     parts = {f"{long}_{part}": IMAGES for part in ("train", "val", "valid")}
     refusal(npz(**parts, y_train=LABELS, y_val=LABELS))
 
 
-def test_rows_of_all_parts_count(npz: Write) -> None:
+def test_row_limit_counts_the_rows_of_all_parts(npz: Write) -> None:
     path = npz(**MNIST)
     assert refusal(path, limits=InspectionLimits(rows=7)).rule == "too-many-rows"
     assert inspect_dataset(path, limits=InspectionLimits(rows=8)).rows == 8
 
 
-def test_headers_are_compared_before_a_number_is_read(tmp_path: Path) -> None:
-    """The numbers that were changed on their way are not come to."""
+def test_headers_are_compared_before_any_data_is_read(tmp_path: Path) -> None:
+    """The damaged numbers are reached only if the headers agree."""
     path, many = tmp_path / "arrays.npz", np.zeros((6, 100, 100), np.uint8)
     for test_rows, rule in ((many[:2, :9], "split-shapes"), (many[:2], "damaged")):
         np.savez(path, **(MNIST | {"x_train": many, "x_test": test_rows}))  # type: ignore[arg-type]

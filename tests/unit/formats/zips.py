@@ -1,4 +1,4 @@
-"""ZIP files as no honest program writes them."""
+"""Builds ZIP files that no honest program writes."""
 
 import struct
 import zlib
@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Entry:
-    """A member as the list says it is; it may lie."""
+    """A member as the central directory declares it, truthfully or not."""
 
     name: bytes
     content: bytes = b""
     offset: int | None = None
-    """Where its header is; null where it is told the truth."""
+    """The declared offset of its header; None: the true one."""
     size: int | None = None
-    """Of what is inflated."""
+    """The declared inflated size; None: the true one."""
     stored_size: int | None = None
     flags: int = 0
     method: int = 0
     mode: int = 0
-    """As Unix has it."""
+    """The Unix file mode."""
     crc: int = field(default=0)
 
 
 def archive(entries: Sequence[Entry], *, zip64: bool = False, count: int | None = None) -> bytes:
-    """The bytes: members, list, and the end record, which says `count` members."""
+    """The file's bytes; the end record declares `count` members."""
     body = b""
     listed = []
     for entry in entries:
@@ -42,8 +42,8 @@ def archive(entries: Sequence[Entry], *, zip64: bool = False, count: int | None 
             + entry.name
         )
     directory = b"".join(listed)
-    said = len(entries) if count is None else count
-    return body + directory + end_record(said, len(directory), len(body), zip64=zip64)
+    declared = len(entries) if count is None else count
+    return body + directory + end_record(declared, len(directory), len(body), zip64=zip64)
 
 
 def _sizes(entry: Entry) -> bytes:
@@ -53,7 +53,7 @@ def _sizes(entry: Entry) -> bytes:
 
 
 def end_record(count: int, list_bytes: int, start: int, *, zip64: bool) -> bytes:
-    """What stands behind the list of members, which begins at `start`."""
+    """The record after the central directory, which begins at `start`."""
     if not zip64:
         return struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, list_bytes, start, 0)
     record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, list_bytes, start)

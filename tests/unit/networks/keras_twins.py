@@ -1,4 +1,4 @@
-"""The Keras layers that layers of a spec stand for."""
+"""The Keras layers that correspond to a spec's layers."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from ridgeline.spec.layers.wrapper import Wrapper
 
 
 def keras_layer(layer: Layer) -> keras.Layer:
-    """The layer of Keras with the same arguments, without penalties and constraints.
+    """The Keras layer with the same arguments, without penalties and constraints.
 
-    It is the one of prediction: what is there in training only is an identity.
+    Built for prediction: a layer that acts in training only is an identity.
     """
     if layer.training_only:
         return keras.layers.Identity(name=layer.name)
@@ -21,7 +21,7 @@ def keras_layer(layer: Layer) -> keras.Layer:
 
 
 def call(layer: Layer, built: keras.Layer, inputs: list[Any], **options: Any) -> Any:
-    """Apply a layer to its inputs the way that Keras takes them."""
+    """Apply a layer to its inputs, as one list or one argument each."""
     if layer.inputs_as == "arguments":
         return built(*(inputs * 2 if len(inputs) == 1 else inputs), **options)
     return built(inputs if len(inputs) > 1 else inputs[0], **options)

@@ -32,7 +32,7 @@ MOST_NUMBERS = 20_000
 
 @st.composite
 def lone_layer(draw: st.DrawFn, kind: str) -> Network:
-    """An input shape with as many axes as the type expects, and one layer upon it as JSON."""
+    """An input shape with as many axes as the type expects, and one layer on it as JSON."""
     rank = AXES.get(kind)
     shape = draw(SHAPES if rank is None else SHAPES_OF[rank])
     inputs = ["input"] * LAYERS[kind].arity[0]
@@ -43,10 +43,10 @@ def lone_layer(draw: st.DrawFn, kind: str) -> Network:
 def random_network(
     draw: st.DrawFn, input_shape: Shape | None = None, *, fits: bool = False
 ) -> Network:
-    """An input shape and layers as JSON, of every type, in which every layer leads to the last.
+    """An input shape and layers of every type as JSON, in which every layer leads to the last.
 
-    All shapes fit, but for the last layer's unless `fits`. Half of the networks leave out the
-    inputs that are the layer above; the others are listed in any order.
+    All shapes fit, except perhaps the last layer's (unless `fits`). Half of the networks omit
+    inputs that equal the layer above; the others list their layers in any order.
     """
     shape = input_shape or draw(SHAPES)
     shapes: dict[str, Shape] = {"input": shape}
@@ -76,7 +76,7 @@ def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
     anywhere = draw(st.integers(0, 19)) == 0
     rank = len(shapes[source])
     kinds = [kind for kind in LAYERS if anywhere or AXES.get(kind, rank) == rank]
-    # Those that take few shapes are rarely possible, so they are more likely where they are.
+    # Types that accept few shapes are rarely possible, so they are drawn more often where they are.
     kind = draw(st.sampled_from([*kinds, *[kind for kind in kinds if kind in AXES] * 3]))
     arguments = draw(ARGUMENTS[kind](shapes[source]))
     layer: Json = {"type": kind, "inputs": [source], **arguments}
@@ -91,7 +91,7 @@ def random_layer(draw: st.DrawFn, shapes: dict[str, Shape]) -> Json:
 
 
 def _too_large(shapes: dict[str, Shape], layer: Json) -> bool:
-    """Whether it has too many axes, or Keras would take long to build it or a Dense upon it."""
+    """Whether it has too many axes, or Keras would be slow to build it or a Dense on it."""
     try:
         shape = _parse(layer).output_shape(*(shapes[name] for name in layer["inputs"]))
     except ShapeError:
@@ -120,8 +120,8 @@ def _grow(shapes: dict[str, Shape], layers: list[Json], layer: Json) -> bool:
 
 def _join(shapes: dict[str, Shape], layers: list[Json]) -> None:
     """Flatten and concatenate the loose ends, so that all layers lead to the last."""
-    taken = {name for layer in layers for name in layer["inputs"]}
-    loose = [layer["name"] for layer in layers if layer["name"] not in taken]
+    used = {name for layer in layers for name in layer["inputs"]}
+    loose = [layer["name"] for layer in layers if layer["name"] not in used]
     if len(loose) == 1:
         return
     misfit = loose[-1] not in shapes

@@ -56,13 +56,13 @@ def several_axes(shape: Shape) -> st.SearchStrategy[Any]:
 
 
 def noise_shape(shape: Shape) -> st.SearchStrategy[Any]:
-    each = [st.sampled_from([None, 1, size]) for size in shape]
-    return st.none() | st.tuples(st.sampled_from([None, 1]), *each).map(list)
+    axes = [st.sampled_from([None, 1, size]) for size in shape]
+    return st.none() | st.tuples(st.sampled_from([None, 1]), *axes).map(list)
 
 
 def groups(shape: Shape) -> st.SearchStrategy[Any]:
     channels = shape[-1]
-    divisors = [each for each in range(1, channels + 1) if channels % each == 0]
+    divisors = [number for number in range(1, channels + 1) if channels % number == 0]
     return st.sampled_from([*divisors, -1, *divisors, channels + 1])
 
 
@@ -75,7 +75,7 @@ def smaller(shape: Shape) -> st.SearchStrategy[Json]:
 
 
 def bidirectional(shape: Shape) -> st.SearchStrategy[Json]:
-    """Around a recurrent layer that takes the shape."""
+    """A Bidirectional around a recurrent layer that accepts the shape."""
     optional = {"return_sequences": BOOLEANS, "use_bias": BOOLEANS}
     kinds = {3: ("ConvLSTM1D",), 4: ("ConvLSTM2D",), 5: ("ConvLSTM3D",)}.get(len(shape))
     required: dict[str, st.SearchStrategy[Any]] = (
@@ -165,7 +165,7 @@ SIMPLE = {
 
 
 def by_shape(shape: Shape) -> dict[str, st.SearchStrategy[Json]]:
-    """Arguments that depend on the axes there are."""
+    """Arguments that depend on the input's axes."""
     return {
         "BatchNormalization": st.fixed_dictionaries(
             {}, optional={"axis": one_axis(shape), "renorm": BOOLEANS, **AFFINE}
@@ -190,10 +190,10 @@ def _of(kind: str) -> Arguments:
     return lambda shape: by_shape(shape)[kind]
 
 
-#: Arguments of each layer type, given the shape that it takes.
+#: Arguments of each layer type, given the input's shape.
 ARGUMENTS: dict[str, Arguments] = SIMPLE | {kind: _of(kind) for kind in by_shape((1,))}
 
-#: The least that Keras asks of each type, to find out its default name.
+#: The arguments that Keras requires of each type, to learn its default name.
 REQUIRED: dict[str, Json] = {
     "AlphaDropout": {"rate": 0.5},
     **{kind: {"height": 1, "width": 1} for kind in ("CenterCrop", "RandomCrop", "Resizing")},
@@ -216,7 +216,7 @@ REQUIRED: dict[str, Json] = {
     **{f"SpatialDropout{rank}D": {"rate": 0.5} for rank in (1, 3)},
 }
 
-#: How many axes a row must have, for the types that care.
+#: The number of axes that a layer type requires of a row.
 AXES: dict[str, int] = {
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "SpatialDropout1D"), 2),
     **dict.fromkeys(("Attention", "AdditiveAttention"), 2),
@@ -235,7 +235,7 @@ def _same_features(source: Shape, partner: Shape) -> bool:
     return len(source) == len(partner) and source[-1] == partner[-1]
 
 
-#: Which shapes go together with a first input's.
+#: Which further input shapes a layer accepts beside its first.
 PARTNERS: dict[str, Callable[[Shape, Shape], bool]] = {
     "Attention": _same_features,
     "AdditiveAttention": _same_features,

@@ -19,8 +19,8 @@ def fixed(required: Json | None = None, /, **optional: st.SearchStrategy[Any]) -
 
 def windows(rank: int, least: int = 1, most: int = 3) -> st.SearchStrategy[Any]:
     """One number for all of `rank` axes, or one for each."""
-    each = st.integers(least, most)
-    return each | st.lists(each, min_size=rank, max_size=rank)
+    size = st.integers(least, most)
+    return size | st.lists(size, min_size=rank, max_size=rank)
 
 
 PADDING = st.sampled_from(["valid", "same"])
@@ -101,14 +101,14 @@ def _permute(shape: Shape) -> st.SearchStrategy[Json]:
 
 
 def _rescaling(shape: Shape) -> st.SearchStrategy[Json]:
-    each = st.lists(NUMBERS, min_size=shape[-1], max_size=shape[-1])
-    given = NUMBERS | each | st.lists(NUMBERS, min_size=1, max_size=2)
+    fitting = st.lists(NUMBERS, min_size=shape[-1], max_size=shape[-1])
+    given = NUMBERS | fitting | st.lists(NUMBERS, min_size=1, max_size=2)
     return st.fixed_dictionaries({"scale": given}, optional={"offset": given})
 
 
 @st.composite
 def _einsum(draw: st.DrawFn, shape: Shape) -> Json:
-    """Sum over some of a row's axes and put new ones among those that stay."""
+    """Sum over some of a row's axes and add new ones among those that remain."""
     form = draw(st.sampled_from(["", "left", "right"]))
     elided = draw(st.integers(0, len(shape) - 1)) if form else 0
     named = shape[elided:] if form == "left" else shape[: len(shape) - elided]
@@ -133,7 +133,7 @@ def _einsum(draw: st.DrawFn, shape: Shape) -> Json:
     }
 
 
-#: What every layer type takes, for an input of some shape.
+#: Arguments of each layer type, given the input's shape.
 ARGUMENTS: dict[str, Arguments] = {
     "Dense": fixed({"units": st.integers(1, 6)}, activation=ACTIVATION, use_bias=BOOLEANS),
     "EinsumDense": _einsum,
@@ -185,7 +185,7 @@ ARGUMENTS: dict[str, Arguments] = {
 }
 
 
-#: How many axes a row must have, for the types that care.
+#: The number of axes that a layer type requires of a row.
 AXES: dict[str, int] = {
     "RepeatVector": 1,
     **{kind: int(digit) + 1 for kind in ARGUMENTS for digit in "123" if f"{digit}D" in kind},
@@ -196,7 +196,7 @@ def _alike(first: Shape, other: Shape) -> bool:
     return first == other
 
 
-#: Which shape a layer that takes several inputs may get beside its first.
+#: Which further input shapes a merging layer accepts beside its first.
 PARTNERS: dict[str, Callable[[Shape, Shape], bool]] = {
     **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _alike),
     "Concatenate": lambda first, other: len(first) == len(other),

@@ -1,4 +1,4 @@
-"""What an attempt leaves on the disk, in closed form."""
+"""The disk space of an attempt, in closed form."""
 
 from typing import Any
 
@@ -33,12 +33,12 @@ def need(make_spec: Any) -> Any:
         (["keras", "onnx"], 4, 2),
     ],
 )
-def test_files(need: Any, outputs: list[str], models: int, files: int) -> None:
+def test_files_of_every_output(need: Any, outputs: list[str], models: int, files: int) -> None:
     expected = models * MODEL + (files + 1) * MARGIN + 8 * ROWS
     assert need({"optimizer": {"name": "adam"}}, outputs=outputs).files == expected
 
 
-def test_rows_that_stream_lie_beside_them(need: Any) -> None:
+def test_streamed_rows_are_files_too(need: Any) -> None:
     dataset = {"source": "builtin", "name": "digits"}
     held, streamed = (need(dataset={**dataset, "loading": how}) for how in ("memory", "stream"))
     assert streamed.files - held.files == ROWS * 64 * 4
@@ -53,10 +53,12 @@ RAISE = {"weights": {"l2": 0.001, "raise_on_overfit": {"to": 0.01, "step": 0.001
     ("training", "regularization", "sets"),
     [({}, {}, 1), (FORGET, {}, 1), (STOP, {}, 2), ({}, RAISE, 2), (STOP, RAISE, 3)],
 )
-def test_checkpoints(need: Any, training: Any, regularization: Any, sets: int) -> None:
-    """Three at a time, each with the best weights that are to be gone back to."""
+def test_checkpoints_with_best_weights(
+    need: Any, training: Any, regularization: Any, sets: int
+) -> None:
+    """Three at a time, each with the best weights to restore."""
     split = {"validation": 0.2}
-    found = need(
+    disk = need(
         {"optimizer": {"name": "sgd"}, **training}, regularization=regularization, split=split
     )
-    assert found.checkpoints == 3 * (sets * MODEL + MARGIN)
+    assert disk.checkpoints == 3 * (sets * MODEL + MARGIN)

@@ -17,36 +17,34 @@ from ridgeline.spec.faults import SpecError
 from ridgeline.spec.layers import LAYERS, Layer, Shape
 from tests.unit.networks.keras_twins import call, keras_layer
 
-#: Where the contract refuses what a Keras model takes, by words of the refusal.
+#: Where the contract is stricter than Keras, by words of the message.
 STRICTER = (
-    # It would take memory, and give nothing.
+    # It would need memory without any effect.
     "dilated window",
     # TensorFlow cannot run it: Keras builds the model, and the first batch fails.
     "it needs windows of",
-    "an output_padding of at least 1 where the window is even",
-    "expects an axis of",
-    "expects axes of",
+    "output_padding of at least 1 along axes",
+    "expected an axis of",
+    "expected axes of",
     "expects each axis once",
-    "expects one number, or one for each index",
-    "axes but the batch",
+    "expects one number, or one per index",
+    "axes, not counting the batch",
     "expects the same dilation_rate along height and width",
-    "expects images of",
+    "expects images",
     "each null or 1",
-    "equally many features",
+    "the same number of features",
     "as many keys as values",
     "(time, features)",
     "expected at most 8",
-    "TensorFlow's softmax takes at most",
-    # Keras works out another shape than TensorFlow gives, or asks for none before it runs.
-    "Keras turns around the order",
+    "TensorFlow's softmax allows at most",
+    # Keras infers another shape than TensorFlow computes, or infers none before it runs.
+    "Keras reverses the order",
     "expects an input of shape",
-    # Keras takes whatever comes first for a batch of one.
-    "is for images",
-    # Broadcasting hides mistakes.
+    # Broadcasting would hide mistakes.
     "expects inputs of one shape",
-    # Not of Keras, which builds an identity.
-    "does not fit into",
-    "nothing to choose",
+    # Not part of Keras, where an identity is built.
+    "has block_size",
+    "expects a window smaller than",
 )
 
 
@@ -60,7 +58,7 @@ def test_shapes_and_parameters_equal_keras(
     try:
         graph = build_graph(layers, shape)
     except SpecError as error:
-        event("refused")
+        event("rejected")
         if not stricter_than_keras(error):
             with pytest.raises((ValueError, IndexError)):
                 keras_model(layers, shape)
@@ -70,7 +68,7 @@ def test_shapes_and_parameters_equal_keras(
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_layer_type_equals_keras(kind: str, layer_on: Any, parse_layers: Any) -> None:
-    """Each type on its own: the property above draws some seldom."""
+    """Each type on its own, since the property above draws some types rarely."""
     fitted = 0
 
     # Most of what is drawn for these does not fit, which takes no time to find out.
@@ -122,7 +120,7 @@ def vgg_like() -> list[dict[str, Any]]:
     ],
     ids=["vgg-like", "imdb", "digits"],
 )
-def test_the_notes_networks(
+def test_the_notes_networks_have_the_size_of_keras(
     shape: Shape, layers: list[dict[str, Any]], total: int, parse_layers: Any
 ) -> None:
     wired = wire(parse_layers(*layers))
@@ -245,7 +243,7 @@ def test_the_notes_networks(
         ),
     ],
 )
-def test_misfits_are_refused_with_a_pointer(
+def test_misfits_are_rejected_with_a_pointer(
     layer: dict[str, Any],
     shape: Shape,
     keras_takes: bool,
@@ -278,7 +276,7 @@ def test_a_misfit_names_both_layers_and_its_place_in_the_spec(
 
 
 def stricter_than_keras(error: SpecError) -> bool:
-    """Whether it is one of the refusals that have a reason beyond Keras's own."""
+    """Whether the message is of a rule that Keras does not have."""
     return any(words in error.faults[0].detail for words in STRICTER)
 
 
@@ -302,7 +300,7 @@ def assert_equal(graph: Graph, model: keras.Model) -> None:
         ]
         for ours, theirs in zip(node.weights, layer.weights, strict=True):
             part = ours.name.partition("/")[0].removesuffix("_layer")
-            assert any(each.startswith(part) for each in theirs.path.split("/"))
+            assert any(name.startswith(part) for name in theirs.path.split("/"))
     parameters = graph.parameters
     assert parameters.total == model.count_params()
     assert parameters.trainable == _numbers(model.trainable_weights)
@@ -372,26 +370,28 @@ def test_multiply_adds(
             (5, 4),
             4 * 6 + 4 * 12,
         ),
-        # Windows of 3 and of 4, each twice, and the two picked.
+        # Windows of 3 and of 4, twice, and the two selected.
         ({"type": "AdaptiveMaxPooling1D", "output_size": 2}, (6, 4), (2 * (4 + 3) + 2) * 4),
     ],
 )
-def test_activations_count_what_comes_before_the_output(
+def test_activations_include_intermediate_results(
     layer: dict[str, Any], shape: Shape, activations: int, parse_layers: Any
 ) -> None:
     graph = build_graph(wire(parse_layers(layer)), shape)
     assert graph.activations == math.prod(shape) + activations
 
 
-def test_too_many_axes_for_a_softmax(parse_layers: Any, faults_of: Callable[..., Any]) -> None:
+def test_too_many_axes_for_a_softmax_are_rejected(
+    parse_layers: Any, faults_of: Callable[..., Any]
+) -> None:
     for layer in ({"type": "Softmax"}, {"type": "Activation", "activation": "softmax"}):
         build_graph(wire(parse_layers(layer)), (1,) * 4)
         (fault,) = faults_of(lambda it=layer: build_graph(wire(parse_layers(it)), (1,) * 5))
         assert (fault.pointer, fault.rule) == ("/model/layers/0", "too-many-axes")
-    assert fault.detail.endswith("takes at most 4")
+    assert fault.detail.endswith("allows at most 4")
 
 
-def test_too_many_axes(parse_layers: Any, faults_of: Callable[..., Any]) -> None:
+def test_too_many_axes_are_rejected(parse_layers: Any, faults_of: Callable[..., Any]) -> None:
     layers = [{"type": "Embedding", "input_dim": 9, "output_dim": 1}] * 8
     (fault,) = faults_of(lambda: build_graph(wire(parse_layers(*layers)), (1,)))
     assert (fault.pointer, fault.rule) == ("/model/layers/7", "too-many-axes")

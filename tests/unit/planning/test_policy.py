@@ -49,8 +49,8 @@ def flow(layers: Sequence[Layer]) -> list[str]:
     return [f"{layer.name} ← {', '.join(layer.inputs or ())}" for layer in layers]
 
 
-def behind(layers: Sequence[Layer]) -> list[str]:
-    """What the policy's dropout layers stand behind."""
+def dropout_sites(layers: Sequence[Layer]) -> list[str]:
+    """The layers that the policy's dropout goes after."""
     return [
         (layer.inputs or ("",))[0]
         for layer in layers
@@ -72,7 +72,7 @@ def regularizers(layers: Sequence[Layer]) -> list[tuple[Any, Any]]:
     ]
 
 
-def test_weights_are_on_every_kernel_the_outputs_too(apply: Apply) -> None:
+def test_weights_apply_to_every_kernel_including_the_output(apply: Apply) -> None:
     layers = apply(CONV, NORM, FLAT, DENSE, HEAD, weights=L2)
     policy = WeightPenalty(l2=0.1)
     assert regularizers(layers) == [
@@ -84,13 +84,13 @@ def test_weights_are_on_every_kernel_the_outputs_too(apply: Apply) -> None:
     ]
 
 
-def test_bias_apart_from_weights(apply: Apply) -> None:
+def test_bias_is_separate_from_weights(apply: Apply) -> None:
     layers = apply(CONV, FLAT, HEAD, bias={"l1": 0.2})
     policy = WeightPenalty(l1=0.2)
     assert regularizers(layers) == [(None, policy), ("-", "-"), (None, policy)]
 
 
-def test_a_layers_own_regularizer_wins(apply: Apply) -> None:
+def test_a_layers_own_regularizer_takes_precedence(apply: Apply) -> None:
     own = DENSE | {"kernel_regularizer": {"l1": 0.5}}
     none = DENSE | {"kernel_regularizer": None}
     layers = apply(own, none, HEAD, weights=L2, bias=L2)
@@ -106,7 +106,7 @@ def test_no_policy_means_no_penalty(apply: Apply) -> None:
     assert regularizers(apply(DENSE, HEAD)) == [(None, None), (None, None)]
 
 
-def test_a_penalty_on_a_bias_that_is_not_there_is_no_term(apply: Apply) -> None:
+def test_a_penalty_on_a_missing_bias_is_no_term(apply: Apply) -> None:
     (layer,) = apply(HEAD | {"use_bias": False}, weights={"l1": 0.1, "l2": 0.2}, bias=L2)
     terms = penalty_terms(layer, layer.weights((4,)), batch_size=8, rows=100)
     assert [term.key for term in terms] == ["dense/kernel/l1", "dense/kernel/l2"]
@@ -141,10 +141,10 @@ def test_a_penalty_on_a_bias_that_is_not_there_is_no_term(apply: Apply) -> None:
         ([NORM, RELU, FLAT, HEAD], ["dense", "pooling", "conv"], []),
     ],
 )
-def test_families(
+def test_dropout_goes_after_the_named_families(
     layers: list[dict[str, Any]], after: list[str], expected: list[str], apply: Apply
 ) -> None:
-    assert behind(apply(*layers, dropout=dropout(*after))) == expected
+    assert dropout_sites(apply(*layers, dropout=dropout(*after))) == expected
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_families(
         ([DENSE, POOL, HEAD], ["dense"]),
     ],
 )
-def test_dropout_waits_for_what_follows_its_layer(
+def test_dropout_goes_after_activation_normalization_and_reshaping(
     layers: list[dict[str, Any]], expected: list[str], apply: Apply
 ) -> None:
-    assert behind(apply(*layers, dropout=dropout())) == expected
+    assert dropout_sites(apply(*layers, dropout=dropout())) == expected
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ def test_dropout_waits_for_what_follows_its_layer(
         [DENSE, RELU, DROP, RELU],
     ],
 )
-def test_dropout_is_never_behind_the_output(output: list[dict[str, Any]], apply: Apply) -> None:
-    assert behind(apply(*output, dropout=dropout())) == []
-    assert behind(apply(HEAD | {"name": "hidden"}, *output, dropout=dropout())) == ["hidden"]
+def test_dropout_never_goes_after_the_output(output: list[dict[str, Any]], apply: Apply) -> None:
+    assert dropout_sites(apply(*output, dropout=dropout())) == []
+    assert dropout_sites(apply(HEAD | {"name": "hidden"}, *output, dropout=dropout())) == ["hidden"]
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ def test_dropout_is_never_behind_the_output(output: list[dict[str, Any]], apply:
 )
 def test_dropout_is_not_doubled(dropped: list[dict[str, Any]], apply: Apply) -> None:
     layers = apply(DENSE, *dropped, DENSE, HEAD, dropout=dropout())
-    assert behind(layers) == ["dense_1"]
+    assert dropout_sites(layers) == ["dense_1"]
 
 
 def test_spatial_dropout_counts_as_dropout(apply: Apply) -> None:
     spatial = {"type": "SpatialDropout2D", "rate": 0.1}
-    assert behind(apply(CONV, spatial, FLAT, HEAD, dropout=dropout("conv"))) == []
+    assert dropout_sites(apply(CONV, spatial, FLAT, HEAD, dropout=dropout("conv"))) == []
 
 
-def test_names_and_wiring(apply: Apply) -> None:
+def test_consumers_read_the_dropout(apply: Apply) -> None:
     layers = apply(DENSE, DROP, DENSE, RELU, DENSE, HEAD, dropout=dropout())
     assert flow(layers) == [
         "dense ← input",
@@ -207,7 +207,7 @@ def test_names_and_wiring(apply: Apply) -> None:
     ]
 
 
-def test_names_given_by_the_user_stay_his(apply: Apply) -> None:
+def test_names_given_by_the_user_are_kept(apply: Apply) -> None:
     layers = apply(DENSE | {"name": "dropout"}, DENSE, HEAD, dropout=dropout())
     assert [layer.name for layer in layers] == [
         "dropout",
@@ -226,8 +226,8 @@ def add(name: str, *inputs: str) -> dict[str, Any]:
     return {"type": "Add", "name": name, "inputs": list(inputs)}
 
 
-def test_a_residual_block(apply: Apply) -> None:
-    """All that took the layer take the dropout, the shortcut too."""
+def test_both_branches_of_a_residual_block_read_the_dropout(apply: Apply) -> None:
+    """All consumers of the layer, including the shortcut."""
     layers = apply(
         named("a", "input"), named("b", "a"), add("sum", "a", "b"), HEAD, dropout=dropout()
     )
@@ -241,7 +241,7 @@ def test_a_residual_block(apply: Apply) -> None:
     ]
 
 
-def test_an_activation_after_a_merge_is_not_the_layers_own(apply: Apply) -> None:
+def test_an_activation_after_a_merge_is_not_part_of_the_layer(apply: Apply) -> None:
     layers = apply(
         named("a", "input"),
         named("b", "input"),
@@ -250,16 +250,16 @@ def test_an_activation_after_a_merge_is_not_the_layers_own(apply: Apply) -> None
         HEAD,
         dropout=dropout(),
     )
-    assert behind(layers) == ["a", "b"]
+    assert dropout_sites(layers) == ["a", "b"]
 
 
-def test_a_shortcut_into_the_output_is_the_output(apply: Apply) -> None:
-    """Dropout behind `a` would drop predictions, and so would dropout behind `b`."""
+def test_no_dropout_goes_after_a_shortcut_into_the_output(apply: Apply) -> None:
+    """Dropout after `a` or after `b` would drop predictions."""
     layers = apply(named("a", "input"), named("b", "a"), add("sum", "a", "b"), dropout=dropout())
-    assert behind(layers) == []
+    assert dropout_sites(layers) == []
 
 
-def test_where_one_branch_drops_already(apply: Apply) -> None:
+def test_a_branch_that_drops_already_gets_no_dropout(apply: Apply) -> None:
     layers = apply(
         named("a", "input"),
         DROP | {"name": "own", "inputs": ["a"]},
@@ -268,7 +268,7 @@ def test_where_one_branch_drops_already(apply: Apply) -> None:
         HEAD,
         dropout=dropout(),
     )
-    assert behind(layers) == ["b"]
+    assert dropout_sites(layers) == ["b"]
 
 
 POLICIES = st.builds(
@@ -279,7 +279,7 @@ POLICIES = st.builds(
 
 
 @given(data=st.data(), policy=POLICIES)
-def test_over_random_networks(
+def test_dropout_in_random_networks(
     data: st.DataObject, policy: dict[str, Any], networks: Any, parse_layers: Any
 ) -> None:
     shape, listed = data.draw(networks(fits=True))
@@ -289,9 +289,9 @@ def test_over_random_networks(
     added = {
         str(layer.name): (layer.inputs or ("",))[0]
         for layer in after
-        if layer.name not in {each.name for each in before}
+        if layer.name not in {other.name for other in before}
     }
-    assert len(set(added.values())) == len(added), "one dropout behind a layer"
+    assert len(set(added.values())) == len(added), "one dropout after a layer"
     # Short-circuited, the graph is the one it was.
     assert [
         (layer.name, tuple(added.get(name, name) for name in layer.inputs or ()))
@@ -299,34 +299,34 @@ def test_over_random_networks(
         if layer.name not in added
     ] == [(layer.name, layer.inputs) for layer in before]
     # Everything that takes a site takes its dropout instead.
-    taken = consumers(after)
+    readers = consumers(after)
     for name, site in added.items():
-        assert [layer.name for layer in taken[site]] == [name]
-        assert not any(layer.drops for layer in taken[name])
-        assert _meets_weights(name, taken)
+        assert [layer.name for layer in readers[site]] == [name]
+        assert not any(layer.drops for layer in readers[name])
+        assert _meets_weights(name, readers)
     assert wire(after) == after
     assert build_graph(after, shape).parameters == build_graph(before, shape).parameters
 
 
-def _meets_weights(name: str, taken: Any) -> bool:
-    """Whether all ways from `name` to the output pass a layer that is more than a reshaping."""
-    followers = taken[name]
+def _meets_weights(name: str, readers: Any) -> bool:
+    """Whether all paths from `name` to the output pass a layer that is more than a reshaping."""
+    followers = readers[name]
     return bool(followers) and all(
-        not layer.follows or _meets_weights(layer.name, taken) for layer in followers
+        not layer.follows or _meets_weights(layer.name, readers) for layer in followers
     )
 
 
 def test_deep_and_braided_networks_take_linear_time(apply: Apply) -> None:
-    """Neither the recursion limit nor 2³³ paths."""
+    """Neither the recursion limit nor 2³³ paths matter."""
     braid = [named("a", "input")]
     for number, before in enumerate(["a", *(f"s{n}" for n in range(332))]):
         braid += [
             RELU | {"name": f"r{number}", "inputs": [before]},
             add(f"s{number}", before, f"r{number}"),
         ]
-    assert behind(apply(*braid, dropout=dropout())) == []
-    assert behind(apply(DENSE, *[RELU] * 900, dropout=dropout())) == []
-    assert behind(apply(DENSE, *[RELU] * 900, HEAD, dropout=dropout())) == ["activation_899"]
+    assert dropout_sites(apply(*braid, dropout=dropout())) == []
+    assert dropout_sites(apply(DENSE, *[RELU] * 900, dropout=dropout())) == []
+    assert dropout_sites(apply(DENSE, *[RELU] * 900, HEAD, dropout=dropout())) == ["activation_899"]
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_the_policys_norms_are_over_the_inputs_of_each_unit(
     assert getattr(filled, f"{argument}_constraint") == MaxNorm(max_value=3.0, axis=axis)
 
 
-def test_the_policy_constrains_no_unit_of_one_weight(parse_layers: Any) -> None:
+def test_the_policy_does_not_constrain_units_of_one_weight(parse_layers: Any) -> None:
     layer = {"type": "EinsumDense", "equation": "ab,b->ab", "output_shape": 4}
     (node,) = build_graph(wire(parse_layers(layer)), (4,)).nodes
     filled = node.layer.with_policy(Regularization(constraint=MaxNorm()), node.weights)

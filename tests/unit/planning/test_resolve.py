@@ -1,4 +1,4 @@
-"""What resolving a spec gives: everything spelled out, limits, penalties, memory."""
+"""Resolving a spec: everything spelled out, limits, penalties, memory."""
 
 import json
 import math
@@ -76,7 +76,7 @@ def test_resolving_twice_changes_nothing(
     except SpecError as error:
         # Networks are drawn without regard to where augmentation and Embedding may stand.
         rules = {fault.rule for fault in error.faults}
-        event("refused")
+        event("rejected")
         if rules <= MISPLACED:
             return
         raise
@@ -188,23 +188,23 @@ def test_every_default_is_spelled_out(make_spec: Any) -> None:
     }
 
 
-def test_validation_says_what_resolve_found(make_spec: Any) -> None:
+def test_a_resolution_can_be_returned_as_a_validation(make_spec: Any) -> None:
     resolution = resolve(make_spec(regularization={"weights": {"l2": 0.1}}))
-    said = Validation(
+    validation = Validation(
         resolved=resolution.spec,
         parameters=resolution.parameters,
         memory_bytes=resolution.memory_bytes,
         penalties=resolution.penalties,
         advice=resolution.advice,
     )
-    assert Validation.model_validate_json(said.model_dump_json()) == said
+    assert Validation.model_validate_json(validation.model_dump_json()) == validation
 
 
 # Penalties ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("said", "batch", "coefficient", "formula"),
+    ("weights", "batch", "coefficient", "formula"),
     [
         ({"l2": 0.5}, 32, 0.5, "λ·Σw²"),
         ({"l1": 0.5}, 32, 0.5, "λ·Σ|w|"),
@@ -231,16 +231,16 @@ def test_validation_says_what_resolve_found(make_spec: Any) -> None:
         ),
     ],
 )
-def test_closed_forms(
-    said: Any, batch: int, coefficient: float, formula: str, make_spec: Any
+def test_penalties_have_their_closed_forms(
+    weights: Any, batch: int, coefficient: float, formula: str, make_spec: Any
 ) -> None:
-    """The textbook's gradient λ/n·w is that of λ/(2n)·Σw²; 1438 of 1797 rows are trained on."""
-    spec = make_spec(regularization={"weights": said}, training={"batch_size": batch})
+    """The textbook's gradient λ/n·w is that of λ/(2n)·Σw²; 1438 of 1797 rows are for training."""
+    spec = make_spec(regularization={"weights": weights}, training={"batch_size": batch})
     resolution = resolve(spec)
     assert resolution.rows.train == 1438
     assert [term.layer for term in resolution.penalties] == ["dense", "dense_1"]
     for term in resolution.penalties:
-        assert term.kind in said
+        assert term.kind in weights
         assert (term.weight, term.strength) == ("kernel", 0.5)
         assert term.coefficient == pytest.approx(coefficient, rel=1e-15)
         assert term.formula == formula
@@ -276,7 +276,7 @@ def test_zero_is_no_penalty(make_spec: Any) -> None:
         ("diabetes", {"stratify": True}, "/split/stratify", "stratify-classes"),
     ],
 )
-def test_splits_that_leave_no_rows(
+def test_splits_that_leave_no_rows_are_rejected(
     name: str, split: Any, at: str, rule: str, make_spec: Any, faults_of: Any
 ) -> None:
     (fault,) = faults_of(lambda: resolve(make_spec(dataset={"name": name}, split=split)))
@@ -318,7 +318,7 @@ MLP = [{"type": "Dense", "units": 8}, {"type": "Dense", "units": 10, "activation
 PARAMETERS = 64 * 8 + 8 + 8 * 10 + 10
 
 
-SAID: list[dict[str, Any]] = [
+OPTIMIZER_SPECS: list[dict[str, Any]] = [
     *({"name": name} for name in OPTIMIZERS),
     {"name": "sgd", "momentum": 0.9},
     {"name": "rmsprop", "momentum": 0.9, "centered": True},
@@ -329,13 +329,13 @@ SAID: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("said", SAID, ids=str)
-def test_memory_in_closed_form(said: dict[str, Any], make_spec: Any) -> None:
-    """Weights, gradients and slots; the activations of 1024 evaluated rows; the rows."""
-    slots = keras_slots(said, [("dense/kernel", (64, 8)), ("dense/bias", (8,))])
-    slots += keras_slots(said, [("dense_1/kernel", (8, 10)), ("dense_1/bias", (10,))])
+@pytest.mark.parametrize("optimizer", OPTIMIZER_SPECS, ids=str)
+def test_memory_in_closed_form(optimizer: dict[str, Any], make_spec: Any) -> None:
+    """Weights, gradients, optimizer state; activations of 1024 evaluated rows; the rows."""
+    slots = keras_slots(optimizer, [("dense/kernel", (64, 8)), ("dense/bias", (8,))])
+    slots += keras_slots(optimizer, [("dense_1/kernel", (8, 10)), ("dense_1/bias", (10,))])
     numbers = PARAMETERS * 2 + slots + 1024 * (64 + 8 + 10) + DIGITS * 64
-    resolution = resolve(make_spec(model={"layers": MLP}, training={"optimizer": said}))
+    resolution = resolve(make_spec(model={"layers": MLP}, training={"optimizer": optimizer}))
     assert resolution.memory_bytes == 4 * numbers
     assert resolution.parameters == Parameters(
         total=PARAMETERS, trainable=PARAMETERS, non_trainable=0
@@ -343,10 +343,10 @@ def test_memory_in_closed_form(said: dict[str, Any], make_spec: Any) -> None:
 
 
 @pytest.mark.parametrize(("outputs", "archives"), [(["keras"], 1), (["weights"], 0)])
-def test_the_archive_takes_the_place_of_the_gradients(
+def test_memory_is_for_the_archive_or_for_the_gradients(
     outputs: list[str], archives: int, make_spec: Any
 ) -> None:
-    """Adam's two slots are in `model.keras`, which Keras makes in memory; h5 goes to the disk."""
+    """`model.keras`, with Adam's two slots, is built in memory; h5 is written to disk."""
     deep = [{"type": "Dense", "units": 2000}, {"type": "Dense", "units": 2000}, MLP[1]]
     numbers = 65 * 2000 + 2001 * 2000 + 2001 * 10
     spec = make_spec(
@@ -358,25 +358,25 @@ def test_the_archive_takes_the_place_of_the_gradients(
     assert resolve(spec).memory_bytes == held + passing
 
 
-@pytest.mark.parametrize("said", SAID, ids=str)
-def test_what_an_optimizer_holds_is_what_keras_makes(said: dict[str, Any]) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZER_SPECS, ids=str)
+def test_optimizer_state_has_the_size_of_keras(optimizer: dict[str, Any]) -> None:
     weights = [("e/embeddings", (7, 3)), ("c/kernel", (3, 2, 4)), ("d/kernel", (5, 4)), ("g", (6,))]
-    training = Training.model_validate({"loss": "mse", "optimizer": said}, strict=False)
+    training = Training.model_validate({"loss": "mse", "optimizer": optimizer}, strict=False)
     held = sum(training.optimizer.numbers(path, shape) for path, shape in weights)
-    assert held == keras_slots(said, weights)
+    assert held == keras_slots(optimizer, weights)
 
 
-def test_a_batch_holds_no_more_than_all_rows(make_spec: Any) -> None:
+def test_a_batch_has_at_most_all_rows(make_spec: Any) -> None:
     def needed(batch: int) -> int:
         return resolve(make_spec(training={"batch_size": batch})).memory_bytes
 
     assert needed(DIGITS - 1) < needed(DIGITS) == needed(10**6)
 
 
-def keras_slots(said: dict[str, Any], weights: list[tuple[str, tuple[int, ...]]]) -> int:
-    """Numbers in the variables that Keras's optimizer makes, but for its few scalars."""
-    arguments = {key: value for key, value in said.items() if key != "name"}
-    built = getattr(keras.optimizers, OPTIMIZERS[said["name"]].__name__)(**arguments)
+def keras_slots(optimizer: dict[str, Any], weights: list[tuple[str, tuple[int, ...]]]) -> int:
+    """Size of the variables of Keras's optimizer, without its few scalars."""
+    arguments = {key: value for key, value in optimizer.items() if key != "name"}
+    built = getattr(keras.optimizers, OPTIMIZERS[optimizer["name"]].__name__)(**arguments)
     variables = [keras.Variable(np.zeros(shape, np.float32), name="w") for _, shape in weights]
     for variable, (path, _) in zip(variables, weights, strict=True):
         variable._path = path
@@ -442,7 +442,7 @@ def test_the_limit_is_inclusive(make_spec: Any, faults_of: Any) -> None:
     ],
     ids=["units", "second", "bits", "activations", "concatenated"],
 )
-def test_too_large_is_refused_at_once(
+def test_a_spec_that_is_too_large_is_rejected_quickly(
     layers: list[Any], at: int, make_spec: Any, faults_of: Any
 ) -> None:
     spec = make_spec(model={"layers": layers}, regularization={"dropout": {"rate": 0.3}})
@@ -457,8 +457,8 @@ def test_too_large_is_refused_at_once(
     assert peak < 2**20
 
 
-def test_sizes_that_double_with_every_layer(make_spec: Any, faults_of: Any) -> None:
-    """10¹⁰⁰⁰ numbers: neither a float nor a decimal string holds that."""
+def test_sizes_that_double_with_every_layer_are_rejected(make_spec: Any, faults_of: Any) -> None:
+    """10¹⁰⁰⁰ numbers, more than a float or a decimal string can hold."""
     layers: list[Any] = [{"type": "Dense", "units": 10, "name": "c0"}]
     layers += [
         {"type": "Concatenate", "name": f"c{n}", "inputs": [f"c{n - 1}"] * 100}
@@ -471,7 +471,7 @@ def test_sizes_that_double_with_every_layer(make_spec: Any, faults_of: Any) -> N
 
 
 def fastest_s(call: Callable[[], object]) -> float:
-    """The seconds of its own work that the fastest of three calls takes."""
+    """CPU seconds of the fastest of three calls."""
     times = []
     for _ in range(3):
         started = time.process_time()
@@ -480,7 +480,7 @@ def fastest_s(call: Callable[[], object]) -> float:
     return min(times)
 
 
-def test_as_many_layers_as_are_allowed(make_spec: Any, faults_of: Any) -> None:
+def test_the_policy_may_not_exceed_the_limit_of_layers(make_spec: Any, faults_of: Any) -> None:
     layers = [{"type": "Dense", "units": 2}] * (MAX_LAYERS - 1) + [MLP[1]]
     spec = make_spec(model={"layers": layers}, regularization={"weights": {"l2": 0.1}})
     assert fastest_s(lambda: resolve(spec)) < 1
@@ -494,7 +494,7 @@ def test_as_many_layers_as_are_allowed(make_spec: Any, faults_of: Any) -> None:
     assert len(resolved.model.layers) == MAX_LAYERS - 1
 
 
-def test_the_policy_goes_into_the_layers(make_spec: Any) -> None:
+def test_the_policy_becomes_part_of_the_layers(make_spec: Any) -> None:
     spec = make_spec(regularization={"weights": {"l2": 0.1}, "dropout": {"rate": 0.3}})
     resolved = resolve(spec).spec
     assert resolved.regularization == Regularization()
@@ -503,7 +503,7 @@ def test_the_policy_goes_into_the_layers(make_spec: Any) -> None:
 
 
 def test_wide_networks_are_evaluated_in_batches_that_fit(make_spec: Any) -> None:
-    """A step of training bounds an evaluation too, so its memory is counted."""
+    """An evaluation's memory is limited by that of a training step."""
     layers = [
         {"type": "Reshape", "target_shape": [8, 8, 1]},
         {"type": "Conv2D", "filters": 20_000, "kernel_size": 1},
@@ -511,8 +511,8 @@ def test_wide_networks_are_evaluated_in_batches_that_fit(make_spec: Any) -> None
         {"type": "Dense", "units": 10, "activation": "softmax"},
     ]
     narrow, wide = (
-        resolve(make_spec(model={"layers": each}, training={"batch_size": 1}))
-        for each in ([layers[0], {"type": "Flatten"}, layers[-1]], layers)
+        resolve(make_spec(model={"layers": wide}, training={"batch_size": 1}))
+        for wide in ([layers[0], {"type": "Flatten"}, layers[-1]], layers)
     )
     assert evaluation_rows(narrow.graph, batch_size=1) == 1024
     rows = evaluation_rows(wide.graph, batch_size=1)

@@ -23,7 +23,7 @@ POLICY = {"weights": {"l2": 0.1}, "bias": {"l1": 0.2}, "constraint": {"type": "M
 
 
 def sequence(steps: int, *layers: Json) -> list[Json]:
-    """Layers over the digits' rows as sequences."""
+    """Layers that read the rows of digits as sequences."""
     return [{"type": "Reshape", "target_shape": [steps, -1]}, *layers, *CLASSES]
 
 
@@ -64,7 +64,7 @@ def test_the_policy_reaches_every_projection(resolved: Any) -> None:
     assert weights == [f"{part}/kernel" for part in parts]
 
 
-def test_a_wrapped_layers_own_null_wins(resolved: Any) -> None:
+def test_a_wrapped_layers_own_null_takes_precedence(resolved: Any) -> None:
     inner = {"type": "Dense", "units": 3, "kernel_regularizer": None}
     resolution = resolved({"type": "TimeDistributed", "layer": inner}, regularization=POLICY)
     keys = {term.key for term in resolution.penalties}
@@ -81,7 +81,7 @@ def test_an_activity_regularization_has_a_term_of_its_own(parse_layers: Any) -> 
     ]
 
 
-def test_dropout_goes_behind_a_wrapped_dense_layer(resolved: Any) -> None:
+def test_dropout_goes_after_a_wrapped_dense_layer(resolved: Any) -> None:
     dense = {"type": "Dense", "units": 3}
     policy = {"dropout": {"rate": 0.3, "after": ["dense"]}}
     for wrapper in ("TimeDistributed", "SpectralNormalization"):
@@ -122,7 +122,7 @@ def test_dropout_goes_behind_a_wrapped_dense_layer(resolved: Any) -> None:
         ),
     ],
 )
-def test_penalties_that_cannot_be_applied(
+def test_penalties_that_cannot_be_applied_are_rejected(
     layer: Json, pointer: str, make_spec: Any, faults_of: Any
 ) -> None:
     spec = make_spec(model={"layers": sequence(8, layer)})
@@ -139,7 +139,7 @@ def test_penalties_that_cannot_be_applied(
         ({"constraint": {"type": "UnitNorm", "axis": [0, -2]}}, "/regularization/constraint/axis"),
     ],
 )
-def test_policies_that_cannot_be_applied(
+def test_policies_that_cannot_be_applied_are_rejected(
     policy: Json, pointer: str, make_spec: Any, faults_of: Any
 ) -> None:
     spec = make_spec(regularization=policy)
@@ -152,7 +152,7 @@ def test_policies_that_cannot_be_applied(
 @pytest.mark.parametrize(
     ("layers", "shapes", "expected"),
     [
-        # Both kernels at each of 5 steps, whether or not every step is returned.
+        # Both kernels at all 5 steps, whether or not every step is returned.
         ([{"type": "LSTM", "units": 3}], (5, 4), 5 * (4 * 12 + 3 * 12)),
         ([{"type": "GRU", "units": 3, "return_sequences": True}], (5, 4), 5 * (4 * 9 + 3 * 9)),
         (
@@ -182,7 +182,7 @@ def test_multiply_adds(layers: list[Json], shapes: Shape, expected: int, parse_l
 
 
 def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
-    """They grow with the square of the sequence, and are the most of it."""
+    """They grow with the square of the sequence and need most of the memory."""
     layer = {"type": "MultiHeadAttention", "num_heads": 4, "key_dim": 1}
     short, long = (
         build_graph(wire(parse_layers(layer)), (steps, 1)).activations for steps in (1000, 2000)
@@ -223,11 +223,11 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
         ),
         ({"type": "GaussianNoise", "stddev": 1.1}, "less than or equal to 1"),
         ({"type": "DropPath", "rate": 1.0}, "less than 1"),
-        ({"type": "LayerNormalization", "axis": [1, -1]}, "all from the front"),
+        ({"type": "LayerNormalization", "axis": [1, -1]}, "all axes positive or all negative"),
         ({"type": "LayerNormalization", "axis": [1, 1]}, "each value once"),
         (
             {"type": "BatchNormalization", "renorm_clipping": {"rmin": 2.0, "rmax": 1.0}},
-            "up to rmax",
+            "at most rmax",
         ),
         (
             {
@@ -235,12 +235,12 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
                 "units": 1,
                 "kernel_constraint": {"type": "MinMaxNorm", "min_value": 2.0},
             },
-            "up to max_value",
+            "at most max_value",
         ),
         ({"type": "RandomZoom", "height_factor": 1.0}, "0.99"),
         ({"type": "RandomErasing", "scale": [0.5, 0.1]}, "lower bound first"),
         ({"type": "RandomGaussianBlur", "kernel_size": 4}, "odd"),
-        ({"type": "RandomBrightness", "factor": 0.1, "value_range": [1, 1]}, "least value first"),
+        ({"type": "RandomBrightness", "factor": 0.1, "value_range": [1, 1]}, "smaller value first"),
         ({"type": "MixUp", "alpha": 0}, "greater than 0"),
         (
             {
@@ -250,11 +250,11 @@ def test_attention_scores_count_in_memory(parse_layers: Any) -> None:
                 "crop_to_aspect_ratio": True,
                 "pad_to_aspect_ratio": True,
             },
-            "not both",
+            "received both",
         ),
     ],
 )
-def test_arguments_out_of_bounds(layer: Json, words: str) -> None:
+def test_arguments_out_of_bounds_are_rejected(layer: Json, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Model.model_validate_json(json.dumps({"layers": [layer]}))
 
@@ -273,13 +273,13 @@ def test_arguments_out_of_bounds(layer: Json, words: str) -> None:
         ({"type": "MultiHeadAttention", "num_heads": 1, "key_dim": 1}, (4,), "(time, features)"),
         ({"type": "GroupNormalization", "groups": 2}, (4, 3), "divide the 3 channels"),
         ({"type": "Dropout", "rate": 0.1, "noise_shape": [None, 2]}, (4,), "each null or 1"),
-        ({"type": "DropBlock2D", "rate": 0.1, "block_size": 5}, (4, 9, 1), "smaller block"),
+        ({"type": "DropBlock2D", "rate": 0.1, "block_size": 5}, (4, 9, 1), "smaller block_size"),
         ({"type": "RandomHue", "factor": 0.1}, (4, 4, 1), "3 channels"),
-        ({"type": "RandomFlip"}, (30,), "is for images"),
-        ({"type": "MixUp"}, (30,), "is for images"),
+        ({"type": "RandomFlip"}, (30,), "expects images"),
+        ({"type": "MixUp"}, (30,), "expects images"),
     ],
 )
-def test_shapes_out_of_bounds(
+def test_shapes_out_of_bounds_are_rejected(
     layer: Json, shape: Shape, words: str, parse_layers: Any, faults_of: Any
 ) -> None:
     (fault,) = faults_of(lambda: build_graph(wire(parse_layers(layer)), shape))
@@ -295,22 +295,22 @@ def test_shapes_out_of_bounds(
 def test_a_layer_can_be_written_and_read_again(kind: str, data: st.DataObject) -> None:
     arguments = data.draw(sequence_layers.ARGUMENTS[kind]((4, 3)))
     model = Model.model_validate_json(json.dumps({"layers": [{"type": kind, **arguments}]}))
-    said = Model.model_validate_json(model.model_dump_json(exclude_unset=True))
+    short = Model.model_validate_json(model.model_dump_json(exclude_unset=True))
     full = Model.model_validate_json(model.model_dump_json())
-    assert said == full == model
-    (layer,) = said.layers
+    assert short == full == model
+    (layer,) = short.layers
     assert layer.model_fields_set == model.layers[0].model_fields_set
     assert isinstance(layer, LAYERS[kind])
 
 
-def test_silence_inside_a_wrapper_stays_silence() -> None:
+def test_unset_fields_inside_a_wrapper_stay_unset() -> None:
     layer = {"type": "TimeDistributed", "layer": {"type": "Dense", "units": 2}}
     model = Model.model_validate_json(json.dumps({"layers": [layer]}))
     text = model.model_dump_json(exclude_unset=True)
     assert json.loads(text) == {"layers": [layer]}
 
 
-def test_resolving_what_is_resolved_changes_nothing(resolved: Any) -> None:
+def test_resolving_a_resolved_spec_changes_nothing(resolved: Any) -> None:
     layers: list[Json] = [
         {"type": "Bidirectional", "layer": {"type": "GRU", "units": 2, "return_sequences": True}},
         {"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3},
@@ -328,7 +328,7 @@ def test_resolving_what_is_resolved_changes_nothing(resolved: Any) -> None:
     assert json.loads(again.spec.model_dump_json()) == json.loads(text)
 
 
-def test_wrappers_hold_a_closed_set_of_layers() -> None:
+def test_wrappers_accept_a_closed_set_of_layers() -> None:
     def held(kind: str) -> set[str]:
         schema = LAYERS[kind].model_json_schema()
         return set(schema["properties"]["layer"]["discriminator"]["mapping"])

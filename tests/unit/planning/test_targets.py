@@ -51,7 +51,7 @@ def head(units: int, activation: str = "linear") -> dict[str, Any]:
         ("diabetes", "poisson", 1, "exponential", "value"),
     ],
 )
-def test_encoding(
+def test_the_encoding_follows_from_loss_and_output(
     name: str, loss: str, units: int, activation: str, encoding: str, make_spec: Any
 ) -> None:
     spec = make_spec(dataset={"name": name}, model=head(units, activation), training={"loss": loss})
@@ -59,9 +59,8 @@ def test_encoding(
 
 
 @pytest.mark.parametrize("loss", [SPARSE, ONE_HOT, BINARY])
-def test_logits(loss: str, make_spec: Any) -> None:
-    said = {"name": loss, "from_logits": True}
-    training = {"loss": said}
+def test_a_loss_from_logits_accepts_a_linear_output(loss: str, make_spec: Any) -> None:
+    training = {"loss": {"name": loss, "from_logits": True}}
     resolve(make_spec(dataset={"name": "breast_cancer"}, model=head(2), training=training))
 
 
@@ -82,7 +81,7 @@ def test_logits(loss: str, make_spec: Any) -> None:
             "categorical_generalized_cross_entropy",
             (10, "linear"),
             "loss-fits-activation",
-            ['with "softmax" (it ends with "linear")'],
+            ['is "linear"; use "softmax"'],
         ),
         ("breast_cancer", "cosine_similarity", (1, "linear"), "loss-fits-output", ["(2)"]),
         ("diabetes", "cosine_similarity", (1, "linear"), "loss-fits-target", [MSE]),
@@ -92,7 +91,7 @@ def test_logits(loss: str, make_spec: Any) -> None:
         ("diabetes", MSE, (2, "linear"), "loss-fits-output", ["(1)", "(2)"]),
     ],
 )
-def test_misfits(
+def test_a_loss_that_fits_neither_data_nor_output_is_rejected(
     name: str,
     loss: str,
     output: tuple[int, str],
@@ -108,7 +107,9 @@ def test_misfits(
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "hard_sigmoid"])
-def test_probabilities_are_not_logits(activation: str, make_spec: Any, faults_of: Any) -> None:
+def test_probabilities_as_logits_are_rejected(
+    activation: str, make_spec: Any, faults_of: Any
+) -> None:
     training = {"loss": {"name": SPARSE, "from_logits": True}}
     spec = make_spec(model=head(10, activation), training=training)
     (fault,) = faults_of(lambda: resolve(spec))
@@ -128,7 +129,7 @@ def test_probabilities_are_not_logits(activation: str, make_spec: Any, faults_of
         ],
     ],
 )
-def test_probabilities_of_a_layer_of_their_own(
+def test_probabilities_of_an_activation_layer_are_accepted(
     last: list[dict[str, Any]], make_spec: Any, faults_of: Any
 ) -> None:
     resolve(make_spec({"metrics": ["accuracy"]}, model={"layers": last}))
@@ -137,10 +138,12 @@ def test_probabilities_of_a_layer_of_their_own(
     assert fault.rule == "loss-fits-activation"
 
 
-def test_an_activation_layer_that_gives_no_probabilities(make_spec: Any, faults_of: Any) -> None:
+def test_an_activation_layer_without_probabilities_is_rejected(
+    make_spec: Any, faults_of: Any
+) -> None:
     layers = [{"type": "Dense", "units": 10}, {"type": "ReLU"}]
     (fault,) = faults_of(lambda: resolve(make_spec(model={"layers": layers})))
-    assert '(it ends with "relu")' in fault.detail
+    assert 'is "relu"; use "softmax"' in fault.detail
 
 
 TAKE_LOGITS = {SPARSE, ONE_HOT, BINARY, "binary_focal_crossentropy"} | {
@@ -149,7 +152,7 @@ TAKE_LOGITS = {SPARSE, ONE_HOT, BINARY, "binary_focal_crossentropy"} | {
 
 
 @pytest.mark.parametrize("loss", sorted({*get_args(LossName)} - TAKE_LOGITS))
-def test_only_crossentropies_take_logits(loss: str, make_spec: Any, faults_of: Any) -> None:
+def test_only_crossentropies_accept_logits(loss: str, make_spec: Any, faults_of: Any) -> None:
     training = {"loss": {"name": loss, "from_logits": True}}
     spec = make_spec(dataset={"name": "breast_cancer"}, model=head(2), training=training)
     (fault,) = faults_of(lambda: resolve(spec))
@@ -176,10 +179,10 @@ COLUMNS = {"top_k_categorical_accuracy", ONE_HOT, "cosine_similarity"}
     ],
     ids=["value", "binary", "one_hot", "index"],
 )
-def test_metrics(
+def test_metrics_that_fit_are_accepted_and_others_rejected(
     name: str, loss: str, units: int, activation: str, misfits: set[str], make_spec: Any
 ) -> None:
-    refused = set()
+    rejected = set()
     for metric in get_args(MetricName):
         training = {"loss": loss, "metrics": [metric]}
         spec = make_spec(dataset={"name": name}, model=head(units, activation), training=training)
@@ -189,11 +192,11 @@ def test_metrics(
             (fault,) = error.faults
             assert (fault.pointer, fault.rule) == ("/training/metrics/0", "metric-fits-target")
             assert metric in fault.detail
-            refused.add(metric)
-    assert refused == misfits
+            rejected.add(metric)
+    assert rejected == misfits
 
 
-def test_each_wrong_metric_has_its_pointer(make_spec: Any, faults_of: Any) -> None:
+def test_every_wrong_metric_has_its_pointer(make_spec: Any, faults_of: Any) -> None:
     spec = make_spec(training={"metrics": ["accuracy", "auc", "accuracy", "r2_score"]})
     faults = faults_of(lambda: resolve(spec))
     assert [(fault.pointer, fault.rule) for fault in faults] == [
@@ -204,8 +207,8 @@ def test_each_wrong_metric_has_its_pointer(make_spec: Any, faults_of: Any) -> No
 
 
 @pytest.mark.parametrize("loss", get_args(LossName))
-def test_what_is_accepted_keras_computes(loss: str, make_spec: Any) -> None:
-    """Every loss and metric the contract lets through gives a number per batch in the engine."""
+def test_keras_computes_every_accepted_loss_and_metric(loss: str, make_spec: Any) -> None:
+    """Every accepted loss and metric gives a number per batch in the engine."""
     accepted = 0
     combinations = itertools.product(
         ["iris", "breast_cancer", "diabetes"],
@@ -214,9 +217,9 @@ def test_what_is_accepted_keras_computes(loss: str, make_spec: Any) -> None:
         [False, True],
     )
     for name, units, activation, from_logits in combinations:
-        said = {"name": loss, "from_logits": from_logits}
+        loss_spec = {"name": loss, "from_logits": from_logits}
         for metrics in ([], *([metric] for metric in get_args(MetricName))):
-            training = {"loss": said, "metrics": metrics}
+            training = {"loss": loss_spec, "metrics": metrics}
             model = head(units, activation)
             spec = make_spec(dataset={"name": name}, model=model, training=training)
             try:
@@ -249,7 +252,7 @@ def assert_computes(resolution: Resolution, units: int, activation: str) -> None
 
 @pytest.mark.parametrize("metric", ["auc", "precision", "recall"])
 def test_thresholds_need_probabilities_or_one_margin(metric: str, make_spec: Any) -> None:
-    """Logits of several classes, and margins of them, are cut at no threshold that means much."""
+    """Logits and margins of several classes have no meaningful threshold."""
     linear = [{"type": "Dense", "units": 3}]
     for loss in (
         {"name": "categorical_crossentropy", "from_logits": True},
@@ -276,7 +279,7 @@ def test_thresholds_need_probabilities_or_one_margin(metric: str, make_spec: Any
 
 @pytest.mark.parametrize("metric", ["f1_score", BINARY])
 def test_scores_that_need_a_probability(metric: str, make_spec: Any) -> None:
-    """F1 of one column is cut at ½; a crossentropy takes logits only where the loss does."""
+    """F1 of one column has a threshold of ½; a crossentropy takes logits only if the loss does."""
 
     def of_margin(loss: Any) -> Any:
         training = {"loss": loss, "metrics": [metric]}

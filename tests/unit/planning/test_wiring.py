@@ -38,28 +38,28 @@ def test_names_and_inputs_are_spelled_out(parse_layers: Any) -> None:
     assert positions(layers) == {"dense": 0, "flatten": 1, "dense_1": 2, "dense_2": 3}
 
 
-def test_given_names_are_never_given_twice(parse_layers: Any) -> None:
+def test_default_names_avoid_given_names(parse_layers: Any) -> None:
     layers = parse_layers(dense(), dense(name="dense_1"), dense(), dense(name="dense"))
     assert [name for name, _ in wired(layers)] == ["dense_2", "dense_1", "dense_3", "dense"]
 
 
 @given(st.lists(st.sampled_from([*LAYERS, "dense", "dense_1", "dense_3", "flatten_1"])))
-def test_default_names_are_unique(asked: list[str]) -> None:
-    taken = {name for name in asked if name not in LAYERS}
-    free_name = name_source({INPUT, *taken})
-    given_names = [free_name(name) for name in asked if name in LAYERS]
-    assert len({*given_names, *taken}) == len(given_names) + len(taken)
+def test_default_names_are_unique(requested: list[str]) -> None:
+    used = {name for name in requested if name not in LAYERS}
+    free_name = name_source({INPUT, *used})
+    defaults = [free_name(name) for name in requested if name in LAYERS]
+    assert len({*defaults, *used}) == len(defaults) + len(used)
 
 
 @pytest.mark.parametrize("name", ["twice", "input"])
-def test_a_name_is_used_once(name: str, parse_layers: Any, faults_of: FaultsOf) -> None:
+def test_a_duplicate_name_is_rejected(name: str, parse_layers: Any, faults_of: FaultsOf) -> None:
     layers = parse_layers(dense(name="twice"), dense(), dense(name=name))
     (fault,) = faults_of(lambda: wire(layers))
     assert (fault.pointer, fault.rule) == ("/model/layers/2/name", "unique-name")
     assert repr(name) in fault.detail
 
 
-def test_forward_references(parse_layers: Any) -> None:
+def test_a_layer_may_name_a_later_layer(parse_layers: Any) -> None:
     layers = parse_layers(
         dense(name="third", inputs=["second"]),
         dense(name="second", inputs=["first"]),
@@ -69,8 +69,8 @@ def test_forward_references(parse_layers: Any) -> None:
     assert [name for name, _ in wired(layers)] == ["first", "second", "third", "sum"]
 
 
-def test_the_listed_order_is_kept_where_it_can_be(parse_layers: Any) -> None:
-    """Of all topological orders, the one that first takes what is listed first."""
+def test_the_listed_order_is_kept_where_possible(parse_layers: Any) -> None:
+    """Of all topological orders, the one closest to the listed order."""
     layers = parse_layers(
         dense(name="d", inputs=["b"]),
         dense(name="c", inputs=["input"]),
@@ -98,9 +98,9 @@ def test_order_is_topological_stable_and_ends_with_the_output(
 
 def test_consumers_are_listed_once(parse_layers: Any) -> None:
     layers = wire(parse_layers(dense(), add("dense", "dense"), dense(inputs=["add"])))
-    taken = consumers(layers)
-    assert [layer.name for layer in taken["dense"]] == ["add"]
-    assert [layer.name for layer in taken["dense_1"]] == []
+    readers = consumers(layers)
+    assert [layer.name for layer in readers["dense"]] == ["add"]
+    assert [layer.name for layer in readers["dense_1"]] == []
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_consumers_are_listed_once(parse_layers: Any) -> None:
     ],
     ids=["itself", "three", "upstream"],
 )
-def test_cycles(
+def test_a_cycle_is_rejected_with_its_layers(
     layers: list[dict[str, Any]], at: int, cycle: str, parse_layers: Any, faults_of: FaultsOf
 ) -> None:
     faults = faults_of(lambda: wire(parse_layers(*layers)))
@@ -151,14 +151,14 @@ def test_unknown_inputs_are_all_named(parse_layers: Any, faults_of: FaultsOf) ->
 
 
 @pytest.mark.parametrize("layer", [add(*["gone"] * 900), dense(inputs=["input"])])
-def test_no_answer_lists_all_of_very_many_faults(
+def test_very_many_faults_are_not_all_listed(
     layer: dict[str, Any], parse_layers: Any, faults_of: FaultsOf
 ) -> None:
     layers = parse_layers(*[layer] * 900)
     assert len(faults_of(lambda: wire(layers))) == MAX_FAULTS
 
 
-def test_unused_layers(parse_layers: Any, faults_of: FaultsOf) -> None:
+def test_an_unused_layer_is_rejected(parse_layers: Any, faults_of: FaultsOf) -> None:
     layers = parse_layers(dense(), dense(inputs=["input"]), dense(inputs=["dense_1"]), dense())
     faults = faults_of(lambda: wire(layers))
     assert [(fault.pointer, fault.rule) for fault in faults] == [
@@ -168,7 +168,7 @@ def test_unused_layers(parse_layers: Any, faults_of: FaultsOf) -> None:
     assert "'dense_3'" in faults[0].detail
 
 
-def test_a_layer_behind_the_output_is_unused(parse_layers: Any, faults_of: FaultsOf) -> None:
+def test_a_layer_after_the_output_is_unused(parse_layers: Any, faults_of: FaultsOf) -> None:
     layers = parse_layers(dense(name="x", inputs=["out"]), dense(name="out", inputs=["input"]))
     (fault,) = faults_of(lambda: wire(layers))
     assert (fault.pointer, fault.rule) == ("/model/layers/0", "unused-layer")
@@ -183,13 +183,15 @@ def test_a_layer_behind_the_output_is_unused(parse_layers: Any, faults_of: Fault
         (dense(inputs=[]), "Dense expects 1 input, received 0"),
     ],
 )
-def test_arity(layer: dict[str, Any], detail: str, parse_layers: Any, faults_of: FaultsOf) -> None:
+def test_a_wrong_number_of_inputs_is_rejected(
+    layer: dict[str, Any], detail: str, parse_layers: Any, faults_of: FaultsOf
+) -> None:
     (fault,) = faults_of(lambda: wire(parse_layers(layer)))
     assert (fault.pointer, fault.rule) == ("/model/layers/0/inputs", "arity")
     assert fault.detail == detail
 
 
-def test_the_name_of_the_saved_models_scaling_is_taken() -> None:
-    """Else the export would fail after all the training."""
+def test_the_name_of_the_saved_models_scaling_is_reserved() -> None:
+    """Otherwise the export would fail after training."""
     with pytest.raises(SpecError, match="feature_scaling"):
         wire([Dense(name="feature_scaling", units=1)])

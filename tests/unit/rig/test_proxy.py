@@ -1,4 +1,4 @@
-"""The proxy is as bad a network as it is told to be."""
+"""The proxy simulates network faults."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ SHORT_S = 0.05
 
 
 class Echo:
-    """A server that sends back what it gets."""
+    """A server that echoes the bytes it receives."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -61,19 +61,19 @@ def connect(proxy: Proxy) -> socket.socket:
     return socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_S)
 
 
-def ask(connection: socket.socket, data: bytes) -> bytes:
-    """What comes back, in full."""
+def exchange(connection: socket.socket, data: bytes) -> bytes:
+    """Send the bytes and return as many from the echo."""
     connection.sendall(data)
     return receive(connection, len(data))
 
 
 def receive(connection: socket.socket, count: int) -> bytes:
-    """The next `count` bytes, or what came before the end."""
-    got = b""
+    """The next `count` bytes, or fewer at the end of the stream."""
+    received = b""
     with suppress(ConnectionError):
-        while len(got) < count and (data := connection.recv(count - len(got))):
-            got += data
-    return got
+        while len(received) < count and (data := connection.recv(count - len(received))):
+            received += data
+    return received
 
 
 def broken(connection: socket.socket) -> bool:
@@ -83,7 +83,7 @@ def broken(connection: socket.socket) -> bool:
         return True
 
 
-def test_it_forwards_both_ways_and_the_end(connection: socket.socket) -> None:
+def test_bytes_and_end_of_stream_are_forwarded_both_ways(connection: socket.socket) -> None:
     big = bytes(range(256)) * 4096
     threading.Thread(target=connection.sendall, args=(big,), daemon=True).start()
     assert receive(connection, len(big)) == big
@@ -91,86 +91,86 @@ def test_it_forwards_both_ways_and_the_end(connection: socket.socket) -> None:
     assert connection.recv(1) == b""
 
 
-def test_it_serves_many_at_once(proxy: Proxy) -> None:
+def test_many_connections_are_forwarded_at_once(proxy: Proxy) -> None:
     connections = [connect(proxy) for _ in range(20)]
     for number, connection in enumerate(connections):
-        assert ask(connection, b"%d" % number) == b"%d" % number
+        assert exchange(connection, b"%d" % number) == b"%d" % number
         connection.close()
     assert proxy.connections == 20
 
 
-def test_refuse_breaks_and_refuses_until_it_forwards_again(
+def test_refuse_breaks_and_refuses_connections_until_forward(
     proxy: Proxy, connection: socket.socket
 ) -> None:
-    assert ask(connection, b"x") == b"x"
+    assert exchange(connection, b"x") == b"x"
     proxy.refuse()
     assert broken(connection)
     with pytest.raises(ConnectionRefusedError):
         connect(proxy)
     proxy.forward()
     with connect(proxy) as again:
-        assert ask(again, b"y") == b"y"
+        assert exchange(again, b"y") == b"y"
 
 
-def test_cut_breaks_what_there_is_and_serves_what_comes(
+def test_cut_breaks_open_connections_and_forwards_new_ones(
     proxy: Proxy, connection: socket.socket
 ) -> None:
-    assert ask(connection, b"x") == b"x"
+    assert exchange(connection, b"x") == b"x"
     proxy.cut()
     assert broken(connection)
     with connect(proxy) as again:
-        assert ask(again, b"y") == b"y"
+        assert exchange(again, b"y") == b"y"
 
 
-def test_stall_accepts_and_holds_back_until_it_forwards_again(
+def test_stall_accepts_connections_and_holds_bytes_until_forward(
     proxy: Proxy, connection: socket.socket
 ) -> None:
-    assert ask(connection, b"x") == b"x"
+    assert exchange(connection, b"x") == b"x"
     proxy.stall()
     with connect(proxy) as new:
-        for each in (connection, new):
-            each.sendall(b"held")
-            each.settimeout(SHORT_S)
+        for client in (connection, new):
+            client.sendall(b"held")
+            client.settimeout(SHORT_S)
             with pytest.raises(TimeoutError):
-                each.recv(1)
-            each.settimeout(WAIT_S)
+                client.recv(1)
+            client.settimeout(WAIT_S)
         proxy.forward()
-        assert [receive(each, 4) for each in (connection, new)] == [b"held", b"held"]
+        assert [receive(client, 4) for client in (connection, new)] == [b"held", b"held"]
 
 
-def test_delay_holds_each_way_for_so_long(proxy: Proxy, connection: socket.socket) -> None:
-    assert ask(connection, b"x") == b"x"
+def test_delay_applies_in_both_directions(proxy: Proxy, connection: socket.socket) -> None:
+    assert exchange(connection, b"x") == b"x"
     proxy.delay(0.1)
     started = time.monotonic()
-    assert ask(connection, b"x") == b"x"
+    assert exchange(connection, b"x") == b"x"
     assert time.monotonic() - started >= 0.2
     proxy.forward()
     started = time.monotonic()
-    assert ask(connection, b"x") == b"x"
+    assert exchange(connection, b"x") == b"x"
     assert time.monotonic() - started < 0.1
 
 
 @pytest.mark.parametrize("count", [1, 10, 99])
-def test_cut_after_passes_so_many_bytes_and_then_breaks_once(
+def test_cut_after_forwards_the_given_bytes_then_breaks_once(
     proxy: Proxy, connection: socket.socket, count: int
 ) -> None:
-    assert ask(connection, b"x") == b"x"
-    proxy.cut_after(100 + count)  # there, and that much of the way back
-    assert ask(connection, b"z" * 100) == b"z" * count
+    assert exchange(connection, b"x") == b"x"
+    proxy.cut_after(100 + count)  # there, and `count` bytes of the way back
+    assert exchange(connection, b"z" * 100) == b"z" * count
     assert broken(connection)
     with connect(proxy) as again:
-        assert ask(again, b"y" * 500) == b"y" * 500
+        assert exchange(again, b"y" * 500) == b"y" * 500
 
 
-def test_a_target_that_is_gone_breaks_the_connection() -> None:
+def test_missing_target_breaks_the_connection() -> None:
     with Proxy(free_port()) as proxy, connect(proxy) as connection:
         assert broken(connection)
 
 
-def test_close_ends_everything_and_can_be_repeated(echo: Echo) -> None:
+def test_close_breaks_connections_and_can_be_repeated(echo: Echo) -> None:
     proxy = Proxy(echo.port)
     with connect(proxy) as connection:
-        assert ask(connection, b"x") == b"x"
+        assert exchange(connection, b"x") == b"x"
         proxy.close()
         assert broken(connection)
     proxy.close()

@@ -1,4 +1,4 @@
-"""The stub engine's work can be told from its name, and its result from the work."""
+"""The name of a rig job encodes its work, and the work determines its result."""
 
 import json
 
@@ -16,19 +16,19 @@ from tests.rig.work import Fault, Work, epochs_of
         Work("b-2", fault=Fault.SEGFAULT, at=3, always=True),
     ],
 )
-def test_the_name_says_it_all(work: Work) -> None:
+def test_work_is_restored_from_the_job_name(work: Work) -> None:
     assert Work.named(work.name) == work
     assert JobSpec.model_validate_json(json.dumps(work.spec(epochs=4, seed=1))).name == work.name
 
 
-def test_a_fault_strikes_in_the_first_attempt_or_in_all() -> None:
+def test_fault_occurs_in_the_first_attempt_or_in_all() -> None:
     once, always = Work(fault=Fault.EXIT, at=2), Work(fault=Fault.EXIT, at=2, always=True)
     assert [once.strikes(1, 1), once.strikes(2, 1), once.strikes(2, 2)] == [False, True, False]
     assert always.strikes(2, 9)
     assert not Work().strikes(1, 1)
 
 
-def test_every_epoch_leaves_its_trace_in_the_files() -> None:
+def test_files_depend_on_epochs_seed_and_label() -> None:
     work = Work("a")
     assert work.files(5, seed=1) == work.files(5, seed=1)
     different = [work.files(5, 1), work.files(4, 1), work.files(5, 2), Work("b").files(5, 1)]

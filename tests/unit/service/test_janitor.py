@@ -1,4 +1,4 @@
-"""The loops that nobody asks for."""
+"""The background loops."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ JOB = NewJob(spec="{}", resolved="{}", epochs=1)
 
 
 class Broker:
-    """A broker that can be away."""
+    """A broker that can be down."""
 
     def __init__(self) -> None:
         self.up = True
@@ -44,7 +44,7 @@ class Broker:
 
 
 class Leases:
-    """A lease store whose database can be away."""
+    """A lease store whose database can be down."""
 
     def __init__(self) -> None:
         self.up = True
@@ -77,7 +77,7 @@ def test_a_sweep_sends_everything_once(database: Database) -> None:
     assert broker.sent == created
 
 
-def test_a_sweep_leaves_what_the_broker_refuses_and_says_so_once(
+def test_a_sweep_keeps_hints_that_the_broker_rejects_and_logs_once(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs, broker = JobStore(database), Broker()
@@ -98,7 +98,7 @@ def test_a_sweep_leaves_what_the_broker_refuses_and_says_so_once(
     assert len(broker.sent) == 2
 
 
-def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
+def test_the_reaper_waits_a_whole_lease_after_an_outage() -> None:
     now, leases = [1000.0], Leases()
     reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: 0.0)  # type: ignore[arg-type]
     now[0] += LEASE_S
@@ -116,8 +116,8 @@ def test_the_reaper_gives_a_whole_lease_after_an_outage() -> None:
     assert leases.reaped == 2
 
 
-def test_the_reaper_asks_while_it_waits() -> None:
-    """Otherwise it would not know when an outage that is longer than a lease has ended."""
+def test_the_reaper_pings_the_database_while_it_waits() -> None:
+    """Otherwise it would not notice when an outage longer than a lease has ended."""
     now, leases = [1000.0], Leases()
     reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: now[0])  # type: ignore[arg-type]
     leases.up = False
@@ -134,8 +134,8 @@ def test_the_reaper_asks_while_it_waits() -> None:
     assert leases.reaped == 1
 
 
-def test_the_reaper_gives_a_whole_lease_after_its_start() -> None:
-    """The outage may have been over before this process was there to see it."""
+def test_the_reaper_waits_a_whole_lease_after_its_start() -> None:
+    """An outage may have ended just before the process started."""
     now, leases = [1000.0], Leases()
     reaper = Reaper(leases, LEASE_S, 5, lambda: now[0], lambda: now[0])  # type: ignore[arg-type]
     for _ in range(3):
@@ -146,7 +146,7 @@ def test_the_reaper_gives_a_whole_lease_after_its_start() -> None:
     assert leases.reaped == 1
 
 
-def test_the_reaper_gives_a_whole_lease_after_the_machine_slept() -> None:
+def test_the_reaper_waits_a_whole_lease_after_the_machine_slept() -> None:
     now, slept, leases = [0.0], [0.0], Leases()
     reaper = Reaper(
         leases,  # type: ignore[arg-type]
@@ -178,7 +178,7 @@ def test_the_reaper_may_be_slower_than_a_lease() -> None:
     assert leases.reaped == 1
 
 
-def test_hints_that_lie_unread_are_not_sent_again(database: Database) -> None:
+def test_unread_hints_are_not_sent_again(database: Database) -> None:
     jobs, broker, outbox = JobStore(database), Broker(), Outbox(database)
     created = [jobs.create(JOB).record.id for _ in range(50)]
     sweep = Sweep(outbox, broker)
@@ -221,7 +221,7 @@ def a_minute_passes(database: Database) -> None:
         )
 
 
-def test_checkpoints_go_once_their_job_has_ended(
+def test_checkpoints_of_ended_jobs_are_deleted(
     database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs, artifacts = JobStore(database), LocalArtifacts(tmp_path / "artifacts")
@@ -241,7 +241,7 @@ def test_checkpoints_go_once_their_job_has_ended(
     assert caplog.records == []
 
 
-def test_checkpoints_that_cannot_be_deleted_hold_up_no_others(
+def test_checkpoints_that_cannot_be_deleted_block_no_others(
     database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Store(LocalArtifacts):
@@ -260,7 +260,7 @@ def test_checkpoints_that_cannot_be_deleted_hold_up_no_others(
     assert "job_a" in caplog.text
 
 
-def test_a_loop_survives_its_step_and_wakes_at_once() -> None:
+def test_a_loop_survives_a_failing_step_and_wakes_at_once() -> None:
     turns, turned = [0], threading.Semaphore(0)
 
     def step() -> None:
@@ -281,7 +281,7 @@ def test_a_loop_survives_its_step_and_wakes_at_once() -> None:
     assert turns[0] >= 4
 
 
-def test_a_database_that_is_away_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_of_the_database_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     turns, enough = [0], threading.Event()
 
     def step() -> None:
@@ -296,11 +296,11 @@ def test_a_database_that_is_away_is_logged_once(caplog: pytest.LogCaptureFixture
         loop.start()
         assert enough.wait(10)
         loop.stop()
-    told = [record.message.partition(":")[0] for record in caplog.records]
-    assert told == ["loop waits", "loop goes on"]
+    messages = [record.message.partition(":")[0] for record in caplog.records]
+    assert messages == ["loop is blocked", "loop works again"]
 
 
-def test_a_loop_goes_on_while_there_is_more_to_do() -> None:
+def test_a_loop_repeats_a_step_that_has_more_to_do() -> None:
     left, done = [5], threading.Event()
 
     def step() -> bool:
@@ -325,8 +325,8 @@ def test_stopping_is_quick() -> None:
     assert not stopper.is_alive()
 
 
-def test_loops_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they do while a database or a bucket does not answer."""
+def test_hanging_loops_share_the_time_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while a database or a bucket does not answer."""
     monkeypatch.setattr("service.janitor._STOP_S", 0.5)
     begun, answer = threading.Semaphore(0), threading.Event()
 

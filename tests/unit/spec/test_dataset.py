@@ -1,4 +1,4 @@
-"""The data sets are what their sources load, and the split adds up."""
+"""Data sets have the shapes that their sources load, and splits add up."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ MNIST = {"source": "keras", "name": "mnist"}
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-def test_shapes_are_scikit_learns(name: str) -> None:
+def test_built_in_shapes_are_those_of_scikit_learn(name: str) -> None:
     features, target = getattr(sklearn.datasets, f"load_{name}")(return_X_y=True)
     shape = BUILTIN[name]
     assert (shape.rows, *shape.features) == features.shape
@@ -39,7 +39,7 @@ def test_shapes_are_scikit_learns(name: str) -> None:
         assert np.unique(target).tolist() == list(range(shape.classes))
 
 
-def test_every_name_a_spec_may_say_has_a_shape() -> None:
+def test_every_data_set_of_the_spec_has_a_shape() -> None:
     schema = BuiltinDataset.model_json_schema()
     assert set(schema["properties"]["name"]["enum"]) == set(BUILTIN)
     assert BuiltinDataset(name="iris").shape == BUILTIN["iris"]
@@ -67,7 +67,7 @@ SHARES = st.floats(0, 1, exclude_max=True)
 
 
 @given(validation=SHARES, test=SHARES, rows=st.integers(0, 10**9), apart=st.integers(0, 10**9))
-def test_the_parts_of_a_split_are_all_rows(
+def test_the_parts_of_a_split_add_up_to_all_rows(
     validation: float, test: float, rows: int, apart: int
 ) -> None:
     data = DatasetShape(rows, (1,), 2, test_rows=apart)
@@ -77,7 +77,7 @@ def test_the_parts_of_a_split_are_all_rows(
     assert abs(parts.test - apart - test * rows) <= 0.5
 
 
-def test_a_split_by_hand() -> None:
+def test_a_split_rounds_to_the_nearest_row() -> None:
     assert split_rows(Split(validation=0.2, test=0.1), BUILTIN["digits"]) == (1258, 359, 180)
     assert split_rows(Split(validation=0.2), KERAS["mnist"]) == (48_000, 12_000, 10_000)
 
@@ -89,10 +89,10 @@ def resolved(make_spec: Any, dataset: Any, **sections: Any) -> Resolution:
     return resolve(make_spec(dataset=dataset, **{"model": FLAT, **sections}))
 
 
-def test_its_own_test_rows_are_the_test_part(make_spec: Any) -> None:
-    found = resolved(make_spec, MNIST, split={"validation": 0.1})
-    assert found.rows == (54_000, 6_000, 10_000)
-    assert found.graph.input_shape == (28, 28, 1)
+def test_a_keras_data_sets_test_rows_are_the_test_part(make_spec: Any) -> None:
+    resolution = resolved(make_spec, MNIST, split={"validation": 0.1})
+    assert resolution.rows == (54_000, 6_000, 10_000)
+    assert resolution.graph.input_shape == (28, 28, 1)
     limited = {**MNIST, "rows": 100, "test_rows": 30}
     assert resolved(make_spec, limited, split={"validation": 0.1}).rows == (90, 10, 30)
     assert resolved(make_spec, {**MNIST, "test_rows": 0}).rows.test == 0
@@ -109,14 +109,14 @@ def test_a_resolved_spec_resolves_to_itself(make_spec: Any) -> None:
 @pytest.mark.parametrize(
     ("dataset", "split", "at", "words"),
     [
-        (MNIST, {"test": 0.1}, "/split/test", "test rows of its own"),
+        (MNIST, {"test": 0.1}, "/split/test", "has its own test rows"),
         ({**MNIST, "test_rows": 0}, {"test": 0.1}, "/split/test", "dataset.test_rows"),
         ({**MNIST, "rows": 60_001}, {}, "/dataset/rows", "at most 60000"),
         ({**MNIST, "test_rows": 10_001}, {}, "/dataset/test_rows", "at most 10000"),
         ({**MNIST, "rows": 3}, {"validation": 0.1}, "/split/validation", "0.1 of 3 rows is 0"),
     ],
 )
-def test_rows_it_cannot_give(
+def test_a_request_for_missing_rows_is_rejected(
     dataset: Any, split: Any, at: str, words: str, make_spec: Any, faults_of: Any
 ) -> None:
     (fault,) = faults_of(lambda: resolved(make_spec, dataset, split=split))
@@ -124,7 +124,7 @@ def test_rows_it_cannot_give(
     assert words in fault.detail
 
 
-def test_both_limits_are_told_at_once(make_spec: Any, faults_of: Any) -> None:
+def test_all_limits_are_reported_at_once(make_spec: Any, faults_of: Any) -> None:
     small = {"source": "keras", "name": "california_housing", "version": "small"}
     greedy = {**small, "rows": 481, "test_rows": 121}
     faults = faults_of(lambda: resolved(make_spec, greedy, split={"test": 0.5}))
@@ -143,7 +143,7 @@ def memory(make_spec: Any, *, limit: int | None = None, **options: Any) -> int:
     return resolve(spec, memory_limit=limit).memory_bytes
 
 
-def test_rows_are_held_as_bytes_and_test_rows_count(make_spec: Any) -> None:
+def test_rows_are_bytes_in_memory_and_test_rows_count(make_spec: Any) -> None:
     every, none = memory(make_spec), memory(make_spec, test_rows=0)
     assert every - none == 25_000 * 10_000
     fewer = memory(make_spec, test_rows=0, rows=24_000)
@@ -152,7 +152,7 @@ def test_rows_are_held_as_bytes_and_test_rows_count(make_spec: Any) -> None:
     assert sequences - memory(make_spec) == 3 * 50_000 * 10_000
 
 
-def test_rows_that_stream_take_two_blocks(make_spec: Any) -> None:
+def test_streamed_rows_take_two_blocks(make_spec: Any) -> None:
     held, streamed = (memory(make_spec, loading=way) for way in ("memory", "stream"))
     # 64 MiB are 209 batches of 32 rows of 10,000 bytes.
     assert held - streamed == (50_000 - 2 * 209 * 32) * 10_000
@@ -160,7 +160,7 @@ def test_rows_that_stream_take_two_blocks(make_spec: Any) -> None:
     assert memory(make_spec, loading="stream", rows=100, test_rows=0) == small
 
 
-def test_auto_streams_what_cannot_be_held(make_spec: Any, faults_of: Any) -> None:
+def test_auto_streams_rows_that_do_not_fit_in_memory(make_spec: Any, faults_of: Any) -> None:
     limit = 400 * 2**20
     streamed = memory(make_spec, loading="stream")
     assert memory(make_spec, limit=limit) == streamed < limit
@@ -172,7 +172,7 @@ def test_auto_streams_what_cannot_be_held(make_spec: Any, faults_of: Any) -> Non
     assert fault.pointer == "/model/layers/0"
 
 
-def test_the_schema_takes_a_data_set_without_a_source(make_spec: Any) -> None:
+def test_the_schema_accepts_a_data_set_without_a_source(make_spec: Any) -> None:
     spec = make_spec(dataset={"name": "iris"}, model={"layers": [{**DENSE, "units": 3}]})
     assert spec.dataset == BuiltinDataset(name="iris")
     assert json.loads(spec.model_dump_json(exclude_unset=True))["dataset"] == {

@@ -1,6 +1,7 @@
 """Names and defaults of the contract are Keras's own."""
 
 import inspect
+import re
 from typing import Any, get_args
 
 import keras
@@ -22,8 +23,7 @@ from ridgeline.spec.training import (
     ReduceLROnPlateau,
     Schedule,
 )
-from ridgeline.spec.training.losses import LOSS_ALIASES, LossAlias
-from ridgeline.spec.training.metrics import METRIC_ALIASES, MetricAlias
+from ridgeline.spec.training.losses import LOSS_ALIASES, METRIC_ALIASES, LossAlias, MetricAlias
 from tests.unit.networks import sequence_layers, spatial_layers
 
 #: Written otherwise, meaning the same in Keras: a tuple for one number, an alias for a name.
@@ -47,13 +47,13 @@ OF_EVERY_LAYER = {"activity_regularizer": None}
 
 
 @pytest.mark.parametrize("name", get_args(Activation))
-def test_activations(name: str) -> None:
+def test_activations_are_keras_names(name: str) -> None:
     assert keras.activations.get(name) is getattr(keras.activations, name)
 
 
-def test_every_activation_but_two() -> None:
-    """`glu` halves an axis, which Keras's own shapes do not know; `threshold` has no defaults."""
-    every = {name for name, each in vars(keras.activations).items() if inspect.isfunction(each)}
+def test_every_activation_of_keras_but_two_is_offered() -> None:
+    """`glu` halves an axis without Keras inferring it; `threshold` has no defaults."""
+    every = {name for name, value in vars(keras.activations).items() if inspect.isfunction(value)}
     aliases = {"swish", "hard_swish"}
     assert every - {"get", "serialize", "deserialize"} - aliases == {
         *get_args(Activation),
@@ -63,7 +63,7 @@ def test_every_activation_but_two() -> None:
 
 
 @pytest.mark.parametrize("name", get_args(Initializer))
-def test_initializers(name: str) -> None:
+def test_initializers_are_keras_names(name: str) -> None:
     initializer = keras.initializers.get(name)
     assert snake_case(type(initializer).__name__) == name
 
@@ -71,11 +71,11 @@ def test_initializers(name: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_losses_take_keras_arguments_and_defaults(loss: type[Loss]) -> None:
     parameters = inspect.signature(getattr(keras.losses, loss.__name__)).parameters
-    # What a loss of Keras has not is refused when it is set.
-    refused = {"from_logits"} if not loss.takes_logits else set()
-    refused |= {"label_smoothing"} if loss.reads == "index" else set()
-    assert defaults_of(loss, but=refused) == {
-        name: parameters[name].default for name in defaults_of(loss, but=refused)
+    # Arguments that Keras's loss lacks are rejected if they are set.
+    unsupported = {"from_logits"} if not loss.takes_logits else set()
+    unsupported |= {"label_smoothing"} if loss.reads == "index" else set()
+    assert defaults_of(loss, but=unsupported) == {
+        name: parameters[name].default for name in defaults_of(loss, but=unsupported)
     }
 
 
@@ -85,12 +85,12 @@ def test_a_loss_is_named_after_its_class(name: str) -> None:
 
 
 @pytest.mark.parametrize(("alias", "name"), LOSS_ALIASES.items())
-def test_loss_aliases(alias: str, name: str) -> None:
+def test_loss_aliases_are_keras_names(alias: str, name: str) -> None:
     assert keras.losses.get(alias) is keras.losses.get(name)
 
 
 @pytest.mark.parametrize(("alias", "name"), METRIC_ALIASES.items())
-def test_metric_aliases(alias: str, name: str) -> None:
+def test_metric_aliases_are_keras_names(alias: str, name: str) -> None:
     if alias != "acc":  # Keras tells which accuracy by the data
         assert type(keras.metrics.get(alias)) is type(keras.metrics.get(name))
 
@@ -103,8 +103,8 @@ def test_the_schema_lists_every_alias() -> None:
 
 
 @pytest.mark.parametrize("name", get_args(MetricName))
-def test_metrics(name: str) -> None:
-    classes = {snake_case(each): each for each in dir(keras.metrics) if each[0].isupper()}
+def test_metrics_are_keras_names(name: str) -> None:
+    classes = {snake_case(name): name for name in dir(keras.metrics) if name[0].isupper()}
     assert issubclass(getattr(keras.metrics, classes[name]), keras.Metric)
 
 
@@ -147,12 +147,12 @@ def test_layers_take_every_argument_of_keras(kind: str) -> None:
     parameters = inspect.signature(getattr(keras.layers, kind)).parameters
     fields = {field.alias or name for name, field in LAYERS[kind].model_fields.items()}
     missing = set(parameters) - fields - LEFT_OUT
-    # Starting vectors would be an upload of their own.
+    # Initial vectors would have to be stored first.
     assert missing == ({"weights"} if kind == "Embedding" else set())
 
 
-def test_arguments_are_for_keras_and_regularizers_apart(parse_layers: Any) -> None:
-    """The engine builds the regularizers: Keras does not know their scaling."""
+def test_arguments_for_keras_exclude_regularizers(parse_layers: Any) -> None:
+    """The engine builds the regularizers, since Keras has no scaling."""
     (layer,) = parse_layers({"type": "Dense", "units": 3, "kernel_regularizer": {"l2": 0.1}})
     assert layer.arguments() == {
         "units": 3,
@@ -163,7 +163,7 @@ def test_arguments_are_for_keras_and_regularizers_apart(parse_layers: Any) -> No
     }
 
 
-def test_linear_is_keras_for_no_activation() -> None:
+def test_linear_means_no_activation_in_keras() -> None:
     assert keras.activations.get(None) is keras.activations.get("linear")
 
 
@@ -213,7 +213,7 @@ def test_every_schedule_is_offered() -> None:
 
 @pytest.mark.parametrize("callback", [EarlyStopping, ReduceLROnPlateau])
 def test_callbacks_take_keras_arguments_and_defaults(callback: type[Contract]) -> None:
-    """But for the monitor: Keras's val_loss holds the penalty."""
+    """Except for the monitor, since Keras's val_loss includes the penalty."""
     parameters = inspect.signature(getattr(keras.callbacks, callback.__name__)).parameters
     assert set(callback.model_fields) == set(parameters) - {"verbose", "kwargs"}
     assert callback.model_fields["monitor"].default == "val_data_loss"
@@ -227,7 +227,7 @@ def defaults_of(model: type[Contract], *, but: set[str]) -> dict[str, Any]:
 
 
 def required_arguments() -> dict[str, dict[str, Any]]:
-    """Something for what each layer type asks for."""
+    """A value for every required argument of each layer type."""
     some = {
         "activation": "relu",
         "axes": 1,
@@ -246,11 +246,12 @@ def required_arguments() -> dict[str, dict[str, Any]]:
         "target_shape": (1,),
         "units": 1,
     }
-    found = {
+    required = {
         kind: {
             name: some.get(name)
-            for name, each in inspect.signature(getattr(keras.layers, kind)).parameters.items()
-            if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+            for name, parameter in inspect.signature(getattr(keras.layers, kind)).parameters.items()
+            if parameter.default is parameter.empty
+            and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         }
         for kind in KERAS_LAYERS
     }
@@ -259,12 +260,12 @@ def required_arguments() -> dict[str, dict[str, Any]]:
         "SpectralNormalization": {"layer": keras.layers.Dense(1)},
         "TimeDistributed": {"layer": keras.layers.Dense(1)},
     }
-    return found | wrapped | sequence_layers.REQUIRED
+    return required | wrapped | sequence_layers.REQUIRED
 
 
 @pytest.mark.parametrize(("name", "required"), required_arguments().items())
-def test_default_names(name: str, required: dict[str, Any]) -> None:
-    keras.backend.clear_session()
+def test_default_layer_names_are_those_of_keras(name: str, required: dict[str, Any]) -> None:
     built = getattr(keras.layers, name)(**required)
-    # Keras knows one class by two names.
-    assert snake_case(name) == built.name.replace("grouped_query", "group_query")
+    # Keras numbers the second layer of a class, and knows one class by two names.
+    unnumbered = re.sub(r"_\d+$", "", built.name)
+    assert snake_case(name) == unnumbered.replace("grouped_query", "group_query")

@@ -1,4 +1,4 @@
-"""Which networks each format can hold, said before training."""
+"""Which networks each format can hold, checked before training."""
 
 from typing import Any, get_args
 
@@ -10,7 +10,7 @@ from ridgeline.spec.outputs import OutputName, check_outputs, obstacle
 
 
 class AnyLayer:
-    """What the check reads of a layer, for layers of every kind."""
+    """The part of a layer that the check reads, for layers of any kind."""
 
     def __init__(self, type_name: str, name: str = "layer", **arguments: Any) -> None:
         self.name = name
@@ -24,24 +24,24 @@ class AnyLayer:
 
 
 def faults(*outputs: OutputName, layers: list[Any], parameters: int = 10) -> dict[str, list[str]]:
-    """What is wrong, by pointer."""
-    found: dict[str, list[str]] = {}
+    """The details of faults, by pointer."""
+    details: dict[str, list[str]] = {}
     try:
         check_outputs(outputs, layers, parameters)
     except SpecError as error:
         for fault in error.faults:
-            found.setdefault(fault.pointer, []).append(fault.detail)
-    return found
+            details.setdefault(fault.pointer, []).append(fault.detail)
+    return details
 
 
-def test_says_which_layer_and_which_format() -> None:
+def test_a_fault_names_the_layer_and_the_format() -> None:
     layers = [AnyLayer("Conv3D", "deep", groups=2), AnyLayer("MaxPooling3D", "pool")]
-    found = faults("keras", "onnx", "litert", layers=layers)
-    assert list(found) == ["/outputs/1", "/outputs/2"]
-    assert found["/outputs/1"] == [
+    details = faults("keras", "onnx", "litert", layers=layers)
+    assert list(details) == ["/outputs/1", "/outputs/2"]
+    assert details["/outputs/1"] == [
         "onnx has no operation for the groups of 'deep' (Conv3D); remove 'onnx' or change the layer"
     ]
-    grouped, pooled = found["/outputs/2"]
+    grouped, pooled = details["/outputs/2"]
     assert grouped.startswith("litert has no operation for the groups of 'deep' (Conv3D)")
     assert pooled.startswith("litert has no operation for pooling over three axes of 'pool'")
 
@@ -71,7 +71,7 @@ def test_a_file_holds_less_than_two_gib(output: OutputName) -> None:
     assert "the model would take 2.0 GiB" in detail
 
 
-def test_resolving_checks(make_spec: Any) -> None:
+def test_resolving_checks_outputs(make_spec: Any) -> None:
     model = {
         "layers": [
             *({"type": "Dense", "units": units} for units in (30_000, 30_000)),
@@ -86,7 +86,7 @@ def test_resolving_checks(make_spec: Any) -> None:
     resolve(make_spec(model=model, outputs=outputs[:3]), memory_limit=None)
 
 
-def test_looks_inside_wrappers(parse_layers: Any) -> None:
+def test_wrapped_layers_are_checked_too(parse_layers: Any) -> None:
     inner = {"type": "Conv3D", "filters": 2, "kernel_size": 1, "groups": 2}
     layers = parse_layers({"type": "TimeDistributed", "name": "steps", "layer": inner})
     (detail,) = faults("onnx", layers=list(layers))["/outputs/0"]

@@ -1,4 +1,4 @@
-"""The note's networks: what the note's own code builds, and jobs that can be posted."""
+"""Presets are the networks that the note's code builds, and their jobs can be posted."""
 
 import json
 from typing import Any
@@ -19,8 +19,7 @@ from keras.layers import (
 )
 from pydantic import ValidationError
 
-from ridgeline.api.catalog import arguments_of
-from ridgeline.api.presets import PresetEntry, preset_entry
+from ridgeline.api.catalog import PresetEntry, arguments_of, preset_entry
 from ridgeline.planning.resolve import Resolution, resolve
 from ridgeline.spec.job_spec import JobSpec, Model
 from ridgeline.spec.presets import PRESETS, Preset
@@ -90,7 +89,7 @@ def vgg(resized: bool) -> keras.Sequential:
         ("vgg_like", {}, vgg(resized=True), 7_998_250),
     ],
 )
-def test_it_is_the_notes_network(name: str, parameters: Any, model: Any, count: int) -> None:
+def test_a_preset_is_the_notes_network(name: str, parameters: Any, model: Any, count: int) -> None:
     resolution = resolved(name, **parameters)
     assert resolution.parameters.total == model.count_params() == count
     for node, layer in zip(resolution.graph.nodes, model.layers, strict=True):
@@ -107,29 +106,29 @@ def _activation(layer: Any) -> str:
     return str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
 
 
-def test_the_notes_own_vgg_takes_pictures_of_100_by_100() -> None:
+def test_vgg_resizes_pictures_to_100_by_100_as_in_the_note() -> None:
     assert vgg(resized=False).count_params() == resolved("vgg_like").parameters.total
 
 
-def test_without_resizing_pictures_stay_as_they_are() -> None:
+def test_without_resizing_pictures_keep_their_size() -> None:
     first = resolved("vgg_like", input_size=None).graph.nodes[0]
     assert (first.layer.type_name(), first.input_shapes) == ("Conv2D", ((32, 32, 3),))
     assert resolved("vgg_like", input_size=16).parameters.total > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_spec_that_names_it_can_be_read_again(name: str) -> None:
+def test_a_spec_with_a_preset_can_be_read_again(name: str) -> None:
     spec = preset_entry(PRESETS[name]).spec
-    said = spec.model_dump_json(exclude_unset=True)
-    assert json.loads(said)["model"]["preset"] == name
-    assert JobSpec.model_validate_json(said) == spec
+    written = spec.model_dump_json(exclude_unset=True)
+    assert json.loads(written)["model"]["preset"] == name
+    assert JobSpec.model_validate_json(written) == spec
     once = resolve(spec).spec
     assert isinstance(once.model, Model)
     assert resolve(JobSpec.model_validate_json(once.model_dump_json())).spec == once
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_name_alone_says_all_of_it(name: str) -> None:
+def test_a_presets_name_alone_is_enough(name: str) -> None:
     entry = preset_entry(PRESETS[name])
     short = entry.spec.model_dump(mode="json", exclude_unset=True) | {"model": {"preset": name}}
     assert Draft202012Validator(JobSpec.model_json_schema()).is_valid(short)
@@ -153,9 +152,9 @@ RATES = ("dropout-rate-range", "/model")
         ("vgg_like", {}, [RATES, RATES, ONE_ONLY]),
     ],
 )
-def test_advice_on_it(name: str, parameters: Any, advice: Any) -> None:
-    found = resolved(name, **parameters).advice
-    assert [(each.id, each.pointer) for each in found] == advice
+def test_advice_on_a_preset(name: str, parameters: Any, advice: Any) -> None:
+    remarks = resolved(name, **parameters).advice
+    assert [(remark.id, remark.pointer) for remark in remarks] == advice
 
 
 def test_advice_and_faults_name_the_layer_and_point_at_the_preset(faults_of: Any) -> None:
@@ -169,7 +168,7 @@ def test_advice_and_faults_name_the_layer_and_point_at_the_preset(faults_of: Any
     assert "'resizing'" in fault.detail
 
 
-def test_a_fault_elsewhere_keeps_its_place(faults_of: Any) -> None:
+def test_a_fault_outside_the_preset_keeps_its_pointer(faults_of: Any) -> None:
     (fault,) = faults_of(lambda: resolved("cifar10_cnn", classes=3))
     assert fault.pointer == "/training/loss"
 
@@ -188,7 +187,7 @@ def test_a_fault_elsewhere_keeps_its_place(faults_of: Any) -> None:
         ("vgg_like", {"layers": []}),
     ],
 )
-def test_what_it_does_not_take(name: str, parameters: Any) -> None:
+def test_an_unknown_or_invalid_parameter_is_rejected(name: str, parameters: Any) -> None:
     spec = preset_entry(PRESETS[name]).spec.model_dump(mode="json", exclude_unset=True)
     spec["model"] |= parameters
     with pytest.raises(ValidationError):
@@ -197,16 +196,18 @@ def test_what_it_does_not_take(name: str, parameters: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_entry_says_where_it_is_from_and_what_it_takes(name: str) -> None:
+def test_an_entry_has_source_and_parameters(name: str) -> None:
     entry = preset_entry(PRESETS[name])
     assert entry.source.startswith("note, ")
-    assert {each.name for each in entry.parameters} == set(PRESETS[name].model_fields) - {"preset"}
+    assert {parameter.name for parameter in entry.parameters} == set(PRESETS[name].model_fields) - {
+        "preset"
+    }
     assert PresetEntry.model_validate_json(entry.model_dump_json(exclude_unset=True)) == entry
 
 
 @pytest.mark.parametrize("preset", PRESETS.values())
-def test_the_largest_parameters_are_layers_too(preset: type[Preset]) -> None:
-    """Of a block that has several times as many filters as the first."""
+def test_the_largest_parameters_give_valid_layers(preset: type[Preset]) -> None:
+    """Even in the block with several times as many filters as the first."""
     for argument in arguments_of(preset, "preset"):
         largest = argument.json_schema.get("maximum")
         if largest is not None:

@@ -1,4 +1,4 @@
-"""A spec that is not of the right types is a ValidationError, whatever it is."""
+"""Any spec with wrong types is a ValidationError, and nothing else."""
 
 import json
 import math
@@ -23,7 +23,7 @@ HOLE = "@@"
 
 
 def spec_json() -> dict[str, Any]:
-    """A spec that says something in every section."""
+    """A spec with every section set."""
     return {
         "name": "a name",
         "dataset": {"source": "builtin", "name": "digits", "scaling": "minmax"},
@@ -94,7 +94,7 @@ def body_with(raw: str, *path: str | int) -> str:
     return json.dumps(spec).replace(f'"{HOLE}"', raw)
 
 
-def refusal(body: str | bytes) -> ValidationError:
+def rejection(body: str | bytes) -> ValidationError:
     with pytest.raises(ValidationError) as caught:
         JobSpec.model_validate_json(body)
     assert str(caught.value)
@@ -102,7 +102,7 @@ def refusal(body: str | bytes) -> ValidationError:
     return caught.value
 
 
-def test_the_spec_as_it_is_resolves() -> None:
+def test_the_unchanged_spec_resolves() -> None:
     resolve(JobSpec.model_validate(spec_json(), strict=False))
     resolve(JobSpec.model_validate_json(json.dumps(spec_json())))
 
@@ -123,8 +123,8 @@ def test_the_spec_as_it_is_resolves() -> None:
         ("training", "optimizer"),
     ],
 )
-def test_unknown_fields_anywhere(path: tuple[str | int, ...]) -> None:
-    (error,) = refusal(body_with("1", *path, "unknown_field")).errors()
+def test_an_unknown_field_anywhere_is_rejected(path: tuple[str | int, ...]) -> None:
+    (error,) = rejection(body_with("1", *path, "unknown_field")).errors()
     assert error["type"] == "extra_forbidden"
     assert error["loc"][-1] == "unknown_field"
     location = tuple(part for part in error["loc"] if part != "Model")  # the union's tag
@@ -277,9 +277,9 @@ NAME = ("model", "layers", 1, "name")
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else None,
 )
-def test_refused_at_its_place(path: tuple[str | int, ...], raw: str) -> None:
+def test_a_wrong_value_is_rejected_at_its_path(path: tuple[str | int, ...], raw: str) -> None:
     place = path[:-1] if path[-1] in ("type", "source") else path
-    for error in refusal(body_with(raw, *path)).errors():
+    for error in rejection(body_with(raw, *path)).errors():
         # Pydantic puts the names of a union's members in between.
         assert within(place, error["loc"])
 
@@ -298,8 +298,8 @@ def test_refused_at_its_place(path: tuple[str | int, ...], raw: str) -> None:
 def test_a_long_list_of_wrong_items_is_not_a_long_list_of_errors(
     path: tuple[str | int, ...],
 ) -> None:
-    """A body of 1 MiB must not ask for an answer of 30 MiB."""
-    error = refusal(body_with(json.dumps([{}] * 50_000), *path))
+    """A body of 1 MiB must not cause a response of 30 MiB."""
+    error = rejection(body_with(json.dumps([{}] * 50_000), *path))
     assert error.error_count() <= 2
 
 
@@ -331,23 +331,23 @@ def within(part: tuple[str | int, ...], whole: tuple[str | int, ...]) -> bool:
         body_with("0x10", *UNITS).encode(),
     ],
 )
-def test_bodies_that_are_no_spec(body: bytes) -> None:
-    refusal(body)
+def test_a_body_that_is_no_spec_is_rejected(body: bytes) -> None:
+    rejection(body)
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\x7f", "\x9f", "\u2029"])
-def test_text_given_in_python(text: str) -> None:
+def test_invalid_text_in_python_is_rejected(text: str) -> None:
     with pytest.raises(ValidationError):
         JobSpec.model_validate(spec_json() | {"tags": (text,)}, strict=False)
 
 
-def test_text_that_is_fine() -> None:
+def test_valid_text_is_accepted() -> None:
     tags = ["Ω ≈ naïve", "a/b", "日本語", "👩🏽‍🔬"]
     spec = JobSpec.model_validate_json(json.dumps(spec_json() | {"tags": tags}))
     assert list(spec.tags) == tags
 
 
-def test_names_stand_for_objects() -> None:
+def test_names_are_expanded_to_objects() -> None:
     def read(training: dict[str, Any]) -> JobSpec:
         spec = spec_json()
         return JobSpec.model_validate_json(json.dumps(spec | {"training": training}))
@@ -375,7 +375,7 @@ def test_the_json_schema_lists_every_layer() -> None:
         assert schema["$defs"][name]["additionalProperties"] is False
 
 
-def test_the_json_schema_takes_what_the_contract_takes() -> None:
+def test_the_json_schema_accepts_what_the_contract_accepts() -> None:
     schema = JobSpec.model_json_schema()
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -404,7 +404,7 @@ ANYTHING = st.recursive(
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """All paths into a JSON value, its own first."""
+    """All paths into a JSON value, the empty one first."""
     inner: Any = ()
     if isinstance(value, dict | list):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
@@ -412,7 +412,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 
 
 def like(value: Any) -> st.SearchStrategy[Any]:
-    """Something of the same type that may or may not mean something in the place of `value`."""
+    """A value of the same type, which may or may not be valid in place of `value`."""
     if isinstance(value, bool) or value is None:
         return st.none() | st.booleans()
     if isinstance(value, str):
@@ -433,7 +433,7 @@ def like(value: Any) -> st.SearchStrategy[Any]:
 @given(data=st.data())
 @settings(max_examples=300)
 def test_anything_is_a_spec_a_fault_or_a_resolution(data: st.DataObject) -> None:
-    """No other exception, whatever stands where; what resolves can be written down and read."""
+    """No other exception for any value anywhere; a resolved spec can be written and read."""
     body = json.dumps(spec_json())
     for _ in range(data.draw(st.integers(1, 3))):
         spec = json.loads(body)
@@ -490,14 +490,14 @@ ANY_LAYER: st.SearchStrategy[Any] = st.sampled_from(list(ARGUMENTS)).flatmap(
 @given(layers=st.lists(ANY_LAYER, min_size=1, max_size=6), head=st.booleans())
 @settings(max_examples=200)
 def test_any_list_of_layers(layers: list[Any], head: bool) -> None:
-    """Cycles, unknown inputs, misfits and sizes beyond all bounds, in any combination."""
+    """Cycles, unknown inputs, misfits and excessive sizes, in any combination."""
     if head:
         layers += [{"type": "Dense", "units": 10, "activation": "softmax"}]
     event(outcome(json.dumps(spec_json() | {"model": {"layers": layers}})))
 
 
-def test_what_an_author_said_in_python_can_be_read_again() -> None:
-    """Tags are kept without being said, and silence about a regularizer stays silence."""
+def test_a_spec_written_in_python_can_be_read_again() -> None:
+    """Tags count as set, and an unset regularizer stays unset."""
     model = Model(layers=(Dense(units=3), Dense(units=1, kernel_regularizer=None)))
     spec = JobSpec(
         dataset=BuiltinDataset(name="iris"),
@@ -515,7 +515,7 @@ def test_what_an_author_said_in_python_can_be_read_again() -> None:
 
 @pytest.mark.parametrize("argument", ["kernel_size", "strides", "dilation_rate"])
 @pytest.mark.parametrize("value", [257, 2**31 - 1, [1, 257]])
-def test_windows_that_crash_tensorflow_are_refused(argument: str, value: Any) -> None:
+def test_windows_that_crash_tensorflow_are_rejected(argument: str, value: Any) -> None:
     layer = {"type": "Conv2D", "filters": 1, "kernel_size": 3, argument: value}
     with pytest.raises(ValidationError, match="256"):
         JobSpec.model_validate_json(json.dumps(spec_json() | {"model": {"layers": [layer]}}))

@@ -10,9 +10,8 @@ from ridgeline.api.report import Raise, Suggestion, Verdict
 from ridgeline.planning.policy import with_dropout
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.faults import SpecError, pointer
-from ridgeline.spec.job_spec import JobSpec
+from ridgeline.spec.job_spec import JobSpec, PatchOperation, apply_patch
 from ridgeline.spec.layers import Layer
-from ridgeline.spec.patch import PatchOperation, apply_patch
 from ridgeline.spec.regularization.policy import DropoutPolicy, DropoutSite
 from worker.engine.diagnosis.verdict import CROSSENTROPIES, Diagnosis, is_early
 

@@ -16,7 +16,7 @@ from ridgeline.api.report import (
     WeightReport,
 )
 from ridgeline.cli.views.report import report_page
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.spec.job_spec import PatchOperation
 
 REPORT = Report(
     verdict=Verdict.OVERFIT,

@@ -1,4 +1,4 @@
-"""Where augmentation may stand, and which targets can be mixed."""
+"""Where augmentation is allowed, and which targets can be mixed."""
 
 from typing import Any
 
@@ -14,28 +14,32 @@ HEAD: list[Json] = [{"type": "Flatten"}, {"type": "Dense", "units": 10, "activat
 ONE_HOT = {"loss": "categorical_crossentropy"}
 
 
-def test_augmentation_before_the_first_weights(make_spec: Any) -> None:
+def test_augmentation_before_the_first_weights_is_accepted(make_spec: Any) -> None:
     layers = [IMAGES, {"type": "RandomFlip"}, {"type": "CutMix"}, MIX, CONV, *HEAD]
     resolve(make_spec(model={"layers": layers}, training=ONE_HOT))
 
 
-def test_augmentation_on_tabular_data(make_spec: Any, faults_of: Any) -> None:
+def test_augmentation_of_tabular_data_is_rejected(make_spec: Any, faults_of: Any) -> None:
     spec = make_spec(model={"layers": [{"type": "RandomFlip"}, *HEAD]})
     (fault,) = faults_of(lambda: resolve(spec))
     assert (fault.pointer, fault.rule) == ("/model/layers/0", "shapes-connect")
-    assert "is for images" in fault.detail
+    assert "expects images" in fault.detail
 
 
 @pytest.mark.parametrize("between", [[], [{"type": "Activation", "activation": "relu"}]])
-def test_augmentation_behind_weights(between: list[Json], make_spec: Any, faults_of: Any) -> None:
+def test_augmentation_after_weights_is_rejected(
+    between: list[Json], make_spec: Any, faults_of: Any
+) -> None:
     layers = [IMAGES, CONV, *between, {"type": "RandomFlip"}, *HEAD]
     (fault,) = faults_of(lambda: resolve(make_spec(model={"layers": layers})))
     assert fault.pointer == f"/model/layers/{2 + len(between)}"
-    assert (fault.rule, "behind" in fault.detail) == ("augments-data", True)
+    assert (fault.rule, "received it after" in fault.detail) == ("augments-data", True)
 
 
 @pytest.mark.parametrize("kind", ["MixUp", "CutMix"])
-def test_targets_that_cannot_be_mixed(kind: str, make_spec: Any, faults_of: Any) -> None:
+def test_mixing_without_one_hot_targets_is_rejected(
+    kind: str, make_spec: Any, faults_of: Any
+) -> None:
     spec = make_spec(model={"layers": [IMAGES, {"type": kind}, *HEAD]})
     (fault,) = faults_of(lambda: resolve(spec))
     assert (fault.pointer, fault.rule) == ("/model/layers/1", "mixes-one-hot")
@@ -45,14 +49,14 @@ def test_targets_that_cannot_be_mixed(kind: str, make_spec: Any, faults_of: Any)
 @pytest.mark.parametrize(
     "layers",
     [
-        # Another way around it.
+        # A branch around it.
         [
             IMAGES,
             {**MIX, "name": "mix"},
             {"type": "Add", "inputs": ["mix", "reshape"]},
             *HEAD,
         ],
-        # Rows past it.
+        # The data bypasses it.
         [
             {**IMAGES, "inputs": ["input"]},
             MIX,
@@ -64,11 +68,9 @@ def test_targets_that_cannot_be_mixed(kind: str, make_spec: Any, faults_of: Any)
         [IMAGES, {"type": "GaussianNoise", "stddev": 0.1}, MIX, *HEAD],
     ],
 )
-def test_mixing_takes_all_data_as_it_comes(
+def test_mixing_that_does_not_see_all_data_is_rejected(
     layers: list[Json], make_spec: Any, faults_of: Any
 ) -> None:
     (fault,) = faults_of(lambda: resolve(make_spec(model={"layers": layers}, training=ONE_HOT)))
-    assert (fault.pointer, fault.rule) == (
-        f"/model/layers/{layers.index(next(each for each in layers if each['type'] == 'MixUp'))}",
-        "mixes-data",
-    )
+    at = [layer["type"] for layer in layers].index("MixUp")
+    assert (fault.pointer, fault.rule) == (f"/model/layers/{at}", "mixes-data")

@@ -1,4 +1,4 @@
-"""What becomes of an Embedding's mask, said before training, is what Keras does with it."""
+"""The fate of an Embedding's mask, planned before training, is what Keras does with it."""
 
 import warnings
 from typing import Any
@@ -36,8 +36,8 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tokens", [(4,), (3, 4), (2, 4, 4)], ids=["1", "2", "3"])
-def test_as_keras_does(kind: str, tokens: Shape, parse_layers: Any) -> None:
-    """Layer by layer, on a batch: whether a mask goes on, whether Keras warns, whether it fails."""
+def test_every_layer_uses_a_mask_as_keras_does(kind: str, tokens: Shape, parse_layers: Any) -> None:
+    """Layer by layer, on a batch: whether the mask is passed on, Keras warns, or Keras fails."""
 
     @given(ARGUMENTS[kind]((*tokens, 3)))
     @settings(max_examples=2, database=None, derandomize=True, suppress_health_check=[*HealthCheck])
@@ -53,10 +53,10 @@ def test_as_keras_does(kind: str, tokens: Shape, parse_layers: Any) -> None:
         use = node.layer.masking([True] * len(inputs), *node.input_shapes)
         if node.layer.makes_mask():
             assert in_keras(node.layer, tokens) == "passed"
-        elif use != "refused":
-            found = in_keras(node.layer, tokens)
+        elif use != "rejected":
+            actual = in_keras(node.layer, tokens)
             # Dot drops the mask without a word, which is no use of it.
-            assert found == use or (kind, found, use) == ("Dot", "used", "lost")
+            assert actual == use or (kind, actual, use) == ("Dot", "used", "lost")
 
     check()
 
@@ -78,16 +78,16 @@ def test_as_keras_does(kind: str, tokens: Shape, parse_layers: Any) -> None:
         ),
     ],
 )
-def test_what_is_refused_fails_in_keras(layer: Json, tokens: Shape, parse_layers: Any) -> None:
-    """At once, or in the layer that takes the mask next."""
+def test_a_rejected_mask_fails_in_keras(layer: Json, tokens: Shape, parse_layers: Any) -> None:
+    """In the layer itself, or in the next layer that uses the mask."""
     (_, node) = build_graph(wire(parse_layers(TOKENS | {"output_dim": 3}, layer)), tokens).nodes
-    assert node.layer.masking([True], *node.input_shapes) == "refused"
+    assert node.layer.masking([True], *node.input_shapes) == "rejected"
     with pytest.raises((ValueError, AssertionError, tf.errors.InvalidArgumentError)):
         in_keras(node.layer, tokens)
 
 
 def in_keras(layer: Any, tokens: Shape) -> str:
-    """What becomes of the mask; AssertionError where it does not fit the output."""
+    """What Keras does with the mask. Raises AssertionError if it does not fit the output."""
     x = np.arange(2 * np.prod(tokens)).reshape(2, *tokens) % 3
     embedded = keras.layers.Embedding(17, 3, mask_zero=True)(x)
     built, inputs = keras_layer(layer), [embedded] * len(layer.inputs)
@@ -98,7 +98,9 @@ def in_keras(layer: Any, tokens: Shape) -> str:
     if mask is not None:
         assert mask.shape == output.shape[:-1]
         return "passed"
-    return "lost" if any("destroy the mask" in str(each.message) for each in caught) else "used"
+    return (
+        "lost" if any("destroy the mask" in str(warning.message) for warning in caught) else "used"
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def in_keras(layer: Any, tokens: Shape) -> str:
         ([{"type": "SpectralNormalization", "layer": {"type": "Dense", "units": 2}}, LSTM], 1),
     ],
 )
-def test_a_mask_that_does_not_fit_is_refused(
+def test_a_mask_that_does_not_fit_is_rejected(
     layers: list[Json], place: int, make_spec: Any, faults_of: Any
 ) -> None:
     listed = [VECTORS, *layers, OUT]
@@ -133,12 +135,10 @@ def test_a_mask_that_does_not_fit_is_refused(
         ([LSTM | {"return_sequences": True}, {"type": "Flatten"}], [2]),
     ],
 )
-def test_where_padding_counts_again_is_said(
-    layers: list[Json], lost_at: list[int], make_spec: Any
-) -> None:
+def test_a_lost_mask_is_remarked(layers: list[Json], lost_at: list[int], make_spec: Any) -> None:
     resolution = resolve(make_spec(dataset=PIXELS, model={"layers": [VECTORS, *layers, OUT]}))
-    found = [each.pointer for each in resolution.advice if each.id == "mask-lost"]
-    assert found == [f"/model/layers/{index}" for index in lost_at]
+    actual = [remark.pointer for remark in resolution.advice if remark.id == "mask-lost"]
+    assert actual == [f"/model/layers/{index}" for index in lost_at]
 
 
 def test_merging_drops_the_mask_unless_every_input_has_one(make_spec: Any) -> None:
@@ -147,7 +147,7 @@ def test_merging_drops_the_mask_unless_every_input_has_one(make_spec: Any) -> No
         merged = {"type": "Add", "inputs": ["tokens", "other"]}
         listed = [VECTORS, other, merged, AVERAGE, OUT]
         advice = resolve(make_spec(dataset=PIXELS, model={"layers": listed})).advice
-        return [each.pointer for each in advice if each.id == "mask-lost"]
+        return [remark.pointer for remark in advice if remark.id == "mask-lost"]
 
     assert lost(mask_zero=True) == []
     assert lost(mask_zero=False) == ["/model/layers/2"]

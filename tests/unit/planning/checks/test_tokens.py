@@ -1,4 +1,4 @@
-"""What an Embedding reads is known to be token numbers that it has vectors for, or refused."""
+"""An Embedding is rejected unless it reads token numbers and has a vector for each."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def spectral(layer: Json) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "layers", "pointer", "says"),
+    ("dataset", "layers", "pointer", "words"),
     [
         (SCALED, [EMBEDDING], "/model/layers/0", "real values"),
         (PIXELS | {"name": "wine"}, [EMBEDDING], "/model/layers/0", "real values"),
@@ -34,12 +34,12 @@ def spectral(layer: Json) -> Json:
             "up to 16; received 16",
         ),
         (PIXELS, [{"type": "Dropout", "rate": 0.5}, EMBEDDING], "/model/layers/1", "'dropout'"),
-        (PIXELS, [EMBEDDING, EMBEDDING], "/model/layers/1", "behind 'embedding'"),
+        (PIXELS, [EMBEDDING, EMBEDDING], "/model/layers/1", "after 'embedding'"),
         (
             PIXELS,
             [SQUARE, LARGER | {"interpolation": "bicubic"}, EMBEDDING],
             "/model/layers/2",
-            "behind 'up_sampling2d'",
+            "after 'up_sampling2d'",
         ),
         (
             {"source": "keras", "name": "mnist", "scaling": "none"},
@@ -56,15 +56,15 @@ def spectral(layer: Json) -> Json:
         ),
     ],
 )
-def test_no_tokens(
-    dataset: Json, layers: list[Json], pointer: str, says: str, make_spec: Any, faults_of: Any
+def test_an_embedding_of_anything_but_known_tokens_is_rejected(
+    dataset: Json, layers: list[Json], pointer: str, words: str, make_spec: Any, faults_of: Any
 ) -> None:
     units = {"reuters": 46, "wine": 3}.get(dataset["name"], 10)
     spec = make_spec(dataset=dataset, model={"layers": [*layers, FLAT, OUT | {"units": units}]})
     (fault,) = faults_of(lambda: resolve(spec))
     assert fault.pointer == pointer
     assert fault.rule == "embeds-tokens"
-    assert says in fault.detail
+    assert words in fault.detail
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,22 @@ def test_no_tokens(
         [{"type": "Concatenate", "inputs": ["input", "input"]}, EMBEDDING],
     ],
 )
-def test_tokens(layers: list[Json], make_spec: Any) -> None:
+def test_an_embedding_of_moved_tokens_is_accepted(layers: list[Json], make_spec: Any) -> None:
     resolve(make_spec(dataset=PIXELS, model={"layers": [*layers, FLAT, OUT]}))
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_no_token_is_rounded(precision: str, make_spec: Any, faults_of: Any) -> None:
-    words = EMBEDDING | {"input_dim": 10_000}
+def test_an_embedding_of_rounded_tokens_is_rejected(
+    precision: str, make_spec: Any, faults_of: Any
+) -> None:
+    embedding = EMBEDDING | {"input_dim": 10_000}
 
     def spec(*layers: Json) -> Any:
         model = {"layers": [*layers, FLAT, OUT | {"units": 46}]}
         return make_spec(dataset=TEXTS, model=model, training={"precision": precision})
 
-    resolve(spec(words))
-    resolve(spec(FLAT, words))
-    (fault,) = faults_of(lambda: resolve(spec(spectral(words))))
+    resolve(spec(embedding))
+    resolve(spec(FLAT, embedding))
+    (fault,) = faults_of(lambda: resolve(spec(spectral(embedding))))
     assert fault.rule == "embeds-tokens"
     assert precision in fault.detail

@@ -1,4 +1,4 @@
-"""What contradicts itself in `training` is refused with a pointer, before anything is queued."""
+"""Contradictions in `training` are rejected with a pointer, before anything is queued."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ REGRESSION = {
 }
 
 
-def rate(**said: Any) -> dict[str, Any]:
-    return {"optimizer": {"name": "sgd", "learning_rate": said}}
+def rate(**fields: Any) -> dict[str, Any]:
+    return {"optimizer": {"name": "sgd", "learning_rate": fields}}
 
 
-def cosine(**said: Any) -> dict[str, Any]:
-    return rate(name="cosine_decay", decay_steps=9, **said)
+def cosine(**fields: Any) -> dict[str, Any]:
+    return rate(name="cosine_decay", decay_steps=9, **fields)
 
 
 def pieces(boundaries: list[int], values: list[float]) -> dict[str, Any]:
@@ -33,14 +33,19 @@ def pieces(boundaries: list[int], values: list[float]) -> dict[str, Any]:
             {"optimizer": {"name": "sgd", "clipnorm": 1.0, "clipvalue": 1.0}},
             "/training/optimizer/clipvalue",
             "one-clipping",
-            "clipnorm is set too",
+            "clipnorm and clipvalue",
         ),
-        (pieces([3, 5], [0.1, 0.2]), f"{RATE}/values", "schedule-pieces", "3, received 2"),
+        (
+            pieces([3, 5], [0.1, 0.2]),
+            f"{RATE}/values",
+            "schedule-pieces",
+            "expected 3 values, one more",
+        ),
         (
             pieces([5, 5], [0.1, 0.2, 0.3]),
             f"{RATE}/boundaries/1",
             "schedule-pieces",
-            "rising order",
+            "ascending order, received 5 after 5",
         ),
         (
             cosine(initial_learning_rate=0.1, warmup_steps=3),
@@ -76,13 +81,13 @@ def pieces(boundaries: list[int], values: list[float]) -> dict[str, Any]:
             {"class_weight": {"one": 1}},
             "/training/class_weight/one",
             "class-weight-classes",
-            "a class's number",
+            "received 'one'",
         ),
         (
             {"class_weight": {"01": 1}},
             "/training/class_weight/01",
             "class-weight-classes",
-            "a class's number",
+            "received '01'",
         ),
         (
             {"class_weight": {str(number): 0 for number in range(10)}},
@@ -104,7 +109,7 @@ def pieces(boundaries: list[int], values: list[float]) -> dict[str, Any]:
         ),
     ],
 )
-def test_refused(
+def test_a_contradiction_is_rejected(
     training: Any, pointer: str, rule: str, words: str, make_spec: Any, faults_of: Any
 ) -> None:
     (fault,) = faults_of(lambda: resolve(make_spec(training=training)))
@@ -113,7 +118,7 @@ def test_refused(
 
 
 @pytest.mark.parametrize("monitor", ["val_data_loss", "val_accuracy", "gap"])
-def test_without_validation_rows_there_is_nothing_to_watch(
+def test_monitoring_validation_without_validation_rows_is_rejected(
     monitor: str, make_spec: Any, faults_of: Any
 ) -> None:
     training = {"metrics": ["accuracy"], "early_stopping": {"monitor": monitor}}
@@ -124,14 +129,16 @@ def test_without_validation_rows_there_is_nothing_to_watch(
     assert "train_data_loss" in fault.detail
 
 
-@pytest.mark.parametrize("said", ["balanced", {"0": 1}])
-def test_a_real_value_has_no_classes_to_weigh(said: Any, make_spec: Any, faults_of: Any) -> None:
-    training = {"loss": "mse", "class_weight": said}
+@pytest.mark.parametrize("class_weight", ["balanced", {"0": 1}])
+def test_class_weight_of_a_real_target_is_rejected(
+    class_weight: Any, make_spec: Any, faults_of: Any
+) -> None:
+    training = {"loss": "mse", "class_weight": class_weight}
     (fault,) = faults_of(lambda: resolve(make_spec(**REGRESSION, training=training)))
     assert (fault.pointer, fault.rule) == ("/training/class_weight", "class-weight-classes")
 
 
-def test_all_faults_come_at_once(make_spec: Any, faults_of: Any) -> None:
+def test_all_faults_are_reported_at_once(make_spec: Any, faults_of: Any) -> None:
     training = {
         "optimizer": {"name": "adam", "clipnorm": 1.0, "global_clipnorm": 1.0, "clipvalue": 1.0},
         "class_weight": {"11": 1},
@@ -158,12 +165,12 @@ def test_all_faults_come_at_once(make_spec: Any, faults_of: Any) -> None:
         {"early_stopping": {}, "reduce_lr_on_plateau": {}, "precision": "mixed_float16"},
     ],
 )
-def test_accepted(training: Any, make_spec: Any) -> None:
+def test_a_consistent_training_is_accepted(training: Any, make_spec: Any) -> None:
     spec = make_spec(training=training)
     assert resolve(resolve(spec).spec).spec == resolve(spec).spec
 
 
-def test_what_a_run_measures(make_spec: Any) -> None:
+def test_every_measured_series_can_be_monitored(make_spec: Any) -> None:
     training = make_spec(training={"metrics": ["accuracy"]}).training
     without = ("data_loss", "loss", "penalty", "accuracy", "train_data_loss", "train_accuracy")
     assert monitored(training, validates=False) == without
@@ -172,8 +179,8 @@ def test_what_a_run_measures(make_spec: Any) -> None:
         *("val_data_loss", "val_loss", "val_penalty", "val_accuracy", "gap"),
     }
     for name in monitored(training, validates=True):
-        said = {"metrics": ["accuracy"], "early_stopping": {"monitor": name}}
-        resolve(make_spec(training=said))
+        stopping = {"metrics": ["accuracy"], "early_stopping": {"monitor": name}}
+        resolve(make_spec(training=stopping))
 
 
 PROXIMAL = {"weights": {"l1": 0.01, "l1_mode": "proximal"}}
@@ -196,19 +203,19 @@ PROXIMAL = {"weights": {"l1": 0.01, "l1_mode": "proximal"}}
         ),
     ],
 )
-def test_what_would_undo_exact_zeros(
+def test_an_optimizer_that_would_undo_exact_zeros_is_rejected(
     optimizer: dict[str, Any], pointer: str, rule: str, words: str, make_spec: Any, faults_of: Any
 ) -> None:
     training = {"optimizer": optimizer}
     (fault,) = faults_of(lambda: resolve(make_spec(training, regularization=PROXIMAL)))
     assert (fault.pointer, fault.rule) == (pointer, rule)
     assert words in fault.detail
-    # Without the soft threshold, or with one that has nothing to do, both are fine.
+    # Both are fine without the soft threshold, or without L1.
     for penalty in ({"l1": 0.01}, {"l2": 0.01, "l1_mode": "proximal"}):
         resolve(make_spec(training, regularization={"weights": penalty}))
 
 
-def test_a_proximal_penalty_of_one_layer_counts_too(make_spec: Any, faults_of: Any) -> None:
+def test_a_proximal_penalty_of_one_layer_is_checked_too(make_spec: Any, faults_of: Any) -> None:
     layer = {"type": "Dense", "units": 10, "activation": "softmax"}
     layers = [layer | {"bias_regularizer": PROXIMAL["weights"]}]
     training = {"optimizer": {"name": "ftrl"}}

@@ -1,4 +1,4 @@
-"""What the service knows of small uploads, and specs of them."""
+"""Small stored data sets, and specs that use them."""
 
 import json
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def integer(name: str, low: float = 0, high: float = 9, **more: Any) -> Column:
 
 
 def text(name: str, *values: str, missing: int = 0, distinct: int | None = None) -> Column:
-    """Of these values, 50 rows each; without any, so many different ones that none is listed."""
+    """A column with 50 rows of each value; without values, one with too many to list."""
     listed = counts(dict.fromkeys(values, 50)) if values else None
     known = len(values) if values else distinct
     return Column(name=name, type=ColumnType.TEXT, missing=missing, distinct=known, values=listed)
@@ -85,8 +85,8 @@ def images(
     return stored(DatasetFormat.IMAGES, images=folder)
 
 
-def upload_spec(dataset: StoredDataset, *, units: int = 3, **sections: Any) -> JobSpec:
-    """A spec that trains on an upload; keywords are its options, or sections of the spec."""
+def stored_spec(dataset: StoredDataset, *, units: int = 3, **sections: Any) -> JobSpec:
+    """A spec that trains on a stored data set; keywords are its options or sections of the spec."""
     spec: dict[str, Any] = {
         "model": {"layers": [{"type": "Flatten"}, {"type": "Dense", "units": units}]},
         "training": {"loss": {"name": "categorical_crossentropy", "from_logits": True}},
@@ -95,5 +95,5 @@ def upload_spec(dataset: StoredDataset, *, units: int = 3, **sections: Any) -> J
         name: sections.pop(name) for name in ("model", "training", "split") if name in sections
     }
     spec |= {"dataset": {"source": "upload", "id": ID, **sections}} | parts
-    read = JobSpec.model_validate_json(json.dumps(spec))
-    return read.model_copy(update={"dataset": read.dataset.with_stored(dataset.snapshot())})  # type: ignore[union-attr]
+    parsed = JobSpec.model_validate_json(json.dumps(spec))
+    return parsed.model_copy(update={"dataset": parsed.dataset.with_stored(dataset.snapshot())})  # type: ignore[union-attr]

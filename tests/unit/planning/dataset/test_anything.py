@@ -1,4 +1,4 @@
-"""Whatever is said of whatever is stored: it resolves, to itself, or is a SpecError."""
+"""Any options for any stored data set resolve, idempotently, or raise SpecError."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ NAMES = st.sampled_from(["a", "x", "y", "z/~", "ü" * 70])
 HELD = st.lists(NAMES, max_size=3, unique=True).map(
     lambda more: list({"x": 1, "y": 1} | dict.fromkeys(more))
 )
-"""What a file holds."""
+"""Numbers in a file."""
 NUMBERS = st.none() | st.sampled_from([-1e300, -1.0, 0.0, 3.0, 2.0**24, 1e19, 1e300])
 VALUES = {
     ColumnType.INTEGER: ["-3", "0", "12"],
@@ -89,7 +89,7 @@ def archives(draw: st.DrawFn) -> StoredDataset:
 
 @st.composite
 def divided_archives(draw: st.DrawFn) -> StoredDataset:
-    """As the inspection tells them: every name has every part, with rows of the same shape."""
+    """As inspected: every name has every part, with rows of the same shape."""
     rows = {"train": 100, **draw(st.sampled_from([{"test": 30}, {"validation": 1, "test": 9}]))}
     members = [
         member.model_copy(
@@ -132,7 +132,7 @@ FITTING = {
     DatasetFormat.NPZ: ("target", "task", "scaling"),
     DatasetFormat.IMAGES: ("image", "scaling"),
 }
-"""Options that have a meaning for the format."""
+"""Options that are meaningful for the format."""
 
 
 @given(
@@ -143,7 +143,7 @@ FITTING = {
     stratify=st.booleans(),
     fitting=st.integers(0, 4),
 )
-def test_it_resolves_to_itself_or_is_refused(
+def test_a_spec_resolves_to_itself_or_is_rejected(
     dataset: StoredDataset,
     options: dict[str, Any],
     split: dict[str, float],
@@ -151,7 +151,7 @@ def test_it_resolves_to_itself_or_is_refused(
     stratify: bool,
     fitting: int,
 ) -> None:
-    if fitting:  # else most would be refused for the first option
+    if fitting:  # else most would be rejected for their first option
         known = FITTING.get(dataset.format, ("task", "encodings", "features", "scaling"))
         options = {name: value for name, value in options.items() if name in known}
         if dataset.columns:

@@ -1,4 +1,4 @@
-"""What a spec's words on arrays and images come to, and what is wrong with them."""
+"""Options for stored arrays and images, spelled out or rejected."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from ridgeline.spec.dataset.contents import ArrayMember
 from ridgeline.spec.dataset.stored import ImageSize
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
-from tests.unit.planning.dataset.stored import array, arrays, images, labels, upload_spec
+from tests.unit.planning.dataset.stored import array, arrays, images, labels, stored_spec
 
 
 def spelled_out(dataset: StoredDataset, **options: Any) -> UploadDataset:
-    found = upload_spec(dataset, **options).dataset
-    assert isinstance(found, UploadDataset)
-    return spell_out(found)
+    dataset_options = stored_spec(dataset, **options).dataset
+    assert isinstance(dataset_options, UploadDataset)
+    return spell_out(dataset_options)
 
 
 def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
@@ -38,11 +38,11 @@ def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
         (array("x", 8, dtype="bool"), "none", DatasetShape(150, (8,), 3, 0, 1, tokens=2)),
     ],
 )
-def test_arrays(x: ArrayMember, scaling: str, shape: DatasetShape) -> None:
-    found = spelled_out(arrays(x, labels()))
-    assert (found.features, found.target, found.task) == (("x",), "y", "classification")
-    assert (found.scaling, dataset_shape(found)) == (scaling, shape)
-    assert spell_out(found) == found
+def test_defaults_of_arrays(x: ArrayMember, scaling: str, shape: DatasetShape) -> None:
+    spelled = spelled_out(arrays(x, labels()))
+    assert (spelled.features, spelled.target, spelled.task) == (("x",), "y", "classification")
+    assert (spelled.scaling, dataset_shape(spelled)) == (scaling, shape)
+    assert spell_out(spelled) == spelled
 
 
 @pytest.mark.parametrize(
@@ -55,21 +55,21 @@ def test_arrays(x: ArrayMember, scaling: str, shape: DatasetShape) -> None:
         (array("x", 9, dtype="uint8"), 256),
     ],
 )
-def test_whole_numbers_that_are_not_scaled_are_tokens(x: ArrayMember, tokens: int | None) -> None:
+def test_unscaled_whole_numbers_are_tokens(x: ArrayMember, tokens: int | None) -> None:
     assert dataset_shape(spelled_out(arrays(x, labels()), scaling="none")).tokens == tokens
     assert dataset_shape(spelled_out(arrays(x, labels()), scaling="standard")).tokens is None
 
 
-def test_names_of_arrays() -> None:
-    found = spelled_out(arrays(array("rows", 4), labels("kinds")), target="kinds")
-    assert (found.features, found.target) == (("rows",), "kinds")
+def test_arrays_can_have_any_name() -> None:
+    spelled = spelled_out(arrays(array("rows", 4), labels("kinds")), target="kinds")
+    assert (spelled.features, spelled.target) == (("rows",), "kinds")
     three = arrays(array("a", 4), array("b", 4), labels())
     assert dataset_shape(spelled_out(three, features=["b"])).features == (4,)
     assert spelled_out(arrays(array("x", 4), array("b", 4), labels())).features == ("x",)
     assert faults(three) == [("/dataset/features", "one-array")]
 
 
-def test_a_real_target() -> None:
+def test_a_target_of_real_values_is_regression() -> None:
     real = arrays(array("x", 4), array("y", 1, dtype="float64"))
     assert dataset_shape(spelled_out(real)).classes is None
     many = arrays(array("x", 4), array("y", dtype="int32"))
@@ -122,7 +122,7 @@ def test_a_real_target() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_arrays(
+def test_options_that_do_not_fit_arrays_are_rejected(
     members: list[ArrayMember], options: Any, expected: list[tuple[str, str]]
 ) -> None:
     assert faults(arrays(*members), **options) == expected
@@ -138,15 +138,17 @@ def test_what_does_not_fit_arrays(
         (images(height=(5, 90)), {"image": {"height": 32}}, (32, 9, 3), "unit"),
     ],
 )
-def test_images(dataset: StoredDataset, options: Any, shape: tuple[int, ...], scaling: str) -> None:
-    found = spelled_out(dataset, **options)
+def test_defaults_of_images(
+    dataset: StoredDataset, options: Any, shape: tuple[int, ...], scaling: str
+) -> None:
+    spelled = spelled_out(dataset, **options)
     height, width, channels = shape
-    assert found.image == ImageSize(height=height, width=width, channels=channels)  # type: ignore[arg-type]
-    assert (found.scaling, dataset_shape(found)) == (scaling, DatasetShape(150, shape, 2, 0, 1))
-    assert spell_out(found) == found
+    assert spelled.image == ImageSize(height=height, width=width, channels=channels)  # type: ignore[arg-type]
+    assert (spelled.scaling, dataset_shape(spelled)) == (scaling, DatasetShape(150, shape, 2, 0, 1))
+    assert spell_out(spelled) == spelled
 
 
-def test_pixels_that_are_not_scaled_are_tokens() -> None:
+def test_unscaled_pixels_are_tokens() -> None:
     assert dataset_shape(spelled_out(images(), scaling="none")).tokens == 256
 
 
@@ -167,7 +169,7 @@ def test_pixels_that_are_not_scaled_are_tokens() -> None:
         (images(classes={"cats": 150}), {}, [("/dataset/id", "single-class")]),
     ],
 )
-def test_what_does_not_fit_images(
+def test_options_that_do_not_fit_images_are_rejected(
     dataset: StoredDataset, options: Any, expected: list[tuple[str, str]]
 ) -> None:
     assert faults(dataset, **options) == expected
@@ -177,16 +179,16 @@ def test_what_does_not_fit_images(
     ("dataset", "units"), [(arrays(array("x", 4), labels()), 3), (images(), 2)]
 )
 def test_a_resolved_spec_resolves_to_itself(dataset: StoredDataset, units: int) -> None:
-    once = resolve(upload_spec(dataset, units=units)).spec
+    once = resolve(stored_spec(dataset, units=units)).spec
     written = once.model_dump_json()
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
 
 
-def test_a_preset_trains_on_an_upload() -> None:
-    found = images(height=(5, 90), width=(5, 90))
+def test_a_preset_trains_on_stored_images() -> None:
+    pictures = images(height=(5, 90), width=(5, 90))
     options: dict[str, Any] = {"image": {"height": 32, "width": 32}, "training": {"loss": "mse"}}
     model = {"preset": "cifar10_cnn", "classes": 2}
-    assert resolve(upload_spec(found, model=model, **options)).graph.output.shape == (2,)
+    assert resolve(stored_spec(pictures, model=model, **options)).graph.output.shape == (2,)
     with pytest.raises(SpecError) as caught:
-        resolve(upload_spec(found, model={"preset": "imdb_mlp"}, **options))
+        resolve(stored_spec(pictures, model={"preset": "imdb_mlp"}, **options))
     assert {fault.pointer for fault in caught.value.faults} <= {"/model", "/training/loss"}

@@ -1,4 +1,4 @@
-"""Arrays that are divided already: what a spec may say, and which rows are held out."""
+"""Arrays that are already split: which options fit, and which rows are held out."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ridgeline.spec.dataset.contents import ArrayMember, OwnSplit, Part
 from ridgeline.spec.dataset.contents import DatasetFormat as Format
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
-from tests.unit.planning.dataset.stored import array, counts, stored, upload_spec
+from tests.unit.planning.dataset.stored import array, counts, stored, stored_spec
 
 ROWS: dict[Part, int] = {"train": 100, "validation": 20, "test": 30}
 
@@ -46,7 +46,7 @@ WHOLE = divided(*(TESTED.arrays or ()), part_of(X, "validation"), targets("valid
 
 
 def resolved(dataset: StoredDataset, **sections: Any) -> Resolution:
-    return resolve(upload_spec(dataset, **sections))
+    return resolve(stored_spec(dataset, **sections))
 
 
 def faults(dataset: StoredDataset, **sections: Any) -> list[tuple[str, str]]:
@@ -55,24 +55,24 @@ def faults(dataset: StoredDataset, **sections: Any) -> list[tuple[str, str]]:
     return [(fault.pointer, fault.rule) for fault in caught.value.faults]
 
 
-def test_its_own_test_rows_are_the_test_part() -> None:
+def test_a_files_test_rows_are_the_test_part() -> None:
     assert resolved(TESTED).rows == (80, 20, 30)
     assert resolved(TESTED, split={"validation": 0.1, "stratify": True}).rows == (90, 10, 30)
     assert resolved(TESTED, split={"validation": 0.0, "test": 0.0}).rows == (100, 0, 30)
 
 
-def test_its_own_validation_rows_are_the_validation_part() -> None:
-    found = resolved(WHOLE)
-    assert found.rows == (100, 20, 30)
-    assert (found.spec.split.validation, found.spec.split.test) == (0.0, 0.0)
+def test_a_files_validation_rows_are_the_validation_part() -> None:
+    resolution = resolved(WHOLE)
+    assert resolution.rows == (100, 20, 30)
+    assert (resolution.spec.split.validation, resolution.spec.split.test) == (0.0, 0.0)
     assert resolved(WHOLE, split={"validation": 0.0}).rows == (100, 20, 30)
-    assert "no-validation-split" not in {advice.id for advice in found.advice}
-    stopping = {"loss": upload_spec(WHOLE).training.loss.model_dump(), "early_stopping": {}}
+    assert "no-validation-split" not in {advice.id for advice in resolution.advice}
+    stopping = {"loss": stored_spec(WHOLE).training.loss.model_dump(), "early_stopping": {}}
     assert resolved(WHOLE, training=stopping).rows.validation == 20
 
 
-def test_validation_rows_alone_leave_the_test_rows_to_the_split() -> None:
-    dataset = divided(*(each for each in WHOLE.arrays or () if each.part != "test"))
+def test_a_file_without_test_rows_leaves_them_to_the_split() -> None:
+    dataset = divided(*(member for member in WHOLE.arrays or () if member.part != "test"))
     assert resolved(dataset, split={"test": 0.1}).rows == (90, 20, 10)
 
 
@@ -88,30 +88,35 @@ def test_validation_rows_alone_leave_the_test_rows_to_the_split() -> None:
         ),
     ],
 )
-def test_a_share_of_rows_beside_the_files_own(
+def test_a_fraction_for_a_part_that_the_file_has_is_rejected(
     dataset: StoredDataset, split: dict[str, float], expected: list[tuple[str, str]]
 ) -> None:
     assert faults(dataset, split=split) == expected
 
 
 @pytest.mark.parametrize("dataset", [TESTED, WHOLE])
-def test_it_resolves_to_itself(dataset: StoredDataset) -> None:
+def test_a_resolved_spec_resolves_to_itself(dataset: StoredDataset) -> None:
     once = resolved(dataset).spec
     written = once.model_dump_json()
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
     assert (once.dataset.target, once.dataset.features) == ("y", ("x",))  # type: ignore[union-attr]
-    said = upload_spec(dataset).model_dump_json(exclude_unset=True)
-    again = JobSpec.model_validate_json(said)
+    written = stored_spec(dataset).model_dump_json(exclude_unset=True)
+    again = JobSpec.model_validate_json(written)
     assert resolve(again).spec == once
 
 
-def test_only_what_is_used_is_kept() -> None:
+def test_only_arrays_in_use_are_kept() -> None:
     more = divided(
-        *(TESTED.arrays or ()), *(part_of(array("z", 9), each) for each in ("train", "test"))
+        *(TESTED.arrays or ()), *(part_of(array("z", 9), part) for part in ("train", "test"))
     )
     kept = resolved(more, features=["x"]).spec.dataset.stored  # type: ignore[union-attr]
     assert kept is not None
-    assert {each.name for each in kept.arrays or ()} == {"x_train", "x_test", "y_train", "y_test"}
+    assert {member.name for member in kept.arrays or ()} == {
+        "x_train",
+        "x_test",
+        "y_train",
+        "y_test",
+    }
     assert kept.split == TESTED.split
     assert faults(more, features=["x", "z"]) == [("/dataset/features", "one-array")]
 
@@ -123,7 +128,7 @@ def test_only_what_is_used_is_kept() -> None:
         ({"features": ["x_test"]}, "/dataset/features/0"),
     ],
 )
-def test_the_name_of_a_part(options: dict[str, Any], at: str) -> None:
+def test_the_name_of_a_part_is_rejected(options: dict[str, Any], at: str) -> None:
     with pytest.raises(SpecError) as caught:
         resolved(TESTED, **options)
     (fault,) = caught.value.faults
@@ -132,50 +137,50 @@ def test_the_name_of_a_part(options: dict[str, Any], at: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_classes_that_the_training_rows_have_not(part: Part) -> None:
-    others = (each for each in WHOLE.arrays or () if each.name != f"y_{part}")
+def test_held_out_classes_without_training_rows_are_rejected(part: Part) -> None:
+    others = (member for member in WHOLE.arrays or () if member.name != f"y_{part}")
     dataset = divided(*others, targets(part, "0", "7"))
     with pytest.raises(SpecError) as caught:
         resolved(dataset)
     (fault,) = caught.value.faults
     assert (fault.pointer, fault.rule) == ("/dataset/target", "unknown-classes")
-    assert f"'y_{part}' holds '7', 'y_train' does not" in fault.detail
+    assert f"'y_{part}' has '7', 'y_train' does not" in fault.detail
     real = {"name": "mean_squared_error"}
     assert resolved(dataset, task="regression", units=1, training={"loss": real}).rows.train == 100
 
 
-def test_too_many_classes_to_be_listed_among_the_test_rows() -> None:
-    others = (each for each in TESTED.arrays or () if each.name != "y_test")
+def test_too_many_classes_among_the_test_rows_are_rejected() -> None:
+    others = (member for member in TESTED.arrays or () if member.name != "y_test")
     dataset = divided(*others, targets("test", "0").model_copy(update={"values": None}))
     assert faults(dataset) == [("/dataset/target", "unknown-classes")]
 
 
-def test_a_class_that_the_test_rows_lack() -> None:
-    others = (each for each in TESTED.arrays or () if each.name != "y_test")
+def test_a_class_missing_in_the_test_rows_is_accepted() -> None:
+    others = (member for member in TESTED.arrays or () if member.name != "y_test")
     assert resolved(divided(*others, targets("test", "1"))).rows.test == 30
 
 
-def test_a_range_is_that_of_all_parts() -> None:
-    """An embedding must be able to look up the words of the test rows too."""
+def test_tokens_cover_all_parts() -> None:
+    """An Embedding must have vectors for the tokens of the test rows too."""
     words = array("x", 4, dtype="int32", minimum=0, maximum=9)
     dataset = divided(
         part_of(words, "train"),
         part_of(words, "test", maximum=41),
-        *(each for each in TESTED.arrays or () if each.stem == "y"),
+        *(member for member in TESTED.arrays or () if member.stem == "y"),
     )
-    assert dataset_shape(upload_spec(dataset, scaling="none").dataset).tokens == 42
+    assert dataset_shape(stored_spec(dataset, scaling="none").dataset).tokens == 42
     large = divided(
         part_of(X, "train"), part_of(X, "test", maximum=1e39), *(dataset.arrays or ())[2:]
     )
     assert faults(large) == [("/dataset/features", "number-range")]
 
 
-def test_features_are_the_other_arrays_whatever_their_name() -> None:
-    """X_train, as scikit-learn's users write."""
+def test_the_only_other_array_is_the_features() -> None:
+    """Such as X_train, as scikit-learn's users write it."""
     features = array("X", 4)
     dataset = divided(
         *(part_of(features, part) for part in ("train", "test")),
-        *(each for each in TESTED.arrays or () if each.stem == "y"),
+        *(member for member in TESTED.arrays or () if member.stem == "y"),
     )
     assert resolved(dataset).spec.dataset.features == ("X",)  # type: ignore[union-attr]
 
@@ -186,10 +191,10 @@ def test_memory_counts_every_part() -> None:
     assert (shape.rows, shape.validation_rows, shape.test_rows) == (100, 20, 30)
 
 
-def test_specs_of_other_files_say_nothing_of_parts() -> None:
+def test_specs_of_files_without_a_split_have_no_part_fields() -> None:
     new = ('"split":{"train"', '"part"', '"stem"')
     y = array("y", dtype="uint8", values=counts({"0": 30, "1": 30, "2": 40}))
-    said = resolved(stored(Format.NPZ, 100, arrays=(X, y))).spec.model_dump_json()
-    assert [word for word in ('"split":null', *new) if word in said] == []
-    said = resolved(TESTED).spec.model_dump_json()
-    assert [word for word in new if word not in said] == []
+    written = resolved(stored(Format.NPZ, 100, arrays=(X, y))).spec.model_dump_json()
+    assert [word for word in ('"split":null', *new) if word in written] == []
+    written = resolved(TESTED).spec.model_dump_json()
+    assert [word for word in new if word not in written] == []

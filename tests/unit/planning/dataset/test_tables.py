@@ -1,4 +1,4 @@
-"""What a spec's words on a table come to, and what is wrong with them."""
+"""Options for a stored table, spelled out or rejected."""
 
 import json
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ from ridgeline.spec.dataset.encodings import (
 )
 from ridgeline.spec.faults import MAX_FAULTS, SpecError
 from ridgeline.spec.job_spec import JobSpec
-from tests.unit.planning.dataset.stored import ID, counts, integer, number, table, text, upload_spec
+from tests.unit.planning.dataset.stored import ID, counts, integer, number, stored_spec, table, text
 
 FLOWERS = table(
-    number("length"), integer("petals"), text("colour", "blue", "red"), text("kind", "a", "b", "c")
+    number("length"), integer("petals"), text("color", "blue", "red"), text("kind", "a", "b", "c")
 )
 YES_NO = Column(
     name="wild",
@@ -38,18 +38,18 @@ YES_NO = Column(
 
 
 def spelled_out(dataset: StoredDataset, **options: Any) -> UploadDataset:
-    found = resolve(upload_spec(dataset, **options)).spec.dataset
-    assert isinstance(found, UploadDataset)
-    return found
+    resolved = resolve(stored_spec(dataset, **options)).spec.dataset
+    assert isinstance(resolved, UploadDataset)
+    return resolved
 
 
 def shape_of(dataset: StoredDataset, **options: Any) -> DatasetShape:
-    return dataset_shape(upload_spec(dataset, **options).dataset)
+    return dataset_shape(stored_spec(dataset, **options).dataset)
 
 
 def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
     with pytest.raises(SpecError) as caught:
-        dataset_shape(upload_spec(dataset, **options).dataset)
+        dataset_shape(stored_spec(dataset, **options).dataset)
     for fault in caught.value.faults:
         assert len(fault.detail) < 1000
     return [(fault.pointer, fault.rule) for fault in caught.value.faults]
@@ -59,15 +59,15 @@ def faults(dataset: StoredDataset, **options: Any) -> list[tuple[str, str]]:
 
 
 def test_every_default_is_spelled_out() -> None:
-    found = spelled_out(FLOWERS, target="kind")
-    assert (found.task, found.scaling) == ("classification", "standard")
-    assert found.features == ("length", "petals", "colour")
-    assert found.encodings == {
+    spelled = spelled_out(FLOWERS, target="kind")
+    assert (spelled.task, spelled.scaling) == ("classification", "standard")
+    assert spelled.features == ("length", "petals", "color")
+    assert spelled.encodings == {
         "length": NumberEncoding(),
         "petals": NumberEncoding(),
-        "colour": OneHotEncoding(categories=("blue", "red")),
+        "color": OneHotEncoding(categories=("blue", "red")),
     }
-    assert dataset_shape(found) == DatasetShape(150, (4,), 3)
+    assert dataset_shape(spelled) == DatasetShape(150, (4,), 3)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_every_default_is_spelled_out() -> None:
     ],
 )
 def test_a_column_is_encoded_by_its_type(column: Column, encoding: object) -> None:
-    found = spelled_out(table(column, text("kind", "a", "b", "c")), target="kind")
-    assert list(found.encodings.values()) == [encoding]
+    spelled = spelled_out(table(column, text("kind", "a", "b", "c")), target="kind")
+    assert list(spelled.encodings.values()) == [encoding]
 
 
-def test_a_column_without_any_value_is_no_feature_by_default() -> None:
+def test_an_empty_column_is_no_feature_by_default() -> None:
     empty = text("notes", missing=150, distinct=0)
-    found = spelled_out(table(number("x"), empty, text("kind", "a", "b", "c")), target="kind")
-    assert found.features == ("x",)
+    spelled = spelled_out(table(number("x"), empty, text("kind", "a", "b", "c")), target="kind")
+    assert spelled.features == ("x",)
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,17 @@ def test_a_column_without_any_value_is_no_feature_by_default() -> None:
         (number("y", values=counts({"0": 70, "1": 80})), "regression", None),
     ],
 )
-def test_the_task_follows_from_the_target(column: Column, task: str, classes: int | None) -> None:
+def test_the_task_is_inferred_from_the_target(
+    column: Column, task: str, classes: int | None
+) -> None:
     dataset = table(number("x"), column)
-    found = spell_out(
+    spelled = spell_out(
         UploadDataset(source="upload", id=ID, target="y").with_stored(dataset.snapshot())
     )
-    assert (found.task, dataset_shape(found).classes) == (task, classes)
+    assert (spelled.task, dataset_shape(spelled).classes) == (task, classes)
 
 
-def test_the_task_can_be_said() -> None:
+def test_an_explicit_task_takes_precedence() -> None:
     whole = integer("y", values=counts({"3": 70, "7": 80}))
     assert shape_of(table(number("x"), whole), target="y", task="regression").classes is None
     real = number("y", values=counts({"0": 70, "1": 80}))
@@ -124,7 +126,7 @@ def test_the_task_can_be_said() -> None:
 # Rows --------------------------------------------------------------------------------------------
 
 
-def test_the_shape_is_the_sum_of_the_encodings() -> None:
+def test_a_row_has_the_numbers_of_all_encodings() -> None:
     dataset = table(
         number("a"), text("b", "u", "v"), text("c", "w"), text("d"), text("kind", "x", "y")
     )
@@ -133,14 +135,14 @@ def test_the_shape_is_the_sum_of_the_encodings() -> None:
     assert (shape.features, shape.bytes_per_number, shape.tokens) == ((1 + 2 + 1 + 50,), 4, None)
 
 
-def test_ones_and_zeros_alone_are_bytes() -> None:
+def test_ones_and_zeros_take_one_byte_each() -> None:
     dataset = table(text("b", "u", "v"), text("d"), text("kind", "x", "y"))
     shape = shape_of(dataset, target="kind")
     assert (shape.features, shape.bytes_per_number, shape.tokens) == ((1002,), 1, 2)
     assert spelled_out(dataset, target="kind", units=2).scaling == "none"
 
 
-def test_a_sequence_is_for_an_embedding() -> None:
+def test_a_sequence_is_tokens_for_an_embedding() -> None:
     dataset = table(text("review"), text("kind", "x", "y"))
     encoding = {"type": "sequence", "num_words": 500, "maxlen": 20}
     shape = shape_of(dataset, target="kind", encodings={"review": encoding})
@@ -160,7 +162,7 @@ def test_a_sequence_is_for_an_embedding() -> None:
         ([number("a", 0, 41)], {}, None),
     ],
 )
-def test_whole_numbers_that_are_not_scaled_are_tokens(
+def test_unscaled_whole_numbers_are_tokens(
     columns: list[Column], encodings: Any, tokens: int | None
 ) -> None:
     dataset = table(*columns, text("kind", "x", "y"))
@@ -172,17 +174,17 @@ def test_whole_numbers_that_are_not_scaled_are_tokens(
 # Resolved ----------------------------------------------------------------------------------------
 
 
-def test_a_resolved_spec_holds_what_it_uses_and_resolves_to_itself() -> None:
+def test_a_resolved_spec_keeps_only_columns_in_use_and_resolves_to_itself() -> None:
     rest = [number(f"unused {index}") for index in range(5)]
     dataset = table(*(FLOWERS.columns or ()), *rest)
-    spec = upload_spec(dataset, target="kind", features=["colour", "length"])
+    spec = stored_spec(dataset, target="kind", features=["color", "length"])
     once = resolve(spec).spec
     assert isinstance(once.dataset, UploadDataset)
     stored = once.dataset.stored
     assert stored is not None
     assert stored.columns is not None
-    assert [(each.name, each.values is None) for each in stored.columns] == [
-        ("colour", True),
+    assert [(column.name, column.values is None) for column in stored.columns] == [
+        ("color", True),
         ("length", True),
         ("kind", False),
     ]
@@ -210,30 +212,32 @@ COLUMNS = st.one_of(
 
 @given(st.lists(COLUMNS, min_size=1, max_size=6), st.sampled_from(["auto", "none", "minmax"]))
 def test_any_table_resolves_to_itself(columns: list[Column], scaling: str) -> None:
-    named = [each.model_copy(update={"name": f"c{index}"}) for index, each in enumerate(columns)]
+    named = [
+        column.model_copy(update={"name": f"c{index}"}) for index, column in enumerate(columns)
+    ]
     dataset = table(*named, text("kind", "a", "b", "c"))
-    spec = upload_spec(dataset, target="kind", scaling=scaling)
+    spec = stored_spec(dataset, target="kind", scaling=scaling)
     once = resolve(spec).spec
     assert dataset_shape(once.dataset) == dataset_shape(spec.dataset)
     written = once.model_dump_json()
     assert resolve(JobSpec.model_validate_json(written)).spec.model_dump_json() == written
 
 
-def test_what_was_posted_can_be_posted_again() -> None:
-    said = {"source": "upload", "id": ID, "target": "kind", "encodings": {"colour": "ordinal"}}
+def test_a_posted_spec_can_be_posted_again() -> None:
+    posted = {"source": "upload", "id": ID, "target": "kind", "encodings": {"color": "ordinal"}}
     model = {"layers": [{"type": "Dense", "units": 3}]}
-    body = {"dataset": said, "model": model, "training": {"loss": "mse"}}
+    body = {"dataset": posted, "model": model, "training": {"loss": "mse"}}
     spec = JobSpec.model_validate_json(json.dumps(body))
     written = spec.model_dump_json(exclude_unset=True)
-    encodings = {"colour": {"type": "ordinal"}}
-    assert json.loads(written)["dataset"] == said | {"encodings": encodings}
+    encodings = {"color": {"type": "ordinal"}}
+    assert json.loads(written)["dataset"] == posted | {"encodings": encodings}
     assert JobSpec.model_validate_json(written) == spec
 
 
-def test_what_is_stored_replaces_what_was_sent() -> None:
-    lie = upload_spec(table(number("x"), text("kind", "a", "b", "c")), target="kind").dataset
-    assert isinstance(lie, UploadDataset)
-    assert dataset_shape(lie.with_stored(FLOWERS.snapshot())).features == (4,)
+def test_stored_contents_replace_what_was_sent() -> None:
+    sent = stored_spec(table(number("x"), text("kind", "a", "b", "c")), target="kind").dataset
+    assert isinstance(sent, UploadDataset)
+    assert dataset_shape(sent.with_stored(FLOWERS.snapshot())).features == (4,)
 
 
 # Faults ------------------------------------------------------------------------------------------
@@ -335,7 +339,7 @@ MANY = [text(f"t{index}", *(f"{value} {'x' * 90}" for value in range(100))) for 
         (MANY, {"target": "kind"}, [("/dataset/features", "long-categories")]),
     ],
 )
-def test_what_does_not_fit_the_columns(
+def test_options_that_do_not_fit_the_columns_are_rejected(
     columns: list[Column], options: Any, expected: list[tuple[str, str]]
 ) -> None:
     assert faults(table(*columns, text("kind", "a", "b", "c")), **options) == expected
@@ -353,19 +357,21 @@ def test_what_does_not_fit_the_columns(
         (number("y", 0, 1e39), {}, ("/dataset/target", "number-range")),
     ],
 )
-def test_what_cannot_be_predicted(column: Column, options: Any, expected: tuple[str, str]) -> None:
+def test_a_column_that_cannot_be_predicted_is_rejected(
+    column: Column, options: Any, expected: tuple[str, str]
+) -> None:
     assert faults(table(number("x"), column), target="y", **options) == [expected]
 
 
-def test_a_near_name_is_guessed_and_long_ones_are_cut() -> None:
+def test_an_unknown_name_suggests_a_close_one_and_long_names_are_cut() -> None:
     dataset = table(number("a" * 900), *(number(f"column {index}") for index in range(30)))
     with pytest.raises(
         SpecError, match=r"did you mean 'column 7'\? its columns are .* and 23 more"
     ):
-        dataset_shape(upload_spec(dataset, target="colum 7").dataset)
+        dataset_shape(stored_spec(dataset, target="colum 7").dataset)
 
 
-def test_no_more_faults_are_looked_for_than_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_faults_are_computed_than_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     guessed: list[str] = []
 
     def guess(name: str, _: object) -> str:
@@ -375,28 +381,29 @@ def test_no_more_faults_are_looked_for_than_are_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("ridgeline.planning.dataset.table.guess", guess)
     names = [f"no {index}" for index in range(3000)]
     dataset = table(number("x"), text("kind", "a", "b"))
-    found = faults(dataset, target="kind", features=names, encodings=dict.fromkeys(names, "number"))
-    assert len(found) == len(guessed) == MAX_FAULTS
+    encodings = dict.fromkeys(names, "number")
+    reported = faults(dataset, target="kind", features=names, encodings=encodings)
+    assert len(reported) == len(guessed) == MAX_FAULTS
 
 
-def test_a_long_name_is_not_sent_back() -> None:
+def test_a_long_name_is_left_out_of_the_pointer() -> None:
     dataset = table(number("x"), text("kind", "a", "b"))
-    found = faults(dataset, target="kind", encodings={"n" * 65: "number"})
-    assert found == [("/dataset/encodings", "unknown-column")]
+    reported = faults(dataset, target="kind", encodings={"n" * 65: "number"})
+    assert reported == [("/dataset/encodings", "unknown-column")]
 
 
-def test_extra_categories_are_borne_and_numbers_compare_as_numbers() -> None:
+def test_extra_categories_are_accepted_and_numbers_compare_as_numbers() -> None:
     seen = number("i", values=counts({"0.5": 1, "3": 149}), distinct=2)
     encodings = {"i": {"type": "ordinal", "categories": ["0.50", "3.0", "4"]}}
-    found = spelled_out(
+    spelled = spelled_out(
         table(seen, text("kind", "a", "b", "c")), target="kind", encodings=encodings
     )
-    assert found.encodings["i"] == OrdinalEncoding(categories=("0.50", "3.0", "4"))
+    assert spelled.encodings["i"] == OrdinalEncoding(categories=("0.50", "3.0", "4"))
 
 
-def test_without_what_is_stored_nothing_can_be_said() -> None:
+def test_a_data_set_with_unknown_contents_is_rejected() -> None:
     spec = UploadDataset(source="upload", id=ID, target="kind")
-    with pytest.raises(SpecError, match="looks it up"):
+    with pytest.raises(SpecError, match="received none"):
         dataset_shape(spec)
 
 
@@ -413,7 +420,7 @@ def test_without_what_is_stored_nothing_can_be_said() -> None:
         {"image": {"channels": 2}},
     ],
 )
-def test_refused_by_type(options: dict[str, Any]) -> None:
+def test_an_option_of_a_wrong_type_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         UploadDataset.model_validate_json(json.dumps({"source": "upload", "id": ID, **options}))
 
@@ -421,29 +428,29 @@ def test_refused_by_type(options: dict[str, Any]) -> None:
 # With the rest of the spec -----------------------------------------------------------------------
 
 
-def test_a_regression_is_hinted_at_where_a_loss_fits_no_classes() -> None:
+def test_a_loss_that_fits_no_classes_hints_at_regression() -> None:
     whole = integer("y", values=counts({"3": 70, "7": 40, "9": 40}))
     loss = {"loss": "mean_squared_error"}
     dataset = table(number("x"), whole)
     with pytest.raises(SpecError, match='set /dataset/task to "regression"'):
-        resolve(upload_spec(dataset, units=1, target="y", training=loss))
-    said = upload_spec(dataset, units=1, target="y", task="regression", training=loss)
-    assert resolve(said).encoding == "value"
+        resolve(stored_spec(dataset, units=1, target="y", training=loss))
+    explicit = stored_spec(dataset, units=1, target="y", task="regression", training=loss)
+    assert resolve(explicit).encoding == "value"
 
 
-def test_classes_are_hinted_at_where_a_loss_fits_no_real_values() -> None:
-    """A column of labels that had a gap once is written as 0.0 and 1.0."""
+def test_a_loss_that_fits_no_real_values_hints_at_classification() -> None:
+    """Labels that once had a missing value are written as 0.0 and 1.0."""
     label = number("y", 0, 1, distinct=2, values=counts({"0": 75, "1": 75}))
     dataset = table(number("x"), label)
     with pytest.raises(SpecError, match='set /dataset/task to "classification"'):
-        resolve(upload_spec(dataset, units=2, target="y"))
-    said = upload_spec(dataset, units=2, target="y", task="classification")
-    assert resolve(said).encoding == "one_hot"
+        resolve(stored_spec(dataset, units=2, target="y"))
+    explicit = stored_spec(dataset, units=2, target="y", task="classification")
+    assert resolve(explicit).encoding == "one_hot"
 
 
-def test_a_class_of_one_row_cannot_be_stratified() -> None:
+def test_stratifying_a_class_of_one_row_is_rejected() -> None:
     kind = text("kind", "a", "b").model_copy(update={"values": counts({"a": 149, "b": 1})})
-    spec = upload_spec(
+    spec = stored_spec(
         table(number("x"), kind),
         units=2,
         target="kind",
@@ -455,17 +462,17 @@ def test_a_class_of_one_row_cannot_be_stratified() -> None:
 
 
 def advice(dataset: StoredDataset, **options: Any) -> dict[str, tuple[str, str]]:
-    return {each.id: (each.pointer, each.message) for each in _advice(dataset, **options)}
+    return {remark.id: (remark.pointer, remark.message) for remark in _advice(dataset, **options)}
 
 
-def test_advice_on_columns_and_classes() -> None:
+def test_row_numbers_constants_and_rare_classes_are_remarked() -> None:
     kind = text("kind", "a", "b").model_copy(update={"values": counts({"a": 140, "b": 10})})
     dataset = table(integer("row", 1, 150), number("same", 2, 2, distinct=1), number("x"), kind)
-    found = advice(dataset)
-    assert found["row-number-column"][0] == found["constant-column"][0] == "/dataset"
-    assert "'row'" in found["row-number-column"][1]
-    assert "'same'" in found["constant-column"][1]
-    at, message = found["imbalanced-classes"]
+    remarks = advice(dataset)
+    assert remarks["row-number-column"][0] == remarks["constant-column"][0] == "/dataset"
+    assert "'row'" in remarks["row-number-column"][1]
+    assert "'same'" in remarks["constant-column"][1]
+    at, message = remarks["imbalanced-classes"]
     assert at == "/training"
     assert "right in 93% of all rows" in message
     named = advice(dataset, features=["row", "x"])
@@ -480,22 +487,22 @@ def test_advice_on_columns_and_classes() -> None:
     assert {"row-number-column", "constant-column", "imbalanced-classes"}.isdisjoint(advice(even))
 
 
-def test_advice_on_numbers_and_dates_that_are_texts() -> None:
+def test_numbers_and_dates_read_as_text_are_remarked() -> None:
     powers = text("power", *(str(number) for number in range(40, 90)), "?")
     prices = text("price", *(str(number) for number in range(40, 90)), "1,000")
     codes = text("code", "1", "2", "a", "b")
     days = text("day", *(f"2024-02-{day:02}" for day in range(1, 29)))
     times = text("time", *(f"{day}/3/2024 10:00" for day in range(1, 29)))
     dataset = table(powers, prices, codes, days, times, number("x"), text("kind", "a", "b"))
-    found = [(each.id, each.message) for each in _advice(dataset)]
-    (numbers,) = [message for rule, message in found if rule == "numbers-as-text"]
+    messages = [(remark.id, remark.message) for remark in _advice(dataset)]
+    (numbers,) = [message for rule, message in messages if rule == "numbers-as-text"]
     assert "'power', 'price' are numbers" in numbers
-    assert "such as '?', '1,000'." in numbers
-    (dates,) = [message for rule, message in found if rule == "dates-as-text"]
-    assert "'day', 'time' holds dates" in dates
-    left_out = {each.id for each in _advice(dataset, features=["x", "code"])}
+    assert "such as '?', '1,000', make it text" in numbers
+    (dates,) = [message for rule, message in messages if rule == "dates-as-text"]
+    assert "Dates in 'day', 'time' are read as text" in dates
+    left_out = {remark.id for remark in _advice(dataset, features=["x", "code"])}
     assert left_out.isdisjoint({"numbers-as-text", "dates-as-text"})
 
 
 def _advice(dataset: StoredDataset, **options: Any) -> Sequence[Advice]:
-    return resolve(upload_spec(dataset, target="kind", units=2, **options)).advice
+    return resolve(stored_spec(dataset, target="kind", units=2, **options)).advice

@@ -1,4 +1,4 @@
-"""Specs as the service stores them, and what comes of comparing some."""
+"""Specs as the service stores them, and their differences."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ridgeline.api.comparison import Difference
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.job_spec import JobSpec
-from service.comparison.differences import differences
+from service.comparison.rules import differences
 
 OUTPUT: dict[str, Any] = {"type": "Dense", "units": 3, "activation": "softmax"}
 BASE: dict[str, Any] = {
@@ -17,7 +17,7 @@ BASE: dict[str, Any] = {
 
 
 def stored(**changes: Any) -> str:
-    """A spec as the service stores it: what the author said."""
+    """A spec as the service stores it: only what the author wrote."""
     return JobSpec.model_validate_json(json.dumps(BASE | changes)).model_dump_json(
         exclude_unset=True
     )
@@ -41,16 +41,16 @@ def resolved(spec: str) -> str:
 
 
 def compared(*specs: str) -> list[Difference]:
-    """All differences of specs that can be trained, of the jobs `0`, `1` and so on."""
+    """All differences of trainable specs, of the jobs `0`, `1` and so on."""
     by_id = {str(number): spec for number, spec in enumerate(specs)}
-    found, left_out = differences(by_id, {key: resolved(spec) for key, spec in by_id.items()})
+    listed, left_out = differences(by_id, {key: resolved(spec) for key, spec in by_id.items()})
     assert left_out == 0
-    return found
+    return listed
 
 
-def told(*specs: str) -> dict[str, list[Any]]:
+def values_by_label(*specs: str) -> dict[str, list[Any]]:
     """Each difference's values by its label; `...` for a job that has none."""
     return {
-        each.label: [each.values.get(str(number), ...) for number in range(len(specs))]
-        for each in compared(*specs)
+        difference.label: [difference.values.get(str(number), ...) for number in range(len(specs))]
+        for difference in compared(*specs)
     }

@@ -1,4 +1,4 @@
-"""What holds of comparing any specs."""
+"""Properties of comparing any specs."""
 
 import json
 from itertools import combinations
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.api.comparison import Difference
-from service.comparison.differences import differences
+from service.comparison.rules import differences
 from tests.unit.service.comparison.compared import BASE, OUTPUT, compared, resolved, stored
 
 L2 = st.none() | st.sampled_from([0.1, 0.2]).map(lambda l2: {"l2": l2})
@@ -67,8 +67,8 @@ def specs(draw: st.DrawFn) -> str:
     )
 
 
-def is_told_apart(found: list[Difference], one: str, other: str) -> bool:
-    return any(each.values.get(one, ...) != each.values.get(other, ...) for each in found)
+def distinguishes(listed: list[Difference], one: str, other: str) -> bool:
+    return any(each.values.get(one, ...) != each.values.get(other, ...) for each in listed)
 
 
 @given(specs())
@@ -77,7 +77,7 @@ def test_a_spec_does_not_differ_from_itself(spec: str) -> None:
 
 
 @given(specs())
-def test_a_spec_spelled_out_differs_in_its_policy_alone(spec: str) -> None:
+def test_a_resolved_spec_differs_from_the_posted_one_by_its_policy_alone(spec: str) -> None:
     for each in compared(spec, resolved(spec)):
         assert each.label.startswith("regularization")
 
@@ -89,26 +89,28 @@ def test_a_spec_spelled_out_differs_in_its_policy_alone(spec: str) -> None:
     st.data(),
     st.fixed_dictionaries({}, optional=PENALTIES),
 )
-def test_a_layer_put_in_anywhere_is_one_difference(
+def test_a_layer_inserted_anywhere_is_one_difference(
     layers: list[dict[str, Any]],
     new: dict[str, Any],
     name: str | None,
     data: st.DataObject,
     policy: dict[str, Any],
 ) -> None:
-    # Without the policy's dropout: where a layer drops, the policy does not, so it is no new one.
+    # Without the policy's dropout, which the policy leaves out where a layer drops by itself.
     place = data.draw(st.integers(0, len(layers) - 1))
     put = new if name is None else new | {"name": name}
     more = [*layers[:place], put, *layers[place:]]
-    (found,) = compared(
+    (difference,) = compared(
         *(stored(model={"layers": each}, regularization=policy) for each in (layers, more))
     )
-    assert found.values.keys() == {"1"}
-    assert found.values["1"]["type"] == new["type"]  # type: ignore[index, call-overload]
+    assert difference.values.keys() == {"1"}
+    assert difference.values["1"]["type"] == new["type"]  # type: ignore[index, call-overload]
 
 
 @given(st.lists(specs(), min_size=2, max_size=4), st.randoms(use_true_random=False))
-def test_the_order_of_the_jobs_is_that_of_the_values(listed: list[str], random: Any) -> None:
+def test_the_order_of_the_jobs_is_the_order_of_the_values_only(
+    listed: list[str], random: Any
+) -> None:
     by_id = {str(number): spec for number, spec in enumerate(listed)}
     meant = {job_id: resolved(spec) for job_id, spec in by_id.items()}
     before, _ = differences(by_id, meant)
@@ -123,25 +125,24 @@ def test_the_order_of_the_jobs_is_that_of_the_values(listed: list[str], random: 
 
 
 @given(st.lists(specs(), min_size=2, max_size=4))
-def test_nothing_is_lost(listed: list[str]) -> None:
-    """Jobs that no difference tells apart have the same resolved spec."""
-    found = compared(*listed)
+def test_jobs_without_a_difference_have_the_same_resolved_spec(listed: list[str]) -> None:
+    listed_differences = compared(*listed)
     for one, other in combinations(range(len(listed)), 2):
-        if not is_told_apart(found, str(one), str(other)):
+        if not distinguishes(listed_differences, str(one), str(other)):
             assert resolved(listed[one]) == resolved(listed[other])
 
 
 @given(st.lists(specs(), min_size=2, max_size=4))
-def test_labels_are_unlike_and_pointers_lead_to_the_values(listed: list[str]) -> None:
-    found = compared(*listed)
-    assert len({each.label for each in found}) == len(found)
-    for each in found:
+def test_labels_are_unique_and_pointers_lead_to_the_values(listed: list[str]) -> None:
+    labelled = compared(*listed)
+    assert len({each.label for each in labelled}) == len(labelled)
+    for each in labelled:
         for job_id in each.pointers.keys() & each.values.keys():
-            said: Any = json.loads(listed[int(job_id)])
+            posted: Any = json.loads(listed[int(job_id)])
             for part in each.pointers[job_id].split("/")[1:]:
-                said = said[int(part) if isinstance(said, list) else part]
+                posted = posted[int(part) if isinstance(posted, list) else part]
             value = each.values[job_id]
-            if isinstance(value, dict):  # of a layer it may be said besides what it takes
-                assert {name: value[name] for name in said} == said
+            if isinstance(value, dict):  # a whole layer may show its inputs too
+                assert {name: value[name] for name in posted} == posted
             elif not each.label.endswith(": inputs"):
-                assert said == value
+                assert posted == value

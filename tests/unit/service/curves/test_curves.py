@@ -42,7 +42,7 @@ ROWS = [
 ]
 
 
-def test_csv() -> None:
+def test_csv_has_a_line_per_epoch_and_marks() -> None:
     text = to_csv(table_of(texts(ROWS)))
     assert text.endswith("\r\n")
     lines: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text)))
@@ -63,13 +63,13 @@ def test_csv_of_no_epochs_is_a_header() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], ROWS, ROWS[:1], noisy(50)])
-def test_json_is_the_contracts(rows: list[EpochRow]) -> None:
+def test_json_fits_the_model(rows: list[EpochRow]) -> None:
     content = to_json(table_of(texts(rows)), "job", complete=True)
     assert Curves.model_validate_json(content) == columns("job", rows, complete=True)
 
 
 def test_a_long_job_takes_little_memory_and_time() -> None:
-    """As objects, these rows took over a hundred megabytes."""
+    """As objects, these rows would take over a hundred megabytes."""
     text = (
         '{"epoch":%d,"values":{"loss":0.1,"val_loss":0.2,"accuracy":0.3,"penalty":0.4},'
         '"penalty_by_layer":{"a/kernel/l2":0.5},"nonfinite":["loss"],"seconds":0.1}'

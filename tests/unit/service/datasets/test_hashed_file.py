@@ -1,4 +1,4 @@
-"""Bytes that are written and hashed at the same time, in any pieces."""
+"""Bytes that are written and hashed at the same time, in chunks of any size."""
 
 import asyncio
 import errno
@@ -12,9 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.datasets import hashed_file
-from service.datasets.hashed_file import HashedFile
-from service.datasets.space import MARGIN_BYTES
+from service.datasets import receiving
+from service.datasets.receiving import MARGIN_BYTES, HashedFile
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ async def write(path: Path, chunks: list[bytes]) -> HashedFile:
     file = HashedFile(path)
     try:
         for chunk in chunks:
-            await file.take(chunk)
+            await file.write(chunk)
         await file.finish()
     finally:
         await file.close()
@@ -36,11 +35,11 @@ async def write(path: Path, chunks: list[bytes]) -> HashedFile:
 
 
 @pytest.mark.parametrize("largest", [1, 1000, 100_000])
-def test_any_pieces_make_the_same_file(
+def test_chunks_of_any_size_make_the_same_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
 ) -> None:
-    monkeypatch.setattr(hashed_file, "BATCH_BYTES", 4096)
-    monkeypatch.setattr(hashed_file, "WRITE_BACK_BYTES", 10_000)
+    monkeypatch.setattr(receiving, "BATCH_BYTES", 4096)
+    monkeypatch.setattr(receiving, "WRITE_BACK_BYTES", 10_000)
     random_ = random.Random(largest)  # noqa: S311
     chunks = [random_.randbytes(random_.randint(0, largest)) for _ in range(200)]
     file = asyncio.run(write(path, chunks))
@@ -49,15 +48,15 @@ def test_any_pieces_make_the_same_file(
     assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
-def test_nothing(path: Path) -> None:
+def test_an_empty_file_has_the_hash_of_nothing(path: Path) -> None:
     file = asyncio.run(write(path, []))
     assert (file.size, file.sha256) == (0, hashlib.sha256().hexdigest())
 
 
-def test_a_full_disk_is_told_and_the_file_closed(
+def test_a_full_disk_raises_and_the_file_is_closed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hashed_file, "BATCH_BYTES", 1)
+    monkeypatch.setattr(receiving, "BATCH_BYTES", 1)
 
     def full(descriptor: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -70,8 +69,8 @@ def test_a_full_disk_is_told_and_the_file_closed(
 
 
 def test_the_disks_margin_stays_free(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The records may lie there too; of many files that come at once each alone had room."""
-    monkeypatch.setattr(hashed_file, "BATCH_BYTES", 1000)
+    """The database may be on the same disk; files that arrive in parallel each had room alone."""
+    monkeypatch.setattr(receiving, "BATCH_BYTES", 1000)
 
     def disk_usage(folder: Path) -> SimpleNamespace:
         return SimpleNamespace(free=MARGIN_BYTES + 4500 - (folder / path.name).stat().st_size)
@@ -82,9 +81,8 @@ def test_the_disks_margin_stays_free(path: Path, monkeypatch: pytest.MonkeyPatch
     assert path.stat().st_size == 5000
 
 
-def test_it_takes_no_more_than_it_can_hold(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that stands still holds the client up."""
-    monkeypatch.setattr(hashed_file, "BATCH_BYTES", 10)
+def test_a_slow_disk_holds_the_client_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "BATCH_BYTES", 10)
     stands, write_ = threading.Event(), os.write
 
     def slow(descriptor: int, data: bytes) -> int:
@@ -96,17 +94,17 @@ def test_it_takes_no_more_than_it_can_hold(path: Path, monkeypatch: pytest.Monke
     async def fill() -> int:
         file = HashedFile(path)
 
-        async def take() -> None:
+        async def write() -> None:
             while True:
-                await file.take(b"0123456789")
+                await file.write(b"0123456789")
 
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(take(), 0.2)
+            await asyncio.wait_for(write(), 0.2)
         stands.set()
         await file.finish()
         await file.close()
         return file.size
 
     size = asyncio.run(fill())
-    assert 10 < size <= 10 * (2 * hashed_file.AHEAD + 2)
+    assert 10 < size <= 10 * (2 * receiving.AHEAD + 2)
     assert path.stat().st_size == size

@@ -1,4 +1,4 @@
-"""What is said of a body before it is read, and how many come at once."""
+"""Headers that announce a body, and how many bodies are received at the same time."""
 
 import asyncio
 from pathlib import Path
@@ -6,19 +6,18 @@ from pathlib import Path
 import pytest
 from fastapi import Request
 
-from ridgeline.api.problems import ProblemCode
 from service.datasets import receiving
-from service.datasets.media import said_format
 from service.datasets.receiving import Receiver
-from service.http.headers import digest_sha256
-from service.http.problems import ApiProblem
+from service.datasets.routes import announced_format
+from service.errors import TooManyTransfers
+from service.http.requests import digest_sha256
 
 DIGEST = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 HEX = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 @pytest.mark.parametrize(
-    ("header", "found"),
+    ("header", "sha256"),
     [
         (None, None),
         ("", None),
@@ -27,20 +26,20 @@ HEX = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         ("sha-512=:AAAA:", None),
     ],
 )
-def test_digests(header: str | None, found: str | None) -> None:
-    assert digest_sha256(header) == found
+def test_a_digest_header_names_a_sha256(header: str | None, sha256: str | None) -> None:
+    assert digest_sha256(header) == sha256
 
 
 @pytest.mark.parametrize(
     "value", ["", "::", DIGEST, f":{DIGEST}", f":{DIGEST[:-2]}==:", f":{DIGEST}A:", ":é:"]
 )
-def test_digests_that_are_none(value: str) -> None:
+def test_a_malformed_digest_raises(value: str) -> None:
     with pytest.raises(ValueError, match="expected sha-256"):
         digest_sha256(f"sha-256={value}")
 
 
 @pytest.mark.parametrize("header", [HEX, DIGEST, "sha-256", f"md5=:AAAA:, {HEX}", "="])
-def test_a_bare_hash_is_not_passed_over(header: str) -> None:
+def test_a_bare_hash_raises(header: str) -> None:
     with pytest.raises(ValueError, match="expected sha-256=:BASE64:"):
         digest_sha256(header)
 
@@ -56,7 +55,7 @@ def request(headers: dict[str, str], waits: asyncio.Event | None = None) -> Requ
 
 
 @pytest.mark.parametrize(
-    ("content_type", "found"),
+    ("content_type", "format_"),
     [
         ("text/csv", "csv"),
         ("application/vnd.apache.parquet", "parquet"),
@@ -64,11 +63,11 @@ def request(headers: dict[str, str], waits: asyncio.Event | None = None) -> Requ
         ("TEXT/CSV; charset=utf-8", "csv"),
     ],
 )
-def test_formats_by_content_type(content_type: str, found: str | None) -> None:
-    assert said_format(request({"Content-Type": content_type})) == found
+def test_content_type_announces_the_format(content_type: str, format_: str | None) -> None:
+    assert announced_format(request({"Content-Type": content_type})) == format_
 
 
-def test_only_so_many_come_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_transfer_too_many_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "AT_ONCE", 2)
 
     async def run() -> None:
@@ -80,9 +79,8 @@ def test_only_so_many_come_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
         both = [asyncio.create_task(receive(waits)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(ApiProblem) as refusal:
+        with pytest.raises(TooManyTransfers):
             await receive(None)
-        assert refusal.value.code is ProblemCode.UNAVAILABLE
         waits.set()
         assert await asyncio.gather(*both) == [4, 4]
         assert await receive(None) == 4

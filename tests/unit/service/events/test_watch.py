@@ -1,4 +1,4 @@
-"""One watcher serves everybody who waits."""
+"""One watcher serves all waiting requests."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection
 import pytest
 
 from ridgeline.storage import DatabaseUnavailable
-from service.events import watch
-from service.events.watch import Watcher
+from service.events import live as watch
+from service.events.live import Watcher
 
 
 class Versions:
-    """Job versions that a test changes, and the questions that were asked."""
+    """Job versions that a test changes, and the reads of them."""
 
     def __init__(self) -> None:
         self.now = {"a": 1, "b": 1}
@@ -30,7 +30,7 @@ def versions() -> Versions:
     return Versions()
 
 
-def test_a_change_wakes_those_who_wait_for_it(versions: Versions) -> None:
+def test_a_change_wakes_its_waiting_requests(versions: Versions) -> None:
     async def scenario() -> None:
         watcher = Watcher(versions.read, 0.001)
         first, second = (asyncio.create_task(watcher.changed("a", 1, 10)) for _ in range(2))
@@ -57,11 +57,11 @@ def test_a_deleted_job_has_changed(versions: Versions) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 0.01])
-def test_the_time_is_over(versions: Versions, seconds: float) -> None:
+def test_a_wait_ends_after_its_time(versions: Versions, seconds: float) -> None:
     assert not asyncio.run(Watcher(versions.read, 0.001).changed("a", 1, seconds))
 
 
-def test_many_who_wait_are_one_question_and_nobody_is_none(versions: Versions) -> None:
+def test_many_waiting_requests_share_one_read(versions: Versions) -> None:
     async def scenario() -> None:
         watcher = Watcher(versions.read, 0.001)
         waits = [
@@ -79,7 +79,7 @@ def test_many_who_wait_are_one_question_and_nobody_is_none(versions: Versions) -
     asyncio.run(scenario())
 
 
-def test_it_goes_on_when_the_database_is_back(versions: Versions) -> None:
+def test_waiting_survives_an_outage_of_the_database(versions: Versions) -> None:
     async def scenario() -> None:
         watcher = Watcher(versions.read, 0.001)
         versions.fails = True
@@ -91,7 +91,7 @@ def test_it_goes_on_when_the_database_is_back(versions: Versions) -> None:
     asyncio.run(scenario())
 
 
-def test_it_says_once_that_the_database_is_away(
+def test_an_outage_of_the_database_is_logged_once(
     versions: Versions, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
@@ -107,10 +107,10 @@ def test_it_says_once_that_the_database_is_away(
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
 
 
-def test_it_looks_less_often_while_nothing_happens(
+def test_reads_are_rarer_while_nothing_changes(
     versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And at once when somebody comes who waits for another job, or a change is seen."""
+    """Frequent again after a change, or when a request waits for another job."""
     monkeypatch.setattr(watch, "LONGEST_INTERVAL_S", 60.0)
     monkeypatch.setattr(watch, "_CALM", 0.01)
 
@@ -128,7 +128,7 @@ def test_it_looks_less_often_while_nothing_happens(
     asyncio.run(scenario())
 
 
-def test_closing_sends_everybody_home(versions: Versions) -> None:
+def test_closing_wakes_all_requests(versions: Versions) -> None:
     async def scenario() -> None:
         watcher = Watcher(versions.read, 0.001)
         waiting = asyncio.create_task(watcher.changed("a", 1, 60))

@@ -1,4 +1,4 @@
-"""JSON that means one thing only."""
+"""Unambiguous JSON in bounded size."""
 
 import json
 
@@ -11,7 +11,7 @@ from service.http.problems import ApiProblem
 TEXT = json.dumps(DIGITS)
 
 
-def test_a_spec_is_read() -> None:
+def test_a_spec_is_parsed() -> None:
     assert parse_spec(TEXT.encode()).name == "digits-l2-dropout"
 
 
@@ -41,7 +41,7 @@ def test_a_spec_is_read() -> None:
         ),
     ],
 )
-def test_malformed(body: bytes, pointer: str, rule: str) -> None:
+def test_malformed_json_is_a_fault_at_its_place(body: bytes, pointer: str, rule: str) -> None:
     with pytest.raises(ApiProblem) as caught:
         parse_spec(body)
     assert caught.value.status == 400
@@ -50,14 +50,14 @@ def test_malformed(body: bytes, pointer: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-def test_numbers_that_are_not_finite_are_pointed_at(number: str) -> None:
+def test_a_number_that_is_not_finite_is_a_fault_at_its_place(number: str) -> None:
     with pytest.raises(ApiProblem) as caught:
         parse_spec(TEXT.replace("0.3", number).encode())
     (fault,) = caught.value.errors
     assert (fault.pointer, fault.rule) == ("/regularization/dropout/rate", "finite-number")
 
 
-def test_a_flood_of_values_is_refused_as_one() -> None:
+def test_too_many_values_are_one_fault() -> None:
     body = json.dumps({**IRIS, "tags": [1] * (MAX_VALUES + 1)}).encode()
     with pytest.raises(ApiProblem) as caught:
         parse_spec(body)
@@ -65,7 +65,7 @@ def test_a_flood_of_values_is_refused_as_one() -> None:
     assert fault.rule == "too-many-values"
 
 
-def test_a_lone_surrogate_in_a_key_is_called_a_key() -> None:
+def test_a_lone_surrogate_in_a_key_is_reported_as_a_key() -> None:
     with pytest.raises(ApiProblem) as caught:
         parse_spec(b'{"model": {"\\ud800": 1}}')
     assert "a key of this object holds a lone surrogate" in caught.value.detail

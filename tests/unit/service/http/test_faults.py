@@ -1,4 +1,4 @@
-"""Pointers into the user's body, and sentences that help."""
+"""Pointers into the user's body, and details that help to fix it."""
 
 import copy
 import json
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ridgeline.spec.faults import Fault
+from ridgeline.spec.faults import MAX_FAULTS, Fault
 from ridgeline.spec.job_spec import JobSpec
 from service.http.documentation import DIGITS
-from service.http.faults import MAX_FAULTS, spec_faults
+from service.http.faults import spec_faults
 
 LAYER = ("model", "layers", 0)
 PRESET = ("model", "preset")
@@ -57,7 +57,7 @@ def upload(**options: Any) -> dict[str, Any]:
         ((*LAYER, "unit"), 3, "/model/layers/0/unit", "unknown-field", "did you mean units?"),
         ((*LAYER, "Dense"), 3, "/model/layers/0/Dense", "unknown-field", "Dense has no such field"),
         (("epochs",), 3, "/epochs", "unknown-field", "did you mean /training/epochs?"),
-        (("a/b~c",), 3, "/a~1b~0c", "unknown-field", "It takes name, dataset"),
+        (("a/b~c",), 3, "/a~1b~0c", "unknown-field", "expected one of name, dataset"),
         ((*LAYER, "type"), "Dnse", "/model/layers/0/type", "unknown-type", "did you mean Dense?"),
         ((*LAYER, "type"), "conv2d", "/model/layers/0/type", "unknown-type", "mean Conv2D?"),
         ((*LAYER, "type"), "Lambda", "/model/layers/0/type", "unknown-type", "expected one of Act"),
@@ -91,7 +91,13 @@ def upload(**options: Any) -> dict[str, Any]:
         (("model",), {"preset": 3}, "/model/preset", "unknown-type", "expected one of cifar10"),
         (PRESET, {"rate": 1.0}, "/model/rate", "less-than", "too large, expected a finite number"),
         (PRESET, {"unit": 3}, "/model/unit", "unknown-field", "did you mean units?"),
-        (PRESET, {"layers": []}, "/model/layers", "unknown-field", "It takes preset, units, rate"),
+        (
+            PRESET,
+            {"layers": []},
+            "/model/layers",
+            "unknown-field",
+            "expected one of preset, units, rate",
+        ),
         (("training", "loss"), MISSING, "/training/loss", "missing", "missing"),
         (
             ("training", "loss"),
@@ -136,7 +142,7 @@ def upload(**options: Any) -> dict[str, Any]:
             {"name": "huber", "label_smoothing": 0.1},
             "/training/loss/label_smoothing",
             "unknown-field",
-            "It takes name, from_logits, delta",
+            "expected one of name, from_logits, delta",
         ),
         (
             ("training", "early_stopping"),
@@ -168,7 +174,7 @@ def upload(**options: Any) -> dict[str, Any]:
         ),
         ((*LAYER, "name"), "1a", "/model/layers/0/name", "string-pattern-mismatch", "matches ^["),
         (("name",), "", "/name", "string-too-short", "a string of 1 to 100 characters"),
-        (("dataset", "name"), "mnist", "/dataset/name", "unknown-value", "one of digits, breast"),
+        (("dataset", "name"), "mnis", "/dataset/name", "unknown-value", "one of digits, breast"),
         (("split", "stratify"), 1, "/split/stratify", "bool-type", "expected true or false"),
         (("split", "test"), "0.1", "/split/test", "float-type", "received a string"),
         (("outputs",), "keras", "/outputs", "tuple-type", "received a string, expected a list"),
@@ -181,7 +187,7 @@ def upload(**options: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_one_fault(
+def test_a_wrong_member_is_one_fault_at_its_place(
     path: tuple[str | int, ...], value: Any, pointer: str, rule: str, words: str
 ) -> None:
     (fault,) = faults_of(changed(path, value))
@@ -190,7 +196,7 @@ def test_one_fault(
 
 
 METRICS = ("training", "metrics")
-OPTIMIZERS = "expected one of adadelta, adafactor, adagrad, adam"
+OPTIMIZERS = "unknown value; expected one of adadelta, adafactor, adagrad, adam"
 SIZES = ("training", "optimizer", "learning_rate")
 
 
@@ -221,7 +227,9 @@ SIZES = ("training", "optimizer", "learning_rate")
         (SIZES, float("inf"), "received a number that is not finite, expected a finite number"),
     ],
 )
-def test_a_sentence_helps(path: tuple[str | int, ...], value: Any, detail: str) -> None:
+def test_a_detail_says_what_was_received_and_expected(
+    path: tuple[str | int, ...], value: Any, detail: str
+) -> None:
     (fault,) = faults_of(changed(path, value))
     assert fault.detail.startswith(detail)
     assert "did you mean" not in fault.detail
@@ -230,9 +238,42 @@ def test_a_sentence_helps(path: tuple[str | int, ...], value: Any, detail: str) 
 @pytest.mark.parametrize(
     "name", ["binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"]
 )
-def test_other_names_of_accuracy(name: str) -> None:
+def test_kerass_other_names_of_accuracy_lead_to_accuracy(name: str) -> None:
     (fault,) = faults_of(changed(METRICS, [name]))
-    assert fault.detail.endswith("; use accuracy")
+    assert fault.detail.startswith("use accuracy. Expected one of accuracy, ")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "pointer", "start"),
+    [
+        ((*LAYER, "type"), "Dnse", "/model/layers/0/type", "did you mean Dense? Expected one of"),
+        ((*LAYER, "unit"), 3, "/model/layers/0/unit", "did you mean units? Dense has no such"),
+        (
+            (*LAYER, "type"),
+            "Input",
+            "/model/layers/0/type",
+            "leave this layer out: the input of the first layer is the data set. Expected one of",
+        ),
+        (
+            ("regularization", "l2"),
+            0.1,
+            "/regularization/l2",
+            "did you mean /regularization/weights/l2? ",
+        ),
+        (
+            ("dataset",),
+            {"name": "mnist"},
+            "/dataset/name",
+            'mnist is a data set of Keras: add "source": "keras". Expected one of',
+        ),
+    ],
+)
+def test_a_suggestion_comes_first(
+    path: tuple[str | int, ...], value: Any, pointer: str, start: str
+) -> None:
+    (fault,) = faults_of(changed(path, value))
+    assert fault.pointer == pointer
+    assert fault.detail.startswith(start)
 
 
 def test_an_unknown_source_is_one_fault() -> None:
@@ -283,14 +324,16 @@ def test_an_unknown_source_is_one_fault() -> None:
         (upload(image={"channels": 2}), "/dataset/image/channels", "unknown-value", "1, 3"),
     ],
 )
-def test_what_a_data_set_takes(dataset: Any, pointer: str, rule: str, words: str) -> None:
+def test_a_wrong_member_of_a_data_set_is_one_fault(
+    dataset: Any, pointer: str, rule: str, words: str
+) -> None:
     (fault,) = faults_of(changed(("dataset",), dataset))
     assert (fault.pointer, fault.rule) == (pointer, rule)
     assert words in fault.detail
 
 
 @pytest.mark.parametrize("value", ["a", [1, "a"], [1, 2, 3], 0, {"int": 1}, None])
-def test_a_union_is_one_fault(value: Any) -> None:
+def test_a_value_that_fits_no_member_of_a_union_is_one_fault(value: Any) -> None:
     (fault,) = faults_of(changed(LAYER, {**POOLING, "pool_size": value}))
     assert fault.pointer == "/model/layers/0/pool_size"
     assert "or a list of 2, each an integer ≥ 1" in fault.detail
@@ -307,13 +350,13 @@ def test_faults_are_all_listed_up_to_a_limit() -> None:
 
 
 @pytest.mark.parametrize("body", [[], None, "text", 3, True])
-def test_a_body_that_is_no_object(body: Any) -> None:
+def test_a_body_that_is_no_object_is_one_fault(body: Any) -> None:
     (fault,) = faults_of(body)
     assert fault.pointer == ""
     assert "expected an object with dataset, model, training" in fault.detail
 
 
-def test_nothing_long_is_sent_back() -> None:
+def test_long_strings_are_not_sent_back() -> None:
     secret = "s3cret" * 500
     body = changed((*LAYER, secret), secret)
     body["name"] = secret
@@ -322,7 +365,7 @@ def test_nothing_long_is_sent_back() -> None:
     assert "s3cret" not in text
 
 
-def test_a_value_that_looks_like_a_tag_misleads_no_pointer() -> None:
+def test_a_value_that_looks_like_a_tag_does_not_change_the_pointer() -> None:
     body = changed((*LAYER, "name"), "units")
     body["model"]["layers"][0]["units"] = "x"
     body["name"] = "dataset"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.headers import matches, negotiate, preferences, wait_preference
+from service.http.requests import matches, negotiate, preferences, wait_preference
 
 OFFERED = ("application/json", "text/csv")
 
@@ -23,7 +23,7 @@ OFFERED = ("application/json", "text/csv")
         (["\xff\xfe"], {}),
     ],
 )
-def test_preferences(headers: list[str], found: dict[str, str]) -> None:
+def test_preferences_are_parsed(headers: list[str], found: dict[str, str]) -> None:
     assert preferences(headers) == found
 
 
@@ -84,7 +84,7 @@ def test_entity_tags_compare_weakly(header: str | None, tag: str, expected: bool
         (["text/html, application/xhtml+xml, */*;q=0.8"], "application/json"),
     ],
 )
-def test_negotiation(accept: list[str], chosen: str | None) -> None:
+def test_accept_chooses_the_media_type(accept: list[str], chosen: str | None) -> None:
     assert negotiate(accept, OFFERED) == chosen
 
 

@@ -1,4 +1,4 @@
-"""The spliced JSON is the contract's Job."""
+"""The spliced JSON fits the API's models."""
 
 import json
 from dataclasses import replace
@@ -46,7 +46,7 @@ def record_of(spec: dict[str, Any], folder: Path) -> JobRecord:
 
 
 def as_contract(record: JobRecord) -> Job:
-    """The slow way: every piece validated, and put together by pydantic."""
+    """The same job, validated and serialized by pydantic."""
     spec = json.dumps(json.loads(record.spec)).encode()
     reason = {"code": record.reason_code, "detail": record.reason_detail}
     return Job(
@@ -92,7 +92,9 @@ def as_contract(record: JobRecord) -> Job:
 
 @pytest.mark.parametrize("spec", [DIGITS, IRIS, {**IRIS, "name": "“ü” ☃", "tags": ["é", "b"]}])
 @pytest.mark.parametrize("changes", [{}, ENDED])
-def test_a_record_is_a_job(spec: dict[str, Any], changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_record_fits_the_model_of_a_job(
+    spec: dict[str, Any], changes: dict[str, Any], tmp_path: Path
+) -> None:
     record = replace(record_of(spec, tmp_path), **changes)
     spliced = json.loads(job_json(record))
     slow = as_contract(record)
@@ -105,7 +107,7 @@ def test_a_record_is_a_job(spec: dict[str, Any], changes: dict[str, Any], tmp_pa
     assert Job.model_validate_json(job_json(record)) == slow
 
 
-def test_what_was_posted_comes_back(tmp_path: Path) -> None:
+def test_a_posted_spec_is_returned_unchanged(tmp_path: Path) -> None:
     spliced = json.loads(job_json(record_of(DIGITS, tmp_path)))
     named = {
         **DIGITS,
@@ -114,7 +116,7 @@ def test_what_was_posted_comes_back(tmp_path: Path) -> None:
     assert spliced["spec"] == named
 
 
-def test_a_page_is_the_contracts(tmp_path: Path) -> None:
+def test_a_page_fits_the_model(tmp_path: Path) -> None:
     record = record_of(IRIS, tmp_path)
     page = JobPage.model_validate_json(page_json(Page((record, record), "next")))
     assert [job.id for job in page.items] == [record.id, record.id]

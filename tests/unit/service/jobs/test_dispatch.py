@@ -1,4 +1,4 @@
-"""How the API reaches the broker; tests/integration/service/test_dispatch.py has a real one."""
+"""Settings of the broker client; the integration tests of dispatch use a real broker."""
 
 import ssl
 

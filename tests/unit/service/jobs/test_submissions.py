@@ -31,7 +31,7 @@ UNFIT = json.dumps({**IRIS, "outputs": ["onnx"], "split": {"validation": 0.999}}
 
 
 class CountingStore(JobStore):
-    """A store that remembers how many jobs came at once, and can be away."""
+    """A store that counts the jobs of each call, and can be down."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -46,7 +46,7 @@ class CountingStore(JobStore):
 
 
 class Poster:
-    """Posts while the one writer is busy, so that all of it waits together."""
+    """Posts while the one writer is busy, so that all jobs wait together."""
 
     def __init__(self, store: CountingStore, writers: ThreadPoolExecutor) -> None:
         self.woken = 0
@@ -96,11 +96,11 @@ def poster(store: CountingStore) -> Iterator[Poster]:
 
 @pytest.fixture
 def ids(store: CountingStore) -> Callable[[], set[str]]:
-    """The jobs that are stored but the first."""
+    """The stored jobs without the first."""
     return lambda: {record.id for record in store.list().records[:-1]}
 
 
-def test_what_waits_together_is_stored_together(
+def test_jobs_that_wait_together_are_stored_together(
     store: CountingStore, poster: Poster, ids: Callable[[], set[str]]
 ) -> None:
     answers = poster.post(*[(BODY, None)] * 6)
@@ -110,7 +110,7 @@ def test_what_waits_together_is_stored_together(
     assert len(ids()) == 6
 
 
-def test_what_is_wrong_with_one_fails_no_other(
+def test_a_faulty_job_fails_no_other(
     store: CountingStore, poster: Poster, ids: Callable[[], set[str]]
 ) -> None:
     good, malformed, unfit, again, conflict = poster.post(
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_one_fails_no_other(
     assert ids() == {good.record.id}
 
 
-def test_what_the_database_refuses_takes_no_other_with_it(
+def test_a_job_that_the_database_rejects_fails_no_other(
     store: CountingStore,
     poster: Poster,
     ids: Callable[[], set[str]],
@@ -150,7 +150,7 @@ def test_what_the_database_refuses_takes_no_other_with_it(
     assert not before.replayed
 
 
-def test_all_hear_that_the_database_is_away(store: CountingStore, poster: Poster) -> None:
+def test_an_outage_of_the_database_fails_all(store: CountingStore, poster: Poster) -> None:
     store.up = False
     answers = poster.post((BODY, None), (BODY, None), (b"{", None))
     kinds = [DatabaseUnavailable, DatabaseUnavailable, ApiProblem]
@@ -160,7 +160,7 @@ def test_all_hear_that_the_database_is_away(store: CountingStore, poster: Poster
     assert isinstance(answer, Created)
 
 
-def test_what_takes_long_to_read_holds_up_no_job_before_it(
+def test_a_slow_spec_delays_no_earlier_job(
     store: CountingStore, poster: Poster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submissions, "GATHER_S", 0.0)
@@ -169,7 +169,7 @@ def test_what_takes_long_to_read_holds_up_no_job_before_it(
     assert all(isinstance(each, Created) for each in answers)
 
 
-def test_one_that_gives_up_waiting_disturbs_no_other(store: CountingStore) -> None:
+def test_a_cancelled_request_disturbs_no_other(store: CountingStore) -> None:
     async def post(writers: ThreadPoolExecutor) -> Created:
         busy = threading.Event()
         writers.submit(busy.wait, 10)
@@ -194,7 +194,7 @@ def test_one_that_gives_up_waiting_disturbs_no_other(store: CountingStore) -> No
     assert len(store.list().records) == 2  # the other may have got its answer, so it is kept
 
 
-def test_nobody_waits_for_a_thread_that_is_gone(store: CountingStore) -> None:
+def test_a_failed_thread_fails_all_waiting_jobs(store: CountingStore) -> None:
     async def post(writers: ThreadPoolExecutor) -> list[Created | BaseException]:
         posting = Submissions(
             store,

@@ -1,18 +1,18 @@
-"""The catalogue says what the contract takes."""
+"""The catalog agrees with the models of a spec."""
 
 import json
 
 import jsonschema
 import pytest
 
-from ridgeline.api.catalog import Argument
+from ridgeline.api.catalog import Argument, LayerEntry, NamedEntry
 from ridgeline.spec.dataset import BUILTIN, KERAS
 from ridgeline.spec.dataset.encodings import ENCODINGS
 from ridgeline.spec.layers import LAYERS
 from ridgeline.spec.training import LOSSES, OPTIMIZERS, SCHEDULES
-from service.system.catalog import Catalog, LayerEntry, NamedEntry, catalog_json
+from service.system.catalog import catalog
 
-CATALOG = Catalog.model_validate_json(catalog_json())
+CATALOG = catalog()
 
 
 def test_every_layer_is_listed() -> None:
@@ -20,7 +20,7 @@ def test_every_layer_is_listed() -> None:
 
 
 @pytest.mark.parametrize("entry", CATALOG.layers, ids=lambda entry: entry.type)
-def test_a_layer_is_what_the_contract_says(entry: LayerEntry) -> None:
+def test_a_layers_entry_agrees_with_its_model(entry: LayerEntry) -> None:
     layer = LAYERS[entry.type]
     fields = {field.alias or name: field for name, field in layer.model_fields.items()}
     assert {argument.name for argument in entry.arguments} == set(fields) - {"type"}
@@ -31,7 +31,7 @@ def test_a_layer_is_what_the_contract_says(entry: LayerEntry) -> None:
             jsonschema.validate(json.loads(json.dumps(argument.default)), argument.json_schema)
 
 
-def test_a_layer_in_full() -> None:
+def test_a_layer_lists_arguments_weights_and_dropout_site() -> None:
     dropout = next(entry for entry in CATALOG.layers if entry.type == "Dropout")
     rate = next(argument for argument in dropout.arguments if argument.name == "rate")
     assert isinstance(rate, Argument)
@@ -63,7 +63,7 @@ NAMED = [*CATALOG.optimizers, *CATALOG.schedules, *CATALOG.losses, *CATALOG.call
 
 
 @pytest.mark.parametrize("entry", NAMED, ids=lambda entry: entry.name)
-def test_defaults_are_what_the_schema_takes(entry: NamedEntry) -> None:
+def test_defaults_fit_their_schema(entry: NamedEntry) -> None:
     assert entry.description
     assert entry.json_schema["additionalProperties"] is False
     for argument in entry.arguments:
@@ -71,7 +71,7 @@ def test_defaults_are_what_the_schema_takes(entry: NamedEntry) -> None:
             jsonschema.validate(argument.default, argument.json_schema)
 
 
-def test_the_rest() -> None:
+def test_other_members_list_their_names() -> None:
     assert "accuracy" in CATALOG.metrics
     assert {"relu", "softmax"} <= set(CATALOG.activations)
     assert "glorot_uniform" in CATALOG.initializers
@@ -82,7 +82,7 @@ def test_the_rest() -> None:
     assert CATALOG.regularization.scalings == ("keras", "textbook")
 
 
-def test_data_sets() -> None:
+def test_data_sets_list_their_shapes() -> None:
     names = {entry.name: entry for entry in CATALOG.datasets}
     assert {name for name, entry in names.items() if entry.source == "builtin"} == set(BUILTIN)
     assert {name for name, entry in names.items() if entry.source == "keras"} == set(KERAS)
@@ -99,7 +99,7 @@ def test_data_sets() -> None:
             jsonschema.validate(argument.default, argument.json_schema)
 
 
-def test_uploads() -> None:
+def test_stored_data_sets_list_arguments_and_encodings() -> None:
     uploads = CATALOG.uploads
     assert uploads.formats == ("csv", "parquet", "npz", "npy", "images")
     assert [entry.name for entry in uploads.encodings] == list(ENCODINGS)

@@ -89,7 +89,7 @@ def test_one_sgd_step_with_the_textbook_strength(kind: str, n: str, make_spec: M
 
 def test_textbook_divides_by_no_more_than_all_rows() -> None:
     penalty = WeightPenalty(l2=2.0, scaling="textbook")
-    assert penalty.parts(batch_size=512, rows=100)[0][2] == pytest.approx(2.0 / 200)
+    assert penalty.applied(batch_size=512, rows=100)[0][2] == pytest.approx(2.0 / 200)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from typing import Any
 import keras
 import pytest
 
-from ridgeline.api.presets import preset_entry
+from ridgeline.api.catalog import preset_entry
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.presets import PRESETS
 from tests.unit.worker.engine.data.keras_cache import SmallFiles
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import cache
 from worker.engine.train import train
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

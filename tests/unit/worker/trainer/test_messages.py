@@ -17,7 +17,7 @@ from ridgeline.api.report import (
     Suggestion,
     Verdict,
 )
-from ridgeline.spec.patch import PatchOperation
+from ridgeline.spec.job_spec import PatchOperation
 from worker.trainer.messages import (
     MAX_MESSAGE_BYTES,
     Epoch,

@@ -1,4 +1,4 @@
-"""A description of a file is never too long, whatever the file."""
+"""The description of a file has a bounded length."""
 
 import json
 
@@ -9,11 +9,11 @@ from ridgeline.spec.dataset.contents import (
     DatasetFormat,
     ValueCount,
 )
-from service.datasets.inspection.__main__ import bounded
+from service.datasets.inspector_child import bounded
 
 
 def contents(distinct: list[int]) -> DatasetContents:
-    """A table whose columns have so many different values each."""
+    """A table whose columns each have so many different values."""
     return DatasetContents(
         format=DatasetFormat.CSV,
         rows=1000,
@@ -37,18 +37,18 @@ def listed(found: dict[str, object], columns: int) -> list[bool]:
     return [column.values is not None for column in values]
 
 
-def test_a_short_one_is_as_it_was_found() -> None:
+def test_a_short_description_is_unchanged() -> None:
     found = contents([2, 1000])
     assert bounded(found) == found.model_dump(mode="json")
 
 
-def test_the_longest_lists_go_first() -> None:
+def test_the_longest_lists_are_dropped_first() -> None:
     found = bounded(contents([2, 15, 90, 900]), most_bytes=6_000)
     assert listed(found, 4) == [True, True, True, False]
     found = bounded(contents([2, 15, 90, 900]), most_bytes=1_500)
     assert listed(found, 4) == [True, True, False, False]
 
 
-def test_many_columns_lose_all_of_them() -> None:
+def test_many_columns_lose_all_their_values() -> None:
     found = bounded(contents([2] * 4096), most_bytes=400_000)
     assert listed(found, 4096) == [False] * 4096

@@ -12,8 +12,7 @@ import pytest
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.report import Report, Verdict
 from ridgeline.planning.resolve import resolve
-from ridgeline.spec.job_spec import JobSpec
-from ridgeline.spec.patch import apply_patch
+from ridgeline.spec.job_spec import JobSpec, apply_patch
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingResult
 from worker.engine.diagnosis.report import TrainedRun, build_report

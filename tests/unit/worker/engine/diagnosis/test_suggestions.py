@@ -8,8 +8,7 @@ import pytest
 from ridgeline.api.report import Evidence, Raise, Suggestion, Verdict
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.faults import SpecError
-from ridgeline.spec.job_spec import JobSpec
-from ridgeline.spec.patch import apply_patch
+from ridgeline.spec.job_spec import JobSpec, apply_patch
 from tests.unit import conftest as spec_fixtures
 from worker.engine.diagnosis.suggestions import suggest
 from worker.engine.diagnosis.verdict import Diagnosis

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ridgeline.api.features import words_of
+from ridgeline.formats.cells import ARROW_TYPES
 from ridgeline.planning.dataset.columns import category_keys
 from ridgeline.spec.dataset.contents import Column, ColumnType
 from ridgeline.spec.dataset.encodings import (
@@ -26,12 +27,6 @@ from ridgeline.spec.dataset.encodings import (
 from worker.engine.data.sources.texts import Texts, multi_hot, pad
 
 Numbers = npt.NDArray[Any]
-_ARROW = {
-    ColumnType.INTEGER: pa.int64(),
-    ColumnType.NUMBER: pa.float64(),
-    ColumnType.BOOLEAN: pa.bool_(),
-    ColumnType.TEXT: pa.string(),
-}
 MOST_COUNTED = 500_000
 """Limit of distinct words counted at once; beyond it the rarest so far are dropped."""
 
@@ -71,7 +66,7 @@ def encoder_or_learner(encoding: Encoding, column: Column) -> Encoder | Learner:
 
 def places(cells: pa.Array, column_type: ColumnType, categories: tuple[str, ...]) -> Numbers:
     """Each cell's index among the categories; −1 for a missing or unknown value."""
-    keys = pa.array(category_keys(column_type, categories), _ARROW[column_type])
+    keys = pa.array(category_keys(column_type, categories), ARROW_TYPES[column_type])
     if column_type is ColumnType.NUMBER:
         cells = pc.add(cells, 0.0)  # minus zero is zero
     indices = pc.index_in(cells, value_set=keys, skip_nulls=True)

@@ -1,1 +1,0 @@
-"""The published files of a job."""

@@ -1,1 +1,0 @@
-"""Charts of a job: Vega-Lite, and pictures drawn in a child process."""

@@ -1,1 +1,0 @@
-"""Uploaded files are looked through in a process with limits: they may be hostile."""

@@ -1,0 +1,1 @@
+"""What a job produces: its files, its report, its log."""
