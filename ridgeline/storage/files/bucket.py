@@ -209,7 +209,7 @@ class Bucket:
 
 
 class BucketFiles:
-    """A FileStore in a bucket, below the folder `prefix`."""
+    """A BlobStore in a bucket, below the folder `prefix`."""
 
     def __init__(self, bucket: Bucket, keys: Keys, prefix: str = "") -> None:
         self._bucket = bucket

@@ -11,7 +11,7 @@ CHUNK_BYTES = 2**19
 
 
 class FolderFiles:
-    """A FileStore below the folder `root`."""
+    """A BlobStore below the folder `root`."""
 
     def __init__(self, root: Path, keys: Keys) -> None:
         self._root = root

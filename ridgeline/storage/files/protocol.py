@@ -20,7 +20,7 @@ class StoredObject(NamedTuple):
     """Seconds since 1970, by the store's clock."""
 
 
-class FileStore(Protocol):
+class BlobStore(Protocol):
     """Keeps files under keys.
 
     Every call may raise InvalidArtifactKey, and ArtifactsUnavailable if the store is remote.

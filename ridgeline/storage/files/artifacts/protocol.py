@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ridgeline.storage.files.marker import Marker
-from ridgeline.storage.files.protocol import FileStore, Keys
+from ridgeline.storage.files.protocol import BlobStore, Keys
 
 # A segment never starts with a dot, so no key names `..`, a hidden file or the staging folder.
 KEYS = Keys(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,7}")
@@ -46,7 +46,7 @@ class AttemptCheckpoints(Protocol):
         """Copy the newest checkpoint in the folder to where it survives this machine."""
 
 
-class ArtifactStore(FileStore, Protocol):
+class ArtifactStore(BlobStore, Protocol):
     """Keeps the files that attempts publish, under keys `job_id/fence/name`."""
 
     def check(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
-from ridgeline.storage.files.protocol import FileStore, Keys, StoredObject
+from ridgeline.storage.files.protocol import BlobStore, Keys, StoredObject
 from ridgeline.storage.records.datasets import DatasetRecord
 
 _TOKEN_BYTES = 8
@@ -43,7 +43,7 @@ class HeldFile:
         self.close()
 
 
-class DatasetFiles(FileStore, Protocol):
+class DatasetFiles(BlobStore, Protocol):
     """Keeps the files of data sets, and of parts of uploads."""
 
     def staging(self) -> Path:
