@@ -30,7 +30,10 @@ class TestPresets:
         assert listed.lines[1].startswith("imdb_mlp ")
         assert ridgeline("presets", "list", "--json").json[0]["name"] == "imdb_mlp"
         shown = ridgeline("presets", "show", "vgg_like", "--set", "dense_rate=0.4")
-        assert "dense_rate      0.4      0.5  Of the dropout behind the dense layer." in shown.lines
+        assert (
+            "dense_rate      0.4      0.5  Rate of the dropout after the dense layer."
+            in shown.lines
+        )
         assert shown.lines[-1] == (
             "ridgeline presets show vgg_like --set dense_rate=0.4 --json | ridgeline submit -"
         )

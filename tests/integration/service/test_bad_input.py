@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
         changed(("dataset",), {"source": "keras", "name": "mnist"}),
         422,
         "/split/test",
-        "test rows of its own",
+        "has its own test rows",
     ),
     "twice": (TEXT.replace('"seed": 7', '"seed": 7, "seed": 8'), 400, "/training/seed", "twice"),
     "deep": (b"[" * 1_000_000, 400, "", "deep"),
