@@ -108,7 +108,7 @@ def supply(cluster: Cluster, jobs: JobStore, run: Run) -> None:
 def strike(cluster: Cluster, jobs: JobStore, run: Run) -> None:
     """Kill the next worker that trains, and start it anew; not while several others start."""
     count = len(run.kills)
-    if sum(worker.answers() for worker in cluster.workers) < len(cluster.workers) - STARTING:
+    if sum(worker.responds() for worker in cluster.workers) < len(cluster.workers) - STARTING:
         return
     for worker in (*cluster.workers[count % len(cluster.workers) :], *cluster.workers):
         held = list(held_by(jobs, worker))
