@@ -36,7 +36,15 @@ run: $(READY) ## Run the whole service on 127.0.0.1:8000 until Ctrl-C
 
 .PHONY: test
 test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+
+.PHONY: check
+check: $(READY) ## Lint, and run the quick tests of units and architecture (3 minutes)
+	@$(MAKE) --no-print-directory --jobs=2 lint quick
+
+.PHONY: quick
+quick: $(READY)
+	@$(BIN)/python -m pytest --numprocesses auto -m 'not slow' $(ARGS) tests/unit tests/architecture
 
 .PHONY: chaos
 chaos: $(READY) ## Kill, stop and disconnect processes for minutes, then check every guarantee
@@ -56,7 +64,7 @@ format: $(READY) ## Reformat the code
 
 .PHONY: bench
 bench: $(READY) ## Measure against plain Keras and a bare HTTP route (minutes)
-	@for subject in job epoch train api queue events curves transfer dashboard; do $(BIN)/python benchmarks/bench_$$subject.py $(ARGS); done
+	@for subject in job train api queue events curves transfer dashboard; do $(BIN)/python benchmarks/bench_$$subject.py $(ARGS); done
 
 .PHONY: openapi
 openapi: $(READY) ## Generate openapi/openapi.json from the code

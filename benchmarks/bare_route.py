@@ -2,8 +2,8 @@
 
     python benchmarks/bare_route.py PORT DATABASE
 
-SQLite is set as Ridgeline sets it: WAL, and synchronous=FULL, so that an insert that was answered
-survives a power cut. Inserts queue behind one lock in the process: racing for SQLite's is slower.
+SQLite has Ridgeline's settings: WAL and synchronous=FULL, so that an acknowledged insert survives a
+power cut. Inserts wait for a lock in the process, which is faster than SQLite's own.
 """
 
 import sqlite3
@@ -20,14 +20,14 @@ local = threading.local()
 
 
 class Row(BaseModel):
-    """What both routes answer."""
+    """The response of both routes."""
 
     id: int
     body: str
 
 
 class Body(BaseModel):
-    """What is inserted."""
+    """The request of the insert."""
 
     body: str
 
@@ -41,8 +41,8 @@ def connection() -> sqlite3.Connection:
         local.connection.execute(
             "CREATE TABLE IF NOT EXISTS row (id INTEGER PRIMARY KEY, body TEXT)"
         )
-    found: sqlite3.Connection = local.connection
-    return found
+    opened: sqlite3.Connection = local.connection
+    return opened
 
 
 @app.post("/rows", status_code=202)
@@ -56,8 +56,8 @@ def insert(body: Body) -> Row:
 @app.get("/rows/{key}")
 def read(key: int) -> Row:
     """Read one row by its key."""
-    found = connection().execute("SELECT id, body FROM row WHERE id = ?", (key,)).fetchone()
-    return Row(id=found[0], body=found[1])
+    row = connection().execute("SELECT id, body FROM row WHERE id = ?", (key,)).fetchone()
+    return Row(id=row[0], body=row[1])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""kill -9 of workers: no job is lost, and how long it takes until each trains again.
+"""kill -9 of workers: no job is lost; the time until each job trains again.
 
     python benchmarks/bench_chaos.py [--kills 50] [--workers 5] [--settings production short]
 
-A real API, Redis and PostgreSQL, and workers with the stub engine of the tests. Again and again a
-worker that trains is killed and started anew; its jobs wait until their leases have run out and
-their backoff is over, and then go on in another. There are always free slots, so that nothing else
-is waited for; only the first blow to each job is measured, for the backoff grows with every one.
-Takes about five minutes with both settings.
+A real API, Redis and PostgreSQL, and workers with the stub engine of the tests. A training worker
+is killed and restarted, again and again; its jobs resume in another worker when their leases and
+their backoff have expired. There are always free slots, so that jobs wait for nothing else. Only
+the first kill of each job is measured, because the backoff grows with each. Takes about five
+minutes with both settings.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from benchmarks import noise
 from ridgeline.api.job import JobStatus
 from ridgeline.storage import AttemptReason, EventType, JobRecord, JobStore
 from tests.rig.cluster import SHORT, Cluster
@@ -25,10 +26,10 @@ from tests.rig.process import poll
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 
-#: Jobs that are struck again and again are none that crash.
+#: Jobs killed many times must not count as crashing ones.
 MANY = {"RIDGELINE_CRASH_CAP": "1000"}
 SETTINGS: dict[str, Mapping[str, str]] = {"production": MANY, "short": SHORT | MANY}
-#: What a lease, its beat and the reaper's turn last where no setting says otherwise.
+#: The lease of each setting, in seconds.
 LEASE_S = {"production": 30.0, "short": 4.0}
 SLOTS = 2
 STARTING = 1
@@ -39,25 +40,25 @@ END_S = 120.0
 
 @dataclass(frozen=True)
 class Kill:
-    """A worker's end."""
+    """The kill of a worker."""
 
     at: float
     jobs: Mapping[str, int]
-    """The jobs it had that were not struck before, with the attempt that ended so."""
+    """Its jobs that had not been killed before, with the killed attempt."""
 
 
 @dataclass
 class Run:
-    """What one run has done and found."""
+    """The jobs and kills of a run."""
 
     submitted: list[str] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
-    struck: set[str] = field(default_factory=set)
+    killed_jobs: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is printed about one run."""
+    """The printed results of a run."""
 
     submitted: int
     finished: int
@@ -75,38 +76,39 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=5)
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     arguments = parser.parse_args()
-    results = {
-        name: measure(name, arguments.kills, arguments.workers) for name in arguments.settings
-    }
-    print_table(results)
+    with noise.reported():
+        results = {
+            name: measure(name, arguments.kills, arguments.workers) for name in arguments.settings
+        }
+        print_table(results)
     if any(figures.lost or figures.twice for figures in results.values()):
         sys.exit(1)
 
 
 def measure(name: str, kills: int, workers: int) -> Figures:
-    """Kill workers until there were so many kills, then wait for the jobs to end."""
+    """Kill workers `kills` times, then wait for the jobs to end."""
     with Cluster(workers_count=workers, slots=SLOTS, defaults=SETTINGS[name]) as cluster:
         jobs, run = cluster.jobs(), Run()
-        time.sleep(LEASE_S[name])  # an API that has just started takes nobody's job
+        time.sleep(LEASE_S[name])  # an API that has just started expires no lease
         while len(run.kills) < kills:
             supply(cluster, jobs, run)
-            strike(cluster, jobs, run)
+            kill_one(cluster, jobs, run)
             time.sleep(POLL_S)
-        poll("the jobs' end", lambda: not unfinished(jobs), END_S)
+        poll("the end of the jobs", lambda: not unfinished(jobs), END_S)
         return figures(jobs, run)
 
 
 def supply(cluster: Cluster, jobs: JobStore, run: Run) -> None:
-    """Keep half of the slots at work with jobs that were not struck yet; the others stay free."""
-    fresh = [record for record in unfinished(jobs) if record.id not in run.struck]
+    """Keep half of the slots busy with jobs that were never killed; the others stay free."""
+    fresh = [record for record in unfinished(jobs) if record.id not in run.killed_jobs]
     for _ in range(len(cluster.workers) - len(fresh)):
         work = Work(f"job-{len(run.submitted)}", epoch_s=EPOCH_S)
         answer = httpx.post(f"{cluster.apis[0].url}/jobs", json=work.spec(EPOCHS), trust_env=False)
         run.submitted.append(answer.raise_for_status().json()["id"])
 
 
-def strike(cluster: Cluster, jobs: JobStore, run: Run) -> None:
-    """Kill the next worker that trains, and start it anew; not while several others start."""
+def kill_one(cluster: Cluster, jobs: JobStore, run: Run) -> None:
+    """Kill and restart the next training worker, unless several others are starting."""
     count = len(run.kills)
     if sum(worker.responds() for worker in cluster.workers) < len(cluster.workers) - STARTING:
         return
@@ -116,22 +118,22 @@ def strike(cluster: Cluster, jobs: JobStore, run: Run) -> None:
             continue
         at = time.time()
         worker.kill()
-        fresh = {record.id: record.attempt for record in held if record.id not in run.struck}
+        fresh = {record.id: record.attempt for record in held if record.id not in run.killed_jobs}
         run.kills.append(Kill(at, fresh))
-        run.struck |= set(fresh)
+        run.killed_jobs |= set(fresh)
         worker.launch()
         return
 
 
 def held_by(jobs: JobStore, worker: Worker) -> Iterator[JobRecord]:
-    """The jobs that a worker has; an owner is host:pid:random."""
+    """The jobs leased by a worker; an owner is host:pid:random."""
     for record in jobs.list([JobStatus.RUNNING], limit=100).records:
         if str(record.lease_owner).split(":")[-2] == str(worker.pid):
             yield record
 
 
 def trains(jobs: JobStore, record: JobRecord) -> bool:
-    """Whether the present attempt has told of an epoch."""
+    """Whether the current attempt has reported an epoch."""
     started_at = jobs.attempts(record.id)[-1].started_at
     return record.progress_at is not None and record.progress_at > started_at
 
@@ -143,7 +145,7 @@ def unfinished(jobs: JobStore) -> Sequence[JobRecord]:
 
 
 def figures(jobs: JobStore, run: Run) -> Figures:
-    """Read from the records what has become of every job and of every attempt that was killed."""
+    """Read the fate of every job and of every killed attempt from the records."""
     records = [jobs.get(job_id) for job_id in run.submitted]
     finished = [r for r in records if r is not None and r.status is JobStatus.SUCCEEDED]
     successes = [
@@ -168,19 +170,19 @@ def figures(jobs: JobStore, run: Run) -> Figures:
 
 
 def was_lost(jobs: JobStore, job_id: str, attempt: int) -> bool:
-    """Whether the kill met the attempt, which may have ended in the moment before."""
-    reasons = {each.number: each.outcome for each in jobs.attempts(job_id)}
+    """Whether the kill hit the attempt, which may have ended just before."""
+    reasons = {past.number: past.outcome for past in jobs.attempts(job_id)}
     return reasons[attempt] == AttemptReason.LEASE_EXPIRED
 
 
 def noticed_at(jobs: JobStore, job_id: str, attempt: int) -> float:
-    """When the end of the attempt was written down."""
-    (ended,) = (each.ended_at for each in jobs.attempts(job_id) if each.number == attempt)
+    """When the end of the attempt was recorded."""
+    (ended,) = (past.ended_at for past in jobs.attempts(job_id) if past.number == attempt)
     return ended.timestamp() if ended else float("inf")
 
 
 def next_epoch_at(jobs: JobStore, job_id: str, attempt: int) -> float:
-    """When an attempt after this one told of an epoch, or had none left and ended the job."""
+    """When a later attempt reported an epoch, or ended the job without one left to train."""
     for event in jobs.events(job_id):
         ended = event.after is not None and event.after.terminal
         if event.attempt > attempt and (event.type is EventType.EPOCH or ended):
@@ -196,7 +198,7 @@ def print_table(results: Mapping[str, Figures]) -> None:
         label = {"submitted": "jobs submitted", "twice": "published twice"}.get(name, name)
         print(f"| {label} | " + " | ".join(str(getattr(f, name)) for f in results.values()) + " |")
     for label, name in (("noticed", "noticed"), ("next attempt's first epoch", "resumed")):
-        cells = [spread(getattr(each, name)) for each in results.values()]
+        cells = [spread(getattr(result, name)) for result in results.values()]
         print(f"| {label}, p50 / p99 / longest | " + " | ".join(cells) + " |")
 
 

@@ -1,33 +1,29 @@
-"""The dashboard's first page in Chromium: what it weighs, and when it can be used.
+"""The dashboard's first page and a job's page in Chromium: bytes, and time until it is usable.
 
     python benchmarks/bench_dashboard.py [--repeats 5] [--jobs 25]
 
-Each visit has an empty cache, over the loopback address, with a page of jobs to be listed. There is
-no worker: nothing is trained meanwhile. `interactive` is when every control on the page listens,
-`listed` when the jobs are there, both from the beginning of the navigation. A job's page is
-measured beside it, whose charts need Vega.
+Each visit starts with an empty cache, over the loopback address. There is no worker, so nothing
+trains meanwhile. `interactive` is when every control of the page reacts, `shown` when the jobs or
+the charts are visible; both count from the start of the navigation. A job's page also loads Vega.
 """
 
 import argparse
-import json
 import os
 import shutil
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
 
-import httpx
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.bench_api import DEMO, running_api
+from benchmarks import noise
+from benchmarks.servers import Service, post_demo, running_api
 from ridgeline.api.curves import EpochRow
 from ridgeline.storage import Database, LeaseStore
 
 EPOCHS = 200
-START = "() => performance.getEntriesByName('interactive')[0]?.startTime"
+INTERACTIVE = "() => performance.getEntriesByName('interactive')[0]?.startTime"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 Figures = dict[str, float]
 
@@ -38,32 +34,31 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=25)
     arguments = parser.parse_args()
-    with ExitStack() as parts:
-        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="rl-bench-")))
-        api = parts.enter_context(running_api(folder))
-        job_id = submit(api.url, arguments.jobs)
-        train(folder, job_id)
-        browser = parts.enter_context(chromium())
+    if CHROMIUM is None:
+        print("Skipped: no chromium on the PATH. To install it: apt-get install chromium")
+        return
+    with ExitStack() as stack:
+        stack.enter_context(noise.reported())
+        api = stack.enter_context(running_api())
+        job_id = post_demo(api)
+        for _ in range(arguments.jobs - 1):
+            post_demo(api)
+        train(api, job_id)
+        browser = stack.enter_context(chromium(CHROMIUM))
         pages: dict[str, Callable[[], Figures]] = {
             "/": lambda: visit(browser, f"{api.url}/", "tbody tr"),
             "/ui/jobs/…": lambda: visit(browser, f"{api.url}/ui/jobs/{job_id}", "figure svg"),
         }
-        found = {path: [look() for _ in range(arguments.repeats)] for path, look in pages.items()}
-    print_table(found)
+        visits = {
+            path: [open_page() for _ in range(arguments.repeats)]
+            for path, open_page in pages.items()
+        }
+        print_table(visits, arguments.repeats)
 
 
-def submit(url: str, count: int) -> str:
-    """Post jobs, and return the id of the first."""
-    spec = json.loads(DEMO.read_text())
-    with httpx.Client(base_url=url, trust_env=False) as client:
-        answers = [client.post("/jobs", json=spec).raise_for_status() for _ in range(count)]
-    job_id: str = answers[0].json()["id"]
-    return job_id
-
-
-def train(folder: Path, job_id: str) -> None:
-    """Give a job the curves that a worker would, so that there is something to draw."""
-    database = Database(f"sqlite:///{folder}/home/ridgeline.db")
+def train(api: Service, job_id: str) -> None:
+    """Store curves for a job as a worker would, for the charts to draw."""
+    database = Database(api.database_url)
     leases = LeaseStore(database)
     claim = leases.claim(job_id, "bench")
     assert claim is not None
@@ -87,10 +82,9 @@ def epoch_row(epoch: int) -> EpochRow:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's browser, without a window."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path is not None, "expected chromium on the PATH: apt-get install chromium"
+def chromium(path: str) -> Iterator[Browser]:
+    """The system's browser, headless."""
+    # Its sandbox needs user namespaces, which root in a container does not have.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
@@ -98,39 +92,38 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def visit(browser: Browser, url: str, shown: str) -> Figures:
-    """Open a page with an empty cache, and wait until `shown` is there."""
+def visit(browser: Browser, url: str, selector: str) -> Figures:
+    """Open a page with an empty cache, and wait until the selector matches."""
     context = browser.new_context()
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Network.enable")
-    sent: list[float] = []
-    session.on("Network.loadingFinished", lambda event: sent.append(event["encodedDataLength"]))
-    plain: list[int] = []
-    session.on("Network.dataReceived", lambda event: plain.append(event["dataLength"]))
+    encoded: list[float] = []
+    session.on("Network.loadingFinished", lambda event: encoded.append(event["encodedDataLength"]))
+    decoded: list[int] = []
+    session.on("Network.dataReceived", lambda event: decoded.append(event["dataLength"]))
     page.goto(url)
-    page.locator(shown).first.wait_for()
-    listed = page.evaluate("() => performance.now()")
+    page.locator(selector).first.wait_for()
+    shown = page.evaluate("() => performance.now()")
     figures = {
-        "requests": len(sent),
-        "kB sent": sum(sent) / 1e3,
-        "kB in all": sum(plain) / 1e3,
-        "interactive, ms": page.evaluate(START),
-        "shown, ms": listed,
+        "requests": len(encoded),
+        "kB sent": sum(encoded) / 1e3,
+        "kB decoded": sum(decoded) / 1e3,
+        "interactive, ms": page.evaluate(INTERACTIVE),
+        "shown, ms": shown,
     }
     context.close()
     return figures
 
 
-def print_table(found: Mapping[str, Sequence[Figures]]) -> None:
-    """A line for each page."""
-    names = list(next(iter(found.values()))[0])
-    rows: list[list[Any]] = [["page", *names]]
-    for path, visits in found.items():
-        medians = [statistics.median(visit[name] for visit in visits) for name in names]
-        rows.append([path, *(f"{median:,.0f}" for median in medians)])
-    for row in rows:
-        print("".join(f"{cell:>18}" for cell in row))
+def print_table(visits: Mapping[str, Sequence[Figures]], repeats: int) -> None:
+    """Print the medians as a Markdown table, a line for each page."""
+    names = list(next(iter(visits.values()))[0])
+    print(f"| page, medians of {repeats} | " + " | ".join(names) + " |")
+    print("|---|" + "---|" * len(names))
+    for path, figures in visits.items():
+        medians = [statistics.median(visit[name] for visit in figures) for name in names]
+        print(f"| {path} | " + " | ".join(f"{median:,.0f}" for median in medians) + " |")
 
 
 if __name__ == "__main__":

@@ -1,102 +1,117 @@
-"""From the end of an epoch to its arrival in 50 open event streams.
+"""Delay from the end of an epoch to its arrival in 50 open event streams.
 
     python benchmarks/bench_events.py [--streams 50] [--database postgresql]
 
-The demo's network trains on a real worker, its epochs back to back and with a rest after each. The
-end is taken by the trainer's clock, the arrival by the clients', on the same machine. Then the same
-streams are open for a job that waits, to see what that costs the API.
+The demo's network trains on a real worker, its epochs back to back and with a pause after each. The
+trainer's clock gives the end, the clients' clock the arrival; both run on this machine. Then the
+same streams are open for a queued job, to measure what idle streams cost the API.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
-from benchmarks import bench_api
-from benchmarks.bench_queue import on_postgresql
+from benchmarks import noise
+from benchmarks.servers import (
+    DATABASES,
+    DEMO,
+    HERE,
+    STOP_S,
+    Figures,
+    Service,
+    databases,
+    environment,
+    post_demo,
+    running_api,
+    wait,
+)
 from benchmarks.stamped.engine import STAMP
-from ridgeline.cli.local.address import Address
 from ridgeline.cli.local.children import Child, stop_all
-from ridgeline.cli.local.redis_server import socket_path
 
-HERE = Path(__file__).parent
-PACES = {0.0: 400, 0.3: 30, 2.0: 6}
-"""How many epochs are trained with so many seconds of rest after each."""
-IDLE_S = 10.0
+Pause = tuple[float, int]
+PAUSES: tuple[Pause, ...] = ((0.0, 400), (0.3, 30), (2.0, 6))
 
 
 def main() -> None:
-    """Measure one pace after the other, and print the table."""
+    """Measure one pause after the other, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--streams", type=int, default=50)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--idle-s", type=float, default=10.0, help="seconds of idle streams")
+    parser.add_argument(
+        "--pauses",
+        nargs="+",
+        type=_pause,
+        default=PAUSES,
+        metavar="SECONDS:EPOCHS",
+        help="pause after each epoch, and the number of epochs",
+    )
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rl-bench-")))
-        url = ""
-        if arguments.database == "postgresql":
-            url = stack.enter_context(on_postgresql())()
-        api = stack.enter_context(bench_api.running_api(folder, url))
-        with running_worker(folder, url):
+        stack.enter_context(noise.reported())
+        url = stack.enter_context(databases(arguments.database))()
+        api = stack.enter_context(running_api(url))
+        with running_worker(api):
             print(f"{arguments.database}, {arguments.streams} streams:\n")
-            print("| rest after an epoch | epochs | events | p50 | p99 | slowest |")
+            print("| pause after an epoch | epochs | events | p50 | p99 | slowest |")
             print("|---|---|---|---|---|---|")
-            for rest_s, epochs in PACES.items():
-                print_row(rest_s, epochs, follow(api, arguments.streams, rest_s, epochs))
-        print_idle(api, arguments.streams)
+            for pause in arguments.pauses:
+                print_row(pause, follow(api, arguments.streams, pause))
+        print_idle(api, arguments.streams, arguments.idle_s)
+
+
+def _pause(text: str) -> Pause:
+    seconds, _, epochs = text.partition(":")
+    return float(seconds), int(epochs)
 
 
 @contextmanager
-def running_worker(folder: Path, database_url: str) -> Iterator[None]:
-    """The worker whose epochs are stamped, beside bench_api's service."""
-    variables = bench_api.environment() | {
-        "RIDGELINE_HOME": str(folder / "home"),
-        "RIDGELINE_DATABASE_URL": database_url,
-        "RIDGELINE_REDIS_URL": f"redis+socket://{socket_path(folder)}",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    log = folder / "worker.log"
+def running_worker(api: Service) -> Iterator[None]:
+    """The worker of the package `stamped`, for the service."""
+    log = api.folder / "worker.log"
+    variables = environment() | {**api.settings, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", "benchmarks.stamped"]
     worker = Child("worker", command, log=log, environment=variables)
     try:
-        bench_api.wait(worker, lambda: "trainers_warm" in log.read_text("utf-8"))
+        wait(worker, lambda: "trainers_warm" in log.read_text("utf-8"))
         yield
     finally:
-        stop_all([worker], grace_s=bench_api.STOP_S)
+        stop_all([worker], grace_s=STOP_S)
 
 
-def follow(api: Address, streams: int, rest_s: float, epochs: int) -> bench_api.Figures:
-    """From each epoch's end to its arrival in each stream."""
-    with listening(api, submit(api, rest_s, epochs), streams) as listener:
-        answer, _ = listener.communicate()
-    found: bench_api.Figures = json.loads(answer)
+def follow(api: Service, streams: int, pause: Pause) -> Figures:
+    """Milliseconds from each epoch's end to its arrival in each stream."""
+    seconds, epochs = pause
+    with listening(api, submit(api, seconds, epochs), streams) as listener:
+        output, _ = listener.communicate()
+    figures: Figures = json.loads(output)
     expected = epochs * streams
-    if found["arrived"] != expected:
-        sys.exit(f"received {found['arrived']} epochs in all streams; expected {expected}")
-    return found
+    if figures["arrived"] != expected:
+        sys.exit(f"received {figures['arrived']} epochs in all streams; expected {expected}")
+    return figures
 
 
-def submit(api: Address, rest_s: float, epochs: int) -> str:
-    """Post the demo's job; returns its id."""
-    spec: dict[str, Any] = json.loads(bench_api.DEMO.read_text("utf-8"))
-    spec |= {"name": str(rest_s), "training": {**spec["training"], "epochs": epochs}}
-    job: dict[str, Any] = httpx.post(f"{api.url}/jobs", json=spec, trust_env=False).json()
-    return str(job["id"])
+def submit(api: Service, pause_s: float, epochs: int) -> str:
+    """Post the demo's job, whose name holds the pause; returns its id."""
+    training: dict[str, Any] = json.loads(DEMO.read_text("utf-8"))["training"]
+    return post_demo(api, name=str(pause_s), training=training | {"epochs": epochs})
 
 
 @contextmanager
-def listening(api: Address, job_id: str, streams: int) -> Iterator["subprocess.Popen[str]"]:
+def listening(api: Service, job_id: str, streams: int) -> Iterator["subprocess.Popen[str]"]:
     """All streams of the job, in a process of its own."""
-    target = {"host": api.host, "port": api.port, "path": f"/jobs/{job_id}/events"}
+    target = {
+        "host": api.address.host,
+        "port": api.address.port,
+        "path": f"/jobs/{job_id}/events",
+    }
     with subprocess.Popen(
         [sys.executable, str(HERE / "listen.py")],
         stdin=subprocess.PIPE,
@@ -113,29 +128,23 @@ def listening(api: Address, job_id: str, streams: int) -> Iterator["subprocess.P
             listener.terminate()
 
 
-def print_row(rest_s: float, epochs: int, found: bench_api.Figures) -> None:
+def print_row(pause: Pause, figures: Figures) -> None:
     """Print one line of the table."""
-    cells = " | ".join(f"{found[name]:.0f} ms" for name in ("p50_ms", "p99_ms", "slowest_ms"))
-    print(f"| {rest_s:g} s | {epochs} | {found['live']} | {cells} |", flush=True)
+    seconds, epochs = pause
+    cells = " | ".join(f"{figures[name]:.0f} ms" for name in ("p50_ms", "p99_ms", "slowest_ms"))
+    print(f"| {seconds:g} s | {epochs} | {figures['live']} | {cells} |", flush=True)
 
 
-def print_idle(api: Address, streams: int) -> None:
-    """What streams of a job that waits cost the API; the worker has ended."""
-    connections = psutil.net_connections("tcp")
-    process = psutil.Process(
-        next(
-            each.pid
-            for each in connections
-            if each.status == psutil.CONN_LISTEN and each.laddr[1:2] == (api.port,) and each.pid
-        )
-    )
+def print_idle(api: Service, streams: int, idle_s: float) -> None:
+    """What the streams of a queued job cost the API; the worker has stopped."""
+    process = psutil.Process(api.pid)
     with listening(api, submit(api, 0.0, 1), streams):
-        time.sleep(IDLE_S / 2)
+        time.sleep(idle_s / 2)
         before = sum(process.cpu_times()[:2])
-        time.sleep(IDLE_S)
-        share = (sum(process.cpu_times()[:2]) - before) / IDLE_S
+        time.sleep(idle_s)
+        share = (sum(process.cpu_times()[:2]) - before) / idle_s
         resident = process.memory_info().rss / 2**20
-    print(f"\n{streams} streams of a job that waits: {share:.1%} of a core, {resident:.0f} MiB")
+    print(f"\n{streams} streams of a queued job: {share:.1%} of a core, {resident:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -10,70 +10,26 @@ the CNN's achieved GFLOP/s beside those of a plain matrix product on the same co
 import argparse
 import copy
 import json
-import os
-import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import noise
+from benchmarks.servers import DEMO
+from benchmarks.sides import Side, product_s
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.job_spec import JobSpec
 
-ROOT = Path(__file__).parents[1]
-DEMO = ROOT / "ridgeline" / "cli" / "demo.json"
-SIDE = Path(__file__).with_name("training_side.py")
 FORWARD_AND_BACKWARD = 3
 """A step takes three times the forward pass: the gradient by weights and by activations too."""
 Json = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A network, and on how many rows it is trained."""
+    """A network and the number of its rows."""
 
     spec: Json
     rows: int
-
-
-class Side:
-    """A process that trains an epoch whenever it is told to."""
-
-    def __init__(self, spec: Json, rows: int, side: str) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self._process = subprocess.Popen(
-            [sys.executable, str(SIDE), json.dumps(spec), str(rows), side],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.seconds: list[float] = []
-        self._line()
-
-    def epoch(self) -> None:
-        """Train one."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        self.seconds.append(float(self._line()))
-
-    @property
-    def median(self) -> float:
-        """Seconds of the median epoch."""
-        return statistics.median(self.seconds)
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            sys.exit(f"{' '.join(map(str, self._process.args[1:]))[:200]} failed")  # type: ignore[index]
-        return line
 
 
 def main() -> None:
@@ -81,11 +37,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--network", nargs="*", choices=list(cases()), default=list(cases()))
+    parser.add_argument("--rows", type=int, default=sys.maxsize, help="at most, of each network")
+    parser.add_argument("--matrix", type=int, default=2048, help="rows of the plain product")
     arguments = parser.parse_args()
-    chosen = {name: case for name, case in cases().items() if name in arguments.network}
-    print_speed(chosen, arguments.epochs)
-    print()
-    print_overhead(chosen, arguments.epochs)
+    chosen = {
+        name: case._replace(rows=min(case.rows, arguments.rows))
+        for name, case in cases().items()
+        if name in arguments.network
+    }
+    with noise.reported():
+        print_speed(chosen, arguments.epochs)
+        print_product(arguments.matrix)
+        print_overhead(chosen, arguments.epochs)
 
 
 def cases() -> dict[str, Case]:
@@ -130,15 +93,22 @@ def print_speed(chosen: dict[str, Case], epochs: int) -> None:
     )
     print("|---|---|---|---|---|---|")
     for name, case in chosen.items():
-        sides = [Side(case.spec, case.rows, side) for side in ("fit", "ridgeline")]
-        plain, ours = in_turns(sides, epochs)
-        speed = flops(case) / ours / 1e9
+        plain, ours = in_turns(
+            [Side(case.spec, case.rows, "fit"), Side(case.spec, case.rows, "ridgeline")], epochs
+        )
+        cells = " | ".join(noise.with_range(side.seconds, ".3g") for side in (plain, ours))
+        speed = flops(case) / ours.median / 1e9
         print(
-            f"| {name} | {case.rows:,} | {plain:.4f} | {ours:.4f} | {plain / ours:.1f}x |"
+            f"| {name} | {case.rows:,} | {cells} | {plain.median / ours.median:.1f}x |"
             f" {speed:.1f} |",
             flush=True,
         )
-    print(f"\nA plain product of two 2048 × 2048 float32 matrices: {matrix_product():.1f} GFLOP/s.")
+
+
+def print_product(rows: int) -> None:
+    """The speed that the cores reach without a network."""
+    speed = 2 * rows**3 / product_s(rows) / 1e9
+    print(f"\nA plain product of two {rows} × {rows} float32 matrices: {speed:.1f} GFLOP/s.\n")
 
 
 def print_overhead(chosen: dict[str, Case], epochs: int) -> None:
@@ -146,19 +116,20 @@ def print_overhead(chosen: dict[str, Case], epochs: int) -> None:
     print(f"| seconds per epoch, median of {epochs} | without | all methods | cost |")
     print("|---|---|---|---|")
     for name, case in chosen.items():
-        sides = [Side(spec, case.rows, "ridgeline") for spec in (without(case), everything(case))]
-        plain, full = in_turns(sides, epochs)
-        print(f"| {name} | {plain:.4f} | {full:.4f} | {full / plain - 1:+.0%} |", flush=True)
+        specs = (without(case), everything(case))
+        plain, full = in_turns([Side(spec, case.rows, "ridgeline") for spec in specs], epochs)
+        cells = " | ".join(noise.with_range(side.seconds, ".3g") for side in (plain, full))
+        print(f"| {name} | {cells} | {full.median / plain.median - 1:+.0%} |", flush=True)
 
 
-def in_turns(sides: Sequence[Side], epochs: int) -> list[float]:
-    """Train so many epochs on each side, one after the other; the medians."""
+def in_turns(sides: Sequence[Side], epochs: int) -> Sequence[Side]:
+    """Train that many epochs on each side, in turns."""
     for _ in range(epochs):
         for side in sides:
             side.epoch()
     for side in sides:
         side.close()
-    return [side.median for side in sides]
+    return sides
 
 
 def without(case: Case) -> Json:
@@ -174,9 +145,13 @@ def without(case: Case) -> Json:
         if layer["type"] == "Dropout":
             above[layer["name"]] = layer["inputs"]
             continue
-        for argument in [each for each in layer if each.endswith(("_regularizer", "_constraint"))]:
-            del layer[argument]
-        layers.append(layer)
+        layers.append(
+            {
+                argument: value
+                for argument, value in layer.items()
+                if not argument.endswith(("_regularizer", "_constraint"))
+            }
+        )
     spec["model"]["layers"] = layers
     spec["training"]["optimizer"] |= {"weight_decay": None}
     return spec
@@ -205,22 +180,6 @@ def flops(case: Case) -> float:
     resolved = resolve(JobSpec.model_validate_json(json.dumps(case.spec)), memory_limit=None)
     trained, measured = 0.8 * case.rows, 0.2 * case.rows + min(1024, 0.8 * case.rows)
     return 2 * resolved.graph.multiply_adds * (FORWARD_AND_BACKWARD * trained + measured)
-
-
-def matrix_product() -> float:
-    """GFLOP/s of the matrix product TensorFlow computes on these cores."""
-    code = (
-        "import time, tensorflow as tf; a = tf.random.normal([2048, 2048]); f = tf.function("
-        "lambda x: tf.matmul(x, x)); f(a); times = []\n"
-        "for _ in range(9):\n"
-        "    t = time.perf_counter(); f(a).numpy(); times.append(time.perf_counter() - t)\n"
-        "print(2 * 2048**3 / sorted(times)[4] / 1e9)"
-    )
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    return float(result.stdout)
 
 
 if __name__ == "__main__":

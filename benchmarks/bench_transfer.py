@@ -2,10 +2,11 @@
 
     python benchmarks/bench_transfer.py [--repeats 3] [--bytes 1000000000]
 
-nginx takes it by PUT (its DAV module) and gives it by sendfile; it neither hashes a file nor waits
-for the disk, which a second line has it do. Ridgeline hashes data sets as they come, looks through
-them in another process, answers an upload when it is durable, and checks what it gives.
-Both servers run at once, and one is asked at a time, in turns, over one connection.
+nginx receives it by PUT (its DAV module) and sends it by sendfile. It neither hashes a file nor
+syncs it to the disk; a second row adds the sync. Ridgeline hashes a data set while it arrives,
+inspects it in another process, answers when it is durable, and verifies what it sends. Both servers
+run at once and serve one request at a time, in turns, over one connection. Without nginx on the
+PATH only Ridgeline is measured.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,9 +26,10 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 
+from benchmarks import noise
+from benchmarks.servers import running_api
 from ridgeline.cli.local.address import Address, free_address
 
-ROOT = Path(__file__).parents[1]
 START_S = 30.0
 ROW_BYTES = 1000
 RECEIVED_BYTES = 2**20
@@ -56,7 +57,7 @@ http {{
 
 
 class Side(NamedTuple):
-    """A server, and how long it takes for the file."""
+    """A server and a way to move the file, timed."""
 
     name: str
     seconds: Callable[[], float]
@@ -68,25 +69,28 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--bytes", type=int, default=1_000_000_000, help="of the file, about")
     arguments = parser.parse_args()
-    if shutil.which("nginx") is None:
-        sys.exit("expected nginx on the PATH, to compare with")
     with ExitStack() as stack:
+        stack.enter_context(noise.reported())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rl-bench-")))
         file = make_file(folder / "data.npy", arguments.bytes)
         other = make_file(folder / "other.npy", arguments.bytes, seed=8)
-        nginx = stack.enter_context(running_nginx(folder / "nginx"))
-        api, pid = stack.enter_context(running_api(folder / "home", file.stat().st_size))
-        sides = nginx_sides(nginx, folder / "nginx" / "files", file, other)
-        sides += api_sides(api, file, other)
+        size = file.stat().st_size
+        api = stack.enter_context(running_api(RIDGELINE_UPLOAD_PART_BYTES=str(size)))
+        sides = api_sides(api.address, file, other)
+        if shutil.which("nginx") is None:
+            print("No nginx on the PATH to compare with. To install it: apt-get install nginx\n")
+        else:
+            nginx = stack.enter_context(running_nginx(folder / "nginx"))
+            sides = nginx_sides(nginx, folder / "nginx" / "files", file, other) + sides
         runs: dict[str, list[float]] = {side.name: [] for side in sides}
         for _ in range(arguments.repeats):
             for side in sides:
                 runs[side.name].append(side.seconds())
-        print_table(runs, file.stat().st_size, pid, arguments.repeats)
+        print_table(runs, size, api.pid, arguments.repeats)
 
 
 def make_file(path: Path, size: int, seed: int = 7) -> Path:
-    """An NPY pair of about `size` bytes: a data set that is quickly looked through."""
+    """An NPY pair of about `size` bytes: a data set that is quick to inspect."""
     rows = max(size // (ROW_BYTES + 1), 2)
     random = np.random.default_rng(seed)
     block = random.integers(0, 256, (min(rows, 10_000), ROW_BYTES), dtype=np.uint8)
@@ -101,7 +105,7 @@ def make_file(path: Path, size: int, seed: int = 7) -> Path:
 
 @contextmanager
 def running_nginx(folder: Path) -> Iterator[Address]:
-    """The server, with one process, as Ridgeline's API has one."""
+    """Nginx with a single process, like Ridgeline's API."""
     address = free_address(Address("127.0.0.1", 0))
     (folder / "files").mkdir(parents=True)
     config = folder / "nginx.conf"
@@ -115,31 +119,8 @@ def running_nginx(folder: Path) -> Iterator[Address]:
             process.terminate()
 
 
-@contextmanager
-def running_api(folder: Path, size: int) -> Iterator[tuple[Address, int]]:
-    """The service without a broker or a worker, and its process id."""
-    folder.mkdir()
-    address = free_address(Address("127.0.0.1", 0))
-    environment = {
-        **os.environ,
-        "RIDGELINE_HOME": str(folder),
-        "RIDGELINE_HOST": address.host,
-        "RIDGELINE_PORT": str(address.port),
-        "RIDGELINE_REDIS_URL": f"redis+socket://{folder}/no-redis.sock",
-        "RIDGELINE_UPLOAD_PART_BYTES": str(size),
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "service"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait_until_answers(address, process)
-            yield address, process.pid
-        finally:
-            process.terminate()
-
-
 def nginx_sides(nginx: Address, folder: Path, file: Path, other: Path) -> list[Side]:
-    """What nginx does; its files are in `folder`."""
+    """The transfers of nginx; its files are in `folder`."""
     size = file.stat().st_size
     send(nginx, "PUT", "/download", other)
 
@@ -158,7 +139,7 @@ def nginx_sides(nginx: Address, folder: Path, file: Path, other: Path) -> list[S
 
 
 def api_sides(api: Address, file: Path, other: Path) -> list[Side]:
-    """What Ridgeline does."""
+    """The transfers of Ridgeline."""
     url = f"http://{api.host}:{api.port}"
     size = file.stat().st_size
     send(api, "POST", "/datasets?name=other", other)
@@ -166,8 +147,8 @@ def api_sides(api: Address, file: Path, other: Path) -> list[Side]:
     path, content = f"/datasets/{dataset_id(file)}", f"/datasets/{dataset_id(other)}/content"
 
     def part() -> float:
-        asked = {"name": "part", "bytes": size}
-        upload = httpx.post(f"{url}/uploads", json=asked).json()["id"]
+        body = {"name": "part", "bytes": size}
+        upload = httpx.post(f"{url}/uploads", json=body).json()["id"]
         seconds = send(api, "PUT", f"/uploads/{upload}/parts/1", file)
         httpx.delete(f"{url}/uploads/{upload}").raise_for_status()
         return seconds
@@ -181,14 +162,14 @@ def api_sides(api: Address, file: Path, other: Path) -> list[Side]:
 
     return [
         Side("upload, Ridgeline: a part, durable", part),
-        Side("upload, Ridgeline: hashed and found to be known", known),
-        Side("upload, Ridgeline: hashed, looked through, durable", whole),
-        Side("download, Ridgeline: checked on its way", lambda: receive(api, content, size)),
+        Side("upload, Ridgeline: hashed, already stored", known),
+        Side("upload, Ridgeline: hashed, inspected, durable", whole),
+        Side("download, Ridgeline: verified while sent", lambda: receive(api, content, size)),
     ]
 
 
 def sync(path: Path) -> float:
-    """Wait until a file is on the disk; the seconds it takes."""
+    """Sync a file to the disk; returns the seconds."""
     began = time.perf_counter()
     with path.open("rb") as file:
         os.fsync(file.fileno())
@@ -196,13 +177,13 @@ def sync(path: Path) -> float:
 
 
 def dataset_id(file: Path) -> str:
-    """The id that the file's bytes get."""
+    """The id that the service gives to the file's bytes."""
     with file.open("rb") as opened:
         return f"ds_{hashlib.file_digest(opened, 'sha256').hexdigest()[:32]}"
 
 
 def send(address: Address, method: str, path: str, file: Path) -> float:
-    """Send a file as a body; the seconds to the whole answer."""
+    """Send a file as a body; returns the seconds until the answer has ended."""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: {address.host}\r\nConnection: close\r\n"
         f"Content-Length: {file.stat().st_size}\r\n\r\n"
@@ -221,7 +202,7 @@ def send(address: Address, method: str, path: str, file: Path) -> float:
 
 
 def receive(address: Address, path: str, size: int) -> float:
-    """Receive a file of `size` bytes, and throw it away; the seconds it takes."""
+    """Receive a file of `size` bytes and discard it; returns the seconds."""
     request = f"GET {path} HTTP/1.1\r\nHost: {address.host}\r\nConnection: close\r\n\r\n"
     buffer = bytearray(RECEIVED_BYTES)
     with socket.create_connection((address.host, address.port)) as server:
@@ -231,21 +212,23 @@ def receive(address: Address, path: str, size: int) -> float:
         while count := server.recv_into(buffer):
             received += count
         seconds = time.perf_counter() - began
-    assert received > size, f"received {received} bytes with the head; expected {size} and more"
+    assert received > size, f"received {received} bytes with the head; expected at least {size}"
     return seconds
 
 
 def print_table(runs: dict[str, list[float]], size: int, pid: int, repeats: int) -> None:
-    """Print the medians, and how much memory the API has had at most."""
+    """Print the medians as a Markdown table, and the API's peak memory."""
     medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
-    print(f"a file of {size / 1e6:,.0f} MB over loopback, medians of {repeats}:")
+    print(f"| a file of {size / 1e6:,.0f} MB, medians of {repeats} | seconds | MB/s | of nginx |")
+    print("|---|---|---|---|")
     for name, seconds in medians.items():
-        best = medians[name.split(",")[0] + ", nginx"]
-        rate = size / seconds / 1e6
-        print(f"  {name:52} {seconds:6.2f} s {rate:8,.0f} MB/s {best / seconds:7.0%} of nginx")
+        nginx = medians.get(name.split(",")[0] + ", nginx")
+        share = f"{nginx / seconds:.0%}" if nginx else "not measured"
+        cell = noise.with_range(runs[name], ".3g")
+        print(f"| {name} | {cell} | {size / seconds / 1e6:,.0f} | {share} |")
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-    print(f"  most memory of the API's process: {int(peak) / 1024:,.0f} MiB")
+    print(f"\nThe API's process used {int(peak) / 1024:,.0f} MiB at most.")
 
 
 def _wait_until_answers(address: Address, process: "subprocess.Popen[bytes]") -> None:
@@ -255,7 +238,7 @@ def _wait_until_answers(address: Address, process: "subprocess.Popen[bytes]") ->
             socket.create_connection((address.host, address.port)).close()
             return
         except ConnectionRefusedError:
-            assert process.poll() is None, "the server has ended"
+            assert process.poll() is None, "the server exited"
             assert time.monotonic() < until, f"no answer within {START_S:g} s"
             time.sleep(0.02)
 

@@ -1,10 +1,10 @@
-"""Many open event streams of one job: raw asyncio, so that they are not what is measured.
+"""Many open event streams of one job: raw asyncio, so that their own cost stays small.
 
     python benchmarks/listen.py < plan.json
 
-The plan is one JSON object: host, port, path, streams, stamp. Prints one line of JSON: how many
-epochs arrived in all streams, how many of them ended when all streams were open, and of these the
-percentiles of the milliseconds from stamp to arrival.
+The plan is one JSON object: host, port, path, streams, stamp. Prints one line of JSON: the number
+of epochs that arrived in all streams, the number that ended after all streams were open, and for
+those the percentiles of the delay from stamp to arrival in milliseconds.
 """
 
 import asyncio
@@ -18,36 +18,37 @@ import uvloop
 
 
 class Stream(asyncio.Protocol):
-    """One stream; it only takes down what came when."""
+    """One stream; it only records the data with the time of arrival."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
-        self.came: list[tuple[float, bytes]] = []
+        self.received: list[tuple[float, bytes]] = []
         self._line = b""
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
-        """Ask for the events."""
+        """Request the events."""
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Take down what came."""
+        """Record the data."""
         whole, newline, self._line = (self._line + data).rpartition(b"\n")
-        self.came.append((time.time(), whole + newline))
+        self.received.append((time.time(), whole + newline))
         if b"event: end" in whole and not self.ended.done():
             self.ended.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, if it has not ended in order."""
+        """Fail, unless the stream has ended."""
         if not self.ended.done():
-            self.ended.set_exception(exc or ConnectionError("the stream broke off"))
+            closed = ConnectionError("the connection closed before the end of the stream")
+            self.ended.set_exception(exc or closed)
 
     def epochs(self, stamp: str) -> list[tuple[float, float]]:
-        """When each epoch ended, and when it arrived."""
+        """The end and the arrival of each epoch."""
         mark = f'"{stamp}":'.encode()
         return [
             (float(part.replace(b"}", b",").partition(b",")[0]), at)
-            for at, data in self.came
+            for at, data in self.received
             for part in data.split(mark)[1:]
         ]
 
@@ -67,17 +68,17 @@ async def listen(plan: dict[str, Any]) -> dict[str, float]:
     await asyncio.gather(*(stream.ended for _, stream in streams))
     for transport, _ in streams:
         transport.close()
-    # What had happened before the last of them was open is replayed.
-    opened = max(stream.came[0][0] for _, stream in streams)
-    epochs = [each for _, stream in streams for each in stream.epochs(plan["stamp"])]
-    found = [(at - ended) * 1000 for ended, at in epochs if ended > opened]
-    percentiles = statistics.quantiles(found, n=100)
+    # Epochs that ended before the last stream was open are replayed to it.
+    opened = max(stream.received[0][0] for _, stream in streams)
+    epochs = [times for _, stream in streams for times in stream.epochs(plan["stamp"])]
+    delays = [(at - ended) * 1000 for ended, at in epochs if ended > opened]
+    percentiles = statistics.quantiles(delays, n=100)
     return {
         "arrived": len(epochs),
-        "live": len(found),
+        "live": len(delays),
         "p50_ms": percentiles[49],
         "p99_ms": percentiles[98],
-        "slowest_ms": max(found),
+        "slowest_ms": max(delays),
     }
 
 

@@ -1,10 +1,10 @@
-"""A load generator for HTTP/1.1: raw asyncio, so that it is not what is measured.
+"""A load generator for HTTP/1.1: raw asyncio, so that its own cost stays small.
 
-    python benchmarks/load.py < plan.json
+    python benchmarks/load.py < plans.json
 
-The plan is one JSON object: host, port, connections, count, method, path, body. Every connection
-is kept open and sends its next request when the last one is answered. Prints one line of JSON:
-requests a second, and the percentiles of the time to the answer in milliseconds.
+The plans are a JSON array of objects: host, port, connections, count, method, path, body. They run
+one after the other. Each connection stays open and sends its next request after the previous
+response. Prints a JSON array: requests per second, and percentiles of the latency in milliseconds.
 """
 
 import asyncio
@@ -12,13 +12,20 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uvloop
 
+Plan = dict[str, Any]
 
-async def run(plan: dict[str, Any]) -> dict[str, float]:
+
+async def run_all(plans: Sequence[Plan]) -> list[dict[str, float]]:
+    """Run the plans one after the other."""
+    return [await run(plan) for plan in plans]
+
+
+async def run(plan: Plan) -> dict[str, float]:
     """Send the plan's requests over its connections."""
     latencies: list[float] = []
     turns = iter(range(plan["count"]))
@@ -35,7 +42,7 @@ async def run(plan: dict[str, Any]) -> dict[str, float]:
     }
 
 
-async def _connection(plan: dict[str, Any], turns: Iterator[int], latencies: list[float]) -> None:
+async def _connection(plan: Plan, turns: Iterator[int], latencies: list[float]) -> None:
     reader, writer = await asyncio.open_connection(plan["host"], plan["port"])
     body = plan["body"].encode()
     request = (
@@ -45,13 +52,13 @@ async def _connection(plan: dict[str, Any], turns: Iterator[int], latencies: lis
     for _ in turns:
         before = time.perf_counter()
         writer.write(request)
-        await _answer(reader)
+        await _read_response(reader)
         latencies.append(time.perf_counter() - before)
     writer.close()
     await writer.wait_closed()
 
 
-async def _answer(reader: asyncio.StreamReader) -> None:
+async def _read_response(reader: asyncio.StreamReader) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     status = int(head.split(" ", 2)[1])
     length = int(head.split("content-length:", 1)[1].split("\r\n", 1)[0])
@@ -61,4 +68,4 @@ async def _answer(reader: asyncio.StreamReader) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(json.load(sys.stdin)))))
+    print(json.dumps(uvloop.run(run_all(json.load(sys.stdin)))))

@@ -1,7 +1,7 @@
 """Fills a database with jobs in bulk: POSTing a million would take half an hour.
 
-The rows are made by the database itself, in one statement that SQLite and PostgreSQL both read.
-Every job's number is in its id and in its time of creation.
+The database generates the rows, in one statement that is valid in SQLite and PostgreSQL. A job's
+number is in its id and is its time of creation.
 """
 
 from sqlalchemy import NullPool, create_engine, text
@@ -12,13 +12,13 @@ from service.http.bodies import parse_spec
 from service.jobs.submissions import new_job
 
 FEW = 10_000
-"""One job of so many failed; one of so many has the tag `rare`."""
+"""One of this many jobs failed; one of this many has the tag `rare`."""
 
 
 def fill_queue(database: Database, count: int, body: bytes, *, hints: bool = False) -> None:
-    """Store `count` queued jobs of the posted `body`, with hints that wait to be sent or without.
+    """Store `count` queued jobs as a POST of `body` does, without their first events.
 
-    They are what a POST of it stores, without their first events.
+    With `hints`, the outbox holds a hint for each.
     """
     spec = parse_spec(body)
     new = new_job(spec, resolve(spec))
@@ -37,10 +37,10 @@ def fill_queue(database: Database, count: int, body: bytes, *, hints: bool = Fal
 
 
 def fill_list(database: Database, count: int, spec_bytes: int) -> None:
-    """Store `count` ended jobs whose specs are `spec_bytes` long together.
+    """Store `count` ended jobs; the spec and its resolved form have `spec_bytes` together.
 
-    One of FEW failed, every tenth was cancelled, the others succeeded. Those with an even number
-    have the tag `common`, which no cancelled one has; one of FEW has the tag `rare`.
+    One of FEW failed, every tenth was cancelled, the others succeeded. Jobs with an even number
+    have the tag `common`, and no cancelled job has it; one of FEW has the tag `rare`.
     """
     filler = '{"x":"' + "x" * (spec_bytes // 2 - 8) + '"}'
     stored = {"spec": filler, "resolved": filler, "penalties": "[]", "advice": "[]", "epochs": 1}
@@ -52,12 +52,12 @@ def fill_list(database: Database, count: int, spec_bytes: int) -> None:
 
 
 def job_id(number: int) -> str:
-    """The id of the job with the number, which begins with 1."""
+    """The id of the job with this number; numbers start at 1."""
     return f"job_{number:032d}"
 
 
 def _settle(database: Database) -> None:
-    """Have PostgreSQL do what it does by itself within minutes: count, and mark pages as seen."""
+    """Run at once what PostgreSQL's autovacuum does within minutes: statistics, visibility map."""
     if database.is_sqlite:
         return
     engine = create_engine(database.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)

@@ -1,26 +1,21 @@
-"""One side of bench_train.py: a network that trains an epoch for each line on standard input.
+"""One side of bench_train.py, in a process forked by sides.py: it trains an epoch per message.
 
-    python benchmarks/training_side.py SPEC ROWS (fit | ridgeline)
-
-SPEC is a JobSpec as JSON, for its shapes, network and training. The rows are random ones of those
-shapes: how long an epoch takes does not depend on what they say. Each line of output is one epoch's
-seconds.
+The rows are random ones of the data set's shapes: an epoch's duration does not depend on their
+values.
 """
 
-import os
-import sys
+import statistics
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from typing import Any
-
-from ridgeline.planning.dataset import dataset_shape
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
+from ridgeline.planning.dataset import dataset_shape
 from ridgeline.planning.resolve import Resolution, resolve
 from ridgeline.spec.job_spec import JobSpec
 from worker.engine import devices
@@ -35,26 +30,43 @@ from worker.engine.passes import decoding, row_spec
 
 VALIDATION_SHARE = 0.2
 WORDS_SHARE = 0.012
-"""How many of its words a review of the IMDB has: 120 of 10,000."""
+"""The share of the vocabulary in an IMDB review: 120 of 10,000 words."""
+PRODUCTS = 9
 Epochs = Iterator[float]
 
 
-def main() -> None:
-    """Train an epoch for each line."""
-    spec = JobSpec.model_validate_json(sys.argv[1])
+def serve(pipe: Connection, json: str, rows: int, side: str) -> None:
+    """Send a message when the network is traced, then the seconds of an epoch for each message."""
+    spec = JobSpec.model_validate_json(json)
     sides: dict[str, Callable[[Resolution, Data], Epochs]] = {"fit": fit, "ridgeline": ridgeline}
-    if sys.argv[3] == "ridgeline":
+    if side == "ridgeline":
         devices.prepare(spec)
     resolution = resolve(spec, memory_limit=None)
-    epochs = sides[sys.argv[3]](resolution, random_rows(resolution, int(sys.argv[2])))
-    next(epochs)  # traces the network
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        print(next(epochs), flush=True)
+    epochs = sides[side](resolution, random_rows(resolution, rows))
+    pipe.send(next(epochs))  # traces the network
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        pipe.send(next(epochs))
+
+
+def product(pipe: Connection, rows: int) -> None:
+    """Send the seconds of a product of two square float32 matrices."""
+    matrix = tf.random.normal([rows, rows])
+    multiply = tf.function(lambda x: tf.matmul(x, x))
+    multiply(matrix)
+    seconds = []
+    for _ in range(PRODUCTS):
+        began = time.perf_counter()
+        multiply(matrix).numpy()
+        seconds.append(time.perf_counter() - began)
+    pipe.send(statistics.median(seconds))
 
 
 def random_rows(resolution: Resolution, rows: int) -> Data:
-    """Rows of the data set's shape, in the type in which the engine holds them."""
+    """Rows of the data set's shape, of the type that the engine holds them in."""
     rng = np.random.default_rng(0)
     shape = dataset_shape(resolution.spec.dataset)
     size = (rows, *shape.features)
@@ -115,7 +127,3 @@ def ridgeline(resolution: Resolution, data: Data) -> Epochs:
         row = fitting.run_epoch(len(fitting.rows) + 1)
         fitting.rows.append(row)
         yield row.seconds
-
-
-if __name__ == "__main__":
-    main()

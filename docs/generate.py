@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,7 @@ def _link(name: str) -> str:
     return f"[{name}]({page}#{name.lower()})"
 
 
+@cache
 def _posted() -> set[str]:
     document = json.loads((ROOT / "openapi" / "openapi.json").read_text(encoding="utf-8"))
     return set(_reached("JobSpec", document["components"]["schemas"]))

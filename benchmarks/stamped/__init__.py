@@ -1,1 +1,1 @@
-"""A worker whose epochs tell when they ended."""
+"""A worker whose epochs carry the time of their end."""

@@ -4,8 +4,8 @@ import sys
 
 
 def main() -> int:
-    """Take jobs until told to end."""
-    # Here, not above: trainers import a main module again.
+    """Run jobs until a signal."""
+    # Not at the top: trainers import the main module again.
     from benchmarks.stamped.engine import train  # noqa: PLC0415
     from worker.program import run  # noqa: PLC0415
 

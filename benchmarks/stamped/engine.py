@@ -1,4 +1,4 @@
-"""Ridgeline's engine; each epoch carries the moment of its end, by the trainer's clock."""
+"""Ridgeline's engine; each epoch carries the time of its end by the trainer's clock."""
 
 import time
 from typing import Any
@@ -9,27 +9,27 @@ from worker.engine.context import TrainingContext, TrainingResult
 from worker.trainer.child import keras_engine
 
 STAMP = "ended_at"
-"""The series that holds it, in seconds since 1970."""
+"""The series of that time, in seconds since 1970."""
 
 
 def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
-    """Train, resting after each epoch for as many seconds as the job's name says."""
-    stamping: Any = _Stamping(context, rest_s=float(str(spec.name)))
+    """Train, and pause after each epoch for the seconds in the job's name."""
+    stamping: Any = _Stamping(context, pause_s=float(str(spec.name)))
     return keras_engine(spec, stamping)
 
 
 class _Stamping:
-    """A context that stamps the epochs on their way out."""
+    """A context that stamps the epochs it reports."""
 
-    def __init__(self, context: TrainingContext, rest_s: float) -> None:
+    def __init__(self, context: TrainingContext, pause_s: float) -> None:
         self._context = context
-        self._rest_s = rest_s
+        self._pause_s = pause_s
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
     def epoch_ended(self, row: EpochRow) -> None:
-        """Report an epoch that has ended now."""
+        """Report an epoch that ends now."""
         values = {**row.values, STAMP: time.time()}
         self._context.epoch_ended(row.model_copy(update={"values": values}))
-        time.sleep(self._rest_s)
+        time.sleep(self._pause_s)

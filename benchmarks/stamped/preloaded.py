@@ -1,4 +1,4 @@
-"""What the forkserver imports: as worker.trainer.preloaded, with the engine of this package."""
+"""The forkserver's imports: those of worker.trainer.preloaded and this package's engine."""
 
 from worker.trainer.forkserver import ENGINE, preload
 

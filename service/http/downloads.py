@@ -66,7 +66,7 @@ class Conditions:
     range_: Annotated[str | None, Header(alias="range")] = None
 
 
-class FileStore(Protocol):
+class FileSource(Protocol):
     """Holds the bytes of files, by key."""
 
     def size(self, key: str) -> int:
@@ -92,7 +92,7 @@ class Download:
     key: str
     if_lost: str
     """What the user can do if the store has lost the file."""
-    store: FileStore
+    store: FileSource
 
 
 class CorruptFile(Exception):

@@ -45,7 +45,7 @@ def test_glossary_is_sorted_and_has_no_duplicates(root: Path) -> None:
 def glossary(root: Path) -> list[tuple[str, list[str]]]:
     """The words of docs/glossary.md with the words they replace."""
     page = (root / "docs" / "glossary.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]*) \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]*)\|$", page, re.MULTILINE)
     return [
         (word.strip(), [rival.strip() for rival in rivals.split(",") if rival.strip()])
         for word, rivals in rows

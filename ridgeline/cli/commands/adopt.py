@@ -9,7 +9,7 @@ from ridgeline.cli.errors import CommandError
 from ridgeline.cli.options import AsJson, Yes
 
 if TYPE_CHECKING:
-    from ridgeline.cli.local.adoption import Adoption, Found
+    from ridgeline.cli.local.adoption import Adoption, AdoptionState
     from ridgeline.cli.printing import Output
 
 _CLIENT_ALONE = "only the client is installed here; run this where the API runs, with its settings"
@@ -51,7 +51,7 @@ def _adoption(home: Path | None) -> "Adoption":
     return Adoption(home)
 
 
-def _adopt(adoption: "Adoption", output: "Output", *, renew: bool, yes: bool) -> "Found":
+def _adopt(adoption: "Adoption", output: "Output", *, renew: bool, yes: bool) -> "AdoptionState":
     from ridgeline.cli.session import confirm
 
     state = adoption.look()
@@ -67,7 +67,7 @@ def _adopt(adoption: "Adoption", output: "Output", *, renew: bool, yes: bool) ->
     return state
 
 
-def _lines(state: "Found") -> list[str]:
+def _lines(state: "AdoptionState") -> list[str]:
     unowned = {None: "nobody: there is no mark", "": "nobody: the mark is unreadable"}
     lines = [
         f"database  {state.database}",

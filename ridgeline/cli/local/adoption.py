@@ -13,7 +13,7 @@ from ridgeline.storage.ownership import IdentityStore, Ownership, StoreLocation
 from ridgeline.storage.settings import StorageSettings
 
 
-class Found(NamedTuple):
+class AdoptionState(NamedTuple):
     """The state of a database and its store before an adoption."""
 
     database: str
@@ -41,7 +41,7 @@ class Adoption:
         except (StorageError, ValidationError, OSError) as error:
             raise CommandError(str(error)) from None
 
-    def look(self) -> Found:
+    def look(self) -> AdoptionState:
         """Scan the store, which takes a while if it is large."""
         try:
             belongs = self._belongs()
@@ -50,7 +50,7 @@ class Adoption:
         except (StorageError, OSError) as error:
             raise CommandError(str(error)) from None
         ours = sum(known.values())
-        return Found(identity, marks, belongs, ours, len(known) - ours)
+        return AdoptionState(identity, marks, belongs, ours, len(known) - ours)
 
     def adopt(self, *, renew: bool) -> str:
         """Mark the store as the database's and return the identity, a new one with `renew`."""

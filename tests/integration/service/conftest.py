@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import func, select
+from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from ridgeline.api.curves import EpochRow
@@ -102,9 +103,17 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def built_routes() -> list[BaseRoute]:
+    """Share the routes of one application: building them takes longer than most tests."""
+    return create_app(Settings()).router.routes
+
+
 @pytest.fixture
-def app(settings: Settings) -> FastAPI:
-    return create_app(settings)
+def app(settings: Settings, built_routes: list[BaseRoute]) -> FastAPI:
+    app = create_app(settings)
+    app.router.routes[:] = built_routes
+    return app
 
 
 @pytest.fixture

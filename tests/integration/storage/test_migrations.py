@@ -19,8 +19,15 @@ from ridgeline.storage import Database, JobStore, LeaseStore, MigrationFailed, N
 from ridgeline.storage.migrations import REVISIONS, config, is_current, upgrade
 from ridgeline.storage.tables import metadata
 from tests.integration.storage.conftest import execute_on
+from tests.rig.migrations import migrate_by_alembic
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def by_alembic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run Alembic: the databases of other tests are copies of a migrated one."""
+    monkeypatch.setattr(Database, "migrate", migrate_by_alembic)
 
 
 def test_migrated_schema_matches_the_tables(database: Database) -> None:

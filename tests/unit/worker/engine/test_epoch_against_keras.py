@@ -11,6 +11,8 @@ from worker.engine.epoch import Controls
 from worker.engine.passes import evaluate_pass, place, train_pass
 from worker.engine.seeds import mask_seed, row_order
 
+pytestmark = pytest.mark.slow
+
 L1L2 = {"l1": 0.002, "l2": 0.003}
 IMAGES = [
     {"type": "Reshape", "target_shape": [8, 8, 1]},

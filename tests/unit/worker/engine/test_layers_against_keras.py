@@ -7,6 +7,8 @@ import pytest
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from tests.unit.worker.engine.keras_fit import assert_same_as_fit
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 L1: Json = {"l1": 0.002}

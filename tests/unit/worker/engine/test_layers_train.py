@@ -20,6 +20,8 @@ from tests.unit.networks.keras_twins import call
 from tests.unit.networks.random_layers import lone_layer
 from worker.engine.layers import build_layer
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 DROPS: Json = {"dropout": 0.3, "recurrent_dropout": 0.3}
 CONV: Json = {"type": "Conv2D", "filters": 2, "kernel_size": 2}

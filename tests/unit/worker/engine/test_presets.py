@@ -16,6 +16,8 @@ from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import cache
 from worker.engine.train import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallFiles:

@@ -14,6 +14,8 @@ from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingStopped
 from worker.engine.train import train
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 7
 #: Augmentation, dropout of four kinds, batch statistics, a recurrent layer with dropout of its own.
 LAYERS = [

@@ -14,6 +14,8 @@ from worker.engine.data.sources import load
 from worker.engine.seeds import mask_seed, row_order
 from worker.engine.train import train
 
+pytestmark = pytest.mark.slow
+
 POLICY = {"weights": {"l2": 0.001}, "dropout": {"rate": 0.3}}
 
 

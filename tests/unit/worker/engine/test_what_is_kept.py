@@ -12,6 +12,8 @@ from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingResult
 from worker.engine.train import train
 
+pytestmark = pytest.mark.slow
+
 DIGITS = {"source": "builtin", "name": "digits"}
 SPLIT = {"validation": 0.3, "test": 0.65}
 #: What overfits at once: something is raised after its second epoch already.

@@ -20,6 +20,8 @@ from worker.engine.export.litert import write_litert
 from worker.engine.export.onnx import write_onnx
 from worker.engine.export.saved_model import write_saved_model
 
+pytestmark = pytest.mark.slow
+
 WRITERS = (write_saved_model, write_litert, write_onnx)
 
 

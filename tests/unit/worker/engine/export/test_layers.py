@@ -15,6 +15,8 @@ from ridgeline.spec.outputs import OutputName, obstacle
 from tests.unit.worker.engine.export.runtimes import TOLERANCE, deviation
 from worker.engine.export.frozen import CannotHold
 
+pytestmark = pytest.mark.slow
+
 Branch = Callable[[Any], Any]
 CONVERTED: tuple[OutputName, ...] = ("litert", "onnx")
 ROWS = 7

@@ -19,6 +19,8 @@ from worker.engine.data.sources import load
 from worker.engine.export import export
 from worker.engine.export.write import complete_model
 
+pytestmark = pytest.mark.slow
+
 OUTPUTS: tuple[OutputName, ...] = ("keras", "weights", "saved_model", "litert", "onnx")
 LAYERS: list[dict[str, Any]] = [
     {"type": "Reshape", "target_shape": [4, 4, 4]},

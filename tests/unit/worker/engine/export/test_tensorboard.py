@@ -17,6 +17,8 @@ from worker.engine.context import InMemoryContext
 from worker.engine.export.tensorboard import write_tensorboard
 from worker.engine.train import train
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 4
 #: As many as there are: the reader keeps a sample of a long series by default.
 ALL = {"scalars": 0, "tensors": 0, "histograms": 0}
