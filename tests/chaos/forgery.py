@@ -179,7 +179,7 @@ def _record(job: str, **changes: Any) -> JobRecord:
     return JobRecord(**empty | values | changes)
 
 
-def _attempt(number: int, pid: int, began: float, ended: float, reason: str) -> AttemptRecord:
+def _attempt(number: int, pid: int, began: float, ended: float, outcome: str) -> AttemptRecord:
     values: dict[str, Any] = {field.name: None for field in fields(AttemptRecord)}
     return AttemptRecord(
         **values
@@ -189,7 +189,7 @@ def _attempt(number: int, pid: int, began: float, ended: float, reason: str) -> 
             "worker_id": f"host:{pid}:abcd",
             "started_at": _time(began),
             "ended_at": _time(ended),
-            "outcome": reason,
+            "outcome": outcome,
         }
     )
 

@@ -78,9 +78,9 @@ def move_attempt(number: int, seconds: float) -> Callable[[Story], Story]:
     return _change_attempt(number, ended_at=datetime.fromtimestamp(START + seconds, UTC))
 
 
-def end_attempt(number: int, reason: str) -> Callable[[Story], Story]:
-    """Change the end reason of an attempt."""
-    return _change_attempt(number, reason=reason)
+def end_attempt(number: int, outcome: str) -> Callable[[Story], Story]:
+    """Change the outcome of an attempt."""
+    return _change_attempt(number, outcome=outcome)
 
 
 def file(**changes: Any) -> Callable[[Story], Story]:

@@ -26,7 +26,7 @@ class Api(Process):
         return f"http://127.0.0.1:{self.port}"
 
     def responds(self) -> bool:
-        """Whether it responds requests."""
+        """Whether it responds to requests."""
         try:
             return httpx.get(f"{self.url}/healthz", timeout=_RESPONSE_S, trust_env=False).is_success
         except httpx.TransportError:

@@ -42,7 +42,7 @@ class Redis(Process):
         return f"redis://127.0.0.1:{port}/0"
 
     def responds(self) -> bool:
-        """Whether it responds PING."""
+        """Whether it responds to PING."""
         try:
             with self.client() as client:
                 return bool(client.ping())
