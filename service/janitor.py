@@ -1,4 +1,7 @@
-"""Background loops: they send hints, resend lost ones, and reclaim jobs of silent workers.
+"""Background loops: hints are sent and resent, jobs of silent workers requeued, leftovers deleted.
+
+Leftovers are checkpoints of ended jobs; orphaned files are the garbage collector's
+(ridgeline.storage.files.garbage). An alarm warns when jobs wait and no worker claims them.
 
 Every step is guarded in the database, so any number of processes may run these loops.
 """

@@ -1,1 +1,1 @@
-"""The worker: Celery tasks that claim jobs, a supervisor per attempt, and the training engine."""
+"""The worker: The worker finds jobs by hints and polling, supervises each attempt, and trains."""

@@ -1,4 +1,4 @@
-"""The attempts at a job, as GET answers them."""
+"""The attempts at a job, as the API returns them."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,6 +1,6 @@
 """Cells of text as values, and counts of them in bounded memory.
 
-Inspection infers types with the functions that training reads with.
+Inspection infers a column's type by trying the same parse() that training reads with.
 """
 
 import math

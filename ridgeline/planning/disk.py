@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from ridgeline.planning.dataset import dataset_shape
-from ridgeline.planning.graph import BYTES_PER_NUMBER, Graph, build_graph, optimizer_numbers
+from ridgeline.planning.graph import BYTES_PER_NUMBER, Graph, build_graph
+from ridgeline.planning.memory import optimizer_numbers
 from ridgeline.spec.dataset import Dataset, UploadDataset
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.outputs import OutputName

@@ -14,7 +14,8 @@ from ridgeline.planning.checks.layers import check_augmentation, check_masks, ch
 from ridgeline.planning.checks.training import check_fitting, check_proximal, check_raising
 from ridgeline.planning.checks.weights import check_applicable
 from ridgeline.planning.dataset import dataset_shape, spell_out
-from ridgeline.planning.graph import Graph, Node, Parameters, build_graph, memory_bytes
+from ridgeline.planning.graph import Graph, Node, Parameters, build_graph
+from ridgeline.planning.memory import memory_bytes
 from ridgeline.planning.policy import apply_policy, penalty_terms
 from ridgeline.planning.posted import at_preset
 from ridgeline.planning.targets import TargetEncoding, target_encoding

@@ -1,4 +1,4 @@
-"""What waits for changes of jobs: the watcher behind long polls, the feed behind event streams."""
+"""Waiting for changes of jobs: a watcher wakes long polls and streams, a feed formats events."""
 
 import asyncio
 import logging

@@ -18,8 +18,8 @@ from ridgeline.spec.faults import MAX_FAULTS, Fault
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.schema import Contract
 from service.errors import InvalidRequest
-from service.http.faults import has_surrogate, short_pointer, spec_faults, walk
 from service.http.problems import ApiProblem, invalid_spec
+from service.http.spec_faults import has_surrogate, short_pointer, spec_faults, walk
 
 Requested = TypeVar("Requested", bound=Contract)
 

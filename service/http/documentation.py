@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from ridgeline.api.problems import Problem, ProblemCode
-from service.http.faults import walk
 from service.http.problems import responses
+from service.http.spec_faults import walk
 
 BODY_PROBLEMS = (
     ProblemCode.MALFORMED_JSON,

@@ -1,4 +1,4 @@
-"""Maps every error to an RFC 9457 problem: its status, its code, its detail.
+"""Maps every error to an RFC 9457 problem: status, detail, and code (of ridgeline.api.problems).
 
 A detail says what was expected and how to fix it, and never quotes the request.
 """

@@ -47,10 +47,10 @@ from ridgeline.spec.training.fit import EarlyStopping, Precision, ReduceLROnPlat
 from service.allocator import release_free_memory
 from service.errors import InvalidRequest, UnknownPreset
 from service.http.documentation import headers
-from service.http.faults import spec_faults
 from service.http.problems import responses
 from service.http.representations import json_answer, not_modified
 from service.http.requests import matches
+from service.http.spec_faults import spec_faults
 from service.jobs.routes import IfNoneMatch
 
 router = APIRouter(tags=["catalog"])

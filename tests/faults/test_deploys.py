@@ -7,7 +7,7 @@ import pytest
 from tests.faults.conftest import Deployment
 from tests.rig.work import Fault, Work
 from worker.settings import WorkerSettings
-from worker.supervision import patience
+from worker.supervision import outages
 from worker.trainer import process
 
 pytestmark = pytest.mark.servers
@@ -17,7 +17,7 @@ SIGTERM_S = 30.0
 
 def test_worker_stops_within_30_s_by_default() -> None:
     """The grace period, the wait after SIGKILL and the last database retries, summed."""
-    assert WorkerSettings().cancel_grace_s + process.KILL_S + patience.IN_DRAIN_S < SIGTERM_S
+    assert WorkerSettings().cancel_grace_s + process.KILL_S + outages.IN_DRAIN_S < SIGTERM_S
 
 
 def test_rolling_restart_costs_no_job_an_epoch(deployment: Deployment) -> None:

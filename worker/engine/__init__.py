@@ -1,4 +1,4 @@
-"""The training engine: the only place that imports TensorFlow and Keras.
+"""The training engine: the only place in the worker that imports TensorFlow and Keras.
 
 It knows no database and no broker; `context` is its way out.
 """

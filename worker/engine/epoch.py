@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ridgeline.planning.graph import BYTES_PER_NUMBER, evaluation_rows
+from ridgeline.planning.graph import BYTES_PER_NUMBER
+from ridgeline.planning.memory import evaluation_rows
 from worker.engine.model import Flow, Masks, Network
 from worker.engine.objective import Objective
 from worker.engine.optimization import apply_gradients

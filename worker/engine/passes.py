@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ridgeline.api.curves import EpochRow
-from ridgeline.planning.graph import block_rows
+from ridgeline.planning.memory import block_rows
 from ridgeline.spec.regularization.regularizers import PenaltyTerm
 from worker.engine.data import Data, Part
 from worker.engine.data.stream import blocks

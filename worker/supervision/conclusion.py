@@ -18,9 +18,9 @@ from ridgeline.storage import (
     LeaseStore,
     StorageError,
 )
-from ridgeline.storage.records.transitions import CANCELLED_BY_USER
+from ridgeline.storage.records.status_changes import CANCELLED_BY_USER
 from worker.settings import WorkerSettings
-from worker.supervision.patience import IN_DRAIN_S, Patience, Unwanted, beating, in_time
+from worker.supervision.outages import IN_DRAIN_S, Patience, Unwanted, beating, in_time
 from worker.supervision.publication import publish
 from worker.trainer.limits import DISK_FULL, is_disk_full
 from worker.trainer.messages import Finished

@@ -17,7 +17,7 @@ from ridgeline.storage import (
     artifact_key,
 )
 from worker.drain import Drain
-from worker.supervision.patience import Patience, if_wanted, in_time, wait_for
+from worker.supervision.outages import Patience, if_wanted, in_time, wait_for
 from worker.trainer.messages import File, Finished
 
 INTERVAL_S = 1.0

@@ -24,7 +24,7 @@ from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots.dispatcher import Attempts
 from worker.slots.slots import Slot
-from worker.supervision.patience import IN_DRAIN_S, in_time
+from worker.supervision.outages import IN_DRAIN_S, in_time
 
 log = structlog.get_logger()
 

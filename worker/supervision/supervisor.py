@@ -34,7 +34,7 @@ from worker.settings import WorkerSettings
 from worker.slots.slots import Slot
 from worker.supervision.conclusion import ENDS_THE_JOB, Conclusion, Lost, Refused
 from worker.supervision.journal import Journal, Redaction
-from worker.supervision.patience import (
+from worker.supervision.outages import (
     PATIENCE_S,
     Patience,
     Unwanted,

@@ -35,9 +35,9 @@ from worker.supervision.conclusion import (
     Paused,
     Refused,
 )
+from worker.supervision.hang_and_eta import EtaEstimator, HangDetector
 from worker.supervision.journal import Journal, relay
-from worker.supervision.patience import RETRY_S, Patience
-from worker.supervision.progress import EtaEstimator, HangDetector
+from worker.supervision.outages import RETRY_S, Patience
 from worker.trainer.frames import UnreadableMessage
 from worker.trainer.messages import (
     Epoch,

@@ -1,4 +1,4 @@
-"""A trainer's limits: memory, disk space, and the lifetime of its worker."""
+"""What bounds a trainer: its memory limit, the disk space it needs, and its end with the worker."""
 
 import ctypes
 import errno

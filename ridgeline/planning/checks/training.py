@@ -1,4 +1,4 @@
-"""Whether the settings of `training` and raises fit each other, the target and the split."""
+"""Checks that `training` and raises agree with each other, with the target and with the split."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,7 @@
 """The two hashes of a file, computed in one pass.
 
-Files are named by their SHA-256, and clients verify it. It takes half a second per gigabyte, so
-downloads are compared by 128-bit XXH3, which is faster than memory: it misses a disk error with a
+Files are named by their SHA-256, and clients verify it. SHA-256 takes half a second per gigabyte,
+so service/http/downloads.py verifies what it sends by 128-bit XXH3. That misses a disk error with a
 probability of 2**-128. It does not protect against someone who writes into the store; the client's
 check of the SHA-256 does.
 """

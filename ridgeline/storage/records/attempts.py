@@ -17,7 +17,7 @@ from ridgeline.api.lifecycle import EndCode, EndReason, JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage.columns import RowReader, Timestamp, milliseconds, now_ms
 from ridgeline.storage.records.outbox import add_hint
-from ridgeline.storage.records.transitions import (
+from ridgeline.storage.records.status_changes import (
     CANCELLED_BY_USER,
     add_status,
     move,

@@ -10,8 +10,8 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.storage.columns import AT_ONCE
 from ridgeline.storage.database import Database
 from ridgeline.storage.records.account import account_of, epoch_bucket
+from ridgeline.storage.records.status_changes import add_event
 from ridgeline.storage.records.thinning import summarize
-from ridgeline.storage.records.transitions import add_event
 from ridgeline.storage.records.values import EventType, LockedJob, Tally
 from ridgeline.storage.tables import epochs
 

@@ -38,8 +38,8 @@ from ridgeline.storage.records.creation import (
 from ridgeline.storage.records.epochs import epoch_pages, epochs_at
 from ridgeline.storage.records.events import events_after
 from ridgeline.storage.records.outbox import add_hint
+from ridgeline.storage.records.status_changes import CANCELLED_BY_USER, locked, move
 from ridgeline.storage.records.thinning import thinned_rows
-from ridgeline.storage.records.transitions import CANCELLED_BY_USER, locked, move
 from ridgeline.storage.records.values import (
     ArtifactRecord,
     AttemptRecord,

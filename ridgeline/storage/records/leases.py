@@ -1,7 +1,8 @@
-"""Jobs as a worker sees them: claim, heartbeat, record, finish, release; and the reaper.
+"""A worker's hold on a job: claim it, renew the lease by heartbeats, record, finish, release.
 
-Every write carries the fence of its claim, and a newer claim has a higher one. So a worker that was
-suspended, cut off or replaced changes nothing: its calls return None or False, and it must stop.
+The reaper, which ends expired leases, is here too. Every write carries the fence of its claim, and
+a newer claim has a higher one. So a worker that was suspended, cut off or replaced changes nothing:
+its calls return None or False, and it must stop.
 """
 
 import json
@@ -40,13 +41,13 @@ from ridgeline.storage.records.attempts import (
 )
 from ridgeline.storage.records.epochs import replace_epochs, store_epochs
 from ridgeline.storage.records.events import add_lines
-from ridgeline.storage.records.tracking import track
-from ridgeline.storage.records.transitions import (
+from ridgeline.storage.records.status_changes import (
     CANCELLED_BY_USER,
     LOCKED,
     locked,
     move,
 )
+from ridgeline.storage.records.tracking import track
 from ridgeline.storage.records.values import (
     ArtifactRecord,
     AttemptExit,

@@ -19,7 +19,7 @@ from ridgeline.storage import (
     LogStore,
     Tally,
 )
-from ridgeline.storage.records.transitions import locked, move
+from ridgeline.storage.records.status_changes import locked, move
 
 Told = tuple[str, int, int, str | None, str, str | None]
 

@@ -16,7 +16,8 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from ridgeline.api.job import Validation
-from ridgeline.planning.graph import MAX_NUMBERS, Parameters, evaluation_rows
+from ridgeline.planning.graph import MAX_NUMBERS, Parameters
+from ridgeline.planning.memory import evaluation_rows
 from ridgeline.planning.resolve import Resolution, resolve
 from ridgeline.planning.wiring import wire
 from ridgeline.spec.dataset import BUILTIN

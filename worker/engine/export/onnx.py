@@ -1,4 +1,4 @@
-"""ONNX, which ONNX Runtime and many other engines run."""
+"""Writes `model.onnx`, for ONNX Runtime and other engines."""
 
 import importlib
 from pathlib import Path

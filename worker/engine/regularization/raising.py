@@ -1,8 +1,8 @@
 """Raises dropout and L2 when the model overfits, as the note does by hand.
 
 "Start with 0.3, and if you see signs of overfitting, increase the rate." A sign is an epoch whose
-validation loss is above the best one's while the training rows, measured as validation rows are,
-are fitted better than they were there. After `patience` such epochs in a row training goes back
+validation loss is above that of the best epoch while its training loss, also measured in inference
+mode, is below it. After `patience` such epochs in a row training goes back
 to the best weights and goes on with the higher rate.
 """
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.api.curves import EpochRow
-from worker.supervision.progress import RECENT, EtaEstimator
+from worker.supervision.hang_and_eta import RECENT, EtaEstimator
 
 
 def row(epoch: int, seconds: float) -> EpochRow:

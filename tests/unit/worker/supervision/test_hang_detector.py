@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.supervision.progress import HangDetector
+from worker.supervision.hang_and_eta import HangDetector
 
 LIMIT_S, FLOOR_S, LOOK_S = 3600.0, 300.0, 20.0
 

@@ -1,4 +1,4 @@
-"""Whether a trainer makes progress, and how long the rest of its training will take."""
+"""Detects a hung trainer, and estimates the time left."""
 
 import time
 from collections import deque

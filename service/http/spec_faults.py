@@ -1,4 +1,4 @@
-"""Turns pydantic's complaints about a spec into faults: a pointer into the body, and advice.
+"""Turns pydantic's complaints about a spec into faults: a pointer and what was expected.
 
 Pydantic's locations include tags of unions, which the body does not have. Walking the JSON schema
 along a location separates tags from keys, and finds what was expected there.

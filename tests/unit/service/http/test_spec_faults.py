@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ridgeline.spec.faults import MAX_FAULTS, Fault
 from ridgeline.spec.job_spec import JobSpec
 from service.http.documentation import DIGITS
-from service.http.faults import spec_faults
+from service.http.spec_faults import spec_faults
 
 LAYER = ("model", "layers", 0)
 PRESET = ("model", "preset")

@@ -1,4 +1,7 @@
-"""The only place where a stored job changes its status, and the records of that change."""
+"""Changes a stored job's status, except for the claim (attempts.py), and records the change.
+
+The table of allowed transitions is in ridgeline.api.lifecycle.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
