@@ -118,7 +118,8 @@ def test_job_without_an_attempt_shows_no_attempts(
     def before_the_first_attempt(route: Route) -> None:
         route.fulfill(json=job | {"status": "cancelled", "attempt": 0, "artifacts": []})
 
-    context.route(f"**/jobs/{job['id']}", before_the_first_attempt)
+    # The page itself is at /ui/jobs/{id}.
+    context.route(re.compile(rf"(?<!/ui)/jobs/{job['id']}$"), before_the_first_attempt)
     page = visit.open(f"/ui/jobs/{job['id']}")
     expect(page.locator(".progress-line .status")).to_have_text("cancelled")
     expect(page.locator("section[aria-labelledby=attempts-title]")).to_be_hidden()
