@@ -130,9 +130,9 @@ class Conclusion:
             case Hung(seconds=seconds, phase=phase):
                 where = f" in the phase {phase!r}" if phase else ""
                 detail = f"The trainer made no progress for {seconds:.0f} s{where} and was killed."
-                self._release(AttemptExit(detail=detail), penalised=True)
+                self._release(AttemptExit(detail=detail), penalized=True)
             case Paused() | Drained():
-                self._release(AttemptExit(), penalised=False)
+                self._release(AttemptExit(), penalized=False)
             case Lost():
                 log.warning("job_lost")
             case _:
@@ -141,11 +141,11 @@ class Conclusion:
     def broken(self) -> None:
         """Release the job after an internal error of this worker, which another may not have."""
         detail = "The worker had an internal error; see its log."
-        self._release(AttemptExit(detail=detail), penalised=True)
+        self._release(AttemptExit(detail=detail), penalized=True)
 
     def store_away(self) -> None:
         """Release the job at no cost to it: the artifact store did not respond."""
-        self._release(AttemptExit(detail="The artifact store did not respond."), penalised=False)
+        self._release(AttemptExit(detail="The artifact store did not respond."), penalized=False)
 
     def unwanted(self) -> None:
         """End the job as cancelled, unless another worker holds it by now."""
@@ -248,13 +248,13 @@ class Conclusion:
 
     def _crashed(self, ended: AttemptExit) -> None:
         log.warning("trainer_died", exit_code=ended.code, signal=ended.signal)
-        self._release(ended, penalised=True)
+        self._release(ended, penalized=True)
 
-    def _release(self, ended: AttemptExit, *, penalised: bool) -> None:
+    def _release(self, ended: AttemptExit, *, penalized: bool) -> None:
         ended = replace(ended, publish_failed=self._publish_failed)
 
         def release() -> JobStatus | None:
-            return self._leases.release(self._claim, penalized=penalised, attempt_exit=ended)
+            return self._leases.release(self._claim, penalized=penalized, attempt_exit=ended)
 
         status = self._patience(release)
         failpoint("release.committed")

@@ -25,6 +25,7 @@ from tests.integration.worker import stub_engine
 from tests.integration.worker.conftest import CPU, House
 from worker.settings import WorkerSettings
 
+built_routes = service_fixtures.built_routes
 app, client, services = service_fixtures.app, service_fixtures.client, service_fixtures.services
 worker, submit = service_fixtures.worker, service_fixtures.submit
 context, house = worker_fixtures.context, worker_fixtures.house

@@ -177,7 +177,7 @@ def test_api_detects_a_foreign_store_later(
         link.mend()
         answer = client.post("/datasets?name=x", content=CSV)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
-        assert "operator" in answer.json()["detail"]
+        assert "Operators" in answer.json()["detail"]
         ready = client.get("/readyz").json()
         assert (ready["status"], ready["artifacts"]) == ("degraded", "foreign")
     assert "files of jobs cannot be had" in caplog.text

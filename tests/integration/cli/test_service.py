@@ -41,7 +41,7 @@ class TestPresets:
     def test_unknown_preset_and_wrong_parameter(self, ridgeline: Ridgeline) -> None:
         ended = ridgeline("presets", "show", "resnet")
         assert ended.code == ExitCode.NOT_FOUND
-        assert "there are imdb_mlp" in ended.err
+        assert "the presets are imdb_mlp" in ended.err
         wrong = ridgeline("presets", "show", "imdb_mlp", "--set", "rate=1.5")
         assert (wrong.code, wrong.out) == (ExitCode.FAILED, "")
         assert "  ?rate: " in wrong.err

@@ -103,13 +103,13 @@ class TestRelease:
         assert record is not None
         assert len(record.reason_detail or "") < 2000
 
-    @pytest.mark.parametrize("penalised", [True, False])
+    @pytest.mark.parametrize("penalized", [True, False])
     def test_cancelling_job_is_cancelled(
-        self, jobs: JobStore, leases: LeaseStore, start: Any, penalised: bool
+        self, jobs: JobStore, leases: LeaseStore, start: Any, penalized: bool
     ) -> None:
         claim = start()
         jobs.request_cancel(claim.job_id)
-        assert leases.release(claim, penalized=penalised) is JobStatus.CANCELLED
+        assert leases.release(claim, penalized=penalized) is JobStatus.CANCELLED
 
     def test_job_is_released_only_once(self, leases: LeaseStore, start: Any) -> None:
         claim = start()

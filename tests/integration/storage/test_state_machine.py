@@ -95,8 +95,8 @@ class Store(RuleBasedStateMachine):
             assert done == (before.status.held and can_become(before.status, status))
 
     @rule(claim=claims, penalized=st.booleans())
-    def release(self, claim: Claim, penalised: bool) -> None:
-        released = self.leases.release(claim, penalized=penalised)
+    def release(self, claim: Claim, penalized: bool) -> None:
+        released = self.leases.release(claim, penalized=penalized)
         assert (released is not None) == self.holds(claim)
 
     @rule(job_id=job_ids)

@@ -122,7 +122,7 @@ def test_presets_can_be_submitted(ridgeline: Client) -> None:
     assert job.spec == small.spec
     assert job.spec.model.model_dump(exclude_unset=True)["pooling_rate"] == 0.3
     assert job.resolved.model.layers[0].type_name() == "Conv2D"
-    with pytest.raises(NotFoundError, match="there are imdb_mlp"):
+    with pytest.raises(NotFoundError, match="the presets are imdb_mlp"):
         ridgeline.preset("resnet")
     with pytest.raises(InvalidRequestError, match="rate"):
         ridgeline.preset("imdb_mlp", rate=1.5)

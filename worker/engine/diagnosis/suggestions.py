@@ -62,7 +62,7 @@ def suggest(
 
 def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
     dropping = [*_rates(spec)]
-    penalised = [*_strengths(spec, "l2")]
+    penalized = [*_strengths(spec, "l2")]
     raised = [(at, _raised(rate)) for at, rate in dropping if rate < HIGHEST_RATE]
     site = None if dropping else _dropout_site(spec)
     if site is not None:
@@ -74,7 +74,7 @@ def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugge
         rates = ", ".join(sorted({f"{rate:g}" for _, rate in raised}))
         message = f"Raise the dropout rate to {rates}."
         yield _suggestion("raise-dropout", message, _DROPOUT, *starmap(_replace, raised))
-    if not penalised:
+    if not penalized:
         strength = _usual_l2(diagnosis, spec)
         operations = [*_l2_everywhere(spec, strength)]
         source = _BOTH if dropping else "note, Weight Regularization: force weights to be small"
@@ -83,7 +83,7 @@ def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugge
             yield _suggestion("add-l2", message, source, *operations)
     elif not raised:
         message = "Triple the L2 penalty."
-        operations = [_replace(at, _digits(3 * strength)) for at, strength in penalised]
+        operations = [_replace(at, _digits(3 * strength)) for at, strength in penalized]
         yield _suggestion("raise-l2", message, _WEIGHTS, *operations)
     yield from _stop_at_best(diagnosis, epochs)
 
@@ -91,9 +91,9 @@ def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugge
 def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
     learned = diagnosis.level is not None and diagnosis.level < HOPELESS_LEVEL
     dropping = [*_rates(spec)]
-    penalised = [*_strengths(spec, "l1"), *_strengths(spec, "l2")]
-    if penalised:
-        operations = [_replace(at, _digits(strength / 10)) for at, strength in penalised]
+    penalized = [*_strengths(spec, "l1"), *_strengths(spec, "l2")]
+    if penalized:
+        operations = [_replace(at, _digits(strength / 10)) for at, strength in penalized]
         yield _suggestion("lower-penalty", "Divide the penalties by ten.", _WEIGHTS, *operations)
     if dropping:
         message = "Halve the dropout rates."
@@ -103,7 +103,7 @@ def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugg
         longer = _replace(pointer("training", "epochs"), 2 * spec.training.epochs)
         message = f"Train twice as long: the loss was still falling after {epochs} epochs."
         yield _suggestion("train-longer", message, _CAPACITY, longer)
-    if penalised or dropping:
+    if penalized or dropping:
         return
     if learned:
         widened = [*_doubled_width(spec)]
@@ -118,9 +118,9 @@ def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugg
 
 def _diverged(_: Diagnosis, spec: JobSpec, __: int) -> Iterator[Suggestion]:
     yield from _learning_rate(spec, "lower-learning-rate", 0.1)
-    penalised = [*_strengths(spec, "l1"), *_strengths(spec, "l2")]
-    if penalised:
-        operations = [_replace(at, _digits(strength / 10)) for at, strength in penalised]
+    penalized = [*_strengths(spec, "l1"), *_strengths(spec, "l2")]
+    if penalized:
+        operations = [_replace(at, _digits(strength / 10)) for at, strength in penalized]
         message = "Divide the penalties by ten: one step may shrink a weight past zero."
         yield _suggestion("lower-penalty", message, _WEIGHTS, *operations)
 
