@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ridgeline.api.job import JOB_ID_PATTERN
+from ridgeline.api.job import JOB_ID_PATTERN, JobStatus
 from ridgeline.api.problems import MEDIA_TYPE, Problem, ProblemCode
 from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError
 from ridgeline.storage import (
@@ -229,12 +229,11 @@ def _invalid_parameters(error: RequestValidationError) -> ApiProblem:
 
 
 def _illegal_transition(error: IllegalTransition) -> ApiProblem:
-    detail = (
-        f"The job is {error.status.value}, so it cannot be {error.wanted}."
-        if not error.status.terminal
-        else f"The job has already ended ({error.status.value}) and cannot be {error.wanted}."
-    )
-    return ApiProblem(ProblemCode.CONFLICT, detail)
+    status = error.status
+    state = f"has already {status.value}" if status.terminal else f"is {status.value}"
+    if status is JobStatus.CANCELLED:
+        state = "was already cancelled"
+    return ApiProblem(ProblemCode.CONFLICT, f"The job {state} and cannot be {error.wanted}.")
 
 
 def _key_reused(error: IdempotencyConflict) -> ApiProblem:

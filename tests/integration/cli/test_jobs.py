@@ -180,4 +180,4 @@ class TestChange:
         train(worker, job_id)
         ended = ridgeline("cancel", job_id)
         assert (ended.code, ended.out) == (ExitCode.CONFLICT, "")
-        assert ended.err == "ridgeline: The job is succeeded, so it cannot be cancelled.\n"
+        assert ended.err == "ridgeline: The job has already succeeded and cannot be cancelled.\n"

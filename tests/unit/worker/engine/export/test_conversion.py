@@ -107,7 +107,7 @@ def test_a_format_that_cannot_hold_the_network_is_named(
     model = keras.Model(x, kl.Dense(3, activation="softmax")(enlarged))
     monkeypatch.setattr(setup.network, "keras_model", lambda *_: model)
     with pytest.raises(
-        TrainingFailed, match=f"{output} cannot hold the network.*{missing}"
+        TrainingFailed, match=f"{output} cannot hold the .*{missing}"
     ) as caught:
         export(
             setup.network, setup.objective, setup.data, ["keras", output], InMemoryContext(workdir)
