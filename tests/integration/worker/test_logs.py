@@ -169,7 +169,7 @@ def test_job_succeeds_if_its_lines_cannot_be_stored(house: House, output: io.Str
     job = house.run("slowly")
     assert (job.status, job.progress_epoch) == (JobStatus.SUCCEEDED, 3)
     (attempt,) = house.jobs.attempts(job.id)
-    assert attempt.reason == "completed"
+    assert attempt.outcome == "completed"
     assert "log_lines_lost" in output.getvalue()
 
 

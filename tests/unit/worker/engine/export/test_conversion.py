@@ -106,9 +106,7 @@ def test_a_format_that_cannot_hold_the_network_is_named(
     enlarged = kl.Flatten()(kl.UpSampling2D(2, interpolation=interpolation)(image))
     model = keras.Model(x, kl.Dense(3, activation="softmax")(enlarged))
     monkeypatch.setattr(setup.network, "keras_model", lambda *_: model)
-    with pytest.raises(
-        TrainingFailed, match=f"{output} cannot hold the .*{missing}"
-    ) as caught:
+    with pytest.raises(TrainingFailed, match=f"{output} cannot hold the .*{missing}") as caught:
         export(
             setup.network, setup.objective, setup.data, ["keras", output], InMemoryContext(workdir)
         )
