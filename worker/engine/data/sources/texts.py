@@ -22,7 +22,7 @@ TEST_SHARE = 0.2
 
 
 class Texts(NamedTuple):
-    """Texts one behind the other: text i is `words[offsets[i] : offsets[i + 1]]`."""
+    """Concatenated texts: text i is `words[offsets[i] : offsets[i + 1]]`."""
 
     words: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
@@ -99,7 +99,7 @@ def multi_hot(texts: Texts, first: int, last: int, width: int) -> npt.NDArray[np
 
 
 def pad(texts: Texts, first: int, last: int, width: int) -> npt.NDArray[np.int32]:
-    """Rows first..last: each text's last `width` words, behind zeros if it has fewer."""
+    """Rows first..last: each text's last `width` words, padded with zeros on the left."""
     encoded = np.zeros((last - first, width), np.int32)
     for row, text in enumerate(range(first, last)):
         begin, end = texts.offsets[text], texts.offsets[text + 1]
