@@ -34,13 +34,13 @@ def mask_seed(seed: int, epoch: int) -> tf.Tensor:
 
 def seed_generators(layers: Iterable[keras.Layer]) -> list[keras.random.SeedGenerator]:
     """The generators of all layers and nested layers, without duplicates."""
-    found = {
+    generators = {
         id(generator): generator
         for layer in layers
         for part in layer._flatten_layers()  # noqa: SLF001 - Keras has no public way
         for generator in part._seed_generators  # noqa: SLF001
     }
-    return list(found.values())
+    return list(generators.values())
 
 
 def set_generators(generators: Sequence[keras.random.SeedGenerator], seed: int, epoch: int) -> None:

@@ -1,6 +1,6 @@
 """The checkpoints of one training, in a folder that outlives its attempts.
 
-Decides when a checkpoint is written, and lets training go on when it cannot be.
+The keeper decides when one is written; training continues if it cannot be.
 """
 
 import errno
@@ -180,10 +180,10 @@ class _Entry(NamedTuple):
 
 
 def _entry(name: str) -> _Entry | None:
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         return None
-    term, epoch, kind, history = found.groups()
+    term, epoch, kind, history = match.groups()
     return _Entry(int(history), 0, "history") if history else _Entry(int(term), int(epoch), kind)
 
 

@@ -62,8 +62,8 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         kept_epoch=run.kept_epoch,
     )
     optimizer = run.resolved.training.optimizer
-    named = [_trained(each, run.penalties, optimizer) for each in run.weights]
-    found = report_weights(named, run.learning_rate)
+    named = [_trained(weight, run.penalties, optimizer) for weight in run.weights]
+    weight_reports = report_weights(named, run.learning_rate)
     return Report(
         verdict=diagnosis.verdict,
         evidence=diagnosis.evidence,
@@ -76,9 +76,9 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         losses=kept.values,
         penalty_share=_part(kept.values.get("penalty"), kept),
         penalties=tuple(_penalty_share(key, value, kept) for key, value in _finite(kept).items()),
-        weights=found.weights,
-        nonfinite_weights=found.nonfinite,
-        histograms_left_out=found.histograms_left_out,
+        weights=weight_reports.weights,
+        nonfinite_weights=weight_reports.nonfinite,
+        histograms_left_out=weight_reports.histograms_left_out,
         raises=tuple(run.raises),
         suggestions=suggest(
             diagnosis, run.resolved, epochs=len(rows), raises=run.raises, accepts=accepts

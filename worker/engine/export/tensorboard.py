@@ -78,8 +78,8 @@ def _events(
         text = f"```json\n{spec.model_dump_json(indent=2)}\n```"
         yield _event(began, 0, [_text("spec", text)])
     for row, time in zip(rows, times, strict=True):
-        found = [scalar for scalar in _scalars(row) if scalar.run == run]
-        values = [tf.compat.v1.Summary.Value(tag=s.tag, simple_value=s.value) for s in found]
+        scalars = [scalar for scalar in _scalars(row) if scalar.run == run]
+        values = [tf.compat.v1.Summary.Value(tag=s.tag, simple_value=s.value) for s in scalars]
         yield _event(time, row.epoch, values)
     if run == TRAIN:
         values = [_histogram(each, each.histogram) for each in report.weights if each.histogram]

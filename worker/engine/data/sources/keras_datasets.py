@@ -1,7 +1,4 @@
-"""The data sets of keras.datasets, from the files Keras caches.
-
-House prices: california_housing.
-"""
+"""The data sets of keras.datasets, from the files that Keras caches."""
 
 import pickle
 import tarfile

@@ -82,8 +82,10 @@ def number_words(texts: Sequence[Sequence[int]] | npt.NDArray[Any], num_words: i
     """What load_data makes of the words' ranks: a start, every rank moved, rare words replaced."""
     lengths = np.fromiter((len(text) for text in texts), np.int64, len(texts)) + 1
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    said = itertools.chain.from_iterable(itertools.chain((START - INDEX_FROM,), t) for t in texts)
-    words = np.fromiter(said, np.int32, int(offsets[-1]))
+    ranks = itertools.chain.from_iterable(
+        itertools.chain((START - INDEX_FROM,), text) for text in texts
+    )
+    words = np.fromiter(ranks, np.int32, int(offsets[-1]))
     words += INDEX_FROM
     words[words >= num_words] = UNKNOWN
     return Texts(words, offsets)
