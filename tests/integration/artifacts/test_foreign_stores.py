@@ -180,7 +180,7 @@ def test_api_detects_a_foreign_store_later(
         assert "Operators" in answer.json()["detail"]
         ready = client.get("/readyz").json()
         assert (ready["status"], ready["artifacts"]) == ("degraded", "foreign")
-    assert "files of jobs cannot be had" in caplog.text
+    assert "files of jobs are not available" in caplog.text
     assert IdentityStore(other).get() in caplog.text
     assert store.size(key) == 1
 
