@@ -20,8 +20,9 @@ export function count(value) {
 /** A fraction as a percentage. */
 export function percent(fraction) {
   if (fraction === null || fraction === undefined) return "–";
+  if (fraction === 0) return "0%";
   const value = 100 * fraction;
-  const digits = Math.abs(value) < 1 && value !== 0 ? 2 : Math.abs(value) < 10 ? 1 : 0;
+  const digits = Math.abs(value) < 1 ? 2 : Math.abs(value) < 10 ? 1 : 0;
   return `${value.toFixed(digits)}%`;
 }
 

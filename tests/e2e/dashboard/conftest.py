@@ -28,8 +28,7 @@ class Visit:
         self.url = url
         self.errors: list[str] = []
         self.error_responses: list[tuple[int, str]] = []
-        # Until the service has GET /jobs/{id}/attempts.
-        self.expected_responses = {(404, "/attempts")}
+        self.expected_responses: set[tuple[int, str]] = set()
         self.offline_expected = False
         page.on("console", lambda message: self._on_console(message.type, message.text))
         page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))

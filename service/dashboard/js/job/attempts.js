@@ -85,7 +85,7 @@ function row({ number, worker, started_at: start, ended_at: end, epochs, ...endi
     h("td", {}, worker),
     h("td", {}, h("time", { datetime: start }, localTime(start))),
     h("td", { class: "figure" }, duration(seconds)),
-    h("td", {}, ...outcome(ending)),
+    h("td", { class: "attempt-outcome" }, ...outcome(ending)),
     // The list is not reloaded after every epoch, so a running attempt's count would be outdated.
     h("td", { class: "figure" }, running ? "–" : count(epochs)),
   );

@@ -12,7 +12,7 @@ import { hasEnded, statusBadge } from "../status.js";
 const CONNECTIONS = {
   live: "Live: updates after every epoch",
   waiting: "Connection lost; reconnecting…",
-  polling: "No live stream; polling for changes",
+  polling: "Polling for changes",
   closed: "",
 };
 

@@ -6,7 +6,7 @@ import { number, percent } from "../format.js";
 import { weightTable } from "./weights.js";
 
 const VERDICTS = {
-  good: "It learned, and it does as well on new rows.",
+  good: "It learned and generalizes to new rows.",
   overfit: "It memorized the training rows and does worse on new ones.",
   underfit: "It has barely learned the training rows.",
   diverged: "The loss grew or became infinite instead of falling.",
@@ -56,7 +56,7 @@ function rendered(result, job) {
     h(
       "p",
       { class: `verdict ${result.verdict}` },
-      h("strong", {}, result.verdict),
+      h("strong", {}, `${result.verdict}.`),
       " ",
       VERDICTS[result.verdict] ?? "",
     ),

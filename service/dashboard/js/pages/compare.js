@@ -138,7 +138,7 @@ function pick(job, checked) {
       h(
         "span",
         { class: "quiet" },
-        loss === undefined ? "" : `${number(loss)}, `,
+        loss === undefined || loss === null ? "" : `${number(loss)}, `,
         ago(job.created_at),
       ),
     ),

@@ -204,7 +204,9 @@ class NewJob {
     if ((preset?.name ?? null) === (this.shownPreset ?? null)) return;
     this.shownPreset = preset?.name ?? null;
     this.presetControls = preset
-      ? presetFields(preset).map((field) => control(field, (value) => this.applyField(field, value)))
+      ? presetFields(preset).map((field) =>
+          control(field, (value) => this.applyField(field, value)),
+        )
       : [];
     replace(
       this.presetFields,
