@@ -32,6 +32,14 @@ class InvalidRequest(ServiceError):
         self.faults = tuple(faults)
 
 
+class MalformedJson(ServiceError):
+    """The body is not JSON with one meaning; the fault leads to the place, if it is known."""
+
+    def __init__(self, what: str, *, at: str = "", rule: str = "json") -> None:
+        super().__init__(f"Malformed JSON: {what}.")
+        self.faults = (Fault(pointer=at, detail=what, rule=rule),)
+
+
 class NotFound(ServiceError):
     """The path names nothing that exists."""
 

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from ridgeline.api.problems import ProblemCode
-from ridgeline.spec.faults import MAX_FAULTS, Fault
+from ridgeline.spec.faults import MAX_FAULTS, Fault, SpecError
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.schema import Contract
-from service.errors import InvalidRequest
-from service.http.problems import ApiProblem, invalid_spec
+from service.errors import InvalidRequest, MalformedJson
+from service.http.problems import ApiProblem
 from service.http.spec_faults import has_surrogate, short_pointer, spec_faults, walk
 
 Requested = TypeVar("Requested", bound=Contract)
@@ -30,7 +30,8 @@ MAX_VALUES = 50_000
 async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
     """Read a JSON body without holding more than `max_bytes`.
 
-    Raises ApiProblem: unsupported-media-type, body-too-large, invalid-request (too slow).
+    Raises ApiProblem: unsupported-media-type, body-too-large, invalid-request (too slow); and
+    MalformedJson if the client is gone.
     """
     _check_media_type(request)
     try:
@@ -38,7 +39,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
             return await _read(request, max_bytes)
     except ClientDisconnect:
         # Nobody reads the answer; a problem keeps it out of our own errors.
-        raise _malformed("the body is incomplete") from None
+        raise MalformedJson("the body is incomplete") from None
     except TimeoutError:
         detail = f"The body did not arrive within {timeout_s:g} s; send it again, faster."
         status = HTTPStatus.REQUEST_TIMEOUT
@@ -46,11 +47,11 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
 
 
 def parse_spec(body: bytes) -> JobSpec:
-    """Parse a spec; raises ApiProblem: malformed-json, invalid-spec."""
+    """Parse a spec; raises MalformedJson and SpecError."""
     if body.count(b",") > MAX_VALUES:
         # Pydantic would report every single one, which takes a second.
         detail = f"the spec is too large; expected at most {MAX_VALUES} values"
-        raise invalid_spec([Fault(pointer="", detail=detail, rule="too-many-values")])
+        raise SpecError([Fault(pointer="", detail=detail, rule="too-many-values")])
     value = _parse(body)
     try:
         return JobSpec.model_validate_json(body)
@@ -58,11 +59,11 @@ def parse_spec(body: bytes) -> JobSpec:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
             raise _rejected_by_pydantic(first["ctx"]["error"], value) from None
-        raise invalid_spec(spec_faults(error, value)) from None
+        raise SpecError(spec_faults(error, value)) from None
 
 
 def parse_request(body: bytes, model: type[Requested]) -> Requested:
-    """Parse a body other than a spec; raises ApiProblem: malformed-json, and InvalidRequest."""
+    """Parse a body other than a spec; raises MalformedJson and InvalidRequest."""
     value = _parse(body)
     try:
         return model.model_validate_json(body)
@@ -135,13 +136,13 @@ def _parse(body: bytes) -> Any:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=partial(_object, repeating))
     except UnicodeDecodeError as error:
-        raise _malformed(f"byte {error.start} is not UTF-8", rule="utf-8") from None
+        raise MalformedJson(f"byte {error.start} is not UTF-8", rule="utf-8") from None
     except json.JSONDecodeError as error:
-        raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise _malformed("objects or lists are nested too deeply", rule="depth") from None
+        raise MalformedJson("objects or lists are nested too deeply", rule="depth") from None
     except ValueError:
-        raise _malformed("a number has too many digits", rule="digits") from None
+        raise MalformedJson("a number has too many digits", rule="digits") from None
     if repeating:
         raise _repeated_key(value)
     return value
@@ -157,26 +158,23 @@ def _object(repeating: list[_Repeating], pairs: list[tuple[str, Any]]) -> dict[s
     return marked
 
 
-def _repeated_key(value: Any) -> ApiProblem:
+def _repeated_key(value: Any) -> MalformedJson:
     at = next(
         short_pointer((*parts, node.repeated))
         for parts, node in walk(value)
         if isinstance(node, _Repeating)
     )
-    return _malformed("the key occurs twice in its object; keep one", at=at, rule="duplicate-key")
+    return MalformedJson(
+        "the key occurs twice in its object; keep one", at=at, rule="duplicate-key"
+    )
 
 
-def _rejected_by_pydantic(message: str, value: Any) -> ApiProblem:
+def _rejected_by_pydantic(message: str, value: Any) -> MalformedJson:
     """Pydantic's parser is stricter than Python's: no lone surrogates, less depth."""
     for parts, node in walk(value):
         texts = node if isinstance(node, dict) else [node] if isinstance(node, str) else []
         if any(has_surrogate(text) for text in texts):
             what = "a key of this object" if isinstance(node, dict) else "a string"
             detail = f"{what} holds a lone surrogate; escape characters in pairs, or send UTF-8"
-            return _malformed(detail, at=short_pointer(parts), rule="lone-surrogate")
-    return _malformed(message)
-
-
-def _malformed(detail: str, *, at: str = "", rule: str = "json") -> ApiProblem:
-    fault = Fault(pointer=at, detail=detail, rule=rule)
-    return ApiProblem(ProblemCode.MALFORMED_JSON, f"Malformed JSON: {detail}.", errors=[fault])
+            return MalformedJson(detail, at=short_pointer(parts), rule="lone-surrogate")
+    return MalformedJson(message)

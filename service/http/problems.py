@@ -148,13 +148,6 @@ def not_acceptable(what: str, offered: Sequence[str]) -> ApiProblem:
     return ApiProblem(ProblemCode.NOT_ACCEPTABLE, detail)
 
 
-def invalid_spec(faults: Sequence[Fault]) -> ApiProblem:
-    """Make the problem of a spec with `faults`."""
-    plural = "fault" if len(faults) == 1 else "faults"
-    detail = f"{len(faults)} {plural} in the spec; each `pointer` leads to one."
-    return ApiProblem(ProblemCode.INVALID_SPEC, detail, errors=faults)
-
-
 def unavailable(detail: str) -> ApiProblem:
     """Make the problem of a request that may succeed in a moment."""
     headers = {"Retry-After": str(RETRY_AFTER_S)}
@@ -175,6 +168,7 @@ _DOMAIN_ERRORS: dict[type[errors.ServiceError], _Kind] = {
     errors.ReportPending: _Kind(ProblemCode.CONFLICT, retry_after_s=RETRY_AFTER_S),
     errors.Conflict: _Kind(ProblemCode.CONFLICT),
     errors.InvalidRequest: _Kind(ProblemCode.INVALID_REQUEST),
+    errors.MalformedJson: _Kind(ProblemCode.MALFORMED_JSON),
     errors.UnusableFile: _Kind(ProblemCode.UNUSABLE_DATASET),
     errors.DigestMismatch: _Kind(ProblemCode.DIGEST_MISMATCH),
     errors.FileTooLarge: _Kind(ProblemCode.BODY_TOO_LARGE),
@@ -226,6 +220,13 @@ async def _routing_error(request: Request, error: Any) -> Response:
 def _invalid_parameters(error: RequestValidationError) -> ApiProblem:
     faults = [_parameter_fault(complaint) for complaint in error.errors()[:MAX_FAULTS]]
     return domain_problem(errors.InvalidRequest(faults))
+
+
+def _invalid_spec(error: SpecError) -> ApiProblem:
+    faults = error.faults
+    plural = "fault" if len(faults) == 1 else "faults"
+    detail = f"{len(faults)} {plural} in the spec; each `pointer` leads to one."
+    return ApiProblem(ProblemCode.INVALID_SPEC, detail, errors=faults)
 
 
 def _illegal_transition(error: IllegalTransition) -> ApiProblem:
@@ -289,7 +290,7 @@ _PROBLEMS: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     ApiProblem: lambda problem: problem,
     errors.ServiceError: domain_problem,
     RequestValidationError: _invalid_parameters,
-    SpecError: lambda error: invalid_spec(error.faults),
+    SpecError: _invalid_spec,
     UnknownJob: lambda _: not_found(
         "No job has this id; it may have been deleted. GET /jobs lists the jobs."
     ),

@@ -80,9 +80,9 @@ class Submissions:
     async def submit(self, body: bytes, idempotency_key: str | None) -> Created:
         """Store a job durably, or find the one that the key created, and wake the dispatch.
 
-        The broker is not used here, so jobs are accepted while it is down. Raises ApiProblem
-        (malformed-json, invalid-spec), SpecError, IdempotencyConflict and DatabaseUnavailable. A
-        faulty job fails no other.
+        The broker is not used here, so jobs are accepted while it is down. Raises
+        MalformedJson, SpecError, IdempotencyConflict and DatabaseUnavailable. A faulty job fails no
+        other.
         """
         posted = Posted(body, idempotency_key)
         if not self._together:

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from ridgeline.spec.faults import SpecError
+from service.errors import MalformedJson
 from service.http.bodies import MAX_VALUES, parse_spec
 from service.http.documentation import DIGITS, IRIS
-from service.http.problems import ApiProblem
+from service.http.problems import domain_problem
 
 TEXT = json.dumps(DIGITS)
 
@@ -42,31 +44,31 @@ def test_a_spec_is_parsed() -> None:
     ],
 )
 def test_malformed_json_is_a_fault_at_its_place(body: bytes, pointer: str, rule: str) -> None:
-    with pytest.raises(ApiProblem) as caught:
+    with pytest.raises(MalformedJson) as caught:
         parse_spec(body)
-    assert caught.value.status == 400
-    (fault,) = caught.value.errors
+    assert domain_problem(caught.value).status == 400
+    (fault,) = caught.value.faults
     assert (fault.pointer, fault.rule) == (pointer, rule)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 def test_a_number_that_is_not_finite_is_a_fault_at_its_place(number: str) -> None:
-    with pytest.raises(ApiProblem) as caught:
+    with pytest.raises(SpecError) as caught:
         parse_spec(TEXT.replace("0.3", number).encode())
-    (fault,) = caught.value.errors
+    (fault,) = caught.value.faults
     assert (fault.pointer, fault.rule) == ("/regularization/dropout/rate", "finite-number")
 
 
 def test_too_many_values_are_one_fault() -> None:
     body = json.dumps({**IRIS, "tags": [1] * (MAX_VALUES + 1)}).encode()
-    with pytest.raises(ApiProblem) as caught:
+    with pytest.raises(SpecError) as caught:
         parse_spec(body)
-    (fault,) = caught.value.errors
+    (fault,) = caught.value.faults
     assert fault.rule == "too-many-values"
 
 
 def test_a_lone_surrogate_in_a_key_is_reported_as_a_key() -> None:
-    with pytest.raises(ApiProblem) as caught:
+    with pytest.raises(MalformedJson) as caught:
         parse_spec(b'{"model": {"\\ud800": 1}}')
-    assert "a key of this object holds a lone surrogate" in caught.value.detail
-    assert caught.value.errors[0].pointer == "/model"
+    assert "a key of this object holds a lone surrogate" in str(caught.value)
+    assert caught.value.faults[0].pointer == "/model"

@@ -21,8 +21,8 @@ from ridgeline.storage import (
     NewJob,
 )
 from ridgeline.storage.files.datasets import DatasetStore
+from service.errors import MalformedJson
 from service.http.documentation import IRIS
-from service.http.problems import ApiProblem
 from service.jobs import submissions
 from service.jobs.submissions import Submissions
 
@@ -117,7 +117,7 @@ def test_a_faulty_job_fails_no_other(
         (BODY, "key"), (b"{", None), (UNFIT, None), (BODY, "key"), (b" " + BODY, "key")
     )
     assert store.groups == [1, 3]
-    assert isinstance(malformed, ApiProblem)
+    assert isinstance(malformed, MalformedJson)
     assert isinstance(unfit, SpecError)
     assert isinstance(conflict, IdempotencyConflict)
     assert isinstance(good, Created)
@@ -153,7 +153,7 @@ def test_a_job_that_the_database_rejects_fails_no_other(
 def test_an_outage_of_the_database_fails_all(store: CountingStore, poster: Poster) -> None:
     store.up = False
     answers = poster.post((BODY, None), (BODY, None), (b"{", None))
-    kinds = [DatabaseUnavailable, DatabaseUnavailable, ApiProblem]
+    kinds = [DatabaseUnavailable, DatabaseUnavailable, MalformedJson]
     assert [type(each) for each in answers] == kinds
     store.up = True
     (answer,) = poster.post((BODY, None))
