@@ -19,7 +19,7 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.storage import EventType, JobRecord, JobStore
 from tests.rig.cluster import Cluster
-from tests.rig.process import poll
+from tests.rig.process import files_in, poll
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 
@@ -114,8 +114,7 @@ class Deployment:
 
     def files(self, job_id: str) -> list[Path]:
         """The job's files in the artifact store, staged or published."""
-        paths = self.cluster.artifacts.rglob("*")
-        return [path for path in paths if job_id in str(path) and path.is_file()]
+        return [path for path in files_in(self.cluster.artifacts) if job_id in str(path)]
 
     def is_whole(self, record: JobRecord, work: Work, epochs: int) -> None:
         """Assert that the job succeeded with every epoch once and every published byte right."""

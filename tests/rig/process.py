@@ -170,6 +170,11 @@ class Process:
             self._process.send_signal(number)
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Every file below the folder, in order; other processes may delete some of it meanwhile."""
+    return sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names)
+
+
 def poll(what: str, ready: Callable[[], Any], seconds: float, every_s: float = POLL_S) -> Any:
     """Call `ready` until it returns a true value, and return that; raises NotReady."""
     until = time.monotonic() + seconds

@@ -25,6 +25,7 @@ from tests.integration.failpoints.processes import (
 from tests.integration.storage.conftest import postgresql_server
 from tests.integration.worker.conftest import context, eventually, new_job
 from tests.integration.worker.test_program import Broker, broker
+from tests.rig.process import files_in
 
 __all__ = ["broker", "context", "postgresql_server"]
 
@@ -90,11 +91,11 @@ class Rig:
 
     def files(self) -> list[Path]:
         """Every file in the store except its marker: staged, published or of a checkpoint."""
-        return sorted(
+        return [
             path.relative_to(self.folder)
-            for path in self.folder.rglob("*")
-            if path.is_file() and not path.name.startswith(MARKER)
-        )
+            for path in files_in(self.folder)
+            if not path.name.startswith(MARKER)
+        ]
 
     def checkpoints(self, job_id: str) -> Path:
         return LocalArtifacts(self.folder).checkpoints(job_id)

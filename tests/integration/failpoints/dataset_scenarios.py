@@ -14,6 +14,7 @@ from ridgeline.storage.files.datasets import (
 )
 from tests.integration.failpoints import processes
 from tests.integration.failpoints.conftest import Rig
+from tests.rig.process import files_in
 
 CSV = b"a,b,c\n" + b"".join(b"%d,%d,%s\n" % (n, n % 5, b"xy"[n % 2 :][:1]) for n in range(40))
 OTHER = CSV.replace(b"a,b,c", b"d,e,f")
@@ -109,8 +110,7 @@ def assert_only(rig: Rig, content: bytes) -> DatasetRecord:
 
 def files(rig: Rig) -> list[str]:
     """Every file of data sets: stored, staged or a part."""
-    paths = (path for path in folder(rig).rglob("*") if path.is_file())
-    return sorted(str(path.relative_to(folder(rig))) for path in paths)
+    return [str(path.relative_to(folder(rig))) for path in files_in(folder(rig))]
 
 
 def folder(rig: Rig) -> Path:

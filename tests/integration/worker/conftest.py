@@ -22,6 +22,7 @@ from ridgeline.storage import Database, JobRecord, JobStore, LeaseStore, LocalAr
 from tests.integration.storage.conftest import database, database_url, postgresql_server
 from tests.integration.worker import stub_engine
 from tests.rig.mlflow import Mlflow
+from tests.rig.process import files_in
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots.slots import Slot
@@ -135,7 +136,7 @@ class House:
 
     def files(self) -> list[str]:
         """Every file in the artifact store, including staged ones."""
-        return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
+        return sorted(path.name for path in files_in(self.folder))
 
     def statuses(self, job_id: str) -> list[JobStatus | None]:
         return [event.after for event in self.jobs.events(job_id) if event.type == "status"]
