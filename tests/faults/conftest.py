@@ -23,7 +23,7 @@ from tests.rig.process import files_in, poll
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 
-END_S = 40.0
+END_S = 80.0
 CLEAR_S = 10.0
 _HURRY_S = 0.2
 LEASE_S = 4.0

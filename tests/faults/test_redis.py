@@ -14,8 +14,8 @@ from tests.rig.work import Work
 pytestmark = pytest.mark.servers
 
 WORK, EPOCHS = Work("quick", epoch_s=0.02), 5
-ENDED_S = 20.0
-CONNECTED_S = 20.0
+ENDED_S = 40.0
+CONNECTED_S = 40.0
 #: A POST waits for the database only.
 POST_S = 3.0
 SIGTERM_S = 30.0
