@@ -12,6 +12,7 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import JobStatus
 from ridgeline.storage import AttemptRecord, EventRecord, JobRecord, JobStore
 from tests.chaos.history import Entry, Outcome
+from tests.rig.stored import stored_epochs
 from tests.rig.work import Work
 
 _PAGE = 100
@@ -134,7 +135,7 @@ def _story(jobs: JobStore, record: JobRecord, http: httpx.Client) -> Story:
         record=record,
         attempts=tuple(jobs.attempts(record.id)),
         events=tuple(_events(jobs, record.id)),
-        epochs=tuple(jobs.epochs(record.id)),
+        epochs=tuple(stored_epochs(jobs, record.id)),
         downloads={file.name: _download(http, record.id, file.name) for file in record.artifacts},
     )
 

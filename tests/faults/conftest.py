@@ -20,6 +20,7 @@ from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.storage import EventType, JobRecord, JobStore
 from tests.rig.cluster import Cluster
 from tests.rig.process import files_in, poll
+from tests.rig.stored import stored_epochs
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 
@@ -97,7 +98,7 @@ class Deployment:
 
     def epochs(self, job_id: str) -> list[int]:
         """The stored epochs, in order."""
-        return [row.epoch for row in self.jobs.epochs(job_id)]
+        return [row.epoch for row in stored_epochs(self.jobs, job_id)]
 
     def trained_epochs(self, job_id: str, attempt: int) -> list[int]:
         """The epochs that the attempt trained itself, in order."""

@@ -11,6 +11,7 @@ from ridgeline.storage import EventType
 from tests.faults.conftest import END_S, Deployment, no_backoff
 from tests.integration.service.streams import ACCEPT, sent
 from tests.rig.process import poll
+from tests.rig.stored import stored_epochs
 from tests.rig.work import Work
 
 pytestmark = pytest.mark.servers
@@ -101,7 +102,7 @@ def test_stream_has_no_gap_or_duplicate_after_servers_are_killed(deployment: Dep
     assert attempts == {1, 2}
     streamed = [event.row for event in first.received if isinstance(event, EpochEvent)]
     curve = {row.epoch: row for row in streamed}
-    assert list(curve.values()) == deployment.jobs.epochs(job_id)
+    assert list(curve.values()) == stored_epochs(deployment.jobs, job_id)
     rows = [event.payload for event in stored if event.type is EventType.EPOCH]
     assert [EpochRow.model_validate_json(text) for text in rows] == streamed
     deployment.is_whole(deployment.record(job_id), work, EPOCHS)

@@ -18,7 +18,6 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
-from ridgeline.api.curves import EpochRow
 from ridgeline.api.lifecycle import JobStatus
 from ridgeline.failpoints import failpoint
 from ridgeline.storage import tables
@@ -170,11 +169,6 @@ class JobStore:
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
             failpoint("delete.before_commit")
             return files
-
-    def epochs(self, job_id: str) -> list[EpochRow]:
-        """The job's epochs, in order: the current attempt's, after those that it resumed from."""
-        texts = (text for page in self.epoch_pages(job_id) for text in page)
-        return [EpochRow.model_validate_json(text) for text in texts]
 
     def epoch_pages(self, job_id: str, size: int = 2000) -> Iterator[list[str]]:
         """The job's epochs as the JSON of EpochRow, in order, up to `size` at a time.

@@ -16,6 +16,7 @@ from tests.integration.worker import conftest as worker_fixtures
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.stub_engine import row
 from tests.integration.worker.test_resume import epoch_events, next_attempt, trained
+from tests.rig.stored import stored_epochs
 from worker.drain import Drain
 from worker.engine.checkpoint import Checkpoint, CheckpointStore
 from worker.supervision.publication import CheckpointMirror
@@ -95,7 +96,7 @@ def test_last_checkpoint_is_saved_before_the_job_is_released(
     house: House, elsewhere: ObjectArtifacts
 ) -> None:
     with house.running("stop_at_two", epochs=4) as job_id:
-        eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
+        eventually(lambda: len(stored_epochs(house.jobs, job_id)) == 2, "the second epoch")
         house.supervisor.drain.start()
     job = house.record(job_id)
     assert (job.status, job.drain_count) == (JobStatus.QUEUED, 1)
@@ -108,7 +109,7 @@ def test_last_checkpoint_is_saved_before_the_job_is_released(
 
 def test_paused_job_resumes_on_another_machine(house: House, elsewhere: ObjectArtifacts) -> None:
     with house.running("stop_at_two", epochs=4) as job_id:
-        eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
+        eventually(lambda: len(stored_epochs(house.jobs, job_id)) == 2, "the second epoch")
         house.jobs.request_pause(job_id)
     assert house.record(job_id).status is JobStatus.PAUSED
     assert elsewhere.checkpointed() == [job_id]

@@ -25,6 +25,7 @@ from service.jobs.dispatch import CeleryDispatch
 from service.main import create_app
 from service.settings import Settings
 from tests.integration.worker import stub_engine
+from tests.rig.stored import stored_epochs
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots.slots import Slot
@@ -141,7 +142,7 @@ def attempt(
 
 
 def _send_command(supervisor: Supervisor, jobs: JobStore, job_id: str, command: str) -> None:
-    while not jobs.epochs(job_id):
+    while not stored_epochs(jobs, job_id):
         threading.Event().wait(0.01)
     if command == "drain":
         supervisor.drain.start()

@@ -17,6 +17,7 @@ from tests.integration.failpoints import dataset_scenarios, processes
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS
 from tests.integration.worker.stub_engine import LARGE
+from tests.rig.stored import stored_epochs
 from worker.engine.checkpoint import CheckpointStore, fingerprint
 
 DIES_IN_EPOCH = 3
@@ -204,7 +205,7 @@ def checkpointed(rig: Rig, name: str) -> None:
     epoch = newest(rig, job_id)
     assert epoch == (0 if name == "checkpoint.taken_over" else expected_epoch(name))
     assert_succeeded(rig, rig.end(job_id))
-    assert [row.epoch for row in rig.jobs.epochs(job_id)] == list(range(1, EPOCHS + 1))
+    assert [row.epoch for row in stored_epochs(rig.jobs, job_id)] == list(range(1, EPOCHS + 1))
 
 
 def marked(rig: Rig, name: str) -> None:

@@ -20,6 +20,7 @@ from service.main import create_app
 from tests.integration.failpoints.conftest import Rig
 from tests.integration.failpoints.processes import EPOCHS, Home, attempt
 from tests.integration.failpoints.scenarios import assert_succeeded
+from tests.rig.stored import stored_epochs
 
 pytestmark = pytest.mark.servers
 
@@ -142,7 +143,7 @@ def test_job_too_large_for_the_disk_fails_before_training(rig_on_small_disk: Rig
     assert detail is not None
     assert detail.startswith("The job needs about 22.")
     assert "2.0 MiB are free" in detail
-    assert rig.jobs.epochs(job_id) == []
+    assert stored_epochs(rig.jobs, job_id) == []
 
 
 def test_submission_with_a_full_database_disk_is_rejected_or_stored_whole(

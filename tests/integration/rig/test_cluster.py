@@ -10,6 +10,7 @@ from ridgeline.api.job import JobStatus
 from ridgeline.storage import JobRecord
 from tests.rig.cluster import Cluster
 from tests.rig.process import alive, poll
+from tests.rig.stored import stored_epochs
 from tests.rig.work import Fault, Work
 
 pytestmark = pytest.mark.servers
@@ -64,7 +65,7 @@ def test_servers_are_restarted_and_the_job_is_resumed(cluster: Cluster) -> None:
     work = Work("resumed", epoch_s=0.2)
     job_id = post(cluster, work, epochs=12, api=1)
     jobs = cluster.jobs()
-    poll("two epochs", lambda: len(jobs.epochs(job_id)) >= 2, END_S)
+    poll("two epochs", lambda: len(stored_epochs(jobs, job_id)) >= 2, END_S)
     assert len(cluster.workers[0].trainers()) >= 1
     assert cluster.postgresql is not None
     cluster.redis.kill()  # first: a hint that it loses is sent again only after 30 s

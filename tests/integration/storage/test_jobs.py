@@ -24,6 +24,7 @@ from ridgeline.storage import (
     Outbox,
     UnknownJob,
 )
+from tests.rig.stored import stored_epochs
 
 UNKNOWN = "job_" + "0" * 32
 MODEL = ArtifactRecord(
@@ -108,7 +109,7 @@ class TestRead:
     def test_unknown(self, jobs: JobStore) -> None:
         assert jobs.get(UNKNOWN) is None
         assert jobs.versions([UNKNOWN]) == {}
-        assert jobs.epochs(UNKNOWN) == []
+        assert stored_epochs(jobs, UNKNOWN) == []
         assert jobs.events(UNKNOWN) == []
 
     def test_versions_grow_with_every_visible_change(

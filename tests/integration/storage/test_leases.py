@@ -19,6 +19,7 @@ from ridgeline.storage import (
     LeaseStore,
     NonFiniteValue,
 )
+from tests.rig.stored import stored_epochs
 
 UNKNOWN = "job_" + "0" * 32
 MODEL = ArtifactRecord(
@@ -175,7 +176,7 @@ class TestClaim:
         record = jobs.get(first.job_id)
         assert record is not None
         assert (record.progress_epoch, record.eta_s) == (2, None)
-        assert jobs.epochs(first.job_id) == [row(1), row(2)]
+        assert stored_epochs(jobs, first.job_id) == [row(1), row(2)]
 
 
 class TestHeartbeat:
@@ -248,7 +249,7 @@ class TestStaleFence:
         assert not write(leases, stale, row, completed)
         after = (jobs.get(newer.job_id), jobs.events(newer.job_id), jobs.attempts(newer.job_id))
         assert after == before
-        assert jobs.epochs(newer.job_id) == []
+        assert stored_epochs(jobs, newer.job_id) == []
         assert rows_in("artifacts") == 0
         assert leases.heartbeat(newer) is not None
 
@@ -262,7 +263,7 @@ class TestRecordEpochs:
         answer = leases.record_epochs(claim, rows, eta_s=12.5)
         assert answer is not None
         assert answer.status is JobStatus.RUNNING
-        assert jobs.epochs(claim.job_id) == rows
+        assert stored_epochs(jobs, claim.job_id) == rows
         record = jobs.get(claim.job_id)
         assert record is not None
         assert (record.progress_epoch, record.eta_s) == (2, 12.5)
@@ -274,7 +275,7 @@ class TestRecordEpochs:
         claim = start()
         leases.record_epochs(claim, [row(1)], eta_s=None)
         leases.record_epochs(claim, [row(1, loss=9.0), row(2)], eta_s=None)
-        assert jobs.epochs(claim.job_id) == [row(1), row(2)]
+        assert stored_epochs(jobs, claim.job_id) == [row(1), row(2)]
         kinds = [event.type for event in jobs.events(claim.job_id)]
         assert kinds.count(EventType.EPOCH) == 2
 
@@ -287,7 +288,7 @@ class TestRecordEpochs:
         second = leases.claim(first.job_id, "w")
         assert second is not None
         leases.record_epochs(second, [row(1)], eta_s=None)
-        assert jobs.epochs(first.job_id) == [row(1)]
+        assert stored_epochs(jobs, first.job_id) == [row(1)]
         record = jobs.get(first.job_id)
         assert record is not None
         assert record.progress_epoch == 1

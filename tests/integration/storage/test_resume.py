@@ -7,6 +7,7 @@ import pytest
 
 from ridgeline.api.curves import EpochRow
 from ridgeline.storage import Claim, EventType, JobStore, LeaseStore
+from tests.rig.stored import stored_epochs
 
 
 @pytest.fixture
@@ -46,10 +47,10 @@ def test_rows_up_to_the_checkpoint_stay_without_a_second_event(
 ) -> None:
     claim = again(4)
     assert leases.resume(claim, [row(1), row(2)], until=2) is not None
-    assert jobs.epochs(claim.job_id) == [row(1), row(2)]
+    assert stored_epochs(jobs, claim.job_id) == [row(1), row(2)]
     assert progress(jobs, claim.job_id) == 2
     leases.record_epochs(claim, [row(3, loss=0.25)], eta_s=1.0)
-    assert jobs.epochs(claim.job_id) == [row(1), row(2), row(3, loss=0.25)]
+    assert stored_epochs(jobs, claim.job_id) == [row(1), row(2), row(3, loss=0.25)]
     assert progress(jobs, claim.job_id) == 3
     assert told(jobs, claim.job_id) == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 3)]
 
@@ -60,7 +61,7 @@ def test_rows_missing_in_the_database_are_added(
     """The worker died between the checkpoint and its next write."""
     claim = again(2)
     leases.resume(claim, [row(number) for number in range(1, 5)], until=4)
-    assert jobs.epochs(claim.job_id) == [row(number) for number in range(1, 5)]
+    assert stored_epochs(jobs, claim.job_id) == [row(number) for number in range(1, 5)]
     assert progress(jobs, claim.job_id) == 4
     assert told(jobs, claim.job_id) == [(1, 1), (1, 2), (2, 3), (2, 4)]
 
@@ -70,7 +71,7 @@ def test_different_row_is_replaced_with_an_event(
 ) -> None:
     claim = again(3)
     leases.resume(claim, [row(1), row(2, loss=None), row(3)], until=3)
-    assert jobs.epochs(claim.job_id) == [row(1), row(2, loss=None), row(3)]
+    assert stored_epochs(jobs, claim.job_id) == [row(1), row(2, loss=None), row(3)]
     assert told(jobs, claim.job_id)[3:] == [(2, 2)]
 
 
@@ -82,7 +83,7 @@ def test_several_calls_can_be_repeated(
         for _ in range(2):
             leases.resume(claim, part, until=5)
             assert progress(jobs, claim.job_id) == 5
-            assert jobs.epochs(claim.job_id) == [row(number) for number in range(1, 6)]
+            assert stored_epochs(jobs, claim.job_id) == [row(number) for number in range(1, 6)]
     assert told(jobs, claim.job_id) == [(1, number) for number in range(1, 7)]
 
 
@@ -93,7 +94,7 @@ def test_recording_can_be_repeated_after_a_resume(
     leases.resume(claim, [row(1), row(2)], until=2)
     for _ in range(2):
         leases.record_epochs(claim, [row(3, loss=0.3), row(4)], eta_s=None)
-    assert jobs.epochs(claim.job_id) == [row(1), row(2), row(3, loss=0.3), row(4)]
+    assert stored_epochs(jobs, claim.job_id) == [row(1), row(2), row(3, loss=0.3), row(4)]
     assert told(jobs, claim.job_id)[3:] == [(2, 3), (2, 4)]
 
 
@@ -103,7 +104,7 @@ def test_several_attempts_resume_in_turn(
     """Each loses its last epoch; the curve has the newest measurement of each epoch."""
     claim = again(3)
     for attempt in (2, 3, 4):
-        stored = jobs.epochs(claim.job_id)[:-1]
+        stored = stored_epochs(jobs, claim.job_id)[:-1]
         leases.resume(claim, stored, until=len(stored))
         new = [row(len(stored) + number, loss=float(attempt)) for number in (1, 2)]
         leases.record_epochs(claim, new, eta_s=None)
@@ -111,9 +112,9 @@ def test_several_attempts_resume_in_turn(
         taken = leases.claim(claim.job_id, "w")
         assert taken is not None
         claim = taken
-    losses = [each.values["loss"] for each in jobs.epochs(claim.job_id)]
+    losses = [each.values["loss"] for each in stored_epochs(jobs, claim.job_id)]
     assert losses == [0.5, 0.5, 2.0, 3.0, 4.0, 4.0]
-    assert [each.epoch for each in jobs.epochs(claim.job_id)] == [1, 2, 3, 4, 5, 6]
+    assert [each.epoch for each in stored_epochs(jobs, claim.job_id)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_event_ids_only_grow(jobs: JobStore, leases: LeaseStore, again: Any, row: Any) -> None:
@@ -133,7 +134,7 @@ def test_other_jobs_keep_their_epochs(
     other, claim = again(3), again(3)
     leases.resume(claim, [row(1)], until=1)
     leases.record_epochs(claim, [row(2)], eta_s=None)
-    assert len(jobs.epochs(other.job_id)) == 3
+    assert len(stored_epochs(jobs, other.job_id)) == 3
 
 
 def test_resume_increases_the_version(

@@ -23,6 +23,7 @@ from tests.integration.storage.conftest import database, database_url, postgresq
 from tests.integration.worker import stub_engine
 from tests.rig.mlflow import Mlflow
 from tests.rig.process import files_in
+from tests.rig.stored import stored_epochs
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 from worker.slots.slots import Slot
@@ -113,7 +114,7 @@ class House:
         attempt = threading.Thread(target=self.supervisor.supervise, args=(job_id, CPU))
         attempt.start()
         try:
-            eventually(lambda: self.jobs.epochs(job_id), "the first epoch")
+            eventually(lambda: stored_epochs(self.jobs, job_id), "the first epoch")
             self.pids.update(int(pid) for pid in self.pids_of(job_id))
             yield job_id
             attempt.join(WAIT_S)
@@ -131,7 +132,7 @@ class House:
 
     def pids_of(self, job_id: str) -> list[int]:
         """The trainer and the process it has started, if any."""
-        values = self.jobs.epochs(job_id)[0].values
+        values = stored_epochs(self.jobs, job_id)[0].values
         return [int(pid) for name in ("pid", "helper") if (pid := values[name])]
 
     def files(self) -> list[str]:

@@ -25,6 +25,7 @@ from ridgeline.cli.local.redis_server import find_redis_server
 from ridgeline.storage import Database, JobRecord, JobStore, LocalArtifacts, WorkerStore
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from tests.integration.worker.conftest import eventually, new_job
+from tests.rig.stored import stored_epochs
 from worker.settings import WorkerSettings
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
@@ -143,7 +144,7 @@ def test_job_is_trained_and_published(worker: Worker) -> None:
     worker.send(job_id)
     job = worker.ended(job_id)
     assert job.status is JobStatus.SUCCEEDED, job.reason_detail
-    assert [row.epoch for row in worker.jobs.epochs(job_id)] == [1, 2, 3, 4]
+    assert [row.epoch for row in stored_epochs(worker.jobs, job_id)] == [1, 2, 3, 4]
     assert json.loads(job.metrics)["loss"] > 0
     store = LocalArtifacts(worker.settings.artifacts_dir)
     assert "model.keras" in [file.name for file in job.artifacts]
@@ -218,7 +219,7 @@ def test_worker_survives_an_outage_of_its_broker(worker: Worker, broker: Broker)
     """It continues to train without one, and receives hints again afterwards."""
     job_id = worker.add(epochs=400)
     worker.send(job_id)
-    worker.wait(lambda: worker.jobs.epochs(job_id), JOB_S)
+    worker.wait(lambda: stored_epochs(worker.jobs, job_id), JOB_S)
     broker.stop()
     assert worker.ended(job_id).status is JobStatus.SUCCEEDED
     broker.start()
@@ -258,7 +259,7 @@ def maps(pid: int) -> str:
 def test_sigterm_releases_the_running_job(worker: Worker) -> None:
     job_id = worker.add(epochs=100_000)
     worker.send(job_id)
-    worker.wait(lambda: worker.jobs.epochs(job_id), JOB_S)
+    worker.wait(lambda: stored_epochs(worker.jobs, job_id), JOB_S)
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(30) == 0
     job = worker.record(job_id)

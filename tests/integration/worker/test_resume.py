@@ -11,6 +11,7 @@ from ridgeline.api.job import EndCode, JobStatus
 from ridgeline.storage import LeaseStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.integration.worker.test_supervisor import FlakyLeases
+from tests.rig.stored import stored_epochs
 from worker.drain import Drain
 
 
@@ -46,13 +47,13 @@ def test_killed_attempt_is_resumed_from_its_checkpoint(house: House) -> None:
     job = house.run("die_at_four", epochs=6)
     assert (job.status, job.crash_count) == (JobStatus.QUEUED, 1)
     assert house.jobs.attempts(job.id)[0].exit_signal == signal.SIGKILL
-    before = house.jobs.epochs(job.id)
+    before = stored_epochs(house.jobs, job.id)
     assert [row.epoch for row in before] == [1, 2, 3]
     assert len(checkpoints(house)) == 1
     next_attempt(house, job.id)
     job = house.record(job.id)
     assert (job.status, job.attempt, job.progress_epoch) == (JobStatus.SUCCEEDED, 2, 6)
-    after = house.jobs.epochs(job.id)
+    after = stored_epochs(house.jobs, job.id)
     assert [row.epoch for row in after] == [1, 2, 3, 4, 5, 6]
     assert after[:2] == before[:2]
     assert {row.values["pid"] for row in after[2:]}.isdisjoint({before[0].values["pid"]})
@@ -70,7 +71,7 @@ def test_torn_checkpoint_is_ignored(house: House) -> None:
     next_attempt(house, job.id)
     # From scratch; the stub is killed in the same epoch, and its checkpoint is complete this time.
     assert house.record(job.id).status is JobStatus.QUEUED
-    assert [row.epoch for row in house.jobs.epochs(job.id)] == [1, 2, 3]
+    assert [row.epoch for row in stored_epochs(house.jobs, job.id)] == [1, 2, 3]
     next_attempt(house, job.id)
     job = house.record(job.id)
     assert job.status is JobStatus.SUCCEEDED
@@ -79,7 +80,7 @@ def test_torn_checkpoint_is_ignored(house: House) -> None:
 
 def test_drained_attempt_is_resumed_by_another_worker(house: House) -> None:
     with house.running("stop_at_two", epochs=4) as job_id:
-        eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "the second epoch")
+        eventually(lambda: len(stored_epochs(house.jobs, job_id)) == 2, "the second epoch")
         house.supervisor.drain.start()
     job = house.record(job_id)
     assert (job.status, job.drain_count, job.progress_epoch) == (JobStatus.QUEUED, 1, 2)
@@ -126,7 +127,7 @@ def test_cancel_leaves_no_checkpoints(house: House) -> None:
 def test_checkpoints_of_a_lost_job_stay_for_the_next_attempt(house: House) -> None:
     with house.running("stop_at_two", epochs=4) as job_id:
         eventually(lambda: len(checkpoints(house)) == 2, "two checkpoints")
-        eventually(lambda: len(house.jobs.epochs(job_id)) == 2, "two epochs")
+        eventually(lambda: len(stored_epochs(house.jobs, job_id)) == 2, "two epochs")
         with house.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = 1")
         house.leases.reap()
@@ -144,4 +145,4 @@ def test_resumed_rows_survive_an_outage_of_the_database(house: House) -> None:
     next_attempt(house, job.id)
     assert house.record(job.id).status is JobStatus.SUCCEEDED
     assert leases.away == {"resume": 0}
-    assert [row.epoch for row in house.jobs.epochs(job.id)] == [1, 2, 3, 4, 5, 6]
+    assert [row.epoch for row in stored_epochs(house.jobs, job.id)] == [1, 2, 3, 4, 5, 6]

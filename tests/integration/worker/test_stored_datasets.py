@@ -29,6 +29,7 @@ from ridgeline.storage.files.datasets.bucket import BucketDatasetFiles
 from tests.integration.artifacts.conftest import link, seaweed, url
 from tests.integration.artifacts.link import Link
 from tests.integration.worker.conftest import CPU, House, eventually, spec_json
+from tests.rig.stored import stored_epochs
 from worker.inputs.fetch import StoredDatasets
 
 __all__ = ["link", "seaweed", "url"]
@@ -112,7 +113,7 @@ def test_file_is_held_during_the_attempt(house: House, files: DatasetFiles) -> N
     job_id = add(house, record, "obedient")
     attempt = threading.Thread(target=house.supervisor.supervise, args=(job_id, CPU))
     attempt.start()
-    eventually(lambda: house.jobs.epochs(job_id), "the first epoch")
+    eventually(lambda: stored_epochs(house.jobs, job_id), "the first epoch")
     (held,) = holding
     in_bucket = isinstance(files, BucketDatasetFiles)
     assert (held._descriptor is not None) is in_bucket

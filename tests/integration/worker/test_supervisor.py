@@ -25,13 +25,14 @@ from ridgeline.storage import (
 )
 from tests.integration.worker import stub_engine
 from tests.integration.worker.conftest import CPU, House, alive, eventually
+from tests.rig.stored import stored_epochs
 
 
 def test_success_publishes_the_model_and_its_report(house: House) -> None:
     job = house.run("succeed", epochs=5)
     assert (job.status, job.reason_code) == (JobStatus.SUCCEEDED, EndCode.COMPLETED)
     assert json.loads(job.metrics) == {"accuracy": 0.5}
-    assert [row.epoch for row in house.jobs.epochs(job.id)] == [1, 2, 3, 4, 5]
+    assert [row.epoch for row in stored_epochs(house.jobs, job.id)] == [1, 2, 3, 4, 5]
     assert (job.progress_epoch, job.eta_s) == (5, None)
     (file,) = job.artifacts
     assert (file.name, file.media_type) == ("model.keras", "application/vnd.keras")
@@ -128,7 +129,7 @@ def test_failure_is_recorded_with_reason_and_report(house: House) -> None:
     job = house.run("diverge")
     assert (job.status, job.reason_code) == (JobStatus.FAILED, EndCode.DIVERGED)
     assert "train more slowly" in str(job.reason_detail)
-    assert len(house.jobs.epochs(job.id)) == 1  # the epoch that explains it is kept
+    assert len(stored_epochs(house.jobs, job.id)) == 1  # the epoch that explains it is kept
     expected = stub_engine.report(Verdict.DIVERGED)
     assert Report.model_validate_json(house.jobs.report(job.id) or "") == expected
     assert house.files() == []
@@ -334,7 +335,7 @@ def test_training_continues_without_the_database(house: House) -> None:
     house.change(leases=leases)
     job = house.run("slowly", epochs=5)
     assert (job.status, len(job.artifacts)) == (JobStatus.SUCCEEDED, 1)
-    assert [row.epoch for row in house.jobs.epochs(job.id)] == [1, 2, 3, 4, 5]
+    assert [row.epoch for row in stored_epochs(house.jobs, job.id)] == [1, 2, 3, 4, 5]
     assert house.files() == ["model.keras"]
     assert leases.away == {"record_epochs": 0, "finish": 0}
 

@@ -20,6 +20,7 @@ from ridgeline.storage import Claim, LeaseStore, TrackingStore
 from tests.integration.worker.conftest import CPU, House, eventually
 from tests.rig.mlflow import Mlflow
 from tests.rig.proxy import Proxy
+from tests.rig.stored import stored_epochs
 from worker.tracking.loop import Tracking
 
 INTERVAL_S = 0.05
@@ -94,7 +95,7 @@ def test_job_becomes_a_run(
     assert run.data.params["regularization.weights.l2"] == "0.25"
     assert run.data.params["model.layers.0.type"] == "Dense"
     assert run.data.tags["ridgeline.reason"] == "completed"
-    losses = [(row.epoch, row.values["loss"]) for row in house.jobs.epochs(job_id)]
+    losses = [(row.epoch, row.values["loss"]) for row in stored_epochs(house.jobs, job_id)]
     assert history(client, run, "loss") == losses
     record = house.record(job_id)
     assert record.finished_at is not None
@@ -192,7 +193,7 @@ def test_broken_server_delays_no_job_and_misses_no_epoch(
             link.forward()
             run = ended(client, experiment, job_id)
     logged = [step for step, _ in history(client, run, "loss")]
-    assert logged == [row.epoch for row in house.jobs.epochs(job_id)]
+    assert logged == [row.epoch for row in stored_epochs(house.jobs, job_id)]
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from tests.integration.worker.test_tracking import (
 from tests.rig.mlflow import Mlflow
 from tests.rig.process import poll
 from tests.rig.proxy import Proxy
+from tests.rig.stored import stored_epochs
 from tests.rig.work import Work
 from tests.rig.workers import Worker
 from worker.tracking.loop import Tracking, track
@@ -228,7 +229,7 @@ def test_next_worker_logs_the_jobs_of_a_killed_one(
         link.refuse()
         away = settings | {"RIDGELINE_MLFLOW_URL": f"http://127.0.0.1:{link.port}"}
         with Worker("killed", tmp_path, away) as worker:
-            poll("the second job", lambda: jobs.epochs(second), WAIT_S)
+            poll("the second job", lambda: stored_epochs(jobs, second), WAIT_S)
             link.forward()
             poll("a run", lambda: run_of(client, experiment, first), WAIT_S, every_s=0.1)
             worker.kill()
@@ -241,7 +242,7 @@ def test_next_worker_logs_the_jobs_of_a_killed_one(
         for job_id in (first, second):
             run = ended(client, experiment, job_id)
             assert run.info.status == "FINISHED"
-            losses = {row.epoch: row.values["loss"] for row in jobs.epochs(job_id)}
+            losses = {row.epoch: row.values["loss"] for row in stored_epochs(jobs, job_id)}
             assert dict(history(client, run, "loss")) == losses
         poll("all jobs to be logged", lambda: unlogged(database) == [], WAIT_S)
     assert len(jobs.attempts(second)) == 2
