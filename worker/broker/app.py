@@ -44,8 +44,11 @@ def create_app(url: str, slots: SlotPool) -> SlotPoolApp:
         broker_connection_retry_on_startup=True,
         # Redis rejects commands while its disk is full: retry, or Celery would end.
         broker_channel_error_retry=True,
-        # Detect and replace a connection that dies silently.
         broker_transport_options={
+            # No bookkeeping in Redis of hints that are not acknowledged. An acknowledgement that
+            # failed there would use up a part of the prefetch count until the next reconnection.
+            "ack_emulation": False,
+            # Detect and replace a connection that dies silently.
             "socket_timeout": 15.0,
             "socket_connect_timeout": 5.0,
             "socket_keepalive": True,

@@ -1,9 +1,7 @@
 """Celery's consumer and thread pool, adapted: quick to reconnect, and aware of free slots."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Any
 
 import structlog
@@ -107,38 +105,15 @@ class WakingPool(TaskPool):
         self._hub = loop
         self.app.slots.when_free(self._wake)
 
-    def on_apply(
-        self,
-        target: Callable[..., Any],
-        args: tuple[Any, ...] | None = None,
-        kwargs: dict[str, Any] | None = None,
-        callback: Callable[..., Any] | None = None,
-        accept_callback: Callable[..., Any] | None = None,
-        **options: Any,
-    ) -> Any:
-        """Run a task in a thread, whether or not its hint can be acknowledged."""
-        accept = partial(_accept, accept_callback)
-        result = super().on_apply(target, args, kwargs, callback, accept, **options)
+    def on_apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a task in a thread."""
+        result = super().on_apply(*args, **kwargs)
         result.f.add_done_callback(self._wake)
         return result
 
     def _wake(self, _: "Future[Any] | None" = None) -> None:
         if self._hub is not None:
             self._hub.call_soon(_nothing)  # thread-safe, and wakes the loop
-
-
-def _accept(callback: Callable[..., Any] | None, *args: Any) -> None:
-    """Tell Celery that the task begins.
-
-    Celery acknowledges the hint here. An error, such as a broken pipe, would end the task before
-    it began; Celery would then count it as running for good and receive fewer hints at a time.
-    """
-    try:
-        if callback is not None:
-            callback(*args)
-    except Exception as error:  # noqa: BLE001 - the connection may fail in any way, and close meanwhile
-        # The broker sends the hint again in an hour; then it finds nothing to claim.
-        log.warning("hint_not_acknowledged", because=str(error), error=type(error).__name__)
 
 
 def _nothing() -> None:

@@ -4,7 +4,6 @@ import ssl
 
 import pytest
 from celery import Celery
-from redis.exceptions import ResponseError
 
 from ridgeline.storage.records.outbox import TRAIN_QUEUE, TRAIN_TASK
 from worker.broker.app import add_train_task, create_app
@@ -63,22 +62,6 @@ def test_messages_are_received_only_while_a_slot_is_free(
     assert pool.num_processes == 1
     recorder.slots.acquire(polled=True)
     assert pool.num_processes == 0
-
-
-@pytest.mark.parametrize("error", [BrokenPipeError("gone"), ResponseError("NOREPLICAS")])
-def test_task_runs_and_ends_though_its_hint_cannot_be_acknowledged(
-    app: SlotPoolApp, error: Exception
-) -> None:
-    """Otherwise Celery counts the task as running for good and receives fewer hints at a time."""
-    pool = WakingPool(1, app=app)
-    ended: list[str] = []
-
-    def acknowledge(*_: object) -> None:
-        raise error
-
-    pool.on_apply(str.upper, ("done",), callback=ended.append, accept_callback=acknowledge).get()
-    pool.stop()
-    assert ended == ["DONE"]
 
 
 @pytest.mark.parametrize(
