@@ -75,7 +75,7 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
     check_own_rows(spec.dataset, spec.split)
     spec = own_rows_spelled_out(spec)
     rows = _split(spec.split, data)
-    check_classes(spec.dataset, spec.split)
+    check_classes(spec.dataset, spec.split, spec.training.seed)
     wired = wire(spec.model.layers)
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
