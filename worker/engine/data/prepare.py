@@ -15,8 +15,8 @@ from ridgeline.api.features import RowEncoding
 from ridgeline.api.job import EndCode
 from ridgeline.planning.checks.dataset import stratification_fault
 from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.resolve import Resolution
-from ridgeline.planning.targets import TargetEncoding
 from ridgeline.spec.dataset import DatasetShape, Loading, Split, SplitRows
 from ridgeline.spec.dataset.contents import ValueCount
 from worker.engine.context import TrainingFailed
