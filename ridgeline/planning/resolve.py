@@ -18,6 +18,7 @@ from ridgeline.planning.graph import Graph, Node, Parameters, build_graph
 from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.memory import memory_bytes
 from ridgeline.planning.output_range import Range, target_range
+from ridgeline.planning.picture_range import picture_range, with_value_ranges
 from ridgeline.planning.policy import apply_policy, penalty_terms
 from ridgeline.planning.posted import at_preset
 from ridgeline.planning.targets import target_encoding
@@ -78,7 +79,7 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
     spec = own_rows_spelled_out(spec)
     rows = _split(spec.split, data)
     check_classes(spec.dataset, spec.split, spec.training.seed)
-    wired = wire(spec.model.layers)
+    wired = with_value_ranges(wire(spec.model.layers), picture_range(spec.dataset))
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
     targets = target_range(spec.dataset)

@@ -49,7 +49,8 @@ def huber(y: Array, z: Array, delta: float = 1.5) -> Array:
 
 
 def log_not_negative(x: Array) -> Array:
-    return np.log(1 + np.maximum(x, 0))
+    shifted: Array = np.log(1 + np.maximum(x, 0))
+    return shifted
 
 
 #: By loss: its arguments, target and output, the documented formula, and the formula as a function.
