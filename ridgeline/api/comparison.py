@@ -36,7 +36,9 @@ class ComparedJob(Contract):
     verdict: Verdict | None
     """The verdict of the job's report; null before there is a report."""
     metrics: dict[str, float | None]
-    """Values of the last epoch and on the test set; null where not finite."""
+    """Values of the epoch whose weights were kept, by default the last, and on the test set; null
+    where not finite. The report's `kept_epoch` says which one; until the job ends, the last so far.
+    """
 
 
 class Comparison(Contract):

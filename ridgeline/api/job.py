@@ -78,7 +78,9 @@ class Job(Contract):
     attempt: int
     """How many times a worker has started the job."""
     metrics: dict[str, float | None]
-    """Values of the last epoch and on the test set; null where not finite."""
+    """Values of the epoch whose weights were kept, by default the last, and on the test set; null
+    where not finite. The report's `kept_epoch` says which one; until the job ends, the last so far.
+    """
     artifacts: tuple[Artifact, ...]
     created_at: datetime
     started_at: datetime | None

@@ -75,7 +75,7 @@ def can_become(before: JobStatus, after: JobStatus) -> bool:
 class EndCode(StrEnum):
     """Why a job ended, for programs."""
 
-    COMPLETED = "completed"  #: all epochs ran
+    COMPLETED = "completed"  #: trained: all epochs ran, or early stopping ended it; `detail` says
     CANCELLED_BY_USER = "cancelled_by_user"
     DIVERGED = "diverged"  #: a loss became NaN or infinite
     DEADLINE_EXCEEDED = "deadline_exceeded"

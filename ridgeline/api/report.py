@@ -157,6 +157,9 @@ class Report(Contract):
     """Epochs run."""
     best_epoch: int | None
     """The epoch with the lowest `val_data_loss`; null without validation."""
+    kept_epoch: int | None = None
+    """The epoch whose weights the model has, and whose values `losses` and the job's `metrics` are;
+    null in reports of earlier releases."""
     gap: float | None
     """Data loss on the validation rows minus data loss on the training rows: the difference of
     medians over the last judged epochs."""

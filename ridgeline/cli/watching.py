@@ -11,10 +11,10 @@ from rich.text import Text
 from ridgeline.api.events import JobEvent
 from ridgeline.api.job import Job, JobStatus
 from ridgeline.cli.errors import ExitCode
-from ridgeline.cli.printing import duration, number, styled
+from ridgeline.cli.printing import duration, number
 from ridgeline.cli.references import short
 from ridgeline.cli.session import Session
-from ridgeline.cli.views.jobs import STYLES, one_line
+from ridgeline.cli.views.jobs import STYLES, one_line, reason_text
 from ridgeline.cli.views.losses import LossView
 from ridgeline.cli.views.specs import advice_lines
 from ridgeline.client import Client, NotFoundError, RidgelineError, WaitTimeoutError
@@ -78,8 +78,7 @@ def _conclude(session: Session, job: Job) -> None:
     text = Text.assemble((job.status.value, STYLES[job.status]))
     if job.started_at and job.finished_at:
         text.append(f" after {duration((job.finished_at - job.started_at).total_seconds())}")
-    if job.reason and job.status is not JobStatus.SUCCEEDED:
-        text.append_text(styled(f": {job.reason.detail}", ""))
+    text.append_text(reason_text(job))
     tested = {key: value for key, value in job.metrics.items() if key.startswith("test_")}
     if tested:
         text.append("; " + ", ".join(f"{key} {number(value)}" for key, value in tested.items()))

@@ -15,10 +15,13 @@ from ridgeline.planning.checks.training import check_fitting, check_proximal, ch
 from ridgeline.planning.checks.weights import check_applicable
 from ridgeline.planning.dataset import dataset_shape, spell_out
 from ridgeline.planning.graph import Graph, Node, Parameters, build_graph
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.memory import memory_bytes
+from ridgeline.planning.output_range import Range, target_range
+from ridgeline.planning.picture_range import picture_range, with_value_ranges
 from ridgeline.planning.policy import apply_policy, penalty_terms
 from ridgeline.planning.posted import at_preset
-from ridgeline.planning.targets import TargetEncoding, target_encoding
+from ridgeline.planning.targets import target_encoding
 from ridgeline.planning.wiring import positions, wire
 from ridgeline.spec.dataset import (
     DatasetShape,
@@ -75,11 +78,12 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
     check_own_rows(spec.dataset, spec.split)
     spec = own_rows_spelled_out(spec)
     rows = _split(spec.split, data)
-    check_classes(spec.dataset, spec.split)
-    wired = wire(spec.model.layers)
+    check_classes(spec.dataset, spec.split, spec.training.seed)
+    wired = with_value_ranges(wire(spec.model.layers), picture_range(spec.dataset))
     position = positions(spec.model.layers)
     graph = build_graph(wired, data.features, position)
-    encoding = _encoding(posted, data, graph)
+    targets = target_range(spec.dataset)
+    encoding = _encoding(posted, data, graph, targets)
     check_fitting(spec.training, classes=data.classes, validates=rows.validation > 0)
     check_raising(spec.regularization, validates=rows.validation > 0)
     final = build_graph(_with_policy(graph, spec.regularization), data.features)
@@ -100,7 +104,7 @@ def _resolve(posted: JobSpec, memory_limit: int | None) -> Resolution:
         encoding=encoding,
         penalties=penalties,
         memory_bytes=needed,
-        advice=advise(Case(posted, final, position, rows, penalties, spec.dataset)),
+        advice=advise(Case(posted, final, position, rows, penalties, spec.dataset, encoding)),
     )
 
 
@@ -158,9 +162,11 @@ def _split(split: Split, data: DatasetShape) -> SplitRows:
     return rows
 
 
-def _encoding(posted: JobSpec, data: DatasetShape, graph: Graph) -> TargetEncoding:
+def _encoding(
+    posted: JobSpec, data: DatasetShape, graph: Graph, targets: Range | None
+) -> TargetEncoding:
     try:
-        return target_encoding(posted.training, data, graph)
+        return target_encoding(posted.training, data, graph, targets)
     except SpecError as error:
         raise with_hint(error, posted.dataset, posted.training.loss) from None
 

@@ -1,18 +1,13 @@
 """How the target is encoded, and whether loss, metrics, output and data fit together."""
 
-from typing import Literal
-
 from ridgeline.planning.graph import Graph
+from ridgeline.planning.loss_fit import TargetEncoding, misfits
+from ridgeline.planning.output_range import Range, output_activation
 from ridgeline.spec.dataset import DatasetShape
 from ridgeline.spec.faults import Fault, SpecError, pointer
-from ridgeline.spec.layers import Layer, Shape
+from ridgeline.spec.layers import Shape
 from ridgeline.spec.layers.base import render
-from ridgeline.spec.layers.wrapper import Wrapper
 from ridgeline.spec.training import CLASS_METRICS, Loss, Training
-
-TargetEncoding = Literal["index", "one_hot", "binary", "value"]
-"""`index`: the class number; `one_hot`: one column per class; `binary`: one column of 0 and 1;
-`value`: one column of real values."""
 
 _BINARY_CLASSES = 2
 _SCORE_METRICS = frozenset({"auc", "precision", "recall"})
@@ -23,26 +18,21 @@ _COLUMN_METRICS = frozenset(
 )
 #: Metrics with a variant for class numbers.
 _INDEX_METRICS = frozenset({"accuracy", "top_k_categorical_accuracy", "categorical_crossentropy"})
-#: Activations by the layer that applies them.
-_ACTIVATION_LAYERS = {
-    "ELU": "elu",
-    "LeakyReLU": "leaky_relu",
-    "PReLU": "prelu",
-    "ReLU": "relu",
-    "Softmax": "softmax",
-}
 _PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})
 _LOSS_AT = pointer("training", "loss")
 
 
-def target_encoding(training: Training, data: DatasetShape, graph: Graph) -> TargetEncoding:
+def target_encoding(
+    training: Training, data: DatasetShape, graph: Graph, targets: Range | None
+) -> TargetEncoding:
     """The encoding of the target for this loss and output.
 
-    Raises SpecError if the loss does not fit the data, the output or its activation, or a metric
-    cannot be measured on this target.
+    `targets` is the range of real values; None if it is unknown. Raises SpecError if the loss does
+    not fit the data, the output or its activation, or a metric cannot be measured on this target.
     """
     encoding = _encoding(training.loss, data, graph)
     _check_activation(training.loss, graph)
+    _check_fit(training.loss, encoding, graph, targets)
     _check_metrics(training, encoding, graph)
     return encoding
 
@@ -88,7 +78,7 @@ def _check_activation(loss: Loss, graph: Graph) -> None:
         at = pointer("training", "loss", "from_logits")
         detail = f"expected false: {loss.name} does not accept logits"
         raise SpecError([Fault(pointer=at, detail=detail, rule="loss-takes-logits")])
-    activation = _activation(graph.output.layer)
+    activation = output_activation(graph)
     if loss.activation is None or activation is None:
         return
     if loss.from_logits and activation in _PROBABILITIES:
@@ -102,11 +92,17 @@ def _check_activation(loss: Loss, graph: Graph) -> None:
             f"{loss.name} expects probabilities, but the activation of the output"
             f' {graph.output.name!r} is "{activation}"; use "{loss.activation}"{logits}'
         )
-    elif not loss.from_logits and activation == "softmax" and graph.output.shape == (1,):
-        fix = 'expected "sigmoid": softmax over one unit is always 1'
     else:
         return
     raise SpecError([Fault(pointer=_LOSS_AT, detail=fix, rule="loss-fits-activation")])
+
+
+def _check_fit(loss: Loss, encoding: TargetEncoding, graph: Graph, targets: Range | None) -> None:
+    """Raise SpecError if nothing could be learned."""
+    for misfit in misfits(loss, encoding, graph, targets):
+        if misfit.fatal:
+            rule = f"loss-fits-{misfit.about}"
+            raise SpecError([Fault(pointer=_LOSS_AT, detail=misfit.message, rule=rule)])
 
 
 def _check_metrics(training: Training, encoding: TargetEncoding, graph: Graph) -> None:
@@ -157,15 +153,7 @@ def _output_expectation(
 
 
 def _gives_probabilities(loss: Loss, graph: Graph) -> bool:
-    activation = _activation(graph.output.layer)
+    activation = output_activation(graph)
     if activation is None:
         return loss.activation is not None and not loss.from_logits
     return activation in _PROBABILITIES
-
-
-def _activation(layer: Layer) -> str | None:
-    """The activation of a layer's output; None if it is unknown."""
-    if isinstance(layer, Wrapper):
-        return _activation(layer.layer)
-    named: str | None = getattr(layer, "activation", None)
-    return named or _ACTIVATION_LAYERS.get(layer.type_name())

@@ -50,6 +50,27 @@ class EarlyStopper:
             return Judgement(stop=False, best=True)
         return Judgement(stop=self.wait >= self._settings.patience and epoch > 1, best=False)
 
+    def explain(self, epoch: int, epochs: int) -> str:
+        """Why training ended after `epoch` of `epochs`, and which epoch was the best."""
+        settings, waited = self._settings, f"for {self.wait} epoch{'s' * (self.wait != 1)}"
+        baseline, delta = settings.baseline, settings.min_delta
+        if baseline is not None and not (
+            self.best is not None and self._better(self.best, baseline)
+        ):
+            failed = f"had not beaten the baseline of {baseline:g} {waited}"
+        else:
+            failed = f"had not improved {f'by more than {delta:g} ' if delta else ''}{waited}"
+        detail = (
+            f"Early stopping ended the training after epoch {epoch} of {epochs}:"
+            f" {settings.monitor} {failed}."
+        )
+        if self.best is None:
+            return detail
+        kept = ", whose weights were kept" if self.restores_best else ""
+        return (
+            f"{detail} Its best value, {self.best:.4g}, was that of epoch {self.best_epoch}{kept}."
+        )
+
     def state(self) -> dict[str, Any]:
         """The state, as JSON values."""
         return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}

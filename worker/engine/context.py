@@ -91,6 +91,8 @@ class TrainingResult:
     metrics: dict[str, float | None]
     files: tuple[ExportedFile, ...]
     report: Report | None = None
+    detail: str | None = None
+    """How training ended, for the user; None if with its last epoch and that one's weights."""
 
 
 class TrainingFailed(Exception):

@@ -3,6 +3,7 @@
 import time
 from typing import Any, Protocol
 
+import structlog
 import tensorflow as tf
 
 from ridgeline.api.curves import EpochRow
@@ -22,6 +23,8 @@ from worker.engine.passes import Passes, epoch_row, evaluate_pass, place, prefix
 from worker.engine.regularization.raising import RaiseOnOverfit
 from worker.engine.seeds import mask_seed, row_order, sample_rows, set_generators
 from worker.engine.state import Arrays, flat, restore, restore_weights, snapshot, under
+
+log = structlog.get_logger()
 
 SAMPLE_ROWS = 1024
 """Training rows for measuring the gap: an accuracy of 0.9 then has a standard error of 0.01."""
@@ -65,6 +68,8 @@ class Fitting:
         )
         self.kept_epoch: int | None = None
         """The epoch whose weights were kept, if it was not the last."""
+        self.stopped: str | None = None
+        """Why early stopping ended the training before its last epoch; None if it did not."""
         self._best: dict[str, Arrays] = {}
         batch_size = training.batch_size
         self._train = place(data.train, batch_size=batch_size)
@@ -92,6 +97,13 @@ class Fitting:
     def raises(self) -> list[Raise]:
         """The raises made because the model overfitted."""
         return self._raising.raises
+
+    @property
+    def ending(self) -> str | None:
+        """How training ended; None if with its last epoch and that one's weights."""
+        if self.stopped is not None or self.kept_epoch in (None, len(self.rows)):
+            return self.stopped
+        return f"All epochs ran; the weights of epoch {self.kept_epoch}, the best one, were kept."
 
     def run(self, context: TrainingContext, checkpoints: CheckpointStore | None) -> None:
         """Run the remaining epochs, and end with the weights to keep.
@@ -173,6 +185,9 @@ class Fitting:
             stop, best = self._early.epoch_ended(row.epoch, row.values)
             if best and self._early.restores_best:
                 self._best["early_stopping"] = snapshot(self._network, self._objective)
+            if stop and row.epoch < self.training.epochs:
+                self.stopped = self._early.explain(row.epoch, self.training.epochs)
+                log.info("stopped_early", epoch=row.epoch, detail=self.stopped)
         word = self._raising.epoch_ended(row.epoch, row.values)
         if word == "best":
             self._best["raise"] = snapshot(self._network, self._objective)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.resolve import Resolution
-from ridgeline.planning.targets import TargetEncoding
 from ridgeline.spec.training import Loss, MetricName, Training
 from worker.engine.data import Data
 from worker.engine.model import Network

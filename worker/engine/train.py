@@ -56,7 +56,7 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
         context.phase("exporting tensorboard")
         board = write_tensorboard(fitting.rows, report, spec, context.workdir, ended_at)
         files = (*files, board)
-    return TrainingResult(metrics=metrics, files=files, report=report)
+    return TrainingResult(metrics=metrics, files=files, report=report, detail=fitting.ending)
 
 
 def _compiled(spec: JobSpec, network: Network, objective: Objective, data: Data) -> CompiledEpoch:
@@ -88,6 +88,7 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
         floor=_floor(resolution, data),
         raises=fitting.raises,
         kept_epoch=fitting.kept_epoch,
+        stopped=fitting.stopped,
     )
     return build_report(run)
 

@@ -25,10 +25,10 @@ from worker.supervision.publication import publish
 from worker.trainer.limits import DISK_FULL, is_disk_full
 from worker.trainer.messages import Finished
 
-_COMPLETED = EndReason(code=EndCode.COMPLETED, detail="All epochs ran.")
+_ALL_EPOCHS = "All epochs ran."
 _OVERDUE = EndReason(
     code=EndCode.DEADLINE_EXCEEDED,
-    detail="The deadline passed before the last epoch; raise training.deadline_s or train less.",
+    detail="The deadline passed before the job had ended; raise training.deadline_s or train less.",
 )
 
 log = structlog.get_logger()
@@ -207,7 +207,8 @@ class Conclusion:
         # From here on the files may be those of a success, unless finish() clearly fails.
         self._keep_files = True
         failpoint("attempt.published")
-        if not self._finish(JobStatus.SUCCEEDED, _COMPLETED, result, files):
+        reason = EndReason(code=EndCode.COMPLETED, detail=result.detail or _ALL_EPOCHS)
+        if not self._finish(JobStatus.SUCCEEDED, reason, result, files):
             self._keep_files = False
             self.unwanted()
 

@@ -163,7 +163,12 @@ def _train(
         spec = JobSpec.model_validate_json(assignment.spec)
         result = engine(spec, context)
         files = [File(name=file.name, media_type=file.media_type) for file in result.files]
-        return Finished(metrics=result.metrics, files=tuple(files), report=result.report)
+        return Finished(
+            metrics=result.metrics,
+            files=tuple(files),
+            report=result.report,
+            detail=result.detail and result.detail[:_MAX_DETAIL],
+        )
     except TrainingStopped:
         return Stopped()
     except TrainingFailed as failure:

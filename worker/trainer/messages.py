@@ -52,6 +52,8 @@ class Finished(Contract):
     metrics: dict[str, float | None]
     files: tuple[File, ...]
     report: Report | None = None
+    detail: Annotated[str, Field(max_length=2000)] | None = None
+    """How training ended; null if with its last epoch and that one's weights."""
 
 
 class Failed(Contract):

@@ -70,7 +70,7 @@ def show(
     from datetime import UTC, datetime
 
     with open_session(context, url, as_json=as_json) as session:
-        from ridgeline.cli.views.jobs import attempts_table, job_page
+        from ridgeline.cli.views.jobs import attempts_table, job_page, keeps_best
 
         job_id = session.job_id(job)
         if attempts:
@@ -86,7 +86,8 @@ def show(
         if as_json:
             session.output.document(shown)
         else:
-            session.output.show(*job_page(shown))
+            kept = session.client.report(job_id).kept_epoch if keeps_best(shown) else None
+            session.output.show(*job_page(shown, kept))
 
 
 def watch(

@@ -45,7 +45,7 @@ def comparison_page(comparison: Comparison) -> Iterator[RenderableType]:
     if comparison.differences_left_out:
         yield f"and {plural(comparison.differences_left_out, 'difference')} more"
     if any(job.metrics for job in comparison.jobs):
-        yield headed("Last epoch", _metrics(comparison.jobs))
+        yield headed("Last epoch, or the one whose weights were kept", _metrics(comparison.jobs))
 
 
 def comparison_plot(

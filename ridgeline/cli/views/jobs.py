@@ -106,16 +106,31 @@ def one_line(job: Job) -> Text:
     return Text.assemble(f"{job.id}  ", styled(name, ""), status_text(job.status))
 
 
-def job_page(job: Job) -> Iterator[RenderableType]:
-    """A job on a page."""
+def keeps_best(job: Job) -> bool:
+    """Whether the job has ended with the weights of its best epoch, not necessarily the last."""
+    stopping = job.resolved.training.early_stopping
+    restores = stopping is not None and stopping.restore_best_weights
+    return restores and job.status is JobStatus.SUCCEEDED
+
+
+def job_page(job: Job, kept_epoch: int | None = None) -> Iterator[RenderableType]:
+    """A job on a page; `kept_epoch` is the epoch whose weights it has, if it is known."""
     yield Text.assemble((job.id, "bold"), styled(f"  {job.name or ''}", ""))
     yield facts(_facts(job))
     if job.metrics:
-        yield headed("Last epoch", measures_table(job.metrics))
+        yield headed(_measured_after(job, kept_epoch), measures_table(job.metrics))
     if job.artifacts:
         yield headed("Files", _artifacts_table(job.artifacts))
     if job.advice:
         yield headed("Advice", *advice_lines(job.advice))
+
+
+def _measured_after(job: Job, kept_epoch: int | None) -> str:
+    """The heading of the job's metrics: which epoch's values they are."""
+    if not keeps_best(job) or kept_epoch == job.progress.epoch:
+        return f"Last epoch ({job.progress.epoch})"
+    which = "" if kept_epoch is None else f" ({kept_epoch})"
+    return f"Epoch whose weights were kept{which}"
 
 
 def _artifacts_table(artifacts: Iterable[Artifact]) -> Table:
@@ -142,14 +157,19 @@ def _facts(job: Job) -> dict[str, str | Text]:
 
 def _status(job: Job) -> Text:
     text = status_text(job.status)
-    if job.reason and job.status is not JobStatus.SUCCEEDED:
-        text.append_text(styled(f": {job.reason.detail}", ""))
     text.append(f", epoch {job.progress.epoch} of {job.progress.epochs}")
     if job.progress.eta_s is not None:
         text.append(f", {duration(job.progress.eta_s)} left")
     if job.attempt > 1:
         text.append(f", attempt {job.attempt}")
+    text.append_text(reason_text(job))
     return text
+
+
+def reason_text(job: Job) -> Text:
+    """`: ` and why the job ended, unless it ended with its last epoch."""
+    ran_all = job.status is JobStatus.SUCCEEDED and job.progress.epoch >= job.progress.epochs
+    return styled("" if job.reason is None or ran_all else f": {job.reason.detail}", "")
 
 
 def _times(job: Job) -> str:

@@ -53,6 +53,7 @@ def _figures(report: Report) -> dict[str, str]:
     return {
         "epochs": str(report.epochs),
         "best epoch": "" if report.best_epoch is None else str(report.best_epoch),
+        "kept epoch": "" if report.kept_epoch is None else str(report.kept_epoch),
         "gap": "" if report.gap is None else f"{number(report.gap)}{share}",
         "reference": "" if report.reference is None else number(report.reference),
         "penalty": ""

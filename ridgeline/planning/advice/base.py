@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from ridgeline.planning.graph import Graph, Node
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.posted import Path, about_layer, origin, posted_path
 from ridgeline.spec.dataset import Dataset, SplitRows
 from ridgeline.spec.faults import pointer
@@ -55,6 +56,7 @@ class Case:
     penalties: tuple[PenaltyTerm, ...]
     dataset: Dataset
     """The data set with every default spelled out."""
+    encoding: TargetEncoding
 
     @cached_property
     def nodes(self) -> dict[str, Node]:

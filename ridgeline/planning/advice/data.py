@@ -8,10 +8,11 @@ from math import isfinite
 from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
 from ridgeline.planning.checks.dataset import class_counts
 from ridgeline.planning.dataset.outcome import listed, quoted
+from ridgeline.planning.picture_range import picture_range, value_ranges
 from ridgeline.spec.dataset import UploadDataset
 from ridgeline.spec.dataset.contents import Column, ColumnType
 from ridgeline.spec.layers import Layer
-from ridgeline.spec.layers.augmentation import Augmentation
+from ridgeline.spec.layers.augmentation import Augmentation, ValueRanged
 from ridgeline.spec.layers.wrapper import with_wrapped
 
 _ODD = 0.2
@@ -19,6 +20,8 @@ _ODD = 0.2
 _DATE = re.compile(
     r"\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,4}/\d{1,2}/\d{1,4}|\d{1,2}\.\d{1,2}\.\d{2,4})(\D|$)"
 )
+MOST_RATIO = 2
+"""How many times as wide as the pictures' a range of values may be, or the other way around."""
 IMBALANCE = 10
 """Ratio of rows between the largest and the smallest class from which classes are imbalanced."""
 
@@ -81,6 +84,31 @@ def _regularizes(layer: Layer) -> bool:
     )
     disturbs = getattr(layer, "stddev", 0.0) > 0 or isinstance(layer, Augmentation)
     return constrains or disturbs or any(rate > 0 for rate in dropout_rates(layer))
+
+
+@rule(
+    "value-range",
+    "warning",
+    "Keras, image preprocessing layers: value_range is the range of the input",
+)
+def value_range(case: Case) -> Iterator[Finding]:
+    """A layer whose value_range is not that of the pictures that reach it."""
+    layers = [node.layer for node in case.graph.nodes]
+    for name, expected in value_ranges(layers, picture_range(case.dataset)).items():
+        layer = case.nodes[name].layer
+        if not isinstance(layer, ValueRanged) or expected is None or layer.value_range is None:
+            continue
+        low, high = layer.value_range
+        ratio = (high - low) / (expected.high - expected.low)
+        if 1 / MOST_RATIO <= ratio <= MOST_RATIO and low < expected.high and high > expected.low:
+            continue
+        message = (
+            f"{layer.type_name()} is told values from {low:g} to {high:g}, but those that reach it"
+            f" are about {expected.low:g} to {expected.high:g} (scaling"
+            f' "{case.dataset.scaling}"), so its changes are {ratio:.3g} times as strong as meant;'
+            " leave value_range out."
+        )
+        yield (*case.path_to(case.nodes[name]), "value_range"), message
 
 
 @rule(

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
 from ridgeline.planning.checks.layers import lost_masks
+from ridgeline.planning.loss_fit import misfits
+from ridgeline.planning.output_range import target_range
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from ridgeline.spec.training import KERNELS, Optimizer
 
@@ -76,6 +78,26 @@ def penalized_loss(case: Case) -> Iterator[Finding]:
         f" does not fit the data better; monitor {better}."
     )
     yield ("training", "early_stopping", "monitor"), message
+
+
+@rule("loss-and-activation", "warning", "Keras, losses: what each expects of y_pred")
+def loss_and_activation(case: Case) -> Iterator[Finding]:
+    """A loss that the output's activation can hardly minimize."""
+    yield from _misfits(case, "activation")
+
+
+@rule("loss-and-target", "warning", "Keras, losses: what each expects of y_true")
+def loss_and_target(case: Case) -> Iterator[Finding]:
+    """A loss that targets in the data set distort."""
+    yield from _misfits(case, "target")
+
+
+def _misfits(case: Case, about: str) -> Iterator[Finding]:
+    targets = target_range(case.dataset)
+    for misfit in misfits(case.spec.training.loss, case.encoding, case.graph, targets):
+        if misfit.about == about:
+            message = misfit.message
+            yield ("training", "loss"), f"{message[:1].upper()}{message[1:]}."
 
 
 @rule("mask-lost", "warning", "Keras guide, Understanding masking & padding")

@@ -1,12 +1,23 @@
 """Whether the data set fits its split: rows, own parts, classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from ridgeline.planning.dataset import dataset_shape
 from ridgeline.planning.dataset.arrays import arrays_by_name
-from ridgeline.spec.dataset import Dataset, KerasDataset, Split, UploadDataset
+from ridgeline.planning.dataset.outcome import quoted
+from ridgeline.planning.stratification import divided_rows, missing_class, sufficient_split
+from ridgeline.spec.dataset import (
+    BuiltinDataset,
+    Dataset,
+    DatasetShape,
+    KerasDataset,
+    Split,
+    UploadDataset,
+)
 from ridgeline.spec.dataset.contents import ValueCount
+from ridgeline.spec.dataset.provided import BUILTIN_CLASSES
+from ridgeline.spec.dataset.stored import DatasetSnapshot
 from ridgeline.spec.faults import Fault, SpecError, pointer
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.training import Loss
@@ -15,8 +26,9 @@ _HINTS = {
     "loss-fits-output": '; or set /dataset/task to "regression" if the target is a quantity',
     "loss-fits-target": '; or set /dataset/task to "classification" if its values are classes',
 }
-_LEAST = 2
-"""Rows that a class needs to be split."""
+_STRATIFY = "stratify-classes"
+_SHARES = ("validation", "test")
+_PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def check_own_rows(dataset: Dataset, split: Split) -> None:
@@ -64,34 +76,67 @@ def own_rows_spelled_out(spec: JobSpec) -> JobSpec:
     return spec.model_copy(update={"split": spec.split.model_copy(update={"validation": 0.0})})
 
 
-def check_classes(dataset: Dataset, split: Split) -> None:
-    """Raise SpecError if a stratified class has too few rows to be in several parts."""
-    if not (split.stratify and (split.validation or split.test)):
-        return
-    rare = [count for count in class_counts(dataset) if count.rows < _LEAST]
-    if not rare:
-        return
+def check_classes(dataset: Dataset, split: Split, seed: int) -> None:
+    """Raise SpecError if a stratified split would leave a class without a row in a part.
+
+    Counts classes as far as they are known; the worker checks again with the rows themselves.
+    """
+    counts = class_counts(dataset) if split.stratify else ()
+    if counts:
+        fault = stratification_fault(counts, split, dataset_shape(dataset), seed)
+        if fault is not None:
+            raise SpecError([fault])
+
+
+def stratification_fault(
+    counts: Sequence[ValueCount], split: Split, data: DatasetShape, seed: int
+) -> Fault | None:
+    """Which class lacks rows in which part of a stratified split, and the share that would do."""
+    rows = [count.rows for count in counts]
+    missing = missing_class(rows, divided_rows(split, data), seed)
+    if missing is None:
+        return None
+    name, size = quoted(counts[missing.place].value), rows[missing.place]
+    enough = sufficient_split(rows, split, data, missing, seed)
+    if enough is None:
+        rare = sum(count <= size for count in rows)
+        detail = (
+            f"expected rows of every class for every part of a stratified split; {rare} class(es)"
+            f" have too few, such as {name} with {size}. Set stratify to false, or add rows of"
+            " these classes"
+        )
+        return Fault(pointer=pointer("split", "stratify"), detail=detail, rule=_STRATIFY)
+    changed = {
+        part: share for part in _SHARES if (share := getattr(enough, part)) != getattr(split, part)
+    }
+    shares = " and ".join(f"split.{part} to {share:g}" for part, share in changed.items())
     detail = (
-        f"expected at least {_LEAST} rows of every class; {len(rare)} class(es) have one, such as"
-        f" {rare[0].value[:40]!r}. Set stratify to false, or add rows of these classes"
+        f"expected a row of every class in every part of a stratified split; of the {size} row(s)"
+        f" of class {name} the {_PARTS[missing.part]} rows get none. Set {shares}, or stratify"
+        " to false"
     )
-    at = pointer("split", "stratify")
-    raise SpecError([Fault(pointer=at, detail=detail, rule="stratify-classes")])
+    at = pointer("split", *changed) if len(changed) == 1 else pointer("split")
+    return Fault(pointer=at, detail=detail, rule=_STRATIFY)
 
 
 def class_counts(dataset: Dataset) -> tuple[ValueCount, ...]:
-    """The classes of a spelled-out stored data set with their numbers of rows; empty if none.
+    """The classes of a spelled-out data set with their numbers of rows; empty if not known.
 
-    Rows that the file itself holds out are not counted.
+    Rows that the data set itself holds out are not counted.
     """
-    if not isinstance(dataset, UploadDataset) or dataset.task != "classification":
-        return ()
-    stored = dataset.stored
-    if stored is None:
-        return ()
+    if isinstance(dataset, BuiltinDataset):
+        return tuple(
+            ValueCount(value=str(number), rows=rows)
+            for number, rows in enumerate(BUILTIN_CLASSES.get(dataset.name, ()))
+        )
+    if isinstance(dataset, UploadDataset) and dataset.task == "classification" and dataset.stored:
+        return _stored_counts(dataset.stored, str(dataset.target))
+    return ()
+
+
+def _stored_counts(stored: DatasetSnapshot, target: str) -> tuple[ValueCount, ...]:
     if stored.images is not None:
         return stored.images.classes
-    target = str(dataset.target)
     if stored.arrays is not None:
         return arrays_by_name(stored)[target]["train"].values or ()
     return next(column.values or () for column in stored.columns or () if column.name == target)

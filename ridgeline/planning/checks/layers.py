@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from ridgeline.planning.graph import Graph, Node
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.posted import Path
-from ridgeline.planning.targets import TargetEncoding
 from ridgeline.planning.wiring import INPUT, consumers
 from ridgeline.spec.faults import Fault, SpecError, pointer
 from ridgeline.spec.layers import Layer

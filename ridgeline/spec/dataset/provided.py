@@ -16,6 +16,13 @@ BUILTIN: dict[str, DatasetShape] = {
     "iris": DatasetShape(rows=150, features=(4,), classes=3),
     "diabetes": DatasetShape(rows=442, features=(10,), classes=None),
 }
+#: Rows of each class, in the order of the classes.
+BUILTIN_CLASSES: dict[str, tuple[int, ...]] = {
+    "digits": (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
+    "breast_cancer": (212, 357),
+    "wine": (59, 71, 48),
+    "iris": (50, 50, 50),
+}
 DIGITS_LEVELS = 17
 """Pixels of digits are 0 to 16."""
 Rows = PositiveInt | None

@@ -4,7 +4,7 @@ AugMix is left out: Keras draws its chains with Python's `random` when it traces
 batch would get the same chains, and a resumed job other ones.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -57,6 +57,9 @@ ValueRange = Annotated[tuple[Real, Real], AfterValidator(_range)]
 """The smallest and the largest value of a picture, as the layer receives it."""
 
 
+KERAS_VALUE_RANGE = (0.0, 255.0)
+
+
 class Augmentation(Layer):
     """A layer that changes images randomly, placed before every layer with weights."""
 
@@ -79,11 +82,21 @@ class Augmentation(Layer):
         return shape
 
 
-class _Colors(Augmentation):
-    """A change of pixel values."""
+class ValueRanged(Layer):
+    """A layer that must know the range of its input's values."""
 
-    value_range: ValueRange = (0, 255)
-    """The smallest and the largest pixel value of the input."""
+    value_range: ValueRange | None = None
+    """The smallest and the largest pixel value of the input; results are clipped to it. By default
+    the range of the data set's pictures after scaling: 0 to 1 for `unit` and `minmax`, −3 to 3 for
+    `standard`, 0 to 255 for bytes with `none`; after a Rescaling, its result."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the Keras class, with Keras's range where none was filled in."""
+        return super().arguments() | {"value_range": self.value_range or KERAS_VALUE_RANGE}
+
+
+class _Colors(ValueRanged, Augmentation):
+    """A change of pixel values."""
 
 
 class _Moved(Augmentation):

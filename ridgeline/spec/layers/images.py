@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from ridgeline.spec.layers.augmentation import Interpolation, PictureSize, Real, ValueRange
+from ridgeline.spec.layers.augmentation import Interpolation, PictureSize, Real, ValueRanged
 from ridgeline.spec.layers.base import Layer, Shape, expect_rank
 
 
@@ -58,8 +58,7 @@ class CenterCrop(_Sized):
     type: Literal["CenterCrop"] = "CenterCrop"
 
 
-class AutoContrast(_Image):
+class AutoContrast(ValueRanged, _Image):
     """Stretches each channel of a picture to the whole value range."""
 
     type: Literal["AutoContrast"] = "AutoContrast"
-    value_range: ValueRange = (0, 255)

@@ -40,7 +40,11 @@ Target = Literal["index", "one_hot", "binary", "any"]
 
 
 class Loss(Contract):
-    """A Keras loss, averaged over a batch, without the penalty."""
+    """A Keras loss, averaged over the output's columns and a batch, without the penalty.
+
+    Formulas with Σ, or of a class y, take all columns together. y is the target, z the output, and
+    p an output that is a probability.
+    """
 
     name: str
     from_logits: bool = False
@@ -123,6 +127,8 @@ class BinaryCrossentropy(Loss):
 class BinaryFocalCrossentropy(Loss):
     """Binary crossentropy times (1 − p_y)^gamma, p_y of the true class (Lin et al., 2017).
 
+    p_y = y·p + (1 − y)·(1 − p), with y after label smoothing.
+
     With apply_class_balancing, class 1 has weight alpha and class 0 has weight 1 − alpha.
     """
 
@@ -138,7 +144,11 @@ class BinaryFocalCrossentropy(Loss):
 
 
 class CategoricalHinge(Loss):
-    """max(1 + max_{k≠y} z_k − z_y, 0)."""
+    """max(1 + max(0, max_{k≠y} z_k) − z_y, 0) for the class y.
+
+    Keras's maximum is over (1 − y)·z for one-hot y, which holds a 0 for the class y itself. So z_y
+    must exceed 0 by 1 too, even if all other outputs are negative.
+    """
 
     name: Literal["categorical_hinge"] = "categorical_hinge"
 
@@ -191,13 +201,13 @@ class MeanAbsoluteError(Loss):
 
 
 class MeanAbsolutePercentageError(Loss):
-    """100·|y − z|/|y|."""
+    """100·|y − z|/|y|, with |y| at least 1e-7."""
 
     name: Literal["mean_absolute_percentage_error"] = "mean_absolute_percentage_error"
 
 
 class MeanSquaredLogarithmicError(Loss):
-    """(log(1 + y) − log(1 + z))²."""
+    """(log(1 + y) − log(1 + z))², in which y and z below 0 count as 0."""
 
     name: Literal["mean_squared_logarithmic_error"] = "mean_squared_logarithmic_error"
 

@@ -32,7 +32,8 @@ class Optimizer(Contract):
 
     name: str
     learning_rate: AnyLearningRate = 0.001
-    """A number, or a schedule over the optimizer's steps."""
+    """A number, or a schedule over the batches: also with gradient_accumulation_steps, where a step
+    takes several."""
     weight_decay: NonNegativeFloat | None = None
     """Decoupled: before each step w ← w − η·weight_decay·w (Loshchilov & Hutter, 2019)."""
     weight_decay_on: Literal["kernels", "all"] = "kernels"
@@ -45,12 +46,15 @@ class Optimizer(Contract):
     global_clipnorm: PositiveFloat | None = None
     """Scale all gradients down together to this L2 norm (Pascanu et al., 2013)."""
     use_ema: bool = False
-    """Keep a moving average of the weights and end with it (Polyak & Juditsky, 1992)."""
+    """Keep a moving average of the weights and end with it (Polyak & Juditsky, 1992). It is updated
+    after every batch: also with gradient_accumulation_steps, where a step takes several."""
     ema_momentum: Annotated[float, Field(ge=0.0, le=1.0)] = 0.99
     ema_overwrite_frequency: PositiveInt | None = None
-    """Also replace the weights by their averages every this many steps."""
+    """Also replace the weights by their averages every this many steps. With
+    gradient_accumulation_steps, in all batches of every such step."""
     gradient_accumulation_steps: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
-    """Average the gradients of this many batches before each step."""
+    """Average the gradients of this many batches before each step. A schedule and the moving
+    average still count batches, as in Keras."""
 
     #: Number of state variables per weight, each of the weight's shape.
     slots: ClassVar[int] = 0

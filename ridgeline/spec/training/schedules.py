@@ -1,4 +1,4 @@
-"""Learning rates: a number, or one of Keras's schedules over the optimizer's steps."""
+"""Learning rates: a number, or one of Keras's schedules over the batches."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -12,7 +12,10 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Schedule(Contract):
-    """A learning rate η(t) over the optimizer's steps t, counted from 0."""
+    """A learning rate η(t) over the batches t, counted from 0.
+
+    Without gradient accumulation every batch is a step of the optimizer.
+    """
 
     name: str
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,6 +42,11 @@ def succeed(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     for epoch in range(1, spec.training.epochs + 1):
         context.epoch_ended(row(epoch))
     return result(context)
+
+
+def stop_early(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    context.epoch_ended(row(1))
+    return replace(result(context), detail="Early stopping ended the training after epoch 1.")
 
 
 def slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -243,7 +249,7 @@ def resumable(
 BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     behaviour.__name__: behaviour
     for behaviour in (
-        *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
+        *(succeed, stop_early, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
         *(die_at_four, stop_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
         *(flood, read_dataset),

@@ -44,6 +44,13 @@ def test_success_publishes_the_model_and_its_report(house: House) -> None:
     assert Report.model_validate_json(house.jobs.report(job.id) or "") == expected
 
 
+def test_early_stopping_is_the_reason(house: House) -> None:
+    job = house.run("stop_early", epochs=5)
+    assert (job.status, job.reason_code) == (JobStatus.SUCCEEDED, EndCode.COMPLETED)
+    assert job.reason_detail == "Early stopping ended the training after epoch 1."
+    assert house.run("succeed", epochs=5).reason_detail == "All epochs ran."
+
+
 def test_attempt_cleans_up_after_a_killed_one(house: House) -> None:
     claimed = []
 

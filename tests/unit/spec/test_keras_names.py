@@ -8,6 +8,7 @@ import keras
 import pytest
 
 from ridgeline.spec.layers import LAYERS, Layer
+from ridgeline.spec.layers.augmentation import KERAS_VALUE_RANGE
 from ridgeline.spec.layers.base import Activation, Initializer, snake_case
 from ridgeline.spec.schema import Contract
 from ridgeline.spec.training import (
@@ -124,6 +125,9 @@ def test_layers_take_keras_arguments_and_defaults(kind: str) -> None:
             assert keras_default is inspect.Parameter.empty
         elif argument == "activation" and keras_default is None:
             assert field.default == "linear"
+        elif argument == "value_range":  # follows the data set; else Keras's
+            assert field.default is None
+            assert keras_default == KERAS_VALUE_RANGE
         else:
             same = SAME.get(keras_default, keras_default)
             assert (field.default, type(field.default)) == (same, type(same))

@@ -13,10 +13,12 @@ from sklearn.model_selection import train_test_split
 
 from ridgeline.api.features import RowEncoding
 from ridgeline.api.job import EndCode
+from ridgeline.planning.checks.dataset import stratification_fault
 from ridgeline.planning.dataset import dataset_shape
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.planning.resolve import Resolution
-from ridgeline.planning.targets import TargetEncoding
-from ridgeline.spec.dataset import Loading, Split, SplitRows
+from ridgeline.spec.dataset import DatasetShape, Loading, Split, SplitRows
+from ridgeline.spec.dataset.contents import ValueCount
 from worker.engine.context import TrainingFailed
 from worker.engine.data.part import Features, Indices, MappedRows, Part
 from worker.engine.data.scaling import FeatureScaling, fit_scaling
@@ -116,8 +118,10 @@ def split_indices(
 ) -> dict[str, Indices]:
     """Row numbers of train, validation and test, shuffled by `seed`, stratified if asked.
 
-    Raises TrainingFailed if a class has too few rows to be in every part.
+    Raises TrainingFailed if a class of a stratified split would have no row in a part.
     """
+    if split.stratify:
+        _check_classes(target, split, seed)
     everything: Indices = np.arange(len(target))
     rest, test = _hold_out(everything, rows.test, target, split, seed)
     train, validation = _hold_out(rest, rows.validation, target, split, seed)
@@ -185,20 +189,26 @@ def _on_disk(group: _Group, path: Path) -> dict[str, Features]:
     return {name: MappedRows(file, rows) for name, rows in group.parts.items()}
 
 
+def _check_classes(target: npt.NDArray[Any], split: Split, seed: int) -> None:
+    """As the service checks; it knows no classes of Keras's sets and of rows that are left out."""
+    values, counts = np.unique(target, return_counts=True)
+    classes = [
+        ValueCount(value=str(value), rows=int(count))
+        for value, count in zip(values, counts, strict=True)
+    ]
+    data = DatasetShape(len(target), (), len(classes))
+    fault = stratification_fault(classes, split, data, seed)
+    if fault is not None:
+        raise TrainingFailed(EndCode.INVALID_SPEC, f"{fault.pointer}: {fault.detail}")
+
+
 def _hold_out(
     rows: Indices, count: int, target: npt.NDArray[Any], split: Split, seed: int
 ) -> Sequence[Indices]:
     if count == 0:
         return rows, rows[:0]
     stratify = target[rows] if split.stratify else None
-    try:
-        return train_test_split(rows, test_size=count, random_state=seed, stratify=stratify)
-    except ValueError as error:  # sets whose classes no catalog counts
-        raise TrainingFailed(
-            EndCode.INVALID_SPEC,
-            f"the rows cannot be split with every class in every part ({error}); set split.stratify"
-            " to false, or use more rows",
-        ) from error
+    return train_test_split(rows, test_size=count, random_state=seed, stratify=stratify)
 
 
 def available_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:

@@ -49,6 +49,8 @@ class TrainedRun:
     """What training raised by itself."""
     kept_epoch: int | None = None
     """The epoch whose weights these are, where it is not the last."""
+    stopped: str | None = None
+    """Why training ended before its last epoch; None if it did not."""
 
 
 def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
@@ -60,6 +62,7 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         baseline=run.baseline,
         floor=run.floor,
         kept_epoch=run.kept_epoch,
+        stopped=run.stopped,
     )
     optimizer = run.resolved.training.optimizer
     named = [_trained(weight, run.penalties, optimizer) for weight in run.weights]
@@ -69,6 +72,7 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         evidence=diagnosis.evidence,
         epochs=len(rows),
         best_epoch=diagnosis.best_epoch,
+        kept_epoch=kept.epoch,
         gap=diagnosis.gap,
         gap_share=diagnosis.gap_share,
         reference=diagnosis.reference,

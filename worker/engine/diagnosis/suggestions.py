@@ -13,7 +13,13 @@ from ridgeline.spec.faults import SpecError, pointer
 from ridgeline.spec.job_spec import JobSpec, PatchOperation, apply_patch
 from ridgeline.spec.layers import Layer
 from ridgeline.spec.regularization.policy import DropoutPolicy, DropoutSite
-from worker.engine.diagnosis.verdict import CROSSENTROPIES, Diagnosis, is_early
+from worker.engine.diagnosis.verdict import (
+    CROSSENTROPIES,
+    MIN_EPOCHS,
+    STOPPED_EARLY,
+    Diagnosis,
+    is_early,
+)
 
 USUAL_L2 = 1e-4
 """The strength in the note's CIFAR-10 network. A penalty has the units of the loss: unless that is
@@ -32,6 +38,8 @@ _STEP = (
 _CAPACITY = "note, Regularization: it reduces complexity, which is too low here"
 _SPLIT = "note, Dropout: raise the rate on signs of overfitting, which only held-out rows show"
 _EARLY = "Prechelt, 1998, Early stopping: stop where the validation loss is lowest"
+
+_EPOCHS = pointer("training", "epochs")
 
 Accepts = Callable[[JobSpec], object]
 
@@ -85,7 +93,7 @@ def _overfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugge
         message = "Triple the L2 penalty."
         operations = [_replace(at, _digits(3 * strength)) for at, strength in penalized]
         yield _suggestion("raise-l2", message, _WEIGHTS, *operations)
-    yield from _stop_at_best(diagnosis, epochs)
+    yield from _stop_at_best(diagnosis, spec, epochs)
 
 
 def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
@@ -100,9 +108,11 @@ def _underfit(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Sugg
         operations = [_replace(at, _digits(value / 2)) for at, value in dropping]
         yield _suggestion("lower-dropout", message, _CAPACITY, *operations)
     if diagnosis.improving:
-        longer = _replace(pointer("training", "epochs"), 2 * spec.training.epochs)
-        message = f"Train twice as long: the loss was still falling after {epochs} epochs."
-        yield _suggestion("train-longer", message, _CAPACITY, longer)
+        falling = f"the loss was still falling after {epochs} epochs."
+        message = f"Train twice as long: {falling}"
+        yield _more_patience(diagnosis, spec, falling) or _suggestion(
+            "train-longer", message, _CAPACITY, _replace(_EPOCHS, 2 * spec.training.epochs)
+        )
     if penalized or dropping:
         return
     if learned:
@@ -125,8 +135,8 @@ def _diverged(_: Diagnosis, spec: JobSpec, __: int) -> Iterator[Suggestion]:
         yield _suggestion("lower-penalty", message, _WEIGHTS, *operations)
 
 
-def _good(diagnosis: Diagnosis, _: JobSpec, epochs: int) -> Iterator[Suggestion]:
-    yield from _stop_at_best(diagnosis, epochs)
+def _good(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
+    yield from _stop_at_best(diagnosis, spec, epochs)
 
 
 def _unclear(diagnosis: Diagnosis, spec: JobSpec, _: int) -> Iterator[Suggestion]:
@@ -135,22 +145,41 @@ def _unclear(diagnosis: Diagnosis, spec: JobSpec, _: int) -> Iterator[Suggestion
         held_out = _replace(pointer("split", "validation"), 0.2)
         yield _suggestion("hold-out", "Hold out a fifth of the rows.", _SPLIT, held_out)
     if "too-few-epochs" in signs:
-        longer = _replace(pointer("training", "epochs"), max(10, 2 * spec.training.epochs))
-        message = "Train longer: too few epochs to show a trend."
-        yield _suggestion("train-longer", message, _SPLIT, longer)
+        few = "too few epochs to show a trend."
+        longer = _replace(_EPOCHS, max(10, 2 * spec.training.epochs))
+        yield _more_patience(diagnosis, spec, few) or _suggestion(
+            "train-longer", f"Train longer: {few}", _SPLIT, longer
+        )
     if "both-rose" in signs:
         yield from _learning_rate(spec, "lower-learning-rate", 0.1)
 
 
-def _stop_at_best(diagnosis: Diagnosis, epochs: int) -> Iterator[Suggestion]:
-    best = diagnosis.best_epoch
-    restored = any(evidence.id == "restored" for evidence in diagnosis.evidence)
-    if best is None or restored or not is_early(best, epochs):
+def _more_patience(diagnosis: Diagnosis, spec: JobSpec, why: str) -> Suggestion | None:
+    """A longer patience, if early stopping ended the training: more epochs would not run."""
+    stopping = spec.training.early_stopping
+    if stopping is None or not _shows(diagnosis, STOPPED_EARLY):
+        return None
+    patience = max(2 * stopping.patience, MIN_EPOCHS)
+    message = f"Raise the patience of early stopping to {patience}: {why}"
+    at = pointer("training", "early_stopping", "patience")
+    return _suggestion("raise-patience", message, _EARLY, _replace(at, patience))
+
+
+def _stop_at_best(diagnosis: Diagnosis, spec: JobSpec, epochs: int) -> Iterator[Suggestion]:
+    best, stopping = diagnosis.best_epoch, spec.training.early_stopping
+    if best is None or _shows(diagnosis, "restored") or not is_early(best, epochs):
         return
-    message = f"Stop at epoch {best}, where val_data_loss was lowest."
-    yield _suggestion(
-        "stop-at-best", message, _EARLY, _replace(pointer("training", "epochs"), best)
-    )
+    if stopping is not None and stopping.monitor == "val_data_loss":
+        verb = "Keep the weights of"
+        change = _replace(pointer("training", "early_stopping", "restore_best_weights"), value=True)
+    else:
+        verb, change = "Stop at", _replace(_EPOCHS, best)
+    message = f"{verb} epoch {best}, where val_data_loss was lowest."
+    yield _suggestion("stop-at-best", message, _EARLY, change)
+
+
+def _shows(diagnosis: Diagnosis, identifier: str) -> bool:
+    return any(evidence.id == identifier for evidence in diagnosis.evidence)
 
 
 def _learning_rate(spec: JobSpec, identifier: str, factor: float) -> Iterator[Suggestion]:

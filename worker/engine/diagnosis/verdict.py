@@ -45,6 +45,8 @@ evenly: the weights have blown up."""
 CROSSENTROPIES = frozenset(
     {"sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"}
 )
+STOPPED_EARLY = "stopped-early"
+"""The id of the evidence that early stopping ended the training."""
 _LOSSES = ("data_loss", "penalty", "train_data_loss", "val_data_loss")
 
 
@@ -77,6 +79,7 @@ def diagnose(
     baseline: float | None = None,
     floor: float = 0.0,
     kept_epoch: int | None = None,
+    stopped: str | None = None,
 ) -> Diagnosis:
     """Judge a run by its curves.
 
@@ -91,7 +94,7 @@ def diagnose(
     which is a mean over the epoch with dropout on and so makes the gap look smaller. `floor` is the
     loss of a perfect prediction, above 0 with label smoothing; the reference is baseline − floor.
     `kept_epoch` is the epoch whose weights are the result, if later ones ran: only the rows up to
-    it are judged.
+    it are judged. `stopped` says why training ended before its last epoch, if it did.
     """
     judged = [row for row in rows if kept_epoch is None or row.epoch <= kept_epoch]
     run = _Run(judged, baseline, floor)
@@ -99,7 +102,7 @@ def diagnose(
     best = _best_epoch(rows)
     return Diagnosis(
         verdict=verdict,
-        evidence=(*evidence, *_remarks(rows, run, best, kept_epoch)),
+        evidence=(*evidence, *_remarks(rows, run, best, kept_epoch), *_ending(rows, stopped)),
         best_epoch=best,
         gap=run.gap,
         gap_share=_over(run.gap, run.reference),
@@ -326,6 +329,11 @@ def _remarks(
     elif best is not None and is_early(best, len(rows)):
         message = f"val_data_loss was lowest at epoch {best} of {rows[-1].epoch}."
         yield _evidence("best-epoch-early", message, ("val_data_loss",), best, rows[-1].epoch)
+
+
+def _ending(rows: Sequence[EpochRow], stopped: str | None) -> Iterator[Evidence]:
+    if stopped is not None:
+        yield _evidence(STOPPED_EARLY, stopped, (), rows[-1].epoch)
 
 
 def is_early(best_epoch: int, epochs: int) -> bool:

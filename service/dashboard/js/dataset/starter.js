@@ -3,6 +3,8 @@
 const MAX_CLASSES = 100;
 const COMMON_TARGETS = ["target", "label", "class", "y"];
 const IMAGE_SIDE = 64;
+/** Expected rows of the rarest class in the smallest part, from which the split is stratified. */
+const ENOUGH_ROWS = 1.5;
 const REGULARIZATION = { weights: { l2: 0.0001 }, dropout: { rate: 0.3, after: ["dense"] } };
 
 /** The columns or arrays that can be the target; none for images, whose folders are classes. */
@@ -29,11 +31,12 @@ export function likelyTarget(dataset) {
 /** A spec that trains on the data set. */
 export function datasetSpec(dataset, target) {
   const chosen = target ?? likelyTarget(dataset);
-  const classes = classesOf(dataset, chosen);
+  const values = classesOf(dataset, chosen);
+  const classes = values && values.length;
   return {
     name: dataset.name.replace(/\.[a-z]+$/i, "").slice(0, 100),
     dataset: source(dataset, chosen),
-    split: split(dataset.split, classes),
+    split: split(dataset.split, values),
     model: { layers: [...body(dataset, chosen), output(classes)] },
     regularization: REGULARIZATION,
     training: {
@@ -45,14 +48,19 @@ export function datasetSpec(dataset, target) {
   };
 }
 
-/** The shares to hold out, except where the file brings its own validation or test rows. */
+/**
+ * The shares to hold out, except where the file brings its own validation or test rows; stratified
+ * if every class has rows for every part.
+ */
 function split(own, classes) {
   const shares = {
     ...(own?.validation ? {} : { validation: 0.2 }),
     ...(own?.test ? {} : { test: 0.1 }),
   };
-  const stratifies = Object.keys(shares).length > 0 && classes !== null;
-  return { ...shares, ...(stratifies ? { stratify: true } : {}) };
+  const rarest = Math.min(...(classes ?? []).map(({ rows }) => rows));
+  const stratifies = classes !== null && rarest * Math.min(...Object.values(shares)) >= ENOUGH_ROWS;
+  const divides = Object.keys(shares).length > 0;
+  return { ...shares, ...(divides && stratifies ? { stratify: true } : {}) };
 }
 
 function source(dataset, target) {
@@ -63,20 +71,20 @@ function source(dataset, target) {
   return sameSize ? stored : { ...stored, image: { height: IMAGE_SIDE, width: IMAGE_SIDE } };
 }
 
-/** The number of classes; null for a real-valued target. */
+/** The classes with their numbers of rows; null for a real-valued target. */
 function classesOf(dataset, target) {
-  if (dataset.images) return dataset.images.classes.length;
+  if (dataset.images) return dataset.images.classes;
   if (dataset.arrays) {
     const values = trainingArrays(dataset.arrays).find(
       (array) => specName(array) === target,
     )?.values;
-    return values && values.length <= MAX_CLASSES ? values.length : null;
+    return values && values.length <= MAX_CLASSES ? values : null;
   }
   const column = dataset.columns.find(({ name }) => name === target);
   if (!column?.values || column.type === "number") return null;
   return column.type === "integer" && column.values.length > MAX_CLASSES
     ? null
-    : column.values.length;
+    : column.values;
 }
 
 function body(dataset, target) {

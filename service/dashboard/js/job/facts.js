@@ -1,6 +1,6 @@
 /** A job's main measurements in large type, and the others below. */
 
-import { h, replace } from "../dom.js";
+import { h, replace, setText } from "../dom.js";
 import { number, percent } from "../format.js";
 
 const FIGURES = [
@@ -16,16 +16,20 @@ const FIGURES = [
 export function facts() {
   const list = h("dl", { class: "figures" });
   const rest = h("dl", { class: "rest" });
+  const epoch = h("p", { class: "note" });
   const more = h("details", {}, h("summary", {}, "Other measurements"), rest);
   const element = h(
     "section",
     { class: "facts", "aria-label": "Measurements", hidden: true },
     list,
+    epoch,
     more,
   );
   return {
     element,
-    update({ metrics }) {
+    update(job) {
+      const { metrics } = job;
+      setText(epoch, measuredAfter(job));
       element.hidden = Object.keys(metrics).length === 0;
       replace(
         list,
@@ -43,6 +47,14 @@ export function facts() {
       );
     },
   };
+}
+
+/** Which epoch's values the measurements are. */
+function measuredAfter({ status, progress, resolved }) {
+  const keepsBest = resolved.training.early_stopping?.restore_best_weights;
+  return status === "succeeded" && keepsBest
+    ? "Of the epoch whose weights were kept"
+    : `Of the last epoch, ${progress.epoch}`;
 }
 
 function entry([name, label, remark], metrics) {

@@ -77,7 +77,7 @@ export function jobHead(onJob) {
       progressBar(job),
       h("span", { class: "progress-text" }, progressText(job)),
     );
-    reason.hidden = job.reason === null || job.reason.code === "completed";
+    reason.hidden = job.reason === null || ranAllEpochs(job);
     setText(reason, job.reason === null ? "" : job.reason.detail);
     reason.classList.toggle("bad", job.status === "failed");
     showButtons(buttons, job);
@@ -128,6 +128,11 @@ function actionButtons() {
     again: h("a", { class: "button" }, "Edit and retrain"),
     compare: h("a", { class: "button" }, "Compare"),
   };
+}
+
+/** Whether it succeeded with its last epoch, which needs no reason. */
+function ranAllEpochs({ status, progress }) {
+  return status === "succeeded" && progress.epoch >= progress.epochs;
 }
 
 function showButtons(buttons, { id, status }) {

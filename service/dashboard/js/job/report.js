@@ -85,6 +85,7 @@ function summary(result) {
         : `${number(result.gap)} (${percent(result.gap_share)} of ${number(result.reference)})`,
     ],
     ["Best epoch", result.best_epoch],
+    ["Epoch whose weights were kept", result.kept_epoch ?? null],
     [
       "Penalty",
       result.penalty_share === null ? null : `${percent(result.penalty_share)} of the loss`,

@@ -70,7 +70,7 @@ Dropout after dense  none      Dropout(rate=0.5)
 training.epochs      3         4
 and 1 difference more
 
-Last epoch
+Last epoch, or the one whose weights were kept
                aaaaaaaa  bbbbbbbb
 val_loss            0.9       0.7
 val_data_loss       0.9       0.5

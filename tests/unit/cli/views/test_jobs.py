@@ -1,12 +1,16 @@
-"""A job's attempts as they are printed."""
+"""Jobs and their attempts as they are printed."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
 from ridgeline.api.attempts import Attempt, AttemptOutcome
-from ridgeline.cli.views.jobs import attempts_table
+from ridgeline.api.job import EndCode, EndReason, Job, JobStatus, Progress
+from ridgeline.cli.views.jobs import attempts_table, job_page
+from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import JobSpec
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TABLE = """\
@@ -48,3 +52,58 @@ def test_attempts_table_shows_how_each_ended() -> None:
     output = io.StringIO()
     Console(file=output, width=100).print(attempts_table(attempts, NOW))
     assert "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines()) == TABLE
+
+
+def job(*, epoch: int, restores: bool, detail: str = "All epochs ran.") -> Job:
+    spec = JobSpec.model_validate_json(
+        json.dumps(
+            {
+                "dataset": {"name": "iris"},
+                "model": {"layers": [{"type": "Dense", "units": 3, "activation": "softmax"}]},
+                "training": {
+                    "loss": "sparse_categorical_crossentropy",
+                    "epochs": 40,
+                    "early_stopping": {"patience": 3, "restore_best_weights": restores},
+                },
+            }
+        )
+    )
+    return Job(
+        id="job_" + "0" * 32,
+        name=None,
+        status=JobStatus.SUCCEEDED,
+        reason=EndReason(code=EndCode.COMPLETED, detail=detail),
+        spec=spec,
+        resolved=resolve(spec).spec,
+        penalties=(),
+        advice=(),
+        progress=Progress(epoch=epoch, epochs=40, fraction=epoch / 40, eta_s=None),
+        attempt=1,
+        metrics={"val_data_loss": 0.25},
+        artifacts=(),
+        created_at=NOW,
+        started_at=NOW,
+        finished_at=NOW,
+        tags=(),
+    )
+
+
+def page(shown: Job, kept_epoch: int | None = None) -> list[str]:
+    output = io.StringIO()
+    Console(file=output, width=120).print(*job_page(shown, kept_epoch), sep="\n")
+    return [line.rstrip() for line in output.getvalue().splitlines()]
+
+
+def test_page_says_which_epoch_the_values_are_of() -> None:
+    assert "Last epoch (40)" in page(job(epoch=40, restores=False))
+    assert "Last epoch (40)" in page(job(epoch=40, restores=True), kept_epoch=40)
+    assert "Epoch whose weights were kept (1)" in page(job(epoch=4, restores=True), kept_epoch=1)
+    assert "Epoch whose weights were kept" in page(job(epoch=4, restores=True))
+
+
+def test_page_says_why_a_job_ended_before_its_last_epoch() -> None:
+    lines = page(job(epoch=4, restores=False, detail="Early stopping ended the training."))
+    assert any(
+        "succeeded, epoch 4 of 40: Early stopping ended the training." in line for line in lines
+    )
+    assert not any("All epochs ran" in line for line in page(job(epoch=40, restores=False)))

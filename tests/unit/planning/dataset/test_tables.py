@@ -461,6 +461,18 @@ def test_stratifying_a_class_of_one_row_is_rejected() -> None:
     assert caught.value.faults[0].pointer == "/split/stratify"
 
 
+def test_stratified_shares_too_small_for_a_class_are_rejected_with_one_that_would_do() -> None:
+    kind = text("kind", "a", "b").model_copy(update={"values": counts({"a": 147, "b": 3})})
+    dataset = table(number("x"), kind)
+    split = {"validation": 0.34, "test": 0.1, "stratify": True}
+    with pytest.raises(SpecError, match=r"Set split.test to 0.17, or stratify to") as caught:
+        resolve(stored_spec(dataset, units=2, target="kind", split=split))
+    (fault,) = caught.value.faults
+    assert (fault.pointer, fault.rule) == ("/split/test", "stratify-classes")
+    assert "of the 3 row(s) of class 'b' the test rows get none" in fault.detail
+    resolve(stored_spec(dataset, units=2, target="kind", split=split | {"stratify": False}))
+
+
 def advice(dataset: StoredDataset, **options: Any) -> dict[str, tuple[str, str]]:
     return {remark.id: (remark.pointer, remark.message) for remark in _advice(dataset, **options)}
 

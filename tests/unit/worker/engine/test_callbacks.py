@@ -118,6 +118,47 @@ def test_without_the_value_nothing_changes() -> None:
     assert plateau.epoch_ended({"loss": 1.0}, 0.1) == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize(
+    ("said", "series", "failed", "best"),
+    [
+        (
+            {"patience": 3},
+            [0.5, 0.6, 0.5, 0.7],
+            "improved for 3 epochs",
+            "0.5, was that of epoch 1",
+        ),
+        (
+            {"restore_best_weights": True},
+            [0.5, 0.4, 0.6],
+            "improved for 1 epoch",
+            "0.4, was that of epoch 2, whose weights were kept",
+        ),
+        (
+            {"min_delta": 0.1},
+            [0.5, 0.45],
+            "improved by more than 0.1 for 1 epoch",
+            "0.5, was that of epoch 1",
+        ),
+        (
+            {"baseline": 0.1, "patience": 3},
+            [0.5, 0.4, 0.45],
+            "beaten the baseline of 0.1 for 3 epochs",
+            "0.4, was that of epoch 2",
+        ),
+    ],
+)
+def test_early_stopping_says_why(
+    said: dict[str, Any], series: list[float], failed: str, best: str
+) -> None:
+    stopping = EarlyStopper(training.EarlyStopping(monitor="loss", **said))
+    judged = [stopping.epoch_ended(epoch, {"loss": value}) for epoch, value in enumerate(series, 1)]
+    assert [each.stop for each in judged] == [False] * (len(series) - 1) + [True]
+    assert stopping.explain(len(series), 40) == (
+        f"Early stopping ended the training after epoch {len(series)} of 40: loss had not {failed}."
+        f" Its best value, {best}."
+    )
+
+
 def test_the_direction_of_each_metric_is_keras_own() -> None:
     names = {
         "".join(part.capitalize() for part in name.split("_")).lower(): name

@@ -96,6 +96,23 @@ CASES: dict[str, dict[str, Any]] = {
         "training": {"optimizer": {"name": "sgd", "use_ema": True, "ema_overwrite_frequency": 2}}
     },
     "accumulated": {"training": {"optimizer": {"name": "adam", "gradient_accumulation_steps": 2}}},
+    "accumulated, scheduled and averaged": {
+        "training": {
+            "optimizer": {
+                "name": "sgd",
+                "gradient_accumulation_steps": 3,
+                "use_ema": True,
+                "ema_momentum": 0.6,
+                "ema_overwrite_frequency": 2,
+                "learning_rate": {
+                    "name": "exponential_decay",
+                    "initial_learning_rate": 0.1,
+                    "decay_steps": 2,
+                    "decay_rate": 0.5,
+                },
+            }
+        }
+    },
     "decay of all weights": {
         "training": {
             "optimizer": {"name": "sgd", "weight_decay": 0.1, "weight_decay_on": "all"},

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from ridgeline.planning.targets import TargetEncoding
+from ridgeline.planning.loss_fit import TargetEncoding
 from ridgeline.spec.training import LOSSES, OPTIMIZERS, Loss, MetricName, Training
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from worker.engine.objective import build_loss, build_metrics, class_weights, row_classes

@@ -112,6 +112,32 @@ def test_the_report_has_the_losses_of_the_kept_epoch(make_spec: MakeSpec, workdi
     assert report.losses == kept.values
     assert {each.value for each in report.penalties} == set(kept.penalty_by_layer.values())
     assert result.metrics["val_data_loss"] == report.losses["val_data_loss"]
+    assert report.kept_epoch == report.best_epoch
+    assert report.evidence[-1].id == "stopped-early"
+    assert report.evidence[-1].message == result.detail
+    assert result.detail == (
+        f"Early stopping ended the training after epoch {report.epochs} of 30: val_data_loss had"
+        f" not improved for 1 epoch. Its best value, {result.metrics['val_data_loss']:.4g}, was"
+        f" that of epoch {report.best_epoch}, whose weights were kept."
+    )
+    assert not {"train-longer"} & {suggestion.id for suggestion in report.suggestions}
+
+
+def test_an_earlier_epoch_kept_after_all_epochs_is_said(make_spec: MakeSpec, workdir: Path) -> None:
+    spec = make_spec(
+        dataset=DIGITS,
+        split=SPLIT,
+        model={"layers": LAYERS},
+        training={
+            "optimizer": {"name": "sgd", "learning_rate": 3.0},
+            "epochs": 6,
+            "early_stopping": {"patience": 6, "restore_best_weights": True},
+        },
+    )
+    result = train(spec, InMemoryContext(workdir))
+    kept = report_of(result).kept_epoch
+    expected = f"All epochs ran; the weights of epoch {kept}, the best one, were kept."
+    assert result.detail == (None if kept == 6 else expected)
 
 
 @pytest.mark.parametrize("decayed", ["kernels", "all"])

@@ -80,7 +80,7 @@ REPORT = Report(
         Finished(metrics={"loss": 0.1}, files=(File(name="model.keras", media_type="a/b"),)),
         Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN")),
         Failed(reason=EndReason(code=EndCode.DIVERGED, detail="NaN"), report=REPORT),
-        Finished(metrics={}, files=(), report=REPORT),
+        Finished(metrics={}, files=(), report=REPORT, detail="Early stopping ended it."),
         Stopped(),
         LogMessage(at=1.5, level=LogLevel.ERROR, event="it failed", fields='{"a": [1, null]}'),
     ],

@@ -128,6 +128,15 @@ class TestOverfit:
         found = suggestions(make_spec(), Verdict.OVERFIT, best_epoch=12)
         assert found["stop-at-best"].training.epochs == 12
 
+    def test_keeps_the_best_weights_of_a_run_that_early_stopping_watched(
+        self, make_spec: MakeSpec
+    ) -> None:
+        spec = make_spec(training={"early_stopping": {"patience": 10}})
+        changed = suggestions(spec, Verdict.OVERFIT, best_epoch=12)["stop-at-best"].training
+        assert changed.early_stopping is not None
+        assert changed.early_stopping.restore_best_weights
+        assert changed.epochs == spec.training.epochs
+
     def test_unless_it_has_done_so(self, make_spec: MakeSpec) -> None:
         assert "stop-at-best" not in suggestions(
             make_spec(), Verdict.OVERFIT, "restored", best_epoch=12
@@ -163,6 +172,15 @@ class TestUnderfit:
         found = suggestions(spec, Verdict.UNDERFIT, improving=True, falling=True)
         assert found["train-longer"].training.epochs == 80
 
+    def test_more_patience_where_early_stopping_ended_it(self, make_spec: MakeSpec) -> None:
+        """More epochs would not run."""
+        spec = make_spec(training={"epochs": 40, "early_stopping": {"patience": 3}})
+        found = suggestions(spec, Verdict.UNDERFIT, "stopped-early", improving=True, falling=True)
+        assert "train-longer" not in found
+        stopping = found["raise-patience"].training.early_stopping
+        assert stopping is not None
+        assert stopping.patience == 6
+
     @pytest.mark.parametrize(("falling", "rate"), [(True, 0.01), (False, 0.0001)])
     def test_another_learning_rate_where_nothing_was_learned(
         self, make_spec: MakeSpec, *, falling: bool, rate: float
@@ -188,6 +206,16 @@ class TestUnclear:
         spec = make_spec(training={"epochs": 2})
         found = suggestions(spec, Verdict.UNCLEAR, "too-few-epochs")
         assert found["train-longer"].training.epochs == 10
+
+    def test_more_patience_where_early_stopping_left_too_few_epochs(
+        self, make_spec: MakeSpec
+    ) -> None:
+        spec = make_spec(training={"epochs": 40, "early_stopping": {}})
+        found = suggestions(spec, Verdict.UNCLEAR, "too-few-epochs", "stopped-early")
+        assert list(found) == ["raise-patience"]
+        stopping = found["raise-patience"].training.early_stopping
+        assert stopping is not None
+        assert stopping.patience == 5
 
     def test_slower_where_both_losses_rose(self, make_spec: MakeSpec) -> None:
         found = suggestions(make_spec(), Verdict.UNCLEAR, "both-rose")

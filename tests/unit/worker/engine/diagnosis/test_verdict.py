@@ -231,6 +231,11 @@ def test_only_the_kept_epochs_are_judged() -> None:
     assert "restored" in ids(diagnosis)
 
 
+def test_early_stopping_is_evidence() -> None:
+    evidence = judge(FALLING, RISING_AGAIN, stopped="Early stopping ended it.").evidence[-1]
+    assert (evidence.id, evidence.message) == ("stopped-early", "Early stopping ended it.")
+
+
 @pytest.mark.parametrize("reference", [0.0, 1e-320])
 def test_a_reference_of_nothing_breaks_nothing(reference: float) -> None:
     level = [reference] * EPOCHS

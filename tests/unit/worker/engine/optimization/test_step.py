@@ -131,6 +131,39 @@ def assert_alike(
         )
 
 
+def test_schedules_and_averages_count_batches_under_accumulation() -> None:
+    """As the documentation says: η(t), and the average, advance with every batch t."""
+    steps, momentum, overwrite = 3, 0.6, 2
+    schedule = {
+        "name": "exponential_decay",
+        "initial_learning_rate": 0.1,
+        "decay_steps": 2,
+        "decay_rate": 0.5,
+    }
+    said = training(
+        "sgd",
+        learning_rate=schedule,
+        gradient_accumulation_steps=steps,
+        use_ema=True,
+        ema_momentum=momentum,
+        ema_overwrite_frequency=overwrite,
+    )
+    variable = keras.Variable(np.ones(1, np.float32), name="kernel")
+    optimizer = build_optimizer(said, [variable])
+    weight, average, gradients = 1.0, 0.0, []
+    for batch in range(9):
+        gradients.append(0.3 + batch)
+        apply_gradients(optimizer, [tf.constant([gradients[-1]], tf.float32)], [variable])
+        if (batch + 1) % steps == 0:
+            weight -= 0.1 * 0.5 ** (batch / 2) * np.mean(gradients[-steps:])
+        taken = batch // steps
+        share = 1.0 if taken == 0 else 1 - momentum
+        average += share * (weight - average)
+        if (taken + 1) % overwrite == 0:
+            weight = average
+        assert float(variable.numpy()[0]) == pytest.approx(weight, rel=1e-5), batch
+
+
 @pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "lion"])
 @pytest.mark.parametrize("option", ["norm", "value", "global"])
 def test_sparse_gradients_of_embeddings(name: str, option: str) -> None:
