@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from ridgeline.planning.wiring import INPUT
+from worker.engine.export.lowering import written_out
 from worker.engine.export.recurrence import plain_loops
 
 
@@ -25,7 +26,7 @@ def frozen_function(model: keras.Model) -> Any:
     training, and few CPU operations of LiteRT and ONNX Runtime support it.
     """
     model = _in_float32(model)
-    with plain_loops(model), _inlining():
+    with plain_loops(model), written_out(), _inlining():
         traced = tf.compat.v1.wrap_function(lambda x: model(x, training=False), [rows_of(model)])
     # Pruning removes what prediction does not need: seeds that advance in inference too.
     pruned = traced.prune(traced.inputs[0], traced.outputs[0])
