@@ -9,6 +9,7 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndReason
 from ridgeline.api.log import LogLevel
 from ridgeline.api.report import Report
+from ridgeline.planning.advice import Advice
 from ridgeline.spec.schema import Contract
 
 MAX_MESSAGE_BYTES = 16 * 2**20
@@ -52,6 +53,8 @@ class Finished(Contract):
     metrics: dict[str, float | None]
     files: tuple[File, ...]
     report: Report | None = None
+    refused: tuple[Advice, ...] = ()
+    """A remark for each output that is not published."""
 
 
 class Failed(Contract):

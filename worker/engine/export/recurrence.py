@@ -17,9 +17,7 @@ def plain_loops(model: keras.Model) -> Iterator[None]:
     on a GPU it is one cuDNN operation, which no other device could run. A layer with `unroll` has
     no loop, so it stays Keras's own: over a mask, backwards, it differs from the loop.
     """
-    layers = [
-        inner for layer in model.layers for inner in _recurrent(layer) if not inner.unroll
-    ]
+    layers = [inner for layer in model.layers for inner in _recurrent(layer) if not inner.unroll]
     for layer in layers:
         layer.inner_loop = partial(_loop, layer)
     try:

@@ -9,7 +9,7 @@ import tensorflow as tf
 Floats = npt.NDArray[np.float32]
 
 
-def resize(
+def resize(  # noqa: PLR0913, PLR0917 - as in Keras
     images: tf.Tensor,
     size: tuple[int, int],
     interpolation: str = "bilinear",
