@@ -27,63 +27,74 @@ OURS = ("ridgeline", "service", "worker")
 
 
 class ForkedReader:
-    """Runs the files of one output in a process of its own, which the constructor forks."""
+    """Runs the files of one output in a process, which those of the same runtime share."""
 
-    def __init__(self, output: str, inherited: Sequence[Connection] = ()) -> None:
-        """`inherited` are ends of pipes that must not outlive this process in the new one."""
+    def __init__(self, output: str, process: "RuntimeProcess") -> None:
         self._output = output
-        self.pipe, theirs = Pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            for pipe in (self.pipe, *inherited):
-                pipe.close()
-            _serve(theirs, output)
-        theirs.close()
+        self._process = process
 
     def start(self, folder: Path, batches: Sequence[Rows]) -> None:
         """Load the file in `folder` and predict each of `batches`, while this process goes on."""
         with suppress(OSError):  # it has died: predictions() raises
-            self.pipe.send((folder, list(batches)))
+            self._process.pipe.send((self._output, folder, list(batches)))
 
     def predictions(self) -> list[Rows]:
         """The predictions for the batches of the last start(), once they are there.
 
-        Raises Unreadable with what the runtime said.
+        Call it in the order of the starts. Raises Unreadable with what the runtime said.
         """
         try:
-            reply: list[Rows] | str = self.pipe.recv()
+            reply: list[Rows] | str = self._process.pipe.recv()
         except (EOFError, OSError):
-            raise Unreadable(f"the runtime crashed ({self._end()})") from None
+            raise Unreadable(f"the runtime crashed ({self._process.end()})") from None
         if isinstance(reply, str):
             raise Unreadable(reply)
         return reply
 
     def close(self) -> None:
         """End the process."""
-        self.pipe.close()
-        self._end()
+        self._process.pipe.close()
+        self._process.end()
 
-    def _end(self) -> str:
-        """How the process ended, after at most the time that its exit takes."""
-        try:
+
+class RuntimeProcess:
+    """A process with the runtime of some outputs, forked by the constructor."""
+
+    def __init__(self, warm_up: Callable[[], object], inherited: Sequence[Connection]) -> None:
+        """`inherited` are ends of pipes that must not outlive this process in the new one."""
+        self.pipe, theirs = Pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            for pipe in (self.pipe, *inherited):
+                pipe.close()
+            _serve(theirs, warm_up)
+        theirs.close()
+        self._end = ""
+
+    def end(self) -> str:
+        """How the process ended; waits for its end."""
+        if not self._end:
             _, status = os.waitpid(self._pid, 0)
-        except ChildProcessError:  # waited for before
-            return "it has ended"
-        number = os.waitstatus_to_exitcode(status)
-        return signal.Signals(-number).name if number < 0 else f"exit code {number}"
+            number = os.waitstatus_to_exitcode(status)
+            name = signal.Signals(-number).name if number < 0 else f"exit code {number}"
+            self._end = name
+        return self._end
 
 
 def fork_readers(outputs: Sequence[str], pipe: Connection) -> dict[str, ForkedReader]:
     """A reader for each of `outputs` that holds a model; `pipe` stays the trainer's alone."""
+    processes: list[RuntimeProcess] = []
     readers: dict[str, ForkedReader] = {}
-    for output in dict.fromkeys(outputs):
-        if output in _LOADERS:
-            inherited = [pipe, *(reader.pipe for reader in readers.values())]
-            readers[output] = ForkedReader(output, inherited)
+    for warm_up, theirs in _RUNTIMES.items():
+        used = [output for output in outputs if output in theirs]
+        if used:
+            inherited = [pipe, *(process.pipe for process in processes)]
+            processes.append(RuntimeProcess(warm_up, inherited))
+            readers |= {output: ForkedReader(output, processes[-1]) for output in used}
     return readers
 
 
-def _serve(pipe: Connection, output: str) -> NoReturn:
+def _serve(pipe: Connection, warm_up: Callable[[], object]) -> NoReturn:
     """In the new process: predict until the trainer closes the pipe."""
     follow_parent()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the GPU is the trainer's
@@ -92,8 +103,10 @@ def _serve(pipe: Connection, output: str) -> NoReturn:
     os.dup2(nothing, 2)
     _forget_our_code()
     try:
+        with suppress(Exception):  # a runtime that is missing is reported with the first file
+            warm_up()
         while True:
-            folder, batches = pipe.recv()
+            output, folder, batches = pipe.recv()
             pipe.send(_predictions(_LOADERS[output], folder, batches))
     except (EOFError, OSError):
         os._exit(0)
@@ -118,6 +131,19 @@ def _predictions(
     except Exception as error:  # noqa: BLE001 - whatever a runtime raises is the user's reason
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return f"{type(error).__name__}: {' '.join(lines)[:300]}"
+
+
+def _warm_tensorflow() -> None:
+    """Compute once what the first model costs more than others: 0.2 s, while training goes on."""
+    if "keras" in sys.modules:  # always in a trainer
+        keras = sys.modules["keras"]
+        rows = keras.Input((2,))
+        model = keras.Model(rows, keras.layers.Dense(1, "relu")(rows))
+        model(importlib.import_module("numpy").zeros((1, 2), "float32"), training=False)
+
+
+def _warm_onnx() -> None:
+    importlib.import_module("onnxruntime")
 
 
 def _keras(folder: Path) -> Predict:
@@ -145,6 +171,10 @@ def _saved_model(folder: Path) -> Predict:
         return _array(signature(input=tensorflow.constant(rows))["output"])
 
     return predict
+
+
+def _warm_litert() -> None:
+    """Nothing: it is a part of TensorFlow, and takes a millisecond."""
 
 
 def _litert(folder: Path) -> Predict:
@@ -184,3 +214,9 @@ _LOADERS: Mapping[str, Callable[[Path], Predict]] = {
     "litert": _litert,
     "onnx": _onnx,
 }
+_RUNTIMES: Mapping[Callable[[], object], tuple[str, ...]] = {
+    _warm_tensorflow: ("keras", "weights", "saved_model"),
+    _warm_litert: ("litert",),
+    _warm_onnx: ("onnx",),
+}
+"""What prepares a runtime → the outputs that it runs."""
