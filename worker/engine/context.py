@@ -1,13 +1,35 @@
 """The engine's interface to its surroundings: what it reports, and what it asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndCode
 from ridgeline.api.report import Report
+
+Rows = npt.NDArray[np.float32]
+
+
+class Reader(Protocol):
+    """Runs the exported file of one output, without our code."""
+
+    def start(self, folder: Path, batches: Sequence[Rows]) -> None:
+        """Load the file in `folder` and predict each of `batches`, while this process goes on."""
+
+    def predictions(self) -> list[Rows]:
+        """The predictions for the batches of the last start(); raises Unreadable."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Unreadable(Exception):
+    """A runtime cannot load or run a file; the message says why."""
 
 
 class TrainingContext(Protocol):
@@ -21,6 +43,8 @@ class TrainingContext(Protocol):
     """Minimum seconds between checkpoints; 0 writes one after every epoch."""
     dataset_file: Path | None
     """The file of a stored data set; None if the spec names none."""
+    readers: Mapping[str, Reader]
+    """By output: files of others are published unchecked."""
 
     def phase(self, name: str) -> None:
         """Report what starts now: "training" for the epochs, any other word elsewhere.
@@ -53,6 +77,7 @@ class InMemoryContext:
     checkpoint_interval_s: float = 0.0
     dataset_file: Path | None = None
     phases: list[str] = field(default_factory=list)
+    readers: Mapping[str, Reader] = field(default_factory=dict)
 
     def phase(self, name: str) -> None:
         """Keep the name."""
@@ -85,6 +110,16 @@ class ExportedFile:
 
 
 @dataclass(frozen=True)
+class RefusedOutput:
+    """An output that is not published: no file of it predicts what the model does."""
+
+    output: str
+    pointer: str
+    """JSON pointer into the spec, such as `/outputs/2`."""
+    detail: str
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """The result of a training: final metrics, files to publish, and report."""
 
@@ -93,6 +128,7 @@ class TrainingResult:
     report: Report | None = None
     detail: str | None = None
     """How training ended, for the user; None if with its last epoch and that one's weights."""
+    refused: tuple[RefusedOutput, ...] = ()
 
 
 class TrainingFailed(Exception):

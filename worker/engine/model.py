@@ -76,6 +76,11 @@ class Network:
         """Which layers in `rated` drop: not noise, and not those with rate 0."""
         return [node.layer.drops and strength(node.layer) > 0 for node in self.rated]
 
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether the numbers of a row choose rows of an Embedding."""
+        return INPUT in _before_embeddings(self.graph)
+
     def draw_masks(self, rows: tf.Tensor, rates: tf.Tensor, seed: tf.Tensor) -> Masks:
         """The masks of all Dropout layers for `rows` rows."""
         return {

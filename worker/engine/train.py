@@ -50,13 +50,15 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     network.settle(fitting.penalties, fitting.rates)
     context.phase("reporting")
     report = _report(fitting, resolution, network, data)
-    files = export(network, objective, data, spec.outputs, context)
+    files, refused = export(network, objective, data, spec.outputs, context)
     files = (*files, *write_features(data, context.workdir), write_report(report, context.workdir))
     if "tensorboard" in spec.outputs:
         context.phase("exporting tensorboard")
         board = write_tensorboard(fitting.rows, report, spec, context.workdir, ended_at)
         files = (*files, board)
-    return TrainingResult(metrics=metrics, files=files, report=report, detail=fitting.ending)
+    return TrainingResult(
+        metrics=metrics, files=files, report=report, detail=fitting.ending, refused=refused
+    )
 
 
 def _compiled(spec: JobSpec, network: Network, objective: Objective, data: Data) -> CompiledEpoch:

@@ -224,6 +224,7 @@ class Conclusion:
         metrics = result.metrics if result else None
         diagnosis = result.report if result else report
         text = diagnosis.model_dump_json() if diagnosis else None
+        remarks = [each.model_dump(mode="json") for each in result.refused] if result else []
 
         def finish() -> bool:
             return self._leases.finish(
@@ -233,6 +234,7 @@ class Conclusion:
                 metrics=metrics,
                 artifacts=files or [],
                 report=text,
+                remarks=remarks,
                 attempt_exit=AttemptExit(publish_failed=self._publish_failed),
             )
 

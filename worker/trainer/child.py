@@ -5,6 +5,7 @@ forked process runs them.
 """
 
 import importlib
+import json
 import os
 import signal
 import threading
@@ -18,10 +19,13 @@ from pydantic import ValidationError
 
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndCode, EndReason
+from ridgeline.planning.advice import Advice
 from ridgeline.spec.faults import SpecError
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.schema import Contract
 from worker.engine.context import (
+    Reader,
+    RefusedOutput,
     TrainingContext,
     TrainingFailed,
     TrainingResult,
@@ -47,9 +51,12 @@ from worker.trainer.messages import (
     encode,
     resumed_messages,
 )
+from worker.trainer.reader import fork_readers
 
 Engine = Callable[[JobSpec, TrainingContext], TrainingResult]
 _MAX_DETAIL = 2000
+REFUSED = "output-refused"
+_CHECK = "Every file is run without Ridgeline and compared with model.keras before it is published."
 _OUT_OF_MEMORY = (
     "The worker or its GPU ran out of memory; lower training.batch_size or make the network"
     " smaller."
@@ -99,20 +106,32 @@ def main(pipe: Connection, assignment: Assignment, engine: Engine) -> None:
     os.environ.update(assignment.environment)
     structlog.contextvars.bind_contextvars(**assignment.tags)
     redirect_stderr(assignment.workdir)
-    context = PipeContext(pipe, assignment)
+    context = PipeContext(pipe, assignment, fork_readers(_outputs(assignment), pipe))
     log_to(context.send, LineLimiter(pipe.fileno()))
     context.listen()
     context.send(_train(assignment, context, engine))
 
 
+def _outputs(assignment: Assignment) -> list[str]:
+    """The outputs of the spec; none if it cannot be read, which _train() reports."""
+    try:
+        outputs: list[str] = json.loads(assignment.spec)["outputs"]
+    except (ValueError, KeyError):
+        return []
+    return outputs
+
+
 class PipeContext:
     """The engine's context: reports to the supervisor over the pipe."""
 
-    def __init__(self, pipe: Connection, assignment: Assignment) -> None:
+    def __init__(
+        self, pipe: Connection, assignment: Assignment, readers: Mapping[str, Reader] | None = None
+    ) -> None:
         self.workdir = assignment.workdir
         self.checkpoints = assignment.checkpoints
         self.checkpoint_interval_s = assignment.checkpoint_interval_s
         self.dataset_file = assignment.dataset_file
+        self.readers = readers or {}
         self._pipe = pipe
         self._sending = threading.Lock()
         self._stop = threading.Event()
@@ -168,6 +187,7 @@ def _train(
             files=tuple(files),
             report=result.report,
             detail=result.detail and result.detail[:_MAX_DETAIL],
+            refused=tuple(_advice(refused) for refused in result.refused),
         )
     except TrainingStopped:
         return Stopped()
@@ -176,6 +196,16 @@ def _train(
     except Exception as error:  # the user gets a reason in every case
         log.exception("training_failed", error=type(error).__name__)
         return Failed(reason=explain(error))
+
+
+def _advice(refused: RefusedOutput) -> Advice:
+    return Advice(
+        id=REFUSED,
+        severity="warning",
+        pointer=refused.pointer,
+        message=f"{refused.output} was not published: {refused.detail}"[:_MAX_DETAIL],
+        source=_CHECK,
+    )
 
 
 def explain(error: Exception) -> EndReason:

@@ -38,6 +38,11 @@ def die_with_parent() -> None:
     keeps_alive = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)  # noqa: SLF001
     if keeps_alive is not None:
         os.close(keeps_alive)
+    follow_parent()
+
+
+def follow_parent() -> None:
+    """Have Linux kill this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 

@@ -9,6 +9,7 @@ from ridgeline.api.curves import EpochRow
 from ridgeline.api.job import EndReason
 from ridgeline.api.log import LogLevel
 from ridgeline.api.report import Report
+from ridgeline.planning.advice import Advice
 from ridgeline.spec.schema import Contract
 
 MAX_MESSAGE_BYTES = 16 * 2**20
@@ -54,6 +55,8 @@ class Finished(Contract):
     report: Report | None = None
     detail: Annotated[str, Field(max_length=2000)] | None = None
     """How training ended; null if with its last epoch and that one's weights."""
+    refused: tuple[Advice, ...] = ()
+    """A remark for each output that is not published."""
 
 
 class Failed(Contract):

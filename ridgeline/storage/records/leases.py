@@ -200,7 +200,7 @@ class LeaseStore:
             add_lines(connection, job, lines)
         return HeartbeatAnswer(job.status)
 
-    def finish(
+    def finish(  # noqa: PLR0913 - what a job ends with, each part with its default
         self,
         claim: Claim,
         status: JobStatus,
@@ -209,11 +209,13 @@ class LeaseStore:
         metrics: Mapping[str, float | None] | None = None,
         artifacts: Sequence[ArtifactRecord] = (),
         report: str | None = None,
+        remarks: Sequence[Mapping[str, Any]] = (),
         attempt_exit: AttemptExit | None = None,
     ) -> bool:
         """End the job in a terminal `status`, and publish its `artifacts` and its report.
 
-        Without `metrics` those of the last epoch stay. `report` is an api Report as JSON.
+        Without `metrics` those of the last epoch stay. `report` is an api Report as JSON;
+        `remarks`, each an Advice, are added to the job's advice.
 
         Returns False, and writes nothing, if the job is lost or its status does not allow it: a job
         that is being cancelled never succeeds, so check heartbeat() and finish it as cancelled.
@@ -232,6 +234,8 @@ class LeaseStore:
             _publish(connection, claim.job_id, artifacts)
             if report is not None:
                 connection.execute(insert(reports).values(job_id=claim.job_id, report=report))
+            if remarks:
+                values["advice"] = _with_remarks(connection, job.id, remarks)
             move(connection, job, status, reason=reason, attempt_exit=attempt_exit, values=values)
             failpoint("finish.before_commit")
             return True
@@ -365,6 +369,12 @@ def _publish(connection: Connection, job_id: str, files: Sequence[ArtifactRecord
         connection.execute(
             insert(artifacts), [{"job_id": job_id, **asdict(file)} for file in files]
         )
+
+
+def _with_remarks(connection: Connection, job_id: str, remarks: Sequence[Mapping[str, Any]]) -> str:
+    """The job's advice as JSON, with `remarks` at its end."""
+    advice = connection.execute(select(jobs.c.advice).where(jobs.c.id == job_id)).scalar_one()
+    return json.dumps([*json.loads(advice), *remarks])
 
 
 def _finite_json(metrics: Mapping[str, float | None]) -> str:

@@ -1,7 +1,7 @@
 """Prediction as one graph of constants, from which other formats are converted."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from ridgeline.planning.wiring import INPUT
+from worker.engine.export.lowering import written_out
 from worker.engine.export.recurrence import plain_loops
 
 
@@ -18,14 +19,16 @@ def rows_of(model: keras.Model) -> tf.TensorSpec:
     return tf.TensorSpec([None, *rows.shape[1:]], rows.dtype, name=INPUT)
 
 
-def frozen_function(model: keras.Model) -> Any:
+def frozen_function(model: keras.Model, *, as_it_is: bool = False) -> Any:
     """Prediction as a concrete function without variables, state or nested functions.
 
     It computes in float32 whatever precision was trained in: half precision only speeds up
-    training, and few CPU operations of LiteRT and ONNX Runtime support it.
+    training, and few CPU operations of LiteRT and ONNX Runtime support it. With `as_it_is`, no
+    operation is written out in others.
     """
-    model = _in_float32(model)
-    with plain_loops(model), _inlining():
+    model = in_float32(model)
+    lowering = nullcontext() if as_it_is else written_out()
+    with plain_loops(model), lowering, _inlining():
         traced = tf.compat.v1.wrap_function(lambda x: model(x, training=False), [rows_of(model)])
     # Pruning removes what prediction does not need: seeds that advance in inference too.
     pruned = traced.prune(traced.inputs[0], traced.outputs[0])
@@ -43,22 +46,28 @@ def _inlining() -> Iterator[None]:
         tf.config.run_functions_eagerly(before)
 
 
-def _in_float32(model: keras.Model) -> keras.Model:
+def in_float32(model: keras.Model) -> keras.Model:
+    """`model`, or its twin in float32 if any of it computes in half precision."""
     if all(layer.compute_dtype not in {"float16", "bfloat16"} for layer in model.layers):
         return model
-    twin = type(model).from_config(_with_float32(model.get_config()))
+    return in_precision(model, "float32")
+
+
+def in_precision(model: keras.Model, policy: str) -> keras.Model:
+    """A twin of `model`, with its weights, whose layers all have the dtype policy `policy`."""
+    twin = type(model).from_config(_with_policy(model.get_config(), policy))
     twin.set_weights(model.get_weights())
     return twin
 
 
-def _with_float32(config: Any) -> Any:
+def _with_policy(config: Any, policy: str) -> Any:
     """A layer's or model's `config` with every dtype policy replaced."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
-            return keras.dtype_policies.serialize(keras.DTypePolicy("float32"))
-        return {key: _with_float32(value) for key, value in config.items()}
+            return keras.dtype_policies.serialize(keras.DTypePolicy(policy))
+        return {key: _with_policy(value, policy) for key, value in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_with_float32(value) for value in config)
+        return type(config)(_with_policy(value, policy) for value in config)
     return config
 
 

@@ -10,12 +10,15 @@ from worker.engine.context import ExportedFile
 from worker.engine.export.frozen import CannotHold, frozen_function
 
 
-def write_litert(model: keras.Model, folder: Path) -> tuple[ExportedFile, ...]:
+def write_litert(
+    model: keras.Model, folder: Path, *, as_it_is: bool = False
+) -> tuple[ExportedFile, ...]:
     """Write `model.tflite`, of LiteRT's built-in operations only; its batch axis can be resized.
 
-    Raises CannotHold where an operation is not among them.
+    `as_it_is` keeps TensorFlow's own operations. Raises CannotHold where one is not among them.
     """
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen_function(model)], model)
+    function = frozen_function(model, as_it_is=as_it_is)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
     # Else it writes a SavedModel into a temporary folder first.
     converter.experimental_lower_to_saved_model = False
     try:

@@ -38,9 +38,12 @@ OPTIMIZERS = {
 }
 
 
-def to_onnx(model: keras.Model) -> bytes:
-    """`model` as an ONNX file. Raises CannotHold, naming an operation that ONNX lacks."""
-    function = frozen_function(model)
+def to_onnx(model: keras.Model, *, as_it_is: bool = False) -> bytes:
+    """`model` as an ONNX file. Raises CannotHold, naming an operation that ONNX lacks.
+
+    `as_it_is` keeps TensorFlow's own operations and leaves out the optimizers.
+    """
+    function = frozen_function(model, as_it_is=as_it_is)
     (rows,), (predictions,) = function.inputs, function.outputs
     with tf.Graph().as_default() as graph, tf.device("/cpu:0"):
         tf.import_graph_def(function.graph.as_graph_def(add_shapes=True), name="")
@@ -53,8 +56,11 @@ def to_onnx(model: keras.Model) -> bytes:
             tensors_to_rename={rows.name: INPUT, predictions.name: OUTPUT},
             custom_op_handlers={"Erfc": (_erfc, []), "Expm1": (_expm1, [])},
         )
-        optimized = optimizer.optimize_graph(converted, catch_errors=False, optimizers=OPTIMIZERS)
-    proto = optimized.make_model("ridgeline")
+        if not as_it_is:
+            converted = optimizer.optimize_graph(
+                converted, catch_errors=False, optimizers=OPTIMIZERS
+            )
+    proto = converted.make_model("ridgeline")
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:

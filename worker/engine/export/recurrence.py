@@ -14,9 +14,10 @@ def plain_loops(model: keras.Model) -> Iterator[None]:
     """Trace the recurrent layers of `model` as loops over tensors.
 
     Keras's own loop keeps its outputs in tensor lists, which LiteRT knows for a fixed batch only;
-    on a GPU it is one cuDNN operation, which no other device could run.
+    on a GPU it is one cuDNN operation, which no other device could run. A layer with `unroll` has
+    no loop, so it stays Keras's own: over a mask, backwards, it differs from the loop.
     """
-    layers = [inner for layer in model.layers for inner in _recurrent(layer)]
+    layers = [inner for layer in model.layers for inner in _recurrent(layer) if not inner.unroll]
     for layer in layers:
         layer.inner_loop = partial(_loop, layer)
     try:

@@ -14,13 +14,23 @@ from worker.engine.context import ExportedFile
 from worker.engine.export.frozen import rows_of
 from worker.engine.export.recurrence import without_cudnn
 
+SIGNATURE = "serving_default"
+"""The signature that TensorFlow Serving uses where a request names none."""
+OUTPUT = "output"
+"""The name of its only output; that of its only input is ridgeline.planning.wiring.INPUT."""
+
 
 def write_saved_model(model: keras.Model, folder: Path) -> tuple[ExportedFile, ...]:
     """A SavedModel is a folder; it travels as a zip, stored as it is: weights do not shrink."""
     tree = folder / "saved_model"
     serving = _serving_module(model)
+
+    @tf.function(autograph=False, input_signature=[rows_of(model)])
+    def serving_default(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {OUTPUT: serving.serve(rows)}
+
     with without_cudnn(model), _temporary_files_within(folder):
-        tf.saved_model.save(serving, str(tree), signatures={"serving_default": serving.serve})
+        tf.saved_model.save(serving, str(tree), signatures={SIGNATURE: serving_default})
     path = folder / "saved_model.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(tree.rglob("*")):

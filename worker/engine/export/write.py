@@ -1,6 +1,6 @@
 """Writes the model in every requested format, and the files that describe its rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,23 +11,10 @@ from ridgeline.planning.wiring import FEATURE_SCALING, INPUT
 from ridgeline.spec.outputs import OutputName
 from worker.engine.context import ExportedFile, TrainingContext, TrainingFailed
 from worker.engine.data import Data
-from worker.engine.export.frozen import CannotHold
-from worker.engine.export.keras_file import write_keras
-from worker.engine.export.litert import write_litert
-from worker.engine.export.onnx import write_onnx
-from worker.engine.export.saved_model import write_saved_model
-from worker.engine.export.weights import write_weights
+from worker.engine.export.checked import Exports, export_checked
+from worker.engine.export.probes import probe_rows
 from worker.engine.model import Network
 from worker.engine.objective import Objective
-
-Writer = Callable[[keras.Model, Path], tuple[ExportedFile, ...]]
-WRITERS: Mapping[OutputName, Writer] = {  # train() writes `tensorboard`, which holds no model
-    "keras": write_keras,
-    "weights": write_weights,
-    "saved_model": write_saved_model,
-    "litert": write_litert,
-    "onnx": write_onnx,
-}
 
 
 def export(
@@ -36,29 +23,25 @@ def export(
     data: Data,
     outputs: Sequence[OutputName],
     context: TrainingContext,
-) -> tuple[ExportedFile, ...]:
+) -> Exports:
     """Write the model in every requested format, and the row numbers of each part.
 
-    The saved model takes raw rows: the feature scaling is its first layer. Raises TrainingFailed,
-    naming the format, if one cannot hold the network.
+    The saved model takes raw rows: the feature scaling is its first layer. A file that does not
+    predict what the model does is refused. Raises TrainingFailed if no file holds the model.
     """
     model = complete_model(network, objective, data)
-    files: list[ExportedFile] = []
-    for output in (name for name in outputs if name in WRITERS):
-        context.phase(f"exporting {output}")
-        files.extend(_written(output, model, context.workdir))
-    return (*files, _write_split(data, context.workdir))
-
-
-def _written(output: OutputName, model: keras.Model, folder: Path) -> tuple[ExportedFile, ...]:
-    try:
-        return WRITERS[output](model, folder)
-    except CannotHold as error:
+    probes = probe_rows(data, tokens=network.takes_tokens)
+    exports = export_checked(model, probes, outputs, context)
+    if exports.refused and not exports.files:
+        reasons = "; ".join(
+            f"{refused.pointer} ({refused.output}): {refused.detail}" for refused in exports.refused
+        )
         raise TrainingFailed(
             EndCode.EXPORT_FAILED,
-            f"training succeeded, but {output} cannot hold the network: {error}; remove {output!r}"
-            " from outputs",
-        ) from error
+            f"training succeeded, but no requested file holds the model: {reasons}; add"
+            " 'keras' to outputs",
+        )
+    return exports._replace(files=(*exports.files, _write_split(data, context.workdir)))
 
 
 def _write_split(data: Data, folder: Path) -> ExportedFile:
