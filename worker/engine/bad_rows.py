@@ -20,7 +20,7 @@ from worker.engine.passes import decoding, row_spec
 Numbers = npt.NDArray[Any]
 _NAMED = 5
 """Most rows that a message names."""
-_ADJECTIVE = {"train": "training"}
+_KINDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 class _BadRow(NamedTuple):
@@ -49,10 +49,11 @@ def describe_bad_rows(
     first, total = bad[0], sum(_part(data, part).rows for part in parts)
     named = ", ".join(str(row.number) for row in bad[:_NAMED])
     others = f" (rows {named}{', …' if len(bad) > _NAMED else ''})" if bad[1:] else ""
-    kind = _ADJECTIVE.get(first.part, first.part)
+    measured = " and ".join(_KINDS[part] for part in parts)
     return (
-        f"the loss of {len(bad)} of {total} rows{others} is infinite or NaN. Row {first.number} (a"
-        f" {kind} row; rows count from 0, without a header, as in split.npz):"
+        f"the loss of {len(bad)} of {total} {measured} rows{others} is infinite or NaN. Row"
+        f" {first.number} (a {_KINDS[first.part]} row; rows count from 0, without a header, as in"
+        " split.npz):"
         f" {_cause(network, resolution, data, first)}"
     )
 

@@ -31,7 +31,7 @@ def test_an_empty_text_under_a_masked_mean(workdir: Path, tmp_path: Path) -> Non
     detail, report = failure(
         upload, workdir, MEAN, training=BINARY, target="y", encodings=encodings
     )
-    assert "the loss of 1 of 40 rows is infinite or NaN. Row 7 (" in detail
+    assert "the loss of 1 of 40 training and validation rows is infinite or NaN. Row 7 (" in detail
     assert "all steps of its sequence are padding, and 'mean' (GlobalAveragePooling1D)" in detail
     assert detail.endswith("A lower learning rate cannot help.")
     assert report.verdict is Verdict.DIVERGED
@@ -48,7 +48,8 @@ def test_rows_of_padding_in_any_part_that_is_measured(
     upload = npz_file(tmp_path, **divided(part, rows=[2, 5]))
     detail, _ = failure(upload, workdir, MEAN, training=BINARY, scaling="none", split={})
     kind = {"train": "training"}.get(part, part)
-    assert f"2 of {2 * ROWS} rows (rows 2, 5) is infinite or NaN. Row 2 (a {kind} row" in detail
+    assert f"2 of {2 * ROWS} training and validation rows (rows 2, 5) is infinite" in detail
+    assert f"Row 2 (a {kind} row" in detail
 
 
 def test_a_bad_test_row_fails_nothing_and_is_in_the_report(workdir: Path, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_number_too_large_for_the_network(
     layers = [layer | {"kernel_initializer": "ones"}]
     options: Json = {"training": REGRESSION, "target": "y", "task": "regression"}
     detail, _ = failure(upload, workdir, layers, scaling="none", **options)
-    assert "1 of 40 rows is infinite or NaN. Row 11 (" in detail
+    assert "1 of 40 training and validation rows is infinite or NaN. Row 11 (" in detail
     assert cause in detail
 
 
