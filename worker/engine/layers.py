@@ -1,17 +1,20 @@
 """Builds the Keras layers of a spec."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from ridgeline.planning.graph import Node
-from ridgeline.spec.layers import Layer
+from ridgeline.spec.layers import Layer, Shape
 from ridgeline.spec.layers.wrapper import Wrapper
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
 from worker.engine.regularization.penalty import keras_regularizer
 
 FLOAT32 = "float32"
+_UNPENALIZED = {"SimpleRNN", "MultiHeadAttention", "GroupQueryAttention"}
+"""Layers whose activity_regularizer Keras does not apply to their output, or not to it alone."""
 
 
 def build_layer(
@@ -32,10 +35,49 @@ def build_layer(
     return _build(node.layer, terms, keras_name, name=node.name, dtype=dtype)
 
 
+class TrainingStage(keras.Layer):
+    """Stands in the functional model of training for a layer that training computes itself.
+
+    It passes the mask on unchanged, as dropout layers do, and casts nothing.
+    """
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(name=node.name, dtype=dtype, autocast=False)
+        self.supports_masking = True
+        self.node = node
+        self.compute: Callable[[tf.Tensor], tf.Tensor] = lambda x: x
+        """The layer's output for a batch of inputs; set before each trace."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """(batch, *shape of the node's output)."""
+        return (input_shape[0], *self.node.shape)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Apply `compute`."""
+        return self.compute(x)
+
+
+def penalty_layer(node: Node, dtype: str, names: Collection[str]) -> keras.Layer | None:
+    """A layer after `node` for the penalty on its output, if the node's own cannot hold it.
+
+    Keras's SimpleRNN ignores an activity_regularizer, and attention applies it to the projections
+    inside. A layer that computes in half precision would sum in it, to infinity in float16. `names`
+    are those of the network's layers, which the layer's name avoids.
+    """
+    if dtype == FLOAT32 and node.layer.type_name() not in _UNPENALIZED:
+        return None
+    name = f"{node.name}_activity"
+    while name in names:
+        name += "_"
+    return keras.layers.ActivityRegularization(name=name, dtype=FLOAT32)
+
+
 def penalize_output(layer: keras.Layer, terms: Sequence[PenaltyTerm]) -> None:
-    """Add the penalty on a layer's output, for the saved model."""
-    own = [term for term in terms if term.layer == layer.name and term.weight == ACTIVITY]
-    layer.activity_regularizer = keras_regularizer(own)
+    """Add the penalty of these terms on a layer's output, for the saved model."""
+    layer.activity_regularizer = keras_regularizer(terms)
+    if isinstance(layer, keras.layers.ActivityRegularization):
+        strengths = {term.kind: term.coefficient for term in terms}
+        layer.l1, layer.l2 = strengths.get("l1", 0.0), strengths.get("l2", 0.0)
 
 
 def _build(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -10,8 +11,9 @@ import tensorflow as tf
 from ridgeline.planning.graph import Graph, Node
 from ridgeline.planning.resolve import Resolution
 from ridgeline.planning.wiring import INPUT
+from ridgeline.spec.layers.regularization import ActivityRegularization
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
-from worker.engine.layers import FLOAT32, build_layer, penalize_output
+from worker.engine.layers import FLOAT32, TrainingStage, build_layer, penalize_output, penalty_layer
 from worker.engine.regularization.dropout import is_plain_dropout, masks
 from worker.engine.regularization.rated import RATED, strength
 from worker.engine.seeds import seed_generators
@@ -26,7 +28,7 @@ class Flow(NamedTuple):
 
     prediction: tf.Tensor
     outputs: dict[str, tf.Tensor]
-    """Every layer's output, by its name."""
+    """The outputs that a penalty acts on, by layer."""
     target: tf.Tensor | None = None
     """The target, mixed if a layer mixes rows."""
 
@@ -34,21 +36,27 @@ class Flow(NamedTuple):
 class Network:
     """The Keras layers of a graph, built, with one set of weights.
 
-    It is applied three ways: in training with dropout's rates and seeds as inputs, in inference,
-    and as a plain Keras model for export.
+    Training, inference and the saved model run through functional Keras models over these layers,
+    so a padding mask reaches the same layers in all of them. (A layer called by itself takes the
+    masks that its inputs carry, and attention removes them from its inputs.) In training, dropout's
+    rates and seeds are inputs.
     """
 
     def __init__(self, resolution: Resolution) -> None:
-        training = resolution.spec.training
-        keras.utils.set_random_seed(training.seed)
+        self._precision = resolution.spec.training.precision
+        keras.utils.set_random_seed(resolution.spec.training.seed)
         self.graph: Graph = resolution.graph
         self._terms = resolution.penalties
         self.layers = {
-            node.name: build_layer(node, self._terms, self._dtype(node, training.precision))
+            node.name: build_layer(node, self._terms, self._dtype(node))
             for node in self.graph.nodes
             if not node.layer.training_only
         }
-        self.model = self.keras_model(keras.Input(self.graph.input_shape, name=INPUT))
+        self._penalized = self._penalized_layers()
+        source = keras.Input(self.graph.input_shape, name=INPUT)
+        outputs = self._flow(source, self._call)
+        self.model = keras.Model(source, outputs[self.graph.output.name])
+        self._inference = self._functional(source, outputs)
         self.weights = {
             (node.name, weight.name): variable
             for node in self.graph.nodes
@@ -59,12 +67,18 @@ class Network:
         self.rated = [node for node in self.graph.nodes if node.layer.type_name() in RATED]
         """The layers that drop by a rate, in order."""
         self._in_training = {
-            node.name: build_layer(node, in_training=True, dtype=training.precision)
+            node.name: build_layer(node, in_training=True, dtype=self._precision)
             for node in self.graph.nodes
             if node.layer.type_name() not in RATED and _is_other_in_training(node)
         }
         self.generators = seed_generators([*self.layers.values(), *self._in_training.values()])
         """The random number generators of all other layers."""
+        self._stages = {
+            node.name: TrainingStage(node, self._dtype(node))
+            for node in self.graph.nodes
+            if node in self.rated or node.name in self._in_training
+        }
+        self._training = self._training_model() if self._stages else self._inference
 
     @property
     def rates(self) -> list[float]:
@@ -105,28 +119,25 @@ class Network:
         number = {node.name: index for index, node in enumerate(self.rated)}
         target = y
 
-        def apply(node: Node, inputs: list[tf.Tensor]) -> tf.Tensor:
+        def compute(node: Node, x: tf.Tensor) -> tf.Tensor:
             nonlocal target
             if node.name in drawn:
-                return _masked(inputs[0] * tf.cast(drawn[node.name], inputs[0].dtype), inputs[0])
+                return x * tf.cast(drawn[node.name], x.dtype)
             if node.name in number:
                 index = number[node.name]
-                compute = RATED[node.layer.type_name()]
-                x = inputs[0]
-                return _masked(
-                    compute(node.layer, x, rates[index], seed + tf.constant([0, index])), x
-                )
+                rated = RATED[node.layer.type_name()]
+                return rated(node.layer, x, rates[index], seed + tf.constant([0, index]))
             if node.layer.mixes_labels:
-                rows = {"images": inputs[0], "labels": target}
+                rows = {"images": x, "labels": target}
                 mixed = self._in_training[node.name](rows, training=True)
                 target = mixed["labels"]
                 return mixed["images"]
-            if node.name in self._in_training:
-                return self._in_training[node.name](inputs[0], training=True)
-            return self._call(node, inputs, training=True)
+            return self._in_training[node.name](x, training=True)
 
-        outputs = self._flow(x, apply)
-        return Flow(outputs[self.graph.output.name], outputs, target)
+        for stage in self._stages.values():
+            stage.compute = partial(compute, stage.node)
+        prediction, outputs = self._run(self._training, x, training=True)
+        return Flow(prediction, outputs, target)
 
     def predict(self, x: tf.Tensor) -> tf.Tensor:
         """Predict a batch of rows in inference mode."""
@@ -134,8 +145,7 @@ class Network:
 
     def infer(self, x: tf.Tensor) -> Flow:
         """Pass a batch of rows through in inference mode."""
-        outputs = self._flow(x, lambda node, inputs: self._call(node, inputs, training=False))
-        return Flow(outputs[self.graph.output.name], outputs)
+        return Flow(*self._run(self._inference, x, training=False))
 
     def keras_model(self, source: tf.Tensor, before: keras.Layer | None = None) -> keras.Model:
         """A plain Keras model over these layers, with `before` (feature scaling) in front."""
@@ -145,8 +155,9 @@ class Network:
 
     def penalize_outputs(self) -> None:
         """Add the penalties on outputs to the Keras layers, for the saved model."""
-        for layer in self.layers.values():
-            penalize_output(layer, self._terms)
+        for name, layer in self._penalized.items():
+            own = [term for term in self._terms if (term.layer, term.weight) == (name, ACTIVITY)]
+            penalize_output(layer, own)
 
     def settle(self, terms: Sequence[PenaltyTerm], rates: Sequence[float]) -> None:
         """Set coefficients and rates to those at the end of training, for the saved model.
@@ -162,6 +173,37 @@ class Network:
             if node.layer.drops and node.name in self.layers:
                 self.layers[node.name].rate = rate
 
+    def _penalized_layers(self) -> dict[str, keras.Layer]:
+        """The layers that hold the penalties on outputs in the saved model, by whose output."""
+        nodes = {node.name: node for node in self.graph.nodes}
+        names = dict.fromkeys(term.layer for term in self._terms if term.weight == ACTIVITY)
+        return {
+            name: penalty_layer(nodes[name], self._dtype(nodes[name]), nodes) or self.layers[name]
+            for name in names
+        }
+
+    def _training_model(self) -> keras.Model:
+        """The functional model of training, with a stage where training computes a layer itself."""
+
+        def call(node: Node, inputs: list[tf.Tensor]) -> tf.Tensor:
+            stage = self._stages.get(node.name)
+            return self._call(node, inputs) if stage is None else stage(inputs[0])
+
+        source = keras.Input(self.graph.input_shape, name=INPUT)
+        return self._functional(source, self._flow(source, call))
+
+    def _functional(self, source: tf.Tensor, outputs: Mapping[str, tf.Tensor]) -> keras.Model:
+        """A model whose outputs are the prediction and the penalized layers' outputs."""
+        # The prediction first: Keras orders the layers by it, as in the saved model.
+        names = (self.graph.output.name, *self._penalized)
+        return keras.Model(source, [outputs[name] for name in names])
+
+    def _run(
+        self, model: keras.Model, x: tf.Tensor, *, training: bool
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        prediction, *penalized = keras.tree.flatten(model(x, training=training))
+        return prediction, dict(zip(self._penalized, penalized, strict=True))
+
     def _flow(self, x: tf.Tensor, apply: Apply) -> dict[str, tf.Tensor]:
         outputs = {INPUT: x}
         for node in self.graph.nodes:
@@ -169,23 +211,31 @@ class Network:
             outputs[node.name] = apply(node, inputs)
         return outputs
 
-    def _dtype(self, node: Node, precision: str) -> str:
+    def _dtype(self, node: Node) -> str:
         """The dtype policy of a layer.
 
         The output layer uses full precision, since a loss of half-precision numbers is noise; so do
-        layers before an Embedding, since bfloat16 holds no token number above 256 exactly.
+        layers before an Embedding, since bfloat16 holds no token number above 256 exactly, and an
+        ActivityRegularization, whose sum would overflow.
         """
-        full = node is self.graph.output or node.name in _before_embeddings(self.graph)
-        return FLOAT32 if full else precision
+        full = (
+            node is self.graph.output
+            or isinstance(node.layer, ActivityRegularization)
+            or node.name in _before_embeddings(self.graph)
+        )
+        return FLOAT32 if full else self._precision
 
-    def _call(self, node: Node, inputs: list[tf.Tensor], **mode: bool) -> tf.Tensor:
+    def _call(self, node: Node, inputs: list[tf.Tensor]) -> tf.Tensor:
         layer = self.layers.get(node.name)
         if layer is None:  # exists in training only
             return inputs[0]
         if node.layer.inputs_as == "arguments":
             # Attention over one input attends to itself.
-            return layer(*(inputs if len(inputs) > 1 else inputs * 2), **mode)
-        return layer(inputs if len(inputs) > 1 else inputs[0], **mode)
+            output = layer(*(inputs if len(inputs) > 1 else inputs * 2))
+        else:
+            output = layer(inputs if len(inputs) > 1 else inputs[0])
+        penalized = self._penalized.get(node.name, layer)
+        return output if penalized is layer else penalized(output)
 
 
 def _before_embeddings(graph: Graph) -> set[str]:
@@ -199,11 +249,3 @@ def _before_embeddings(graph: Graph) -> set[str]:
 
 def _is_other_in_training(node: Node) -> bool:
     return node.layer.training_only or node.layer.in_prediction is not None
-
-
-def _masked(output: tf.Tensor, source: tf.Tensor) -> tf.Tensor:
-    """Copy the mask that an Embedding put on `source`, as Keras's dropout layers do."""
-    mask = getattr(source, "_keras_mask", None)
-    if mask is not None:
-        output._keras_mask = mask  # noqa: SLF001
-    return output

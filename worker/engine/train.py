@@ -6,6 +6,7 @@ from ridgeline.api.report import Report
 from ridgeline.planning.dataset import dataset_shape
 from ridgeline.planning.resolve import Resolution, resolve
 from ridgeline.spec.job_spec import JobSpec
+from worker.engine.bad_rows import describe_bad_rows
 from worker.engine.checkpoint import CheckpointStore, fingerprint
 from worker.engine.context import TrainingContext, TrainingFailed, TrainingResult
 from worker.engine.data import Data, prepare_data
@@ -41,15 +42,21 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     try:
         fitting.run(context, _checkpoints(spec, context))
     except TrainingFailed as failure:
+        context.phase("looking for the cause")
+        fault = _data_fault(resolution, data)
+        failure.detail = fault or failure.detail
         context.phase("reporting")
-        failure.report = _report(fitting, resolution, network, data)
+        failure.report = _report(fitting, resolution, network, data, fault)
         raise
     ended_at = time.time()
     context.phase("measuring")
     metrics = fitting.final_values()
+    fault = None
+    if metrics.get("test_data_loss", 0.0) is None:
+        fault = describe_bad_rows(network, resolution, data, ["test"])
     network.settle(fitting.penalties, fitting.rates)
     context.phase("reporting")
-    report = _report(fitting, resolution, network, data)
+    report = _report(fitting, resolution, network, data, fault)
     files, refused = export(network, objective, data, spec.outputs, context)
     files = (*files, *write_features(data, context.workdir), write_report(report, context.workdir))
     if "tensorboard" in spec.outputs:
@@ -69,13 +76,21 @@ def _compiled(spec: JobSpec, network: Network, objective: Objective, data: Data)
     )
 
 
+def _data_fault(resolution: Resolution, data: Data) -> str | None:
+    """Rows that no training could learn: their loss is not finite before the first step either."""
+    fault = describe_bad_rows(Network(resolution), resolution, data, ["train", "validation"])
+    return fault and f"before the first step of training {fault} A lower learning rate cannot help."
+
+
 def _checkpoints(spec: JobSpec, context: TrainingContext) -> CheckpointStore | None:
     if context.checkpoints is None:
         return None
     return CheckpointStore(context.checkpoints, fingerprint(spec.model_dump_json()))
 
 
-def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Data) -> Report:
+def _report(
+    fitting: Fitting, resolution: Resolution, network: Network, data: Data, fault: str | None
+) -> Report:
     run = TrainedRun(
         rows=fitting.rows,
         resolved=resolution.spec,
@@ -91,6 +106,7 @@ def _report(fitting: Fitting, resolution: Resolution, network: Network, data: Da
         raises=fitting.raises,
         kept_epoch=fitting.kept_epoch,
         stopped=fitting.stopped,
+        data_fault=fault,
     )
     return build_report(run)
 

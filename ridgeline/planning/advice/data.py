@@ -1,4 +1,4 @@
-"""Advice on the data: enough rows, validation rows, useful columns, balanced classes."""
+"""Advice on the data: enough rows, validation rows, useful columns and texts, balanced classes."""
 
 import math
 import re
@@ -7,10 +7,12 @@ from math import isfinite
 
 from ridgeline.planning.advice.base import Case, Finding, dropout_rates, rule
 from ridgeline.planning.checks.dataset import class_counts
+from ridgeline.planning.checks.layers import masked_means
 from ridgeline.planning.dataset.outcome import listed, quoted
 from ridgeline.planning.picture_range import picture_range, value_ranges
 from ridgeline.spec.dataset import UploadDataset
 from ridgeline.spec.dataset.contents import Column, ColumnType
+from ridgeline.spec.dataset.encodings import SequenceEncoding
 from ridgeline.spec.layers import Layer
 from ridgeline.spec.layers.augmentation import Augmentation, ValueRanged
 from ridgeline.spec.layers.wrapper import with_wrapped
@@ -184,6 +186,26 @@ def dates_as_text(case: Case) -> Iterator[Finding]:
             " numeric columns such as the month, the day of the week or the days since a start."
         )
         yield ("dataset", "features"), message
+
+
+@rule("empty-texts", "warning", "Keras guide, Understanding masking & padding")
+def empty_texts(case: Case) -> Iterator[Finding]:
+    """Rows without text, which are padding only, before a mean over the other steps."""
+    dataset = case.dataset
+    if not isinstance(dataset, UploadDataset) or len(dataset.encodings) != 1:
+        return
+    ((name, encoding),) = dataset.encodings.items()
+    columns = dataset.stored.columns if dataset.stored else None
+    missing = sum(column.missing for column in columns or () if column.name == name)
+    if not missing or not isinstance(encoding, SequenceEncoding):
+        return
+    for node in masked_means(case.graph):
+        message = (
+            f"{missing:,} row(s) have no text in {quoted(name)}: all their steps are padding, and"
+            " the mean over the other steps is 0/0, so the loss becomes NaN. Fill or remove these"
+            " rows, or set the Embedding's mask_zero to false."
+        )
+        yield case.path_to(node), message
 
 
 @rule(

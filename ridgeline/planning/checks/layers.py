@@ -10,6 +10,7 @@ from ridgeline.spec.faults import Fault, SpecError, pointer
 from ridgeline.spec.layers import Layer
 from ridgeline.spec.layers.augmentation import Augmentation
 from ridgeline.spec.layers.core import Embedding
+from ridgeline.spec.layers.pooling import GlobalAveragePooling1D
 from ridgeline.spec.layers.wrapper import Wrapper
 from ridgeline.spec.training import Precision
 
@@ -35,6 +36,11 @@ def lost_masks(graph: Graph) -> list[Node]:
         for node, masked in _masked(graph)
         if node.layer.masking(masked, *node.input_shapes) == "lost"
     ]
+
+
+def masked_means(graph: Graph) -> list[Node]:
+    """The layers that divide by the number of steps that are not padding, which may be 0."""
+    return [node for node, _ in _masked(graph) if isinstance(node.layer, GlobalAveragePooling1D)]
 
 
 def _masked(graph: Graph) -> list[tuple[Node, Sequence[bool]]]:

@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,22 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ridgeline.api.curves import EpochRow
-from ridgeline.api.report import Environment, PenaltyShare, Raise, Report
+from ridgeline.api.report import (
+    Environment,
+    Evidence,
+    PenaltyShare,
+    Raise,
+    Report,
+    Suggestion,
+    Verdict,
+)
 from ridgeline.planning.resolve import resolve
 from ridgeline.spec.job_spec import JobSpec
 from ridgeline.spec.regularization.regularizers import PenaltyTerm
 from ridgeline.spec.training.optimizers import Optimizer
 from worker.engine.context import ExportedFile
 from worker.engine.diagnosis.suggestions import Accepts, suggest
-from worker.engine.diagnosis.verdict import diagnose
+from worker.engine.diagnosis.verdict import Diagnosis, diagnose
 from worker.engine.diagnosis.weights import TrainedWeight, report_weights
 
 NamedWeight = tuple[str, str, npt.NDArray[Any]]
@@ -51,6 +59,8 @@ class TrainedRun:
     """The epoch whose weights these are, where it is not the last."""
     stopped: str | None = None
     """Why training ended before its last epoch; None if it did not."""
+    data_fault: str | None = None
+    """The rows whose loss is not finite, and why, if any were looked for and found."""
 
 
 def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
@@ -69,7 +79,7 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
     weight_reports = report_weights(named, run.learning_rate)
     return Report(
         verdict=diagnosis.verdict,
-        evidence=diagnosis.evidence,
+        evidence=(*_data_fault(run), *diagnosis.evidence),
         epochs=len(rows),
         best_epoch=diagnosis.best_epoch,
         kept_epoch=kept.epoch,
@@ -84,10 +94,25 @@ def build_report(run: TrainedRun, accepts: Accepts = resolve) -> Report:
         nonfinite_weights=weight_reports.nonfinite,
         histograms_left_out=weight_reports.histograms_left_out,
         raises=tuple(run.raises),
-        suggestions=suggest(
-            diagnosis, run.resolved, epochs=len(rows), raises=run.raises, accepts=accepts
-        ),
+        suggestions=_suggestions(run, diagnosis, accepts),
         environment=_environment(),
+    )
+
+
+def _data_fault(run: TrainedRun) -> Iterator[Evidence]:
+    if run.data_fault is not None:
+        last = run.rows[-1]
+        series = last.nonfinite or ("test_data_loss",)
+        message = run.data_fault[0].upper() + run.data_fault[1:]
+        yield Evidence(id="bad-rows", message=message, series=series, epochs=(last.epoch,))
+
+
+def _suggestions(run: TrainedRun, diagnosis: Diagnosis, accepts: Accepts) -> tuple[Suggestion, ...]:
+    """None if the run diverged because of its rows: no change of the spec corrects those."""
+    if run.data_fault is not None and diagnosis.verdict is Verdict.DIVERGED:
+        return ()
+    return suggest(
+        diagnosis, run.resolved, epochs=len(run.rows), raises=run.raises, accepts=accepts
     )
 
 

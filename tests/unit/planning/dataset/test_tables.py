@@ -516,5 +516,23 @@ def test_numbers_and_dates_read_as_text_are_remarked() -> None:
     assert left_out.isdisjoint({"numbers-as-text", "dates-as-text"})
 
 
+@pytest.mark.parametrize(("missing", "mask_zero"), [(2, True), (0, True), (2, False)])
+def test_empty_texts_under_a_masked_mean_are_remarked(missing: int, mask_zero: bool) -> None:
+    words = text("words", "a b", "c").model_copy(update={"missing": missing})
+    dataset = table(words, text("kind", "a", "b"))
+    embedding = {"type": "Embedding", "input_dim": 9, "output_dim": 2, "mask_zero": mask_zero}
+    mean: dict[str, Any] = {"type": "GlobalAveragePooling1D"}
+    remarks = advice(
+        dataset,
+        encodings={"words": {"type": "sequence", "num_words": 9, "maxlen": 4}},
+        model={"layers": [embedding, mean, {"type": "Dense", "units": 2}]},
+    )
+    assert ("empty-texts" in remarks) == (missing > 0 and mask_zero)
+    if "empty-texts" in remarks:
+        at, message = remarks["empty-texts"]
+        assert at == "/model/layers/1"
+        assert "2 row(s) have no text in 'words'" in message
+
+
 def _advice(dataset: StoredDataset, **options: Any) -> Sequence[Advice]:
     return resolve(stored_spec(dataset, target="kind", units=2, **options)).advice

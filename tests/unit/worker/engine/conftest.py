@@ -43,10 +43,11 @@ def make_spec() -> MakeSpec:
 class Setup:
     """Everything training is made of, for tests that look inside."""
 
-    def __init__(self, spec: JobSpec) -> None:
+    def __init__(self, spec: JobSpec, data: Data | None = None) -> None:
+        """`data` stands in for the spec's own."""
         self.resolution: Resolution = resolve(spec)
         self.spec = self.resolution.spec
-        self.data: Data = prepare_data(self.resolution)
+        self.data: Data = data or prepare_data(self.resolution)
         self.network = Network(self.resolution)
         self.objective: Objective = build_objective(self.resolution, self.network, self.data)
         self.epoch = CompiledEpoch(

@@ -1,6 +1,5 @@
 """Penalties against their closed forms."""
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -90,53 +89,3 @@ def test_one_sgd_step_with_the_textbook_strength(kind: str, n: str, make_spec: M
 def test_textbook_divides_by_no_more_than_all_rows() -> None:
     penalty = WeightPenalty(l2=2.0, scaling="textbook")
     assert penalty.applied(batch_size=512, rows=100)[0][2] == pytest.approx(2.0 / 200)
-
-
-@pytest.mark.parametrize(
-    ("layers", "kept"),
-    [
-        ([{"type": "Dense", "units": 3, "activation": "relu"}], True),
-        ([{"type": "Reshape", "target_shape": [2, 2]}, {"type": "LSTM", "units": 3}], True),
-        (
-            [
-                {"type": "Reshape", "target_shape": [2, 2]},
-                {"type": "Bidirectional", "layer": {"type": "GRU", "units": 3}},
-            ],
-            True,
-        ),
-        # Keras gives it to the projections inside when it reads the file.
-        (
-            [
-                {"type": "Reshape", "target_shape": [2, 2]},
-                {"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 2},
-                {"type": "Flatten"},
-            ],
-            False,
-        ),
-    ],
-    ids=["Dense", "LSTM", "Bidirectional", "MultiHeadAttention"],
-)
-def test_the_saved_model_has_the_penalty_on_outputs(
-    layers: list[dict[str, Any]], kept: bool, make_spec: MakeSpec, tmp_path: Path
-) -> None:
-    """Once, on what the layer gives, whatever Keras does with the argument inside a layer."""
-    head = {"type": "Dense", "units": 3, "activation": "softmax", "activity_regularizer": None}
-    setup = Setup(
-        make_spec(
-            model={"layers": [*layers, head]},
-            regularization={"activity": {"l1": 0.01, "l2": 0.02}},
-        )
-    )
-    x = setup.data.train.x[:16]
-    penalties = setup.objective.penalties
-    measured = penalties(penalties.coefficients, setup.network.infer(tf.constant(x)).outputs)
-    assert len(penalties.terms) == 2
-    setup.network.penalize_outputs()
-    model = setup.network.model
-    model(x)
-    assert float(sum(model.losses)) == pytest.approx(float(np.sum(measured)), rel=1e-5)
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    again(x)
-    expected = pytest.approx(float(np.sum(measured)), rel=1e-5)
-    assert (float(sum(again.losses)) == expected) == kept
