@@ -64,7 +64,7 @@ class StorageSettings(BaseSettings):
     lease_s: Annotated[float, Field(gt=0)] = 30.0
     """Seconds without a heartbeat after which a worker loses its job."""
     crash_cap: Annotated[int, Field(ge=1)] = 3
-    """Crashes after which a job fails instead of being retried."""
+    """Crashes since the last new checkpoint after which a job fails instead of being retried."""
     garbage_interval_s: Annotated[float, Field(gt=0)] = 3600.0
     """Seconds between two searches for files without a record."""
     garbage_age_s: Annotated[float, Field(ge=3600)] = 86_400.0

@@ -87,6 +87,8 @@ jobs = Table(
     Column("attempt", Integer, nullable=False, default=0),
     Column("crash_count", Integer, nullable=False, default=0),
     Column("drain_count", Integer, nullable=False, default=0),
+    Column("checkpoint_epoch", Integer, nullable=False, server_default="0"),
+    Column("checkpoint_crashes", Integer, nullable=False, server_default="0"),
     Column("fence", BigInteger, nullable=False, default=0),
     Column("lease_owner", Text),
     Column("lease_expires_at", Timestamp),

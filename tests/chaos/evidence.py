@@ -74,6 +74,11 @@ class Story:
         return self.work.fault is None or not self.work.always
 
     @property
+    def crashes(self) -> int:
+        """Its crashes since the last new checkpoint, those that count towards the cap."""
+        return self.record.crash_count - self.record.checkpoint_crashes
+
+    @property
     def statuses(self) -> list[EventRecord]:
         """Its transitions."""
         return [event for event in self.events if event.after is not None]

@@ -169,6 +169,8 @@ def _record(job: str, **changes: Any) -> JobRecord:
         "attempt": 1,
         "crash_count": 0,
         "drain_count": 0,
+        "checkpoint_epoch": 0,
+        "checkpoint_crashes": 0,
         "fence": 1,
         "progress_epoch": 0,
         "created_at": _time(0),

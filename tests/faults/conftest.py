@@ -75,6 +75,17 @@ class Deployment:
         poll(f"epoch {epoch} of {job_id}", is_reached, END_S)
         return self.record(job_id)
 
+    def at_checkpoint(self, job_id: str, epoch: int) -> JobRecord:
+        """Wait until a checkpoint at `epoch` or later is recorded and return the record."""
+
+        def is_reached() -> bool:
+            record = self.record(job_id)
+            assert not record.status.terminal, record
+            return record.checkpoint_epoch >= epoch and record.status is JobStatus.RUNNING
+
+        poll(f"a checkpoint at epoch {epoch} of {job_id}", is_reached, END_S)
+        return self.record(job_id)
+
     def ended(self, job_id: str, seconds: float = END_S) -> JobRecord:
         what = f"the end of {job_id}"
         poll(what, lambda: self.record(job_id).status.terminal, seconds, every_s=0.1)

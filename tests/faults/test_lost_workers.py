@@ -70,6 +70,31 @@ def test_jobs_of_a_killed_worker_resume_on_another(deployment: Deployment) -> No
         assert deployment.trained_epochs(record.id, attempt=2)[0] >= epoch
 
 
+def test_kills_after_new_checkpoints_are_no_crash_loop(deployment: Deployment) -> None:
+    """Three of them, one of the whole worker; three without progress end a job."""
+    work, epochs = Work("pushed-back", epoch_s=0.1), 150
+    job_id = deployment.post(work, epochs)
+    with no_backoff(deployment):
+        for number in range(3):
+            # Two epochs beyond those that the next attempt may have resumed from.
+            reached = deployment.record(job_id).checkpoint_epoch + 3
+            deployment.at_checkpoint(job_id, reached)
+            worker = deployment.holder(job_id)
+            if number == 1:
+                worker.kill()
+            else:
+                worker.trainers()[0].kill()
+            poll("the crash", lambda it=number: crashes(deployment, job_id) > it, END_S)
+            deployment.cluster.heal()
+        record = deployment.ended(job_id)
+    deployment.is_whole(record, work, epochs)
+    assert (record.attempt, record.crash_count) == (4, 3)
+
+
+def crashes(deployment: Deployment, job_id: str) -> int:
+    return deployment.record(job_id).crash_count
+
+
 def test_worker_that_wakes_up_after_its_lease_changes_nothing(deployment: Deployment) -> None:
     """It is frozen with its trainer past the lease; another worker has finished the job by then."""
     work, epochs = Work("zombie", epoch_s=0.1), 20

@@ -1,6 +1,8 @@
 """Stores an attempt's files: checkpoints while it trains, and its results when it has succeeded."""
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -69,12 +71,19 @@ def _publish_one(store: ArtifactStore, claim: Claim, workdir: Path, file: File) 
 class CheckpointMirror:
     """Copies checkpoints off this machine in its own thread, so that heartbeats continue.
 
-    Does nothing where the folder is shared anyway. A failed copy is retried in a later turn, with
-    the checkpoint that is the newest then.
+    Where the folder is shared, nothing is copied. `record` gets the epoch of each checkpoint that
+    is safe. A failed copy is retried in a later turn, with the checkpoint that is the newest then.
     """
 
-    def __init__(self, checkpoints: AttemptCheckpoints, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self,
+        checkpoints: AttemptCheckpoints,
+        record: Callable[[int], object],
+        interval_s: float = INTERVAL_S,
+    ) -> None:
         self._checkpoints = checkpoints
+        self._record = record
+        self._recorded = 0
         self._interval_s = interval_s
         self._last = threading.Event()
         self._dropped = threading.Event()
@@ -84,15 +93,13 @@ class CheckpointMirror:
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
     def __enter__(self) -> Self:
-        if not self._checkpoints.shared:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._dropped.set()
         self._last.set()
-        if not self._checkpoints.shared:
-            self._thread.join(_JOIN_S)  # a request that hangs is abandoned; it can do no harm
+        self._thread.join(_JOIN_S)  # a request that hangs is abandoned; it can do no harm
 
     def finish(
         self, drain: Drain, seconds: float, grace_s: float, unwanted: threading.Event | None = None
@@ -101,8 +108,6 @@ class CheckpointMirror:
 
         Gives up after `seconds`, `grace_s` after the shutdown started, or once `unwanted` is set.
         """
-        if self._checkpoints.shared:
-            return
         self._last.set()
         wait_for(self._thread, drain, grace_s, seconds, unwanted)
         if self._thread.is_alive():
@@ -115,8 +120,17 @@ class CheckpointMirror:
             if self._dropped.is_set():
                 return
             saved = self._save()
+            self._record_saved()
             if last and (saved or self._dropped.wait(self._interval_s)):
                 return
+
+    def _record_saved(self) -> None:
+        """Record the newest checkpoint; without the database, the next turn or attempt does."""
+        with suppress(OSError, StorageError):
+            epoch = self._checkpoints.saved_epoch()
+            if epoch != self._recorded:
+                self._record(epoch)
+                self._recorded = epoch
 
     def _save(self) -> bool:
         try:

@@ -165,7 +165,9 @@ class Supervisor:
         failpoint("attempt.prepared")
         with (
             TrainerProcess(self.context, assignment, self.engine) as trainer,
-            CheckpointMirror(inputs.checkpoints) as mirror,
+            CheckpointMirror(
+                inputs.checkpoints, partial(self.leases.checkpointed, claim)
+            ) as mirror,
         ):
             patience, journal, epochs = attempt.patience, attempt.journal, spec.training.epochs
             watch = Watch(claim, epochs, trainer, self.leases, self.settings, patience, journal)

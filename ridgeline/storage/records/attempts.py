@@ -9,7 +9,17 @@ from datetime import datetime
 from signal import SIGKILL
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, cast, func, insert, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -40,7 +50,7 @@ CLAIMABLE = (
 """The jobs that a worker may claim now."""
 
 CRASH_CAP = 3
-"""Crashes after which a job fails instead of being retried."""
+"""Crashes since the last new checkpoint after which a job fails instead of being retried."""
 
 _LONGEST_BACKOFF_S = 300.0
 
@@ -112,7 +122,8 @@ def _claiming(job_id: str, owner: str, lease_s: float) -> ReturningUpdate[*tuple
 class CrashPolicy:
     """Decides how often and after how long a crashed job is retried.
 
-    `jitter` returns numbers in [0, 1).
+    Only crashes since the last new checkpoint count: a job that gets further with every attempt is
+    in no crash loop. `jitter` returns numbers in [0, 1).
     """
 
     def __init__(self, crash_cap: int, jitter: Callable[[], float]) -> None:
@@ -129,8 +140,8 @@ class CrashPolicy:
         """Queue the job with a backoff, fail it at the cap, or cancel or pause it as requested."""
         if job.status is JobStatus.CANCELLING:
             return end(connection, job, JobStatus.CANCELLED, CANCELLED_BY_USER, ended)
-        crashes = job.crash_count + 1
-        counted = {"crash_count": crashes}
+        counted = {"crash_count": job.crash_count + 1}
+        crashes = counted["crash_count"] - job.checkpoint_crashes
         if crashes < self._crash_cap:
             if job.status is JobStatus.PAUSING:
                 return pause(connection, job, ended, counted)
@@ -139,6 +150,22 @@ class CrashPolicy:
             return requeue(connection, job, ended, delay_s, counted)
         reason = _last_crash(crashes, ended)
         return end(connection, job, JobStatus.FAILED, reason, ended, counted)
+
+
+def checkpoint_at(epoch: int, *, crashed_since: bool = False) -> dict[str, Any]:
+    """Changes to a job of which a checkpoint at `epoch` exists; none if an earlier one was as far.
+
+    `crashed_since`: the attempt that wrote it has crashed, and that crash counts.
+    """
+    further = jobs.c.checkpoint_epoch < epoch
+    crashes: Any = jobs.c.crash_count
+    if crashed_since:
+        uncounted = jobs.c.crash_count <= jobs.c.checkpoint_crashes
+        crashes = case((uncounted, crashes), else_=crashes - 1)
+    return {
+        "checkpoint_epoch": case((further, epoch), else_=jobs.c.checkpoint_epoch),
+        "checkpoint_crashes": case((further, crashes), else_=jobs.c.checkpoint_crashes),
+    }
 
 
 def backoff_s(crashes: int, jitter: float) -> float:

@@ -34,6 +34,7 @@ from ridgeline.storage.records.attempts import (
     CLAIMABLE,
     CRASH_CAP,
     CrashPolicy,
+    checkpoint_at,
     claim_job,
     end,
     pause,
@@ -139,6 +140,15 @@ class LeaseStore:
             status = connection.execute(statement).scalar_one_or_none()
         return None if status is None else HeartbeatAnswer(status)
 
+    def checkpointed(self, claim: Claim, epoch: int) -> bool:
+        """Record that a checkpoint at `epoch` is safe; False if the job is lost.
+
+        If it is the furthest one, earlier crashes no longer count towards the cap.
+        """
+        statement = update(jobs).where(*_still(claim)).values(checkpoint_at(epoch))
+        with self._database.write() as connection:
+            return connection.execute(statement).rowcount > 0
+
     def resume(self, claim: Claim, rows: Sequence[EpochRow], until: int) -> HeartbeatAnswer | None:
         """Resume the job after the epoch `until`; None if it is lost: kill the trainer.
 
@@ -147,6 +157,8 @@ class LeaseStore:
         removed. A call whose reply was lost can be repeated until this attempt records an epoch.
         """
         changes: dict[str, Any] = {"version": jobs.c.version + 1, "progress_epoch": until}
+        # Its writer may have been killed before it could report the checkpoint.
+        changes |= checkpoint_at(until, crashed_since=True)
         if rows and rows[-1].epoch == until:
             changes["metrics"] = _finite_json(rows[-1].values)
         statement = update(jobs).where(*_still(claim)).values(changes).returning(*LOCKED.columns)

@@ -71,6 +71,10 @@ class JobRecord:
     attempt: int
     crash_count: int
     drain_count: int
+    checkpoint_epoch: int
+    """The highest epoch of which a checkpoint was written."""
+    checkpoint_crashes: int
+    """`crash_count` when that checkpoint was written; only later crashes count towards the cap."""
     fence: int
     lease_owner: str | None
     lease_expires_at: datetime | None
@@ -100,6 +104,7 @@ class LockedJob:
     fence: int
     crash_count: int
     drain_count: int
+    checkpoint_crashes: int
 
 
 class Idempotency(NamedTuple):

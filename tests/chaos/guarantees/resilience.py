@@ -138,7 +138,7 @@ def good_jobs_succeed(evidence: Evidence) -> Iterator[Look]:
         record = story.record
         if not story.good or not record.status.terminal or _cancelled(story):
             continue
-        struck = record.crash_count >= evidence.timing.crash_cap and record.reason_code in _CRASHES
+        struck = story.crashes >= evidence.timing.crash_cap and record.reason_code in _CRASHES
         broken = record.status is not JobStatus.SUCCEEDED and not struck
         text = f"its status is {record.status}: {record.reason_code}, {record.reason_detail}"
         yield Look(story.id, text if broken else None)

@@ -200,7 +200,8 @@ def test_failed_save_is_repeated(link: Link, url: str, tmp_path: Path) -> None:
     store = ObjectArtifacts(url, tmp_path / "scratch")
     checkpoints = store.attempt_checkpoints(JOB, 1)
     link.cut()
-    with CheckpointMirror(checkpoints, interval_s=0.01) as saving:
+    recorded: list[int] = []
+    with CheckpointMirror(checkpoints, recorded.append, interval_s=0.01) as saving:
         CheckpointStore(checkpoints.folder, "key").write(
             Checkpoint(1, {"weights": np.full(3, 1)}, {}, [row(1)])
         )
@@ -214,5 +215,7 @@ def test_failed_save_is_repeated(link: Link, url: str, tmp_path: Path) -> None:
         drain.start()
         saving.finish(drain, seconds=9.0, grace_s=0.2)
         link.mend()
+        assert recorded in ([], [0])
         saving.finish(drain, seconds=20.0, grace_s=20.0)
     assert newest(store, 2) == 1
+    assert recorded[-1] == 1

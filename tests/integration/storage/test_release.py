@@ -171,3 +171,89 @@ def test_attempts_record_worker_outcome_and_measured_epochs(
 
 def test_unknown_job_has_no_attempts(jobs: JobStore) -> None:
     assert jobs.attempts("job_nobody") == ()
+
+
+class TestCrashesWithoutProgress:
+    """The cap counts the crashes since the last new checkpoint."""
+
+    @staticmethod
+    def crash(leases: LeaseStore, job_id: str, reached: int = 0, resumed: int = 0) -> JobStatus:
+        """One attempt: it resumes, has checkpoints recorded, and crashes."""
+        claim = leases.claim(job_id, "w")
+        assert claim is not None
+        if resumed:
+            rows = [EpochRow(epoch=n, values={}, penalty_by_layer={}, seconds=1) for n in (1, 2)]
+            leases.resume(claim, rows[:resumed], resumed)
+        if reached:
+            assert leases.checkpointed(claim, reached)
+        status = leases.release(claim, penalized=True, delay_s=0.0)
+        assert status is not None
+        return status
+
+    def test_crashes_after_new_checkpoints_are_no_loop(
+        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        job_id = submit()
+        ends = [self.crash(leases, job_id, reached) for reached in (1, 2, 3, 5, 8)]
+        assert ends == [JobStatus.QUEUED] * 5
+        record = jobs.get(job_id)
+        assert record is not None
+        assert (record.crash_count, record.checkpoint_epoch, record.checkpoint_crashes) == (5, 8, 4)
+
+    def test_cap_counts_from_the_last_new_checkpoint(
+        self, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        job_id = submit()
+        ends = [self.crash(leases, job_id, reached) for reached in (0, 0, 4, 0, 0)]
+        assert ends == [JobStatus.QUEUED] * 4 + [JobStatus.FAILED]
+
+    @pytest.mark.parametrize("reached", [2, 3])
+    def test_checkpoint_that_is_no_further_resets_nothing(
+        self, leases: LeaseStore, submit: Callable[..., str], reached: int
+    ) -> None:
+        """As of a job that starts again on another machine and crashes in the same epoch."""
+        job_id = submit()
+        ends = [self.crash(leases, job_id, epoch) for epoch in (3, reached, reached)]
+        assert ends == [JobStatus.QUEUED, JobStatus.QUEUED, JobStatus.FAILED]
+
+    def test_resuming_further_is_progress_of_the_attempt_before(
+        self, jobs: JobStore, leases: LeaseStore, submit: Callable[..., str]
+    ) -> None:
+        """Whose worker was killed before it could report its checkpoint."""
+        job_id = submit()
+        ends = [self.crash(leases, job_id, resumed=epoch) for epoch in (0, 0, 2, 2)]
+        assert ends == [JobStatus.QUEUED] * 3 + [JobStatus.FAILED]
+        record = jobs.get(job_id)
+        assert record is not None
+        assert (record.crash_count, record.checkpoint_epoch, record.checkpoint_crashes) == (4, 2, 1)
+
+    def test_backoff_counts_from_the_last_new_checkpoint(
+        self, jobs: JobStore, leases: LeaseStore, start: Any, make_available: Any
+    ) -> None:
+        claim = start()
+        for _ in range(4):
+            assert leases.checkpointed(claim, claim.attempt)
+            leases.release(claim, penalized=True)
+            record = jobs.get(claim.job_id)
+            assert record is not None
+            ended_at = jobs.attempts(claim.job_id)[-1].ended_at
+            assert ended_at is not None
+            assert record.available_at - ended_at == pytest.approx(
+                timedelta(seconds=2), abs=timedelta(milliseconds=200)
+            )
+            make_available(claim.job_id)
+            following = leases.claim(claim.job_id, "w")
+            assert following is not None
+            claim = following
+
+    def test_stale_claim_records_no_checkpoint(
+        self, jobs: JobStore, leases: LeaseStore, start: Any
+    ) -> None:
+        stale = start()
+        leases.release(stale, penalized=True, delay_s=0.0)
+        assert not leases.checkpointed(stale, 3)
+        assert leases.claim(stale.job_id, "w") is not None
+        assert not leases.checkpointed(stale, 3)
+        record = jobs.get(stale.job_id)
+        assert record is not None
+        assert record.checkpoint_epoch == 0

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ridgeline.storage.errors import ArtifactExists, DamagedArtifact, UnknownArtifact
-from ridgeline.storage.files.artifacts.local import LocalArtifacts
+from ridgeline.storage.files.artifacts.local import LocalArtifacts, newest_epoch
 from ridgeline.storage.files.artifacts.protocol import KEYS, AttemptFiles, StoredFile
 from ridgeline.storage.files.bucket import Bucket, BucketFiles, BucketMarker, Retrying
 from ridgeline.storage.files.digests import file_digests
@@ -213,6 +213,10 @@ class BucketCheckpoints:
             return
         self._known = newest.name
         self._remove_old()
+
+    def saved_epoch(self) -> int:
+        """The epoch of the newest copy in the bucket; 0: there is none."""
+        return newest_epoch([f"{self._known}.checkpoint"])
 
     def _upload(self, generation: _Generation) -> None:
         # The history was durable before the checkpoint was renamed, and is only appended to.

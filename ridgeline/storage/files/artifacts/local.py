@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,14 @@ from ridgeline.storage.files.staging import sync_folder
 
 _STAGING = ".staging"
 _CHECKPOINTS = ".checkpoints"
+_CHECKPOINT = re.compile(r"(\d{6,})-(\d{9,})\.checkpoint")
 _MAKE_TRIES = 20
+
+
+def newest_epoch(files: Iterable[str]) -> int:
+    """The epoch of the newest checkpoint among file names `TERM-EPOCH.checkpoint`; 0: none is."""
+    matches = filter(None, map(_CHECKPOINT.fullmatch, files))
+    return max(((int(match[1]), int(match[2])) for match in matches), default=(0, 0))[1]
 
 
 class SharedCheckpoints:
@@ -40,6 +48,10 @@ class SharedCheckpoints:
 
     def save(self) -> None:
         """Do nothing: they stay."""
+
+    def saved_epoch(self) -> int:
+        """The epoch of the newest checkpoint in the folder; 0: there is none."""
+        return newest_epoch(path.name for path in self.folder.iterdir())
 
 
 class LocalArtifacts(FolderFiles):

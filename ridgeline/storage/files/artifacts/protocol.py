@@ -45,6 +45,9 @@ class AttemptCheckpoints(Protocol):
     def save(self) -> None:
         """Copy the newest checkpoint in the folder to where it survives this machine."""
 
+    def saved_epoch(self) -> int:
+        """The epoch of the newest checkpoint that the next attempt can resume from; 0: none."""
+
 
 class ArtifactStore(BlobStore, Protocol):
     """Keeps the files that attempts publish, under keys `job_id/fence/name`."""
