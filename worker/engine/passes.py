@@ -60,37 +60,52 @@ def decoding(data: Data) -> Decode:
         return lambda x: x
     if data.scaling.identity:
         return lambda x: tf.cast(x, tf.float32)
-    mean, deviation = data.scaling.mean, np.sqrt(data.scaling.variance)
+    mean = data.scaling.mean
+    # Not a constant, which TensorFlow would replace by a factor of other digits than NumPy's.
+    deviation = tf.Variable(np.sqrt(data.scaling.variance), trainable=False)
     return lambda x: (tf.cast(x, tf.float32) - mean) / deviation
 
 
 def train_pass(epoch: CompiledEpoch, placed: Placed, order: Order, controls: Controls) -> Measured:
     """Train on the rows in the given order, measuring meanwhile."""
 
-    def block(rows: Rows, count: int, start: int) -> Sums:
-        within = tf.constant(order) if placed.on_device else tf.range(count)
-        return epoch.train(rows, within, controls._replace(start=tf.constant(start)))
+    def block(rows: Rows, within: Order, start: int) -> Sums:
+        return epoch.train(rows, tf.constant(within), controls._replace(start=tf.constant(start)))
 
-    return _measured(placed, order, block)
+    if placed.on_device is None:
+        return _streamed(placed, order, block)
+    # In the blocks of rows that stream, so that masks and sums are the same to the bit.
+    starts = range(0, len(order), placed.block_rows)
+    ends = [order[start : start + placed.block_rows] for start in starts]
+    sums = [block(placed.on_device, *each) for each in zip(ends, starts, strict=True)]
+    return _means(sums, len(order))
 
 
 def evaluate_pass(epoch: CompiledEpoch, placed: Placed, coefficients: tf.Tensor) -> Measured:
     """Measure the rows in inference mode with the current weights."""
 
-    def block(rows: Rows, count: int, start: int) -> Sums:
-        del count
+    def block(rows: Rows, _: Order, start: int) -> Sums:
         return epoch.evaluate(rows, coefficients, tf.constant(start))
 
-    return _measured(placed, np.arange(placed.part.rows, dtype=np.int32), block)
+    count, most = placed.part.rows, placed.block_rows
+    if placed.on_device is None:
+        return _streamed(placed, np.arange(count, dtype=np.int32), block)
+    if count <= most:
+        return _means([epoch.evaluate(placed.on_device, coefficients, tf.constant(0))], count)
+    x, y = placed.on_device
+    sums = [
+        epoch.evaluate(Rows(x[at : at + most], y[at : at + most]), coefficients, tf.constant(at))
+        for at in range(0, count, most)
+    ]
+    return _means(sums, count)
 
 
-def _measured(placed: Placed, order: Order, block: Callable[[Rows, int, int], Sums]) -> Measured:
+def _streamed(placed: Placed, order: Order, block: Callable[[Rows, Order, int], Sums]) -> Measured:
     """Add up the blocks; reading their sums waits for the device."""
-    if placed.on_device:
-        return _means([block(placed.on_device, len(order), 0)], len(order))
     sums, start = [], 0
     for x, y in blocks(placed.part, order, placed.block_rows):
-        sums.append(block(Rows(tf.constant(x), tf.constant(y)), len(y), start))
+        within = np.arange(len(y), dtype=np.int32)
+        sums.append(block(Rows(tf.constant(x), tf.constant(y)), within, start))
         start += len(y)
     return _means(sums, len(order))
 

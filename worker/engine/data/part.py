@@ -75,9 +75,15 @@ class Part:
         return isinstance(self.x, MappedRows)
 
 
-def in_pieces(features: Features, rows: int) -> Iterator[npt.NDArray[Any]]:
-    """All rows once, `rows` at a time, in the order that is fastest to read."""
+def in_pieces(
+    features: Features, rows: int, order: Indices | None = None
+) -> Iterator[npt.NDArray[Any]]:
+    """All rows once, `rows` at a time, in the order that is fastest to read from disk.
+
+    `order` gives rows in memory that order too, so that sums over the pieces are the same.
+    """
     if isinstance(features, MappedRows):
-        features = MappedRows(features.file, np.sort(features.indices))
+        features, order = MappedRows(features.file, np.sort(features.indices)), None
     for start in range(0, len(features), rows):
-        yield features[start : start + rows]
+        piece = slice(start, start + rows)
+        yield features[piece if order is None else order[piece]]

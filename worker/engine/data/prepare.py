@@ -82,7 +82,8 @@ def prepare_data(
     for number, group in enumerate(groups):
         path = folder and folder / f"rows_{number}.npy"
         features |= _on_disk(group, path) if path else gather(*group)
-    scaling = fit_scaling(features["train"], spec.dataset.scaling, groups[0].raw.unscaled)
+    raw, order = groups[0].raw, np.argsort(groups[0].parts["train"])
+    scaling = fit_scaling(features["train"], spec.dataset.scaling, raw.unscaled, order)
     scaled = folder is None and groups[0].raw.dtype == np.float32
     encoding, classes = resolution.encoding, dataset_shape(spec.dataset).classes
     made, indices = {}, {}

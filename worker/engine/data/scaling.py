@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ridgeline.spec.dataset import FeatureScaling as TableMethod
 from ridgeline.spec.dataset import ImageScaling
 from ridgeline.spec.dataset.stored import UploadScaling
-from worker.engine.data.part import Features, in_pieces
+from worker.engine.data.part import Features, Indices, in_pieces
 
 Method = TableMethod | ImageScaling | UploadScaling
 Rows = npt.NDArray[np.float32]
@@ -46,9 +46,14 @@ class FeatureScaling:
 
 
 def fit_scaling(
-    training_rows: Features, method: Method, unscaled: Columns | None = None
+    training_rows: Features,
+    method: Method,
+    unscaled: Columns | None = None,
+    order: Indices | None = None,
 ) -> FeatureScaling:
     """Fit `method` on the training rows; `unscaled` columns are left as they are.
+
+    `order` is the order of the rows in the source, in which rows on disk are read.
 
     `minmax` and `unit` are expressed as normalizations: mean = minimum (0 for `unit`) and √variance
     = range (255). A constant column is divided by 1.
@@ -60,15 +65,17 @@ def fit_scaling(
         variance[scaled] = np.square(BRIGHTEST)
     elif method != "none" and scaled.any():
         fit = _range if method == "minmax" else _moments
-        mean[scaled], deviation = fit(_columns(training_rows, scaled))
+        mean[scaled], deviation = fit(_columns(training_rows, scaled, order))
         variance[scaled] = np.where(deviation > EPSILON, np.square(deviation), 1.0)
     return FeatureScaling(mean, variance)
 
 
-def _columns(rows: Features, scaled: Columns) -> Iterator[npt.NDArray[np.float64]]:
+def _columns(
+    rows: Features, scaled: Columns, order: Indices | None
+) -> Iterator[npt.NDArray[np.float64]]:
     """The numbers to scale, a piece at a time, as (numbers, channels)."""
     step = max(1, _PIECE // max(1, int(np.prod(rows.shape[1:]))))
-    for piece in in_pieces(rows, step):
+    for piece in in_pieces(rows, step, order):
         flat = piece.reshape(-1, len(scaled))
         yield (flat if scaled.all() else flat[:, scaled]).astype(np.float64)
 

@@ -16,7 +16,6 @@ from ridgeline.spec.regularization.policy import DropoutPolicy, DropoutSite
 from worker.engine.diagnosis.verdict import (
     CROSSENTROPIES,
     MIN_EPOCHS,
-    STOPPED_EARLY,
     Diagnosis,
     is_early,
 )
@@ -157,7 +156,7 @@ def _unclear(diagnosis: Diagnosis, spec: JobSpec, _: int) -> Iterator[Suggestion
 def _more_patience(diagnosis: Diagnosis, spec: JobSpec, why: str) -> Suggestion | None:
     """A longer patience, if early stopping ended the training: more epochs would not run."""
     stopping = spec.training.early_stopping
-    if stopping is None or not _shows(diagnosis, STOPPED_EARLY):
+    if stopping is None or not _shows(diagnosis, "stopped-early"):
         return None
     patience = max(2 * stopping.patience, MIN_EPOCHS)
     message = f"Raise the patience of early stopping to {patience}: {why}"

@@ -45,8 +45,6 @@ evenly: the weights have blown up."""
 CROSSENTROPIES = frozenset(
     {"sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"}
 )
-STOPPED_EARLY = "stopped-early"
-"""The id of the evidence that early stopping ended the training."""
 _LOSSES = ("data_loss", "penalty", "train_data_loss", "val_data_loss")
 
 
@@ -333,7 +331,7 @@ def _remarks(
 
 def _ending(rows: Sequence[EpochRow], stopped: str | None) -> Iterator[Evidence]:
     if stopped is not None:
-        yield _evidence(STOPPED_EARLY, stopped, (), rows[-1].epoch)
+        yield _evidence("stopped-early", stopped, (), rows[-1].epoch)
 
 
 def is_early(best_epoch: int, epochs: int) -> bool:
