@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ridgeline.spec.job_spec import JobSpec
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper, fingerprint
 from worker.engine.context import (
     ExportedFile,
+    RefusedOutput,
     TrainingContext,
     TrainingFailed,
     TrainingResult,
@@ -41,6 +43,11 @@ def succeed(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     for epoch in range(1, spec.training.epochs + 1):
         context.epoch_ended(row(epoch))
     return result(context)
+
+
+def refuse_an_output(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    refused = RefusedOutput("onnx", "/outputs/1", "it predicts 2 where model.keras predicts 1")
+    return replace(succeed(spec, context), refused=(refused,))
 
 
 def slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -243,7 +250,7 @@ def resumable(
 BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     behaviour.__name__: behaviour
     for behaviour in (
-        *(succeed, slowly, obedient, too_late, deaf, silent, diverge, stumble),
+        *(succeed, refuse_an_output, slowly, obedient, too_late, deaf, silent, diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
         *(die_at_four, stop_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
         *(flood, read_dataset),

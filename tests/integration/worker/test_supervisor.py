@@ -43,6 +43,16 @@ def test_success_publishes_the_model_and_its_report(house: House) -> None:
     assert Report.model_validate_json(house.jobs.report(job.id) or "") == expected
 
 
+def test_refused_output_is_in_the_advice_of_a_success(house: House) -> None:
+    job = house.run("refuse_an_output", outputs=["keras", "onnx"])
+    assert job.status is JobStatus.SUCCEEDED
+    assert [file.name for file in job.artifacts] == ["model.keras"]
+    remark = json.loads(job.advice)[-1]
+    assert (remark["id"], remark["severity"]) == ("output-refused", "warning")
+    assert remark["pointer"] == "/outputs/1"
+    assert "onnx was not published: it predicts 2" in remark["message"]
+
+
 def test_attempt_cleans_up_after_a_killed_one(house: House) -> None:
     claimed = []
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 CONVERTED = ("litert", "onnx")
 NUMBERS = (0, 1e-30, 1e-12, 1e-7, 1e-3, 0.5, 1, 2.5, 6, 20, 80, 87, 88, 89, 104, 500, 1e3, 1e4, 1e6)
 EXTREMES = np.array([[sign * number] * 3 for number in NUMBERS for sign in (1, -1)], np.float32)
-RESIZED = (((28, 28), (227, 227)), ((7, 5), (3, 2)), ((3, 4), (41, 29)), ((9, 6), (1, 1)))
+RESIZED = (((28, 28), (227, 227)), ((7, 5), (3, 2)))
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5")
 
 
@@ -72,26 +72,27 @@ def test_resizing(
     rows = np.random.default_rng(0).integers(0, 256, (2, *before, 2)).astype(np.float32)
     x = keras.Input((*before, 2), name="input")
     options: list[dict[str, Any]] = [
-        *({}, {"antialias": True}, {"crop_to_aspect_ratio": True}),
+        *({"antialias": True}, {"crop_to_aspect_ratio": True}),
         {"pad_to_aspect_ratio": True, "fill_value": 7.5},
     ]
     ends = [
-        kl.Resizing(*after, interpolation=name, **option)(x)
-        for name, option in itertools.product(INTERPOLATIONS, options)
+        *(kl.Resizing(*after, interpolation=name)(x) for name in INTERPOLATIONS),
+        *(kl.Resizing(*after, **option)(x) for option in options),
     ]
     model = keras.Model(x, kl.Concatenate()([*ends, kl.CenterCrop(*after)(x)]))
     assert_agrees(output, model, rows, workdir)
 
 
 def recurrent(kind: Any) -> Iterator[keras.Layer]:
-    """Every combination of unrolling, direction, sequences and what a masked step returns."""
-    for unroll, sequences, zeros in itertools.product((False, True), repeat=3):
+    """Unrolled or not, forwards, backwards and both; the first kind with every option of a mask."""
+    several = (False, True) if kind is kl.SimpleRNN else (True,)
+    for unroll, sequences, zeros in itertools.product((False, True), several, several):
         options = {
             "unroll": unroll,
             "return_sequences": sequences,
             "zero_output_for_mask": zeros,
         }
-        yield from (kind(2, go_backwards=backwards, **options) for backwards in (False, True))
+        yield kind(2, go_backwards=True, **options)
         yield kl.Bidirectional(kind(2, **options))
 
 
