@@ -74,6 +74,8 @@ class Job(Contract):
     penalties: tuple[PenaltyTerm, ...]
     """Every penalty the job trains with: its λ, the Keras coefficient, the formula."""
     advice: tuple[Advice, ...]
+    """Remarks on the spec; after training also one, `output-refused`, for each output that was not
+    published, since no file of it predicted what the model does."""
     progress: Progress
     attempt: int
     """How many times a worker has started the job."""

@@ -82,7 +82,7 @@ class EndCode(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     NO_SPACE = "no_space"  #: the worker's disk is full
     DATA_UNAVAILABLE = "data_unavailable"
-    EXPORT_FAILED = "export_failed"  #: trained, but a requested format cannot hold the network
+    EXPORT_FAILED = "export_failed"  #: trained, but no requested file holds the model
     INVALID_SPEC = "invalid_spec"  #: accepted by the service, rejected by Keras
     CRASH_LOOP = "crash_loop"  #: the process of every attempt died
     INTERNAL_ERROR = "internal_error"  #: a bug in Ridgeline

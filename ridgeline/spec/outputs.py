@@ -76,14 +76,9 @@ def _above_one(argument: str) -> _Applies:
     return applies
 
 
-def _one_of(argument: str, *values: str) -> _Applies:
-    return lambda arguments: arguments.get(argument) in values
-
-
 _POOLING_3D = {"pooling over three axes": _always}
 _DILATED = {"the dilation": _above_one("dilation_rate")}
 _GROUPED = {"the groups": _above_one("groups")}
-_LANCZOS = ("lanczos3", "lanczos5")
 #: Output → layer type → unsupported property → whether it applies to given arguments.
 _OBSTACLES: Mapping[str, Mapping[str, Mapping[str, _Applies]]] = {
     "litert": {
@@ -94,12 +89,8 @@ _OBSTACLES: Mapping[str, Mapping[str, Mapping[str, _Applies]]] = {
         "Conv3D": _DILATED | _GROUPED,
         "Conv1DTranspose": _DILATED,
         "Conv2DTranspose": _DILATED,
-        "UpSampling2D": {"the interpolation": _one_of("interpolation", "bicubic", *_LANCZOS)},
-        "Resizing": {"the interpolation": _one_of("interpolation", "bicubic", "area", *_LANCZOS)},
     },
     "onnx": {
         "Conv3D": _GROUPED,
-        "UpSampling2D": {"the interpolation": _one_of("interpolation", *_LANCZOS)},
-        "Resizing": {"the interpolation": _one_of("interpolation", "bicubic", "area", *_LANCZOS)},
     },
 }

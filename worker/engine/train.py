@@ -13,9 +13,8 @@ from worker.engine.data import Data, prepare_data
 from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 from worker.engine.diagnosis.report import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
-from worker.engine.export import export
 from worker.engine.export.tensorboard import write_tensorboard
-from worker.engine.export.write import write_features
+from worker.engine.export.write import Exporting, write_features
 from worker.engine.fitting import Fitting
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective, class_weights, row_classes
@@ -55,9 +54,10 @@ def train(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     if metrics.get("test_data_loss", 0.0) is None:
         fault = describe_bad_rows(network, resolution, data, ["test"])
     network.settle(fitting.penalties, fitting.rates)
+    exporting = Exporting(network, objective, data, spec.outputs, context)
     context.phase("reporting")
     report = _report(fitting, resolution, network, data, fault)
-    files, refused = export(network, objective, data, spec.outputs, context)
+    files, refused = exporting.settle()
     files = (*files, *write_features(data, context.workdir), write_report(report, context.workdir))
     if "tensorboard" in spec.outputs:
         context.phase("exporting tensorboard")

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -179,7 +180,9 @@ def _warm_litert() -> None:
 
 def _litert(folder: Path) -> Predict:
     lite = importlib.import_module("tensorflow").lite
-    interpreter = lite.Interpreter(str(folder / "model.tflite"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it recommends its own package, the same code again
+        interpreter = lite.Interpreter(str(folder / "model.tflite"))
     (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def predict(rows: Rows) -> Rows:

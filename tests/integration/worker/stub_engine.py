@@ -18,6 +18,7 @@ from ridgeline.spec.job_spec import JobSpec
 from worker.engine.checkpoint import Checkpoint, CheckpointStore, Keeper, fingerprint
 from worker.engine.context import (
     ExportedFile,
+    RefusedOutput,
     TrainingContext,
     TrainingFailed,
     TrainingResult,
@@ -47,6 +48,11 @@ def succeed(spec: JobSpec, context: TrainingContext) -> TrainingResult:
 def stop_early(spec: JobSpec, context: TrainingContext) -> TrainingResult:
     context.epoch_ended(row(1))
     return replace(result(context), detail="Early stopping ended the training after epoch 1.")
+
+
+def refuse_an_output(spec: JobSpec, context: TrainingContext) -> TrainingResult:
+    refused = RefusedOutput("onnx", "/outputs/1", "it predicts 2 where model.keras predicts 1")
+    return replace(succeed(spec, context), refused=(refused,))
 
 
 def slowly(spec: JobSpec, context: TrainingContext) -> TrainingResult:
@@ -249,7 +255,8 @@ def resumable(
 BEHAVIOURS: dict[str, Callable[[JobSpec, TrainingContext], TrainingResult]] = {
     behaviour.__name__: behaviour
     for behaviour in (
-        *(succeed, stop_early, slowly, obedient, too_late, deaf, silent, diverge, stumble),
+        *(succeed, stop_early, refuse_an_output, slowly, obedient, too_late, deaf, silent),
+        *(diverge, stumble),
         *(segfault, be_killed, leave, promise, tell_environment),
         *(die_at_four, stop_at_two, stop_slowly, fail_after_two, keep_all, fill_disk),
         *(flood, read_dataset),

@@ -51,6 +51,16 @@ def test_early_stopping_is_the_reason(house: House) -> None:
     assert house.run("succeed", epochs=5).reason_detail == "All epochs ran."
 
 
+def test_refused_output_is_in_the_advice_of_a_success(house: House) -> None:
+    job = house.run("refuse_an_output", outputs=["keras", "onnx"])
+    assert job.status is JobStatus.SUCCEEDED
+    assert [file.name for file in job.artifacts] == ["model.keras"]
+    remark = json.loads(job.advice)[-1]
+    assert (remark["id"], remark["severity"]) == ("output-refused", "warning")
+    assert remark["pointer"] == "/outputs/1"
+    assert "onnx was not published: it predicts 2" in remark["message"]
+
+
 def test_attempt_cleans_up_after_a_killed_one(house: House) -> None:
     claimed = []
 

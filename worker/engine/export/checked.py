@@ -50,29 +50,39 @@ class Exports(NamedTuple):
     refused: tuple[RefusedOutput, ...]
 
 
-def export_checked(
-    model: keras.Model, probes: Probes, outputs: Sequence[OutputName], context: TrainingContext
-) -> Exports:
-    """Write `model` as each of `outputs`, run every file on `probes`, and compare.
+class CheckedExports:
+    """Writes a model in several formats, has every file run on `probes`, and compares.
 
     A file that differs is written in the next way; an output that has no other is refused. While
-    one file is run, the next is written.
+    one file is run, the next is written, and after the constructor whatever the caller does.
     """
-    agreement = Agreement(model, probes)
-    exports = [
-        _Export(index, output, model, agreement, context)
-        for index, output in enumerate(outputs)
-        if output in WRITERS
-    ]
-    at_once = _BYTES * model.count_params() <= CONCURRENT_BYTES
-    for one in exports:
-        one.write()
-        if not at_once:
-            one.settle()
-    for one in exports:
-        one.settle()
-    refused = tuple(one.refusal for one in exports if one.refusal is not None)
-    return Exports(tuple(file for one in exports for file in one.files), refused)
+
+    def __init__(
+        self,
+        model: keras.Model,
+        probes: Probes,
+        outputs: Sequence[OutputName],
+        context: TrainingContext,
+    ) -> None:
+        agreement = Agreement(model, probes)
+        self._exports = [
+            _Export(index, output, model, agreement, context)
+            for index, output in enumerate(outputs)
+            if output in WRITERS
+        ]
+        at_once = _BYTES * model.count_params() <= CONCURRENT_BYTES
+        for export in self._exports:
+            export.write()
+            if not at_once:
+                export.settle()
+
+    def settle(self) -> Exports:
+        """Wait for the results; after it, every file agrees or is gone."""
+        for export in self._exports:
+            export.settle()
+        files = tuple(file for export in self._exports for file in export.files)
+        refusals = [export.refusal for export in self._exports]
+        return Exports(files, tuple(refusal for refusal in refusals if refusal is not None))
 
 
 class _Export:

@@ -11,10 +11,48 @@ from ridgeline.planning.wiring import FEATURE_SCALING, INPUT
 from ridgeline.spec.outputs import OutputName
 from worker.engine.context import ExportedFile, TrainingContext, TrainingFailed
 from worker.engine.data import Data
-from worker.engine.export.checked import Exports, export_checked
+from worker.engine.export.checked import CheckedExports, Exports
 from worker.engine.export.probes import probe_rows
 from worker.engine.model import Network
 from worker.engine.objective import Objective
+
+
+class Exporting:
+    """The model in every requested format, and the row numbers of each part.
+
+    The saved model takes raw rows: the feature scaling is its first layer. The constructor writes
+    the files; the processes that run them go on until settle().
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective,
+        data: Data,
+        outputs: Sequence[OutputName],
+        context: TrainingContext,
+    ) -> None:
+        model = complete_model(network, objective, data)
+        probes = probe_rows(data, tokens=network.takes_tokens)
+        self._exports = CheckedExports(model, probes, outputs, context)
+        self._split = _write_split(data, context.workdir)
+
+    def settle(self) -> Exports:
+        """The files that predict what the model does, and the outputs without such a file.
+
+        Raises TrainingFailed if no file holds the model.
+        """
+        files, refused = self._exports.settle()
+        if refused and not files:
+            reasons = "; ".join(
+                f"{output.pointer} ({output.output}): {output.detail}" for output in refused
+            )
+            raise TrainingFailed(
+                EndCode.EXPORT_FAILED,
+                f"training succeeded, but no requested file holds the model: {reasons}; add 'keras'"
+                " to outputs",
+            )
+        return Exports((*files, self._split), refused)
 
 
 def export(
@@ -24,24 +62,8 @@ def export(
     outputs: Sequence[OutputName],
     context: TrainingContext,
 ) -> Exports:
-    """Write the model in every requested format, and the row numbers of each part.
-
-    The saved model takes raw rows: the feature scaling is its first layer. A file that does not
-    predict what the model does is refused. Raises TrainingFailed if no file holds the model.
-    """
-    model = complete_model(network, objective, data)
-    probes = probe_rows(data, tokens=network.takes_tokens)
-    exports = export_checked(model, probes, outputs, context)
-    if exports.refused and not exports.files:
-        reasons = "; ".join(
-            f"{refused.pointer} ({refused.output}): {refused.detail}" for refused in exports.refused
-        )
-        raise TrainingFailed(
-            EndCode.EXPORT_FAILED,
-            f"training succeeded, but no requested file holds the model: {reasons}; add"
-            " 'keras' to outputs",
-        )
-    return exports._replace(files=(*exports.files, _write_split(data, context.workdir)))
+    """Write, run and compare every requested format, as `Exporting` does."""
+    return Exporting(network, objective, data, outputs, context).settle()
 
 
 def _write_split(data: Data, folder: Path) -> ExportedFile:

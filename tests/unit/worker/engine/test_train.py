@@ -62,8 +62,8 @@ def test_the_reported_test_accuracy_is_that_of_the_saved_model(
         "building the network",
         "training",
         "measuring",
-        "reporting",
         "exporting keras",
+        "reporting",
     ]
 
 

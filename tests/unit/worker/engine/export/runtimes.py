@@ -1,5 +1,6 @@
 """What others run a published file with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -8,8 +9,10 @@ import numpy.typing as npt
 import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 
+from worker.engine.context import Unreadable
 from worker.engine.export.litert import write_litert
 from worker.engine.export.onnx import write_onnx
+from worker.trainer.reader import _LOADERS, _predictions
 
 Rows = npt.NDArray[np.float32]
 TOLERANCE = 1e-5
@@ -52,3 +55,24 @@ def _in_onnx(model: keras.Model, batches: list[Rows], folder: Path) -> list[Rows
     options.log_severity_level = 4  # what it refuses is raised; it need not be logged too
     session = onnxruntime.InferenceSession(file.path, options, providers=["CPUExecutionProvider"])
     return [session.run(["output"], {"input": batch})[0] for batch in batches]
+
+
+class InThisProcess:
+    """The readers of a trainer, without processes: pytest's must not be forked."""
+
+    def __init__(self, output: str) -> None:
+        self._load = _LOADERS[output]
+        self._reply: list[Rows] | str = []
+
+    def start(self, folder: Path, batches: Sequence[Rows]) -> None:
+        """Predict at once."""
+        self._reply = _predictions(self._load, folder, batches)
+
+    def predictions(self) -> list[Rows]:
+        """What was predicted."""
+        if isinstance(self._reply, str):
+            raise Unreadable(self._reply)
+        return self._reply
+
+    def close(self) -> None:
+        """Nothing to end."""
