@@ -11,7 +11,9 @@ from ridgeline.planning.graph import Graph, Node
 from ridgeline.planning.resolve import Resolution
 from ridgeline.planning.wiring import INPUT
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
-from worker.engine.layers import FLOAT32, build_layer, penalize_output
+from ridgeline.spec.training import Precision
+from worker.engine.layers import FLOAT32, build_layer, computes_in, penalize_output
+from worker.engine.names import keep_free
 from worker.engine.regularization.dropout import is_plain_dropout, masks
 from worker.engine.regularization.rated import RATED, strength
 from worker.engine.seeds import seed_generators
@@ -43,6 +45,7 @@ class Network:
         keras.utils.set_random_seed(training.seed)
         self.graph: Graph = resolution.graph
         self._terms = resolution.penalties
+        keep_free(node.name for node in self.graph.nodes)
         self.layers = {
             node.name: build_layer(node, self._terms, self._dtype(node, training.precision))
             for node in self.graph.nodes
@@ -59,7 +62,9 @@ class Network:
         self.rated = [node for node in self.graph.nodes if node.layer.type_name() in RATED]
         """The layers that drop by a rate, in order."""
         self._in_training = {
-            node.name: build_layer(node, in_training=True, dtype=training.precision)
+            node.name: build_layer(
+                node, in_training=True, dtype=self._dtype(node, training.precision)
+            )
             for node in self.graph.nodes
             if node.layer.type_name() not in RATED and _is_other_in_training(node)
         }
@@ -164,14 +169,15 @@ class Network:
             outputs[node.name] = apply(node, inputs)
         return outputs
 
-    def _dtype(self, node: Node, precision: str) -> str:
+    def _dtype(self, node: Node, precision: Precision) -> str:
         """The dtype policy of a layer.
 
         The output layer uses full precision, since a loss of half-precision numbers is noise; so do
-        layers before an Embedding, since bfloat16 holds no token number above 256 exactly.
+        layers before an Embedding, since bfloat16 holds no token number above 256 exactly, and
+        layers that Keras cannot compute in half precision.
         """
         full = node is self.graph.output or node.name in _before_embeddings(self.graph)
-        return FLOAT32 if full else precision
+        return FLOAT32 if full or not computes_in(precision, node.layer) else precision
 
     def _call(self, node: Node, inputs: list[tf.Tensor], **mode: bool) -> tf.Tensor:
         layer = self.layers.get(node.name)
