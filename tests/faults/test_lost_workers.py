@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -84,15 +85,15 @@ def test_kills_after_new_checkpoints_are_no_crash_loop(deployment: Deployment) -
                 worker.kill()
             else:
                 worker.trainers()[0].kill()
-            poll("the crash", lambda it=number: crashes(deployment, job_id) > it, END_S)
+            poll("the crash", partial(crashed, deployment, job_id, number + 1), END_S)
             deployment.cluster.heal()
         record = deployment.ended(job_id)
     deployment.is_whole(record, work, epochs)
     assert (record.attempt, record.crash_count) == (4, 3)
 
 
-def crashes(deployment: Deployment, job_id: str) -> int:
-    return deployment.record(job_id).crash_count
+def crashed(deployment: Deployment, job_id: str, times: int) -> bool:
+    return deployment.record(job_id).crash_count >= times
 
 
 def test_worker_that_wakes_up_after_its_lease_changes_nothing(deployment: Deployment) -> None:

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from ridgeline.planning.graph import Node
 from ridgeline.spec.layers import Layer, Shape
-from ridgeline.spec.layers.wrapper import Wrapper
+from ridgeline.spec.layers.augmentation import Augmentation
+from ridgeline.spec.layers.wrapper import Wrapper, with_wrapped
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
+from ridgeline.spec.training import Precision
 from worker.engine.regularization.penalty import keras_regularizer
 
 FLOAT32 = "float32"
@@ -70,6 +72,22 @@ def penalty_layer(node: Node, dtype: str, names: Collection[str]) -> keras.Layer
     while name in names:
         name += "_"
     return keras.layers.ActivityRegularization(name=name, dtype=FLOAT32)
+
+
+def computes_in(precision: Precision, layer: Layer) -> bool:
+    """Whether Keras can compute the layer in a precision."""
+    if precision == FLOAT32:
+        return True
+    # Several augmentations combine their input with float32 numbers of their own.
+    if isinstance(layer, Augmentation):
+        return False
+    return precision == "mixed_bfloat16" or all(map(_computes_in_float16, with_wrapped(layer)))
+
+
+def _computes_in_float16(layer: Layer) -> bool:
+    """Whether TensorFlow has the operations on CPUs: no pooling over 3D, no range for sparsemax."""
+    pools = layer.type_name().endswith("Pooling3D")
+    return not pools and "sparsemax" not in layer.arguments().values()
 
 
 def penalize_output(layer: keras.Layer, terms: Sequence[PenaltyTerm]) -> None:

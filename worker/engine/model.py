@@ -13,7 +13,15 @@ from ridgeline.planning.resolve import Resolution
 from ridgeline.planning.wiring import INPUT
 from ridgeline.spec.layers.regularization import ActivityRegularization
 from ridgeline.spec.regularization.regularizers import ACTIVITY, PenaltyTerm
-from worker.engine.layers import FLOAT32, TrainingStage, build_layer, penalize_output, penalty_layer
+from worker.engine.layers import (
+    FLOAT32,
+    TrainingStage,
+    build_layer,
+    computes_in,
+    penalize_output,
+    penalty_layer,
+)
+from worker.engine.names import keep_free
 from worker.engine.regularization.dropout import is_plain_dropout, masks
 from worker.engine.regularization.rated import RATED, strength
 from worker.engine.seeds import seed_generators
@@ -47,6 +55,7 @@ class Network:
         keras.utils.set_random_seed(resolution.spec.training.seed)
         self.graph: Graph = resolution.graph
         self._terms = resolution.penalties
+        keep_free(node.name for node in self.graph.nodes)
         self.layers = {
             node.name: build_layer(node, self._terms, self._dtype(node))
             for node in self.graph.nodes
@@ -67,7 +76,7 @@ class Network:
         self.rated = [node for node in self.graph.nodes if node.layer.type_name() in RATED]
         """The layers that drop by a rate, in order."""
         self._in_training = {
-            node.name: build_layer(node, in_training=True, dtype=self._precision)
+            node.name: build_layer(node, in_training=True, dtype=self._dtype(node))
             for node in self.graph.nodes
             if node.layer.type_name() not in RATED and _is_other_in_training(node)
         }
@@ -215,13 +224,15 @@ class Network:
         """The dtype policy of a layer.
 
         The output layer uses full precision, since a loss of half-precision numbers is noise; so do
-        layers before an Embedding, since bfloat16 holds no token number above 256 exactly, and an
-        ActivityRegularization, whose sum would overflow.
+        layers before an Embedding, since bfloat16 holds no token number above 256 exactly, an
+        ActivityRegularization, whose sum would overflow, and layers that Keras cannot compute in
+        half precision.
         """
         full = (
             node is self.graph.output
             or isinstance(node.layer, ActivityRegularization)
             or node.name in _before_embeddings(self.graph)
+            or not computes_in(self._precision, node.layer)
         )
         return FLOAT32 if full else self._precision
 

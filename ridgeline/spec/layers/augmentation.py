@@ -159,11 +159,16 @@ class RandomZoom(_Filled):
 
 
 class RandomShear(_Filled):
-    """Shears along the rows and columns."""
+    """Shears along the rows and columns.
+
+    In training only: Keras saves its own layer with factors that it does not load again.
+    """
 
     type: Literal["RandomShear"] = "RandomShear"
     x_factor: _Factor = 0.0
     y_factor: _Factor = 0.0
+
+    training_only = True
 
 
 class RandomPerspective(_Moved):

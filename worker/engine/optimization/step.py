@@ -30,6 +30,7 @@ def apply_gradients(
     Keras's step has a dozen operations per variable, which take half the time of a small network's
     epoch. Here it is one fused kernel, if there is one, and a few more per option in use.
     """
+    gradients = _densified(optimizer, gradients)
     if optimizer.gradient_accumulation_steps or _scales_loss(optimizer):
         _apply_by_keras(optimizer, gradients, variables, proximal or {})
         return
@@ -49,6 +50,23 @@ def apply_gradients(
 def finalize(optimizer: keras.Optimizer, variables: Variables) -> None:
     """Replace the weights by their averages, if there are any, as `fit` does at its end."""
     optimizer.finalize_variable_values(variables)
+
+
+def _densified(
+    optimizer: keras.Optimizer, gradients: Sequence[Gradient | None]
+) -> Sequence[Gradient | None]:
+    """The gradients, without sparse ones if the optimizer cannot take them.
+
+    Adafactor's means are over whole rows and columns of a matrix; Keras's code for sparse gradients
+    takes them for slices of it and fails.
+    """
+    inner = optimizer.inner_optimizer if _scales_loss(optimizer) else optimizer
+    if not isinstance(inner, keras.optimizers.Adafactor):
+        return gradients
+    return [
+        tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+        for gradient in gradients
+    ]
 
 
 def _updates(

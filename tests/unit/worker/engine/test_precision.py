@@ -1,4 +1,6 @@
-"""What half precision must not touch."""
+"""What half precision must not touch, and what it cannot compute."""
+
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -6,7 +8,9 @@ import pytest
 
 from ridgeline.planning.resolve import resolve
 from tests.unit.worker.engine.conftest import MakeSpec
+from worker.engine.context import InMemoryContext
 from worker.engine.model import Network
+from worker.engine.train import train
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -36,3 +40,54 @@ def test_an_embedding_reads_every_number_exactly(
         one, other = np.array(embedded(rows))
         assert not np.array_equal(one, other)
     assert network.layers["embedding"].compute_dtype == precision.removeprefix("mixed_")
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_layers_that_keras_cannot_compute_in_half_precision_train(
+    make_spec: MakeSpec, workdir: Path, precision: str
+) -> None:
+    """They combine their input with float32 numbers, or need an operation without float16."""
+    layers = [
+        {"type": "Reshape", "target_shape": [4, 4, 4, 1]},
+        {"type": "MaxPooling3D", "name": "pooling", "pool_size": [1, 1, 1]},
+        {"type": "AveragePooling3D", "pool_size": [1, 1, 1]},
+        {"type": "Reshape", "target_shape": [8, 8, 1]},
+        {"type": "RandomErasing", "name": "erasing", "value_range": [0, 1]},
+        {"type": "RandomGaussianBlur", "name": "blur", "value_range": [0, 1]},
+        {"type": "Conv2D", "name": "conv", "filters": 4, "kernel_size": 3},
+        {"type": "GlobalAveragePooling2D"},
+        {"type": "Dense", "name": "sparse", "units": 4, "activation": "sparsemax"},
+        {"type": "Dense", "units": 10, "activation": "softmax"},
+    ]
+    spec = make_spec(
+        dataset={"source": "builtin", "name": "digits"},
+        model={"layers": layers},
+        training={"precision": precision, "loss": "categorical_crossentropy", "epochs": 1},
+    )
+    context = InMemoryContext(workdir)
+    train(spec, context)
+    assert np.isfinite(context.rows[-1].values["loss"] or np.nan)
+    network = Network(resolve(spec))
+    half = precision.removeprefix("mixed_")
+    expected = {"erasing": "float32", "blur": "float32", "conv": half}
+    rare = "float32" if half == "float16" else half
+    expected |= {"sparse": rare, "pooling": rare}
+    assert {name: network.layers[name].compute_dtype for name in expected} == expected
+
+
+@pytest.mark.parametrize("kind", ["MixUp", "CutMix"])
+def test_labels_are_mixed_in_full_precision(make_spec: MakeSpec, workdir: Path, kind: str) -> None:
+    layers = [
+        {"type": "Reshape", "target_shape": [8, 8, 1]},
+        {"type": kind},
+        {"type": "Flatten"},
+        {"type": "Dense", "units": 10, "activation": "softmax"},
+    ]
+    spec = make_spec(
+        dataset={"source": "builtin", "name": "digits"},
+        model={"layers": layers},
+        training={"precision": "mixed_float16", "loss": "categorical_crossentropy", "epochs": 1},
+    )
+    context = InMemoryContext(workdir)
+    train(spec, context)
+    assert np.isfinite(context.rows[-1].values["loss"] or np.nan)

@@ -180,6 +180,22 @@ def test_sparse_gradients_of_embeddings(name: str, option: str) -> None:
     assert_alike(optimizer, ours, twin, theirs)
 
 
+@pytest.mark.parametrize("option", ["plain", "accumulation"])
+def test_adafactor_takes_sparse_gradients_as_dense_ones(option: str) -> None:
+    """Its means are over whole rows and columns; Keras fails on sparse ones."""
+    said = training("adafactor", **OPTIONS[option])
+    start = np.random.default_rng(3).normal(size=(20, 2)).astype(np.float32)
+    ours, theirs = ([keras.Variable(start, name="embeddings")] for _ in "12")
+    optimizer = build_optimizer(said, ours)
+    twin = keras_twin(optimizer, theirs, said.optimizer)
+    rows = tf.constant([[1.0, 2.0], [-0.5, 0.3], [0.7, 0.7]])
+    for _ in range(3):
+        sparse = tf.IndexedSlices(rows, tf.constant([0, 14, 0]), tf.constant([20, 2]))
+        apply_gradients(optimizer, [sparse], ours)
+        twin.apply([tf.convert_to_tensor(sparse)], theirs)
+    assert_alike(optimizer, ours, twin, theirs)
+
+
 def test_a_variable_without_a_gradient_is_left_alone() -> None:
     ours, theirs = weights(), weights()
     said = training("adamw", use_ema=True, weight_decay=0.5)
