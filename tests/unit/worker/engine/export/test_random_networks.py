@@ -24,7 +24,7 @@ from worker.engine.export.probes import Probes
 pytestmark = pytest.mark.slow
 
 OUTPUTS: tuple[OutputName, ...] = ("keras", "weights", "saved_model", "litert", "onnx")
-STEPS, TOKENS = 5, 9
+STEPS, TOKENS = 4, 9
 ACTIVATIONS = [
     name for name in typing.get_args(Activation) if name not in {"sparsemax", "exponential"}
 ]
@@ -90,7 +90,7 @@ def built(drawn: Drawn) -> tuple[keras.Model, Rows]:
 
 @given(NETWORKS)
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     database=None,
     derandomize=True,
