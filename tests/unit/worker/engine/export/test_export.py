@@ -16,7 +16,7 @@ from worker.engine.export import export
 
 def export_all(setup: Setup, workdir: Path) -> dict[str, Path]:
     context = InMemoryContext(workdir)
-    files = export(setup.network, setup.objective, setup.data, ["keras", "saved_model"], context)
+    files, _ = export(setup.network, setup.objective, setup.data, ["keras", "saved_model"], context)
     assert {file.path for file in files} == set(workdir.iterdir())
     return {file.name: file.path for file in files}
 

@@ -99,7 +99,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     setup = Setup(JobSpec.model_validate(SPEC, strict=False))
     raw, target = load(setup.spec.dataset)
     complete_model(setup.network, setup.objective, setup.data).fit(raw, target, verbose=0)
-    files = export(setup.network, setup.objective, setup.data, OUTPUTS, InMemoryContext(folder))
+    context = InMemoryContext(folder)
+    files, _ = export(setup.network, setup.objective, setup.data, OUTPUTS, context)
     names = {path.name for path in folder.iterdir()}
     assert {file.name for file in files} == names
     np.save(folder / "rows.npy", raw[:7])
