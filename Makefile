@@ -24,7 +24,7 @@ help: ## List these commands
 	@echo
 	@echo '  GPU=1       with demo or run: install the CUDA libraries too'
 	@echo '  PYTHON=...  the interpreter to make .venv from'
-	@echo '  ARGS=...    further arguments of demo, run, test, chaos or bench'
+	@echo '  ARGS=...    further arguments of demo, run, test, chaos, fuzz or bench'
 
 .PHONY: demo
 demo: $(READY) ## Train a network on this machine, from the spec to a verified model file
@@ -49,6 +49,10 @@ quick: $(READY)
 .PHONY: chaos
 chaos: $(READY) ## Kill, stop and disconnect processes for minutes, then check every guarantee
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(READY) ## Train random specs over all layers, names and precisions (15 minutes)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, format, types and import directions

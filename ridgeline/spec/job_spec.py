@@ -13,7 +13,9 @@ from ridgeline.spec.regularization.policy import Regularization
 from ridgeline.spec.schema import Contract, Label, each_once
 from ridgeline.spec.training import Training
 
-MAX_LAYERS = 1000
+MAX_LAYERS = 800
+"""Keras builds and loads a model by recursion, with a frame for each layer of a chain, and Python's
+limit is 1,000 frames: a chain of 980 layers loads in a script, one of 800 in a notebook too."""
 
 
 class Model(Contract):

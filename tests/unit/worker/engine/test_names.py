@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ridgeline.planning.resolve import resolve
+from ridgeline.spec.job_spec import MAX_LAYERS
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.model import Network
 from worker.engine.names import keep_free
@@ -74,3 +75,13 @@ def test_operations_get_none_of_the_names() -> None:
         given.add(keras.ops.not_equal(x, 0)._keras_history.operation.name)
     assert len(given) == 50
     assert not given & taken
+
+
+@pytest.mark.slow
+def test_longest_chain_of_layers_builds_and_loads(make_spec: MakeSpec, tmp_path: Path) -> None:
+    """Keras does both by recursion."""
+    layers = [*[{"type": "Activation", "activation": "relu"}] * (MAX_LAYERS - 1), OUT]
+    network = Network(resolve(make_spec(dataset=TOKENS, model={"layers": layers})))
+    network.model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.layers) == MAX_LAYERS + 1
