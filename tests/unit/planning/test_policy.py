@@ -325,8 +325,8 @@ def test_deep_and_braided_networks_take_linear_time(apply: Apply) -> None:
             add(f"s{number}", before, f"r{number}"),
         ]
     assert dropout_sites(apply(*braid, dropout=dropout())) == []
-    assert dropout_sites(apply(DENSE, *[RELU] * 900, dropout=dropout())) == []
-    assert dropout_sites(apply(DENSE, *[RELU] * 900, HEAD, dropout=dropout())) == ["activation_899"]
+    assert dropout_sites(apply(DENSE, *[RELU] * 700, dropout=dropout())) == []
+    assert dropout_sites(apply(DENSE, *[RELU] * 700, HEAD, dropout=dropout())) == ["activation_699"]
 
 
 @pytest.mark.parametrize(
