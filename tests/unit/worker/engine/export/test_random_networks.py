@@ -82,6 +82,8 @@ def built(drawn: Drawn) -> tuple[keras.Model, Rows]:
         x = flow = keras.Input((STEPS, 3), name="input")
         rows = random.normal(0, 2, (9, STEPS, 3)).astype(np.float32)
     rows[0], rows[1, 2:], rows[2, :2] = 0, 0, 0
+    if drawn.tokens and drawn.averaged:
+        rows[0, 0] = 1  # the mean of no step at all is NaN in Keras itself
     for layer in drawn.layers:
         flow = layer()(flow)
     end = kl.GlobalAveragePooling1D() if drawn.averaged else kl.GlobalMaxPooling1D()
