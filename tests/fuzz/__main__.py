@@ -1,6 +1,6 @@
 """`make fuzz`: random specs over the whole catalog; what POST accepts must train.
 
-    python -m tests.fuzz [--minutes 15] [--seed 1] [--processes 2]
+    python -m tests.fuzz [--minutes 15] [--specs N] [--seed 1] [--processes 2]
     python -m tests.fuzz --spec FILE
 
 Each spec that is valid is trained by a trainer process of its own and its `model.keras` loaded by
@@ -34,7 +34,7 @@ def main() -> int:
         arguments.findings or Path(tempfile.gettempdir()) / f"ridgeline-fuzz-{arguments.seed}"
     )
     findings.mkdir(parents=True, exist_ok=True)
-    options = Options(arguments.seed, arguments.minutes * 60, arguments.processes)
+    options = Options(arguments.seed, arguments.minutes * 60, arguments.processes, arguments.specs)
     tally = fuzz(options, forkserver, findings, say)
     for line in tally.lines():
         say(line)
@@ -50,6 +50,7 @@ def say(line: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fuzz", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--specs", type=int, help="stop after so many specs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--findings", type=Path, help="the folder for specs that failed")

@@ -25,6 +25,8 @@ class Options(NamedTuple):
     seed: int
     seconds: float
     processes: int
+    specs: int | None = None
+    """Stop after so many; None: only when the time is over."""
 
 
 class Tally:
@@ -66,7 +68,10 @@ def fuzz(
     tally, until = Tally(), time.monotonic() + options.seconds
     with ThreadPoolExecutor(options.processes) as pool:
         for batch in count():
-            tried = pool.map(lambda it: _try(it, forkserver, until), _batch(options.seed, batch))
+            drafts = _batch(options, batch)
+            if not drafts:
+                break
+            tried = pool.map(lambda draft: _try(draft, forkserver, until), drafts)
             for number, result in enumerate(tried, batch * BATCH):
                 if result is None:
                     return tally
@@ -80,8 +85,9 @@ def fuzz(
     return tally
 
 
-def _batch(seed: int, number: int) -> list[Draft]:
-    return drawn(seed * _BATCHES + number, BATCH)
+def _batch(options: Options, number: int) -> list[Draft]:
+    left = BATCH if options.specs is None else options.specs - number * BATCH
+    return drawn(options.seed * _BATCHES + number, min(left, BATCH)) if left > 0 else []
 
 
 def _try(draft: Draft, forkserver: Forkserver, until: float) -> tuple[Draft, Outcome] | None:

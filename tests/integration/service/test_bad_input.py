@@ -53,7 +53,7 @@ UNEVEN = [
 ]
 DIAMONDS = [{"type": "Dense", "units": 10, "name": "s0"}] + [
     layer
-    for number in range(300)
+    for number in range(250)
     for layer in (
         {
             "type": "Activation",
@@ -72,7 +72,7 @@ DIAMONDS = [{"type": "Dense", "units": 10, "name": "s0"}] + [
 ]
 GROWING = [
     layer
-    for _ in range(300)
+    for _ in range(250)
     for layer in (
         {"type": "Reshape", "target_shape": [-1, 1]},
         {"type": "Dense", "units": 2**31 - 1},
@@ -115,10 +115,10 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "memory": (changed((*LAYER, "units"), 10**9), 422, "/model/layers/0", "GiB"),
     "growing": (changed(LAYERS, GROWING), 422, "/model/layers/4", "GiB"),
     "too many after the policy": (
-        changed(LAYERS, [{"type": "Dense", "units": 4}] * 999 + [OUTPUT]),
+        changed(LAYERS, [{"type": "Dense", "units": 4}] * 799 + [OUTPUT]),
         422,
         "/regularization/dropout",
-        "1000",
+        "800",
     ),
     "large": (b" " * (2**20 + 1), 413, "", "1048576"),
     "not UTF-8": (TEXT.encode().replace(b"demo", b"\xff"), 400, "", "UTF-8"),
@@ -162,7 +162,7 @@ def test_a_bad_spec_is_a_fast_problem_at_its_place(
 
 
 def test_a_graph_with_exponentially_many_paths_is_fast(client: TestClient) -> None:
-    """300 forks and joins are 2³⁰⁰ paths."""
+    """250 forks and joins are 2²⁵⁰ paths."""
     client.get("/healthz")  # the first request of an application builds its routes
     assert timed(client, "/jobs/validate", changed(LAYERS, DIAMONDS)) < 0.5
     answer = client.post("/jobs/validate", content=changed(LAYERS, DIAMONDS), headers=JSON)

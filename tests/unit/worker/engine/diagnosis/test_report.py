@@ -12,7 +12,7 @@ import pytest
 from ridgeline.api.curves import EpochRow
 from ridgeline.api.report import Report, Verdict
 from ridgeline.planning.resolve import resolve
-from ridgeline.spec.job_spec import JobSpec, apply_patch
+from ridgeline.spec.job_spec import MAX_LAYERS, JobSpec, apply_patch
 from tests.unit.worker.engine.conftest import MakeSpec
 from worker.engine.context import InMemoryContext, TrainingFailed, TrainingResult
 from worker.engine.diagnosis.report import TrainedRun, build_report
@@ -228,9 +228,11 @@ class TestAgainstTheSavedModel:
         assert report.environment.devices
 
 
-def test_the_report_of_a_thousand_layers_fits_into_a_message(make_spec: MakeSpec) -> None:
+def test_the_report_of_the_longest_model_fits_into_a_message(
+    make_spec: MakeSpec,
+) -> None:
     """Eight weights a layer, more than any but attention has, and penalties on half of them."""
-    layers = [{"type": "Dense", "units": 8} for _ in range(998)]
+    layers = [{"type": "Dense", "units": 8} for _ in range(MAX_LAYERS - 2)]
     spec = make_spec(
         model={"layers": [*layers, hidden(8), {"type": "Dense", "units": 3}]},
         training={"loss": {"name": "sparse_categorical_crossentropy", "from_logits": True}},
@@ -255,7 +257,7 @@ def test_the_report_of_a_thousand_layers_fits_into_a_message(make_spec: MakeSpec
             learning_rate=0.1,
         )
     )
-    assert report.histograms_left_out == 7000
+    assert report.histograms_left_out == 8 * MAX_LAYERS - 1000
     message = encode(Finished(metrics={}, files=(), report=report))
     assert len(message) < MAX_MESSAGE_BYTES / 2
     assert decode_from_trainer(message) == Finished(metrics={}, files=(), report=report)
