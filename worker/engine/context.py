@@ -24,9 +24,6 @@ class Reader(Protocol):
     def predictions(self) -> list[Rows]:
         """The predictions for the batches of the last start(); raises Unreadable."""
 
-    def close(self) -> None:
-        """End it."""
-
 
 class Unreadable(Exception):
     """A runtime cannot load or run a file; the message says why."""

@@ -13,8 +13,9 @@ from worker.engine.data import Data, prepare_data
 from worker.engine.diagnosis.baseline import constant_baseline, perfect_loss
 from worker.engine.diagnosis.report import TrainedRun, build_report, write_report
 from worker.engine.epoch import CompiledEpoch
+from worker.engine.export import Exporting
 from worker.engine.export.tensorboard import write_tensorboard
-from worker.engine.export.write import Exporting, write_features
+from worker.engine.export.write import write_features
 from worker.engine.fitting import Fitting
 from worker.engine.model import Network
 from worker.engine.objective import Objective, build_objective, class_weights, row_classes

@@ -55,17 +55,6 @@ class Exporting:
         return Exports((*files, self._split), refused)
 
 
-def export(
-    network: Network,
-    objective: Objective,
-    data: Data,
-    outputs: Sequence[OutputName],
-    context: TrainingContext,
-) -> Exports:
-    """Write, run and compare every requested format, as `Exporting` does."""
-    return Exporting(network, objective, data, outputs, context).settle()
-
-
 def _write_split(data: Data, folder: Path) -> ExportedFile:
     """Write the row numbers of each part, so that anyone can evaluate on the same rows."""
     path = folder / "split.npz"

@@ -19,7 +19,7 @@ from worker.engine.data.part import MappedRows
 from worker.engine.data.prepare import encode, split_indices
 from worker.engine.data.scaling import fit_scaling
 from worker.engine.data.sources import load
-from worker.engine.export import export
+from worker.engine.export import Exporting
 
 SMALL = {"rows": 40, "test_rows": 10}
 PARTS = ("train", "validation", "test")
@@ -134,7 +134,9 @@ def test_a_saved_model_takes_raw_pixels(
     raw = np.asarray(setup.data.test.x)
     assert raw.dtype == np.uint8
     expected = setup.network.predict(keras.ops.convert_to_tensor(setup.data.scaling.apply(raw)))
-    export(setup.network, setup.objective, setup.data, ["keras"], InMemoryContext(workdir))
+    Exporting(
+        setup.network, setup.objective, setup.data, ["keras"], InMemoryContext(workdir)
+    ).settle()
     predicted = keras.models.load_model(workdir / "model.keras").predict(raw, verbose=0)
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
 

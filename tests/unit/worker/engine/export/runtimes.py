@@ -73,6 +73,3 @@ class InThisProcess:
         if isinstance(self._reply, str):
             raise Unreadable(self._reply)
         return self._reply
-
-    def close(self) -> None:
-        """Nothing to end."""

@@ -15,7 +15,7 @@ from ridgeline.api.job import EndCode
 from tests.unit.worker.engine.conftest import MakeSpec, Setup
 from tests.unit.worker.engine.export.runtimes import TOLERANCE, InThisProcess, run
 from worker.engine.context import InMemoryContext, TrainingFailed
-from worker.engine.export import export
+from worker.engine.export import Exporting
 from worker.engine.export.litert import write_litert
 from worker.engine.export.onnx import write_onnx
 from worker.engine.export.saved_model import write_saved_model
@@ -101,6 +101,6 @@ def test_only_output_that_cannot_hold_the_network_fails_the_job(
     monkeypatch.setattr(setup.network, "keras_model", lambda *_: model)
     context = InMemoryContext(workdir, readers={output: InThisProcess(output)})
     with pytest.raises(TrainingFailed, match=rf"/outputs/0 \({output}\): ") as caught:
-        export(setup.network, setup.objective, setup.data, [output], context)
+        Exporting(setup.network, setup.objective, setup.data, [output], context).settle()
     assert caught.value.code is EndCode.EXPORT_FAILED
     assert list(workdir.iterdir()) == [workdir / "split.npz"]

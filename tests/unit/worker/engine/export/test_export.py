@@ -11,12 +11,14 @@ import tensorflow as tf
 from tests.unit.worker.engine.conftest import DENSE, MakeSpec, Setup
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load
-from worker.engine.export import export
+from worker.engine.export import Exporting
 
 
 def export_all(setup: Setup, workdir: Path) -> dict[str, Path]:
     context = InMemoryContext(workdir)
-    files, _ = export(setup.network, setup.objective, setup.data, ["keras", "saved_model"], context)
+    files, _ = Exporting(
+        setup.network, setup.objective, setup.data, ["keras", "saved_model"], context
+    ).settle()
     assert {file.path for file in files} == set(workdir.iterdir())
     return {file.name: file.path for file in files}
 

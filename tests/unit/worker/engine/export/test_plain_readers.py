@@ -16,7 +16,7 @@ from ridgeline.spec.outputs import OutputName
 from tests.unit.worker.engine.conftest import Setup
 from worker.engine.context import InMemoryContext
 from worker.engine.data.sources import load
-from worker.engine.export import export
+from worker.engine.export import Exporting
 from worker.engine.export.write import complete_model
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     raw, target = load(setup.spec.dataset)
     complete_model(setup.network, setup.objective, setup.data).fit(raw, target, verbose=0)
     context = InMemoryContext(folder)
-    files, _ = export(setup.network, setup.objective, setup.data, OUTPUTS, context)
+    files, _ = Exporting(setup.network, setup.objective, setup.data, OUTPUTS, context).settle()
     names = {path.name for path in folder.iterdir()}
     assert {file.name for file in files} == names
     np.save(folder / "rows.npy", raw[:7])
