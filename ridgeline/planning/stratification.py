@@ -8,6 +8,7 @@ install, so the few lines of both that decide it are written out here.
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import floor
 from typing import Literal, NamedTuple
 
@@ -103,13 +104,18 @@ def _kept(counts: Sequence[int], size: int, seed: int) -> list[int]:
 
 def _generator(seed: int) -> random.Random:
     """The generator of numpy.random.RandomState(seed); Python's own is seeded in another way."""
+    generator = random.Random()  # noqa: S311 - the same numbers are the purpose
+    generator.setstate(_seeded_state(seed))
+    return generator
+
+
+@lru_cache(maxsize=128)  # most specs have the same few seeds, and a POST should not wait for it
+def _seeded_state(seed: int) -> tuple[int, tuple[int, ...], None]:
     state = [seed]
     for index in range(1, _STATE_WORDS):
         last = state[-1]
         state.append((1_812_433_253 * (last ^ (last >> 30)) + index) % _WORD)
-    generator = random.Random()  # noqa: S311 - the same numbers are the purpose
-    generator.setstate((3, (*state, _STATE_WORDS), None))
-    return generator
+    return (3, (*state, _STATE_WORDS), None)
 
 
 def _permutation(generator: random.Random, size: int) -> list[int]:
